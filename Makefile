@@ -1,0 +1,78 @@
+# Everything here sets itself up: the first target you run makes .venv from requirements.lock.
+#   make PYTHON=/path/to/python3.12 ...   to choose the Python that .venv is made with
+#   make test ARGS="-k mixtures"          to pass something on (lab, test, notebooks, bench)
+
+SHELL := /bin/sh
+BIN := .venv/bin
+READY := .venv/.kdlab-ready
+PYTHON ?= python3.11 python3.12 python3.13 python3.14 python3
+ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+# Numbers and timings that do not depend on how many cores are free.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+
+.PHONY: help setup lab test check notebooks bench lm lock clean
+
+help:  ## Say what the targets are (this)
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+lab: setup  ## Open JupyterLab on the first notebook (this machine only, with Jupyter's token)
+	$(BIN)/jupyter lab notebooks/00_start_here.ipynb --ServerApp.ip=127.0.0.1 $(ALLOW_ROOT) $(ARGS)
+
+test: setup  ## Run every test: the package, the page in a browser, the notebooks
+	$(ONE_THREAD) $(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=120 tests notebooks $(ARGS)
+
+check: setup  ## Lint, types and the fast tests
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(ONE_THREAD) $(BIN)/python -m pytest -m "not browser and not slow" tests
+
+notebooks: setup  ## Run the committed notebooks again and write them without what changes by chance
+	$(ONE_THREAD) $(BIN)/python notebooks/build.py $(ARGS)
+
+bench: setup  ## Measure how fast the picture follows a key press (needs Chromium; leave the machine alone)
+	$(ONE_THREAD) $(BIN)/python benchmarks/latency.py $(ARGS)
+
+setup: $(READY)  ## Make or update .venv (the other targets do this for you)
+
+$(READY): requirements.lock pyproject.toml
+	@set -e; old=; bare=; found=; \
+	for python in $(PYTHON); do \
+	  "$$python" -c 'import sys' 2>/dev/null || continue; \
+	  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { old="$$old $$python"; continue; }; \
+	  "$$python" -c 'import venv, ensurepip' 2>/dev/null || { bare="$$bare $$python"; continue; }; \
+	  found="$$python"; break; \
+	done; \
+	if [ -z "$$found" ] && [ -n "$$bare" ]; then \
+	  echo "make: no Python that can make a virtual environment:$$bare lacks venv or ensurepip." >&2; \
+	  echo "      On Debian or Ubuntu: sudo apt-get install python3-venv. Then run make again." >&2; exit 1; \
+	fi; \
+	if [ -z "$$found" ]; then \
+	  echo "make: kdlab needs Python 3.11 or newer; too old here:$${old:- (no Python at all)}." >&2; \
+	  echo "      Install one (on Debian: sudo apt-get install python3 python3-venv), or name one:" >&2; \
+	  echo "      make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 1; \
+	fi; \
+	echo "Setting up .venv with $$found: one or two minutes the first time."; \
+	"$$found" -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@mkdir -p .venv/share/jupyter/lab/settings
+	@printf '%s\n' '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}' \
+	  > .venv/share/jupyter/lab/settings/overrides.json
+	@touch $@
+
+lm: setup  ## Add PyTorch and transformers, for the language-model notebooks to come (gigabytes on Linux)
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements-lm.lock
+
+COMPILE := uv pip compile --quiet --universal --python-version 3.11.2 --no-annotate \
+  --custom-compile-command "make lock" pyproject.toml
+
+lock:  ## Resolve both lock files again from pyproject.toml (needs uv)
+	@command -v uv >/dev/null || { echo "make: lock needs uv: pip install uv, then run make lock again." >&2; exit 1; }
+	$(COMPILE) --extra lab --extra test -o requirements.lock $(ARGS)
+	$(COMPILE) --extra lm -c requirements.lock -o requirements-lm.lock $(ARGS)
+	@# torch names its own CUDA packages, exactly; a machine without a GPU must not be made to take them.
+	sed -i.old -E '/^(cuda|nvidia|triton)/d' requirements-lm.lock && rm requirements-lm.lock.old
+
+clean:  ## Remove .venv and what the tools left behind
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
