@@ -1,0 +1,282 @@
+"""Weighted EM, the engine under `fits`: a cloud of weighted points, one step, and a faster way to repeat it.
+
+Points are kept as features, so that all log-densities are one matrix product and all moments another.
+Coordinates are shifted and scaled once (by one number for all axes, which keeps every covariance family
+what it is), so that squares do not cancel.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kdlab.mixtures import GaussianMixture, log_sum_exp
+
+__all__ = ["Cloud", "Covariance", "Family", "Runs", "Students", "cloud_of", "em_step", "log_likelihood", "run_em", "stacked"]
+
+FloatArray = NDArray[np.float64]
+Covariance = Literal["diag", "full", "spherical"]
+
+_LONGEST_LEAP = 64.0  # in EM steps
+_FARTHEST = 4.0  # in packed coordinates: keeps exponentials finite
+_NOISE = 1e-9  # nats: what single precision may blur
+_NOTHING = 1e-300  # a component with less mass than this has nothing to move it
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Weighted points in standard coordinates z = (x - shift) / scale.
+
+    ``points`` (N, D); ``weights`` (N,), summing to (nearly) one; ``features`` (F, N): 1, z_i,
+    and the products z_i z_j of ``pairs``.
+    """
+
+    points: FloatArray
+    weights: FloatArray
+    features: FloatArray
+    pairs: list[tuple[int, int]]
+    shift: FloatArray
+    scale: float
+
+    @property
+    def dim(self) -> int:
+        """D."""
+        return int(self.points.shape[1])
+
+    @property
+    def log_jacobian(self) -> float:
+        """D log scale: what a log-density loses, in nats, on the way back to x."""
+        return self.dim * math.log(self.scale)
+
+
+@dataclass(frozen=True)
+class Family:
+    """Which covariances a student may have, and the least variance of each (standard coordinates)."""
+
+    covariance: Covariance
+    floor: float = 0.0
+
+    def project(self, covariances: FloatArray) -> FloatArray:
+        """Return the family's member nearest in likelihood to each second moment (K, D, D)."""
+        dim = covariances.shape[-1]
+        variances = np.diagonal(covariances, axis1=-2, axis2=-1)
+        if self.covariance == "full":
+            return self._lifted(covariances)
+        if self.covariance == "spherical":
+            variances = np.repeat(variances.mean(axis=-1, keepdims=True), dim, axis=-1)
+        return np.asarray(np.eye(dim) * np.maximum(variances, self.floor)[..., None])
+
+    def _lifted(self, covariances: FloatArray) -> FloatArray:
+        if covariances.shape[-1] == 2 and _smallest_eigenvalue(covariances).min() >= self.floor:
+            return covariances  # eigh is slow on thousands of small matrices
+        values, vectors = np.linalg.eigh(covariances)
+        if values.min() >= self.floor:
+            return covariances
+        lifted = np.maximum(values, self.floor)
+        return np.asarray((vectors * lifted[..., None, :]) @ np.swapaxes(vectors, -1, -2))
+
+
+def cloud_of(points: FloatArray, weights: FloatArray, *, cross: bool) -> Cloud:
+    """Lay out points (N, D) of weights (N,) for EM; ``cross`` keeps the products z_i z_j with i < j."""
+    shift = weights @ points / weights.sum()
+    spread = float(weights @ ((points - shift) ** 2).sum(axis=1) / weights.sum())
+    scale = math.sqrt(spread / points.shape[1]) if spread > 0 else 1.0
+    z = (points - shift) / scale
+    dims = range(points.shape[1])
+    pairs = [(i, i) for i in dims] + [(i, j) for i in dims for j in dims if cross and i < j]
+    features = np.stack([np.ones(len(z)), *z.T, *(z[:, i] * z[:, j] for i, j in pairs)])
+    return Cloud(z, weights, features, pairs, shift, scale)
+
+
+def _smallest_eigenvalue(matrices: FloatArray) -> FloatArray:
+    """Of symmetric (..., 2, 2) matrices, in closed form."""
+    half_trace = 0.5 * (matrices[..., 0, 0] + matrices[..., 1, 1])
+    half_apart = 0.5 * (matrices[..., 0, 0] - matrices[..., 1, 1])
+    return np.asarray(half_trace - np.hypot(half_apart, matrices[..., 0, 1]))
+
+
+@dataclass(frozen=True)
+class Students:
+    """S students at once, in standard coordinates: S starts of one fit, or one student at S betas.
+
+    ``log_weights`` (S, K), ``means`` (S, K, D), ``covariances`` (S, K, D, D).
+    """
+
+    log_weights: FloatArray
+    means: FloatArray
+    covariances: FloatArray
+
+    @classmethod
+    def of(cls, models: Sequence[GaussianMixture], cloud: Cloud, family: Family) -> Students:
+        """Bring mixtures into the cloud's coordinates and into the family."""
+        covariances = np.stack([model.covariances for model in models]) / cloud.scale**2
+        return cls(
+            np.stack([model.log_weights for model in models]),
+            (np.stack([model.means for model in models]) - cloud.shift) / cloud.scale,
+            family.project(covariances),
+        )
+
+    def __getitem__(self, which: Any) -> Students:
+        return Students(self.log_weights[which], self.means[which], self.covariances[which])
+
+    def __len__(self) -> int:
+        return len(self.log_weights)
+
+    def model(self, s: int, cloud: Cloud) -> GaussianMixture:
+        """Bring student ``s`` back to the coordinates of the points."""
+        means = self.means[s] * cloud.scale + cloud.shift
+        return GaussianMixture.from_log_weights(self.log_weights[s], means, self.covariances[s] * cloud.scale**2)
+
+    def packed(self) -> FloatArray:
+        """Flatten to (S, M), coordinates in which any step is allowed: covariances as log-Cholesky factors."""
+        factors = np.linalg.cholesky(self.covariances)
+        diagonal = np.arange(factors.shape[-1])
+        factors[..., diagonal, diagonal] = np.log(factors[..., diagonal, diagonal])
+        rows, columns = np.tril_indices(factors.shape[-1])
+        parts = (self.log_weights, self.means, factors[..., rows, columns])
+        return np.concatenate([part.reshape(len(self), -1) for part in parts], axis=1)
+
+    def unpacked(self, vectors: FloatArray) -> Students:
+        """Inverse of `packed`, for students of the same shape as these."""
+        s, k, d = self.means.shape
+        rows, columns = np.tril_indices(d)
+        factors = np.zeros((s, k, d, d))
+        factors[..., rows, columns] = vectors[:, k * (d + 1) :].reshape(s, k, -1)
+        diagonal = np.arange(d)
+        factors[..., diagonal, diagonal] = np.exp(factors[..., diagonal, diagonal])
+        means = vectors[:, k : k * (d + 1)].reshape(s, k, d)
+        return Students(vectors[:, :k], means, factors @ np.swapaxes(factors, -1, -2))
+
+
+def stacked(parts: Sequence[Students]) -> Students:
+    """Put students of one shape into one batch."""
+    return Students(
+        np.concatenate([part.log_weights for part in parts]),
+        np.concatenate([part.means for part in parts]),
+        np.concatenate([part.covariances for part in parts]),
+    )
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Where S starts ended. ``log_likelihood`` (S,) in nats per point; ``n_iter`` (S,) counts EM steps."""
+
+    students: Students
+    log_likelihood: FloatArray
+    n_iter: NDArray[np.intp]
+    converged: NDArray[np.bool_]
+
+
+def em_step(
+    cloud: Cloud, family: Family, students: Students, weights: FloatArray
+) -> tuple[Students, FloatArray]:
+    """Return the students after one EM step, and their log-likelihoods (S,) *before* it (standard coordinates).
+
+    ``weights`` is (N,), the same for all, or (S, N).
+    """
+    s, k = students.log_weights.shape
+    scores = (_coefficients(students, cloud) @ cloud.features).reshape(s, k, -1)
+    top = scores.max(axis=1)
+    scores -= top[:, None]
+    shares = np.exp(scores.astype(np.float32)).astype(np.float64)  # in [0, 1]: single precision is plenty
+    total = shares.sum(axis=1)
+    reached = ((np.log(total) + top) * weights).sum(axis=-1)
+    shares *= (weights / total)[:, None]
+    moments = shares.reshape(s * k, -1) @ cloud.features.T
+    return _maximised(moments.reshape(s, k, -1), students, cloud, family), reached
+
+
+def log_likelihood(cloud: Cloud, students: Students, weights: FloatArray) -> FloatArray:
+    """(S,) nats per point in the coordinates of the points, in double precision throughout."""
+    s, k = students.log_weights.shape
+    scores = (_coefficients(students, cloud) @ cloud.features).reshape(s, k, -1)
+    total = np.asarray(weights).sum(axis=-1)
+    return np.asarray((log_sum_exp(scores, axis=1) * weights).sum(axis=-1) / total - cloud.log_jacobian)
+
+
+def _coefficients(students: Students, cloud: Cloud) -> FloatArray:
+    """(S K, F): each component's weighted log-density as a linear function of the features."""
+    precisions = np.linalg.inv(students.covariances)
+    pulls = np.einsum("skij,skj->ski", precisions, students.means)
+    _, log_dets = np.linalg.slogdet(students.covariances)
+    constant = students.log_weights - 0.5 * (
+        np.einsum("ski,ski->sk", pulls, students.means) + log_dets + cloud.dim * math.log(2 * math.pi)
+    )
+    products = [precisions[..., i, j] * (-0.5 if i == j else -1.0) for i, j in cloud.pairs]
+    columns = [constant, *np.moveaxis(pulls, -1, 0), *products]
+    return np.stack([column.ravel() for column in columns], axis=1)
+
+
+def _maximised(moments: FloatArray, before: Students, cloud: Cloud, family: Family) -> Students:
+    """M-step from moments (S, K, F). A component left without mass keeps its place and its weight."""
+    d = cloud.dim
+    mass = moments[..., 0]
+    alive = mass > _NOTHING
+    scaled = moments / np.where(alive, mass, 1.0)[..., None]
+    means = scaled[..., 1 : 1 + d]
+    second = np.zeros((*mass.shape, d, d))
+    for column, (i, j) in enumerate(cloud.pairs, start=1 + d):
+        second[..., i, j] = second[..., j, i] = scaled[..., column] - means[..., i] * means[..., j]
+    log_weights = np.log(np.where(alive, mass, 1.0) / mass.sum(axis=1, keepdims=True))
+    return Students(
+        np.where(alive, log_weights, before.log_weights),
+        np.where(alive[..., None], means, before.means),
+        np.where(alive[..., None, None], family.project(second), before.covariances),
+    )
+
+
+def run_em(
+    cloud: Cloud,
+    family: Family,
+    starts: Students,
+    *,
+    tolerance: float,
+    max_iter: int,
+    weights: FloatArray | None = None,
+) -> Runs:
+    """Repeat EM, all starts at once, until each one's last step moved no packed parameter by ``tolerance``.
+
+    Every two steps are extrapolated to where they seem to lead (SQUAREM S3: Varadhan & Roland 2008,
+    Scandinavian Journal of Statistics 35); a leap that lowers the likelihood is taken back. The rule
+    looks at parameters because the likelihood does not feel a component of weight 1e-10; recall does.
+    ``weights`` (S, N) replaces the cloud's, one row per start.
+    """
+    each = np.broadcast_to(cloud.weights if weights is None else weights, (len(starts), len(cloud.points)))
+    ends, n_iter = starts.packed(), np.zeros(len(starts), dtype=np.intp)
+    converged = np.zeros(len(starts), dtype=bool)
+    active, here = np.arange(len(starts)), starts
+    while active.size:
+        one, before = em_step(cloud, family, here, each[active])
+        two, _ = em_step(cloud, family, one, each[active])
+        path = here.packed(), one.packed(), two.packed()
+        ends[active] = path[2]
+        n_iter[active] += 2
+        converged[active] = np.abs(path[2] - path[1]).max(axis=1) <= tolerance
+        going = ~converged[active] & (n_iter[active] < max_iter)
+        active = active[going]
+        if active.size:
+            here = _leap(cloud, family, two[going], [p[going] for p in path], before[going], each[active])
+    students = starts.unpacked(ends)
+    return Runs(students, log_likelihood(cloud, students, each), n_iter, converged)
+
+
+def _leap(
+    cloud: Cloud, family: Family, second: Students, path: list[FloatArray], before: FloatArray, weights: FloatArray
+) -> Students:
+    """Extrapolate two EM steps and settle with a third; where the likelihood fell, keep the second step."""
+    first, bend = path[1] - path[0], path[2] - 2 * path[1] + path[0]
+    sizes = np.linalg.norm(first, axis=1), np.linalg.norm(bend, axis=1)
+    length = np.clip(sizes[0] / np.maximum(sizes[1], 1e-300), 1.0, _LONGEST_LEAP)[:, None]
+    leap = np.clip(2 * length * first + length**2 * bend, -_FARTHEST, _FARTHEST)
+    settled, reached = em_step(cloud, family, second.unpacked(path[0] + leap), weights)
+    worse = (reached < before - _NOISE) | (length[:, 0] == 1.0)
+    return Students(
+        np.where(worse[:, None], second.log_weights, settled.log_weights),
+        np.where(worse[:, None, None], second.means, settled.means),
+        np.where(worse[:, None, None, None], second.covariances, settled.covariances),
+    )

@@ -1,0 +1,431 @@
+"""Students: the mixture of K'' Gaussians closest to a target.
+
+The target is either points with weights, or another mixture. Onto a mixture the fit is the population
+one, its M-projection argmin_q KL(target || q): the mixture is laid out on uniform nodes, each weighted
+by the mass it stands for, and from there on nodes are points. Nothing is sampled, so nothing jitters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kdlab.em import Cloud, Covariance, Family, Runs, Students, cloud_of, log_likelihood, run_em
+from kdlab.mixtures import GaussianMixture, log_sum_exp
+
+__all__ = ["Covariance", "Fit", "Grids", "best_of", "exact_projection", "fit_mixture", "grouped_starts"]
+
+FloatArray = NDArray[np.float64]
+
+_TIE = 1e-6  # nats per point: starts closer than this are equally good, and their order decides
+_TRIED = 4  # times n_starts: how many starts get a first look before the best n_starts run to their end
+_LOOK = 60  # EM steps of a first look
+_SETTLED = 4  # ends on the coarse grid that are settled on the fine one
+_MOST_NODES = 1_000_000
+_NO_MASS = 1e-300  # weights below this have underflowed, or will
+_COARSE_TOLERANCE = 1e-4
+_MOST_GROUPED = 8  # components that are grouped in every possible way; more are merged pairwise first
+_GOLDEN = (math.sqrt(5) - 1) / 2
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted student.
+
+    ``log_likelihood`` is E_{x ~ target} [ log model(x) ], nats per point, weighted where the points are.
+    ``n_iter`` counts the EM steps of the start that won; ``converged`` says whether the last of them moved
+    no log-weight, standardised mean or log standard deviation by more than the tolerance.
+    """
+
+    model: GaussianMixture
+    log_likelihood: float
+    n_iter: int
+    converged: bool
+
+
+def fit_mixture(
+    target: GaussianMixture | ArrayLike,
+    n_components: int,
+    *,
+    covariance: Covariance = "diag",
+    sample_weight: ArrayLike | None = None,
+    starts: Sequence[GaussianMixture] = (),
+    n_starts: int = 10,
+    tolerance: float = 1e-6,
+    max_iter: int = 2000,
+    covariance_floor: float = 1e-6,
+) -> Fit:
+    """Fit K'' = ``n_components`` Gaussians to ``target``: a GaussianMixture, or points (N, D).
+
+    ``covariance`` is the family: "diag", "full" or "spherical". ``sample_weight`` (N,) weighs points.
+    ``starts`` are tried before the ``n_starts`` deterministic ones. The best log-likelihood wins, and
+    of the starts within 1e-6 nats of it the earliest does. ``covariance_floor`` is the least variance
+    of a component fitted to points, along any axis, in squared units of the points (projections of a
+    mixture need none). A component that loses all its mass keeps its place.
+
+    One component is moment matching, in closed form. A mixture of the student's family with no more
+    components than the student may have is returned itself. Raises ValueError for bad input, for fewer
+    distinct points than components, and for a mixture in three or more dimensions that would need EM.
+
+    >>> import numpy as np
+    >>> fit = fit_mixture(np.array([[0.0], [1.0], [5.0], [6.0]]), 2)
+    >>> fit.model.means.ravel().round(2)
+    array([0.5, 5.5])
+    """
+    _check_settings(n_components, covariance, n_starts, covariance_floor)
+    if not isinstance(target, GaussianMixture):
+        cloud, family = _cloud_of_points(target, sample_weight, n_components, covariance, covariance_floor)
+        tried = [*starts, *spread_starts(cloud, family, n_components, _TRIED * n_starts)]
+        looked = run_em(cloud, family, Students.of(tried, cloud, family), tolerance=tolerance, max_iter=_LOOK)
+        best = best_of(looked.log_likelihood, len(starts) + n_starts)
+        runs = run_em(cloud, family, looked.students[best], tolerance=tolerance, max_iter=max_iter)
+        return _fit_from(runs, best_of(runs.log_likelihood, 1)[0], cloud)
+    if sample_weight is not None:
+        raise ValueError("sample_weight was given with a GaussianMixture, which brings its own weights: drop it")
+    exact = exact_projection(target, n_components, covariance)
+    if exact is not None:
+        return Fit(exact, _expected(target, exact), 0, True)
+    return _fit_to_mixture(target, n_components, Family(covariance), starts, n_starts, tolerance, max_iter)
+
+
+# Onto a mixture
+
+
+def exact_projection(
+    target: GaussianMixture, n_components: int, covariance: Covariance
+) -> GaussianMixture | None:
+    """Return the M-projection where it needs no EM, or None.
+
+    One component: the moments (the diagonal, or the mean, of the covariance for the smaller families).
+    Enough components, and a family that holds the target's covariances: the target.
+    """
+    family = Family(covariance)
+    if n_components == 1:
+        return GaussianMixture([1.0], target.mean[None], family.project(target.covariance[None]))
+    fits_in = np.allclose(family.project(target.covariances), target.covariances, rtol=1e-12, atol=0.0)
+    return target if target.n_components <= n_components and fits_in else None
+
+
+def _expected(target: GaussianMixture, model: GaussianMixture) -> float:
+    """E_{x ~ target} [ log model(x) ], or NaN where only Monte Carlo could tell."""
+    if target.dim > 2 and model.n_components > 1:
+        return math.nan
+    return target.expected_log_prob(model).value
+
+
+def _fit_to_mixture(
+    target: GaussianMixture,
+    n_components: int,
+    family: Family,
+    starts: Sequence[GaussianMixture],
+    n_starts: int,
+    tolerance: float,
+    max_iter: int,
+) -> Fit:
+    """EM from every start on a coarse grid, from the best of their ends on a fine one, compared on a finer."""
+    halvings = 0
+    while True:
+        grids = Grids.of(target, family.covariance, halvings)
+        tried = [*starts, *grouped_starts(target, grids.family, n_components, n_starts)]
+        tried += spread_starts(grids.coarse, grids.family, n_components, max(2, n_starts - len(tried)))
+        looked = run_em(
+            grids.coarse,
+            grids.family,
+            Students.of(tried, grids.coarse, grids.family),
+            tolerance=_COARSE_TOLERANCE,
+            max_iter=_LOOK,
+        )
+        ends = grids.refined(looked.students[best_of(looked.log_likelihood, _SETTLED)])
+        runs = run_em(grids.fine, grids.family, ends, tolerance=tolerance, max_iter=max_iter)
+        winner = best_of(grids.compare(runs.students), 1)[0]
+        if not grids.too_coarse_for(runs.students[winner]):
+            fit = _fit_from(runs, winner, grids.fine)
+            return replace(fit, log_likelihood=target.expected_log_prob(fit.model).value)
+        halvings += 1
+
+
+@dataclass(frozen=True)
+class Grids:
+    """One target on uniform nodes three times: to look around, to settle, and to compare.
+
+    A component narrower than two of the fine grid's nodes could hide between them, so ``family`` has
+    that as its floor, and a fit that touches it asks for grids twice as fine.
+    """
+
+    coarse: Cloud
+    fine: Cloud
+    finer: Cloud
+    family: Family
+
+    @classmethod
+    def of(cls, target: GaussianMixture, covariance: Covariance, halvings: int = 0) -> Grids:
+        """Lay the target out; each halving makes all three grids twice as fine."""
+        cross, step = covariance == "full", narrowest_cut(target) / 2**halvings
+        coarse, fine, finer = (
+            node_cloud(target, share * step, radius, cross=cross)
+            for share, radius in ((0.9, 4.0), (0.45, 5.0), (0.3, 5.5))
+        )
+        return cls(coarse, fine, finer, Family(covariance, (0.9 * step / fine.scale) ** 2))
+
+    def refined(self, students: Students) -> Students:
+        """Move students from the coarse grid's coordinates to the fine one's."""
+        return _moved(students, self.coarse, self.fine)
+
+    def compare(self, students: Students) -> FloatArray:
+        """(S,) nats per point of students of the fine grid, judged on the finer one."""
+        return log_likelihood(self.finer, _moved(students, self.fine, self.finer), self.finer.weights)
+
+    def too_coarse_for(self, student: Students) -> bool:
+        """Say whether a component lies on the floor that the grid imposes."""
+        return bool(np.linalg.eigvalsh(student.covariances).min() < self.family.floor * 1.001)
+
+
+def _moved(students: Students, old: Cloud, new: Cloud) -> Students:
+    ratio = old.scale / new.scale
+    means = students.means * ratio + (old.shift - new.shift) / new.scale
+    return Students(students.log_weights, means, students.covariances * ratio**2)
+
+
+def node_cloud(target: GaussianMixture, spacing: float, radius: float, *, cross: bool) -> Cloud:
+    """Lay a 1-D or 2-D mixture out on a square grid, each node weighted by density times cell.
+
+    Only nodes within ``radius`` standard deviations of some component are kept: measured from each
+    component, never by mass, so that a component of weight 1e-13 keeps its nodes too. Raises ValueError in
+    more dimensions, or where the components' scales differ so much that over 1e6 nodes would be needed.
+    """
+    if target.dim > 2:
+        raise ValueError(
+            f"the target lives in {target.dim} dimensions: projecting a mixture by EM needs a grid, in 1-D or 2-D; "
+            "draw points from it and fit those, or ask for one component"
+        )
+    reach = radius * np.sqrt(np.diagonal(target.covariances, axis1=1, axis2=2))
+    low, high = (target.means - reach).min(axis=0), (target.means + reach).max(axis=0)
+    counts = np.ceil((high - low) / spacing).astype(int) + 1
+    if counts.prod(dtype=float) > _MOST_NODES:
+        raise ValueError(
+            f"{counts.prod(dtype=float):.3g} nodes would be needed, {_MOST_NODES} are allowed: the components' "
+            "scales differ too much for one grid; draw points from the target and fit those"
+        )
+    axes = [start + spacing * np.arange(count) for start, count in zip(low, counts, strict=True)]
+    points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, target.dim)
+    log_densities = target.component_log_probs(points)
+    peaks = target.component_log_probs(target.means).diagonal()
+    near = (log_densities >= peaks - 0.5 * radius**2).any(axis=1)
+    weights = np.exp(log_sum_exp(log_densities[near] + target.log_weights)) * spacing**target.dim
+    return cloud_of(points[near], weights, cross=cross)
+
+
+def narrowest_cut(target: GaussianMixture) -> float:
+    """The least standard deviation, in any direction, of any component."""
+    return float(np.sqrt(np.linalg.eigvalsh(target.covariances)[:, 0].min()))
+
+
+# Onto points
+
+
+def _cloud_of_points(
+    target: ArrayLike, sample_weight: ArrayLike | None, n_components: int, covariance: Covariance, floor: float
+) -> tuple[Cloud, Family]:
+    points = _checked_points(target)
+    weights = _checked_sample_weight(sample_weight, len(points))
+    distinct = len(np.unique(points[weights > 0], axis=0))
+    if distinct < n_components:
+        raise ValueError(
+            f"n_components is {n_components}, but the points hold {distinct} distinct rows: "
+            f"ask for at most {distinct} components, or bring more points"
+        )
+    cloud = cloud_of(points[weights > 0], weights[weights > 0], cross=covariance == "full")
+    return cloud, Family(covariance, floor / cloud.scale**2)
+
+
+def best_of(log_likelihoods: FloatArray, n: int) -> NDArray[np.intp]:
+    """Return the indices of the ``n`` best, best first; within 1e-6 nats of the best, the earliest comes first."""
+    rounded = np.where(log_likelihoods >= log_likelihoods.max() - _TIE, np.inf, log_likelihoods)
+    return np.argsort(-rounded, kind="stable")[:n]
+
+
+def _fit_from(runs: Runs, winner: int, cloud: Cloud) -> Fit:
+    return Fit(
+        runs.students.model(winner, cloud),
+        float(runs.log_likelihood[winner]),
+        int(runs.n_iter[winner]),
+        bool(runs.converged[winner]),
+    )
+
+
+# Where to start
+
+
+def grouped_starts(
+    target: GaussianMixture, family: Family, n_components: int, n_starts: int
+) -> Iterator[GaussianMixture]:
+    """Yield students made of the target's own components: grouped, each group replaced by its moments.
+
+    Every way to form K'' groups is ranked by Runnalls' bound on the divergence it costs (Runnalls
+    2007, IEEE Transactions on Aerospace and Electronic Systems 43): sum over groups of weight times half
+    the log-determinant of the merged covariance. The ``n_starts`` cheapest are yielded, cheapest first.
+    Where the student may have more components than the target, the largest are split instead.
+    """
+    weights, means, covariances = _merged_down(target)
+    if n_components >= len(weights):
+        yield _split_up(target, n_components)
+        return
+    labels = np.array(list(_groupings(len(weights), n_components)))
+    member = labels[:, None, :] == np.arange(n_components)[:, None]
+    mass = member @ weights
+    centre = (member * weights) @ means / mass[..., None]
+    second = np.einsum("sgk,kij->sgij", member * weights, covariances + means[:, :, None] * means[:, None, :])
+    spread = family.project(second / mass[..., None, None] - centre[..., :, None] * centre[..., None, :])
+    cost = (mass * np.linalg.slogdet(spread)[1]).sum(axis=1)
+    for best in np.argsort(cost, kind="stable")[:n_starts]:
+        yield GaussianMixture.from_log_weights(np.log(mass[best]), centre[best], spread[best])
+
+
+def _groupings(n_items: int, n_groups: int) -> Iterator[list[int]]:
+    """Yield every way to put items into exactly ``n_groups`` unlabelled groups, as restricted growth strings."""
+
+    def extend(labels: list[int], used: int) -> Iterator[list[int]]:
+        left = n_items - len(labels)
+        if left < n_groups - used:
+            return
+        if left == 0:
+            yield labels
+            return
+        for label in range(min(used + 1, n_groups)):
+            yield from extend([*labels, label], max(used, label + 1))
+
+    return extend([], 0)
+
+
+def _merged_down(target: GaussianMixture) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Weights, means and covariances of at most 8 components: the cheapest pairs merged first (Runnalls)."""
+    kept = target.weights > _NO_MASS
+    weights, means, covariances = target.weights[kept], target.means[kept], target.covariances[kept]
+    while len(weights) > _MOST_GROUPED:
+        cost, i, j = min(_pair_cost(weights, means, covariances))
+        pair = GaussianMixture(weights[[i, j]] / weights[[i, j]].sum(), means[[i, j]], covariances[[i, j]])
+        rest = np.delete(np.arange(len(weights)), [i, j])
+        weights = np.append(weights[rest], weights[[i, j]].sum())
+        means = np.concatenate([means[rest], pair.mean[None]])
+        covariances = np.concatenate([covariances[rest], pair.covariance[None]])
+    return weights, means, covariances
+
+def _pair_cost(
+    weights: FloatArray, means: FloatArray, covariances: FloatArray
+) -> Iterator[tuple[float, int, int]]:
+    log_dets = np.linalg.slogdet(covariances)[1]
+    for i in range(len(weights)):
+        for j in range(i):
+            mass = weights[i] + weights[j]
+            share = weights[i] / mass
+            apart = means[i] - means[j]
+            merged = share * covariances[i] + (1 - share) * covariances[j]
+            merged = merged + share * (1 - share) * np.outer(apart, apart)
+            cost = mass * np.linalg.slogdet(merged)[1] - weights[i] * log_dets[i] - weights[j] * log_dets[j]
+            yield float(cost), i, j
+
+
+def _split_up(target: GaussianMixture, n_components: int) -> GaussianMixture:
+    """Halve the component with the largest share of the variance, along its longest axis, until enough."""
+    parts = list(zip(target.log_weights, target.means, target.covariances, strict=True))
+    while len(parts) < n_components:
+        shares = [math.exp(log_weight) * np.trace(covariance) for log_weight, _, covariance in parts]
+        log_weight, mean, covariance = parts.pop(int(np.argmax(shares)))
+        values, vectors = np.linalg.eigh(covariance)
+        step = 0.5 * math.sqrt(values[-1]) * vectors[:, -1]
+        smaller = covariance - np.outer(step, step)
+        parts += [(log_weight - math.log(2), mean + sign * step, smaller) for sign in (1, -1)]
+    log_weights, means, covariances = zip(*parts, strict=True)
+    return GaussianMixture.from_log_weights(log_weights, means, covariances)
+
+
+def spread_starts(cloud: Cloud, family: Family, n_components: int, n_starts: int) -> Iterator[GaussianMixture]:
+    """Yield students whose centres are spread over the points: k-means++ without chance, then five Lloyd steps.
+
+    k-means++ (Arthur & Vassilvitskii 2007) draws each centre with probability proportional to the squared
+    distance from the ones so far; here the draws are the golden-ratio sequence, low in discrepancy and the
+    same every time.
+    """
+    for start in range(n_starts):
+        centres = _spread_centres(cloud, n_components, start)
+        for _ in range(5):
+            labels = _nearest(cloud.points, centres)
+            centres = _centres(cloud, labels, centres)
+        yield _moments_of(cloud, family, _nearest(cloud.points, centres), centres)
+
+
+def _spread_centres(cloud: Cloud, n_components: int, start: int) -> FloatArray:
+    chosen: list[int] = []
+    distance = np.ones(len(cloud.points))
+    for k in range(n_components):
+        draw = ((start * n_components + k + 1) * _GOLDEN) % 1.0
+        cumulative = np.cumsum(cloud.weights * distance)
+        index = int(np.searchsorted(cumulative, draw * cumulative[-1], side="right"))
+        chosen.append(min(index, len(cumulative) - 1))
+        apart = ((cloud.points - cloud.points[chosen[-1]]) ** 2).sum(axis=1)
+        distance = apart if k == 0 else np.minimum(distance, apart)
+    return cloud.points[chosen]
+
+
+def _nearest(points: FloatArray, centres: FloatArray) -> NDArray[np.intp]:
+    return np.asarray(((points[:, None, :] - centres) ** 2).sum(axis=-1).argmin(axis=1))
+
+
+def _centres(cloud: Cloud, labels: NDArray[np.intp], before: FloatArray) -> FloatArray:
+    member = (labels == np.arange(len(before))[:, None]) * cloud.weights
+    mass = member.sum(axis=1)
+    return np.where(mass[:, None] > 0, member @ cloud.points / np.where(mass > 0, mass, 1)[:, None], before)
+
+
+def _moments_of(cloud: Cloud, family: Family, labels: NDArray[np.intp], centres: FloatArray) -> GaussianMixture:
+    """The groups' moments, each softened by a hundredth of the whole cloud's spread."""
+    k = len(centres)
+    member = (labels == np.arange(k)[:, None]) * cloud.weights
+    mass = np.maximum(member.sum(axis=1), 1e-3 / k)
+    apart = cloud.points - centres[:, None, :]
+    second = np.einsum("kn,kni,knj->kij", member, apart, apart) / mass[:, None, None]
+    covariances = family.project(second + 0.01 * np.eye(cloud.dim)) * cloud.scale**2
+    return GaussianMixture.from_log_weights(np.log(mass), centres * cloud.scale + cloud.shift, covariances)
+
+
+# Edges
+
+
+def _check_settings(n_components: int, covariance: str, n_starts: int, floor: float) -> None:
+    if not isinstance(n_components, (int, np.integer)) or n_components < 1:
+        raise ValueError(f"n_components is {n_components!r}: a student has 1 component or more, a whole number")
+    if covariance not in get_args(Covariance):
+        raise ValueError(f"covariance is {covariance!r}: choose one of {', '.join(get_args(Covariance))}")
+    if n_starts < 1:
+        raise ValueError(f"n_starts is {n_starts}: at least 1 start is needed")
+    if not floor > 0:
+        raise ValueError(f"covariance_floor is {floor}: it must be above zero; 1e-6 is usual")
+
+
+def _checked_points(target: ArrayLike) -> FloatArray:
+    points = np.asarray(target, dtype=float)
+    if points.ndim != 2 or points.size == 0:
+        raise ValueError(
+            f"points have shape {points.shape}: (N, D) with at least one row is needed; "
+            "x.reshape(-1, 1) makes rows of a vector"
+        )
+    if not np.isfinite(points).all():
+        row = int(np.flatnonzero(~np.isfinite(points).all(axis=1))[0])
+        raise ValueError(f"point {row} is {points[row].tolist()}: points must be finite; drop or mend such rows")
+    return points
+
+
+def _checked_sample_weight(sample_weight: ArrayLike | None, n: int) -> FloatArray:
+    if sample_weight is None:
+        return np.full(n, 1 / n)
+    weights = np.asarray(sample_weight, dtype=float)
+    if weights.shape != (n,):
+        raise ValueError(f"sample_weight has shape {weights.shape} beside {n} points: ({n},) is needed")
+    if not np.isfinite(weights).all() or (weights < 0).any() or weights.sum() <= 0:
+        raise ValueError(f"sample_weight sums to {weights.sum()}: finite weights, none negative, some positive")
+    return np.asarray(weights / weights.sum())
