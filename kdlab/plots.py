@@ -1,0 +1,393 @@
+"""Static pictures of a ladder: for print, for GitHub, and for people who do not use a pointer.
+
+They show the same numbers, in the same colours and the same places, as the live picture (static/view.js): the space
+on the left, the precision-recall plane on the right, the sentence below. What the two share is decided here: the
+roles' colours (STYLE), the limits of both panels and the contours of p*.
+
+Every function makes its own matplotlib Figure and returns it; none touches pyplot, whose figures are global state and
+not safe on the threads that widgets' callbacks run on.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import contourpy
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Ellipse, PathPatch
+from matplotlib.path import Path
+from numpy.typing import NDArray
+from PIL import Image
+
+if TYPE_CHECKING:
+    from kdlab.experiments import Ladder
+    from kdlab.mixtures import GaussianMixture
+
+Floats = NDArray[np.float64]
+Limits = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Role:
+    """How one role looks in every picture: colour, and line style and marker as the second cue."""
+
+    label: str
+    colour: str
+    line: Literal["-", ":", "--"]
+    marker: str
+
+
+STYLE = {
+    "truth": Role("p* truth", "#595959", "-", "o"),
+    "teacher": Role("p′ teacher", "#E69F00", ":", ""),
+    "direct": Role("p″ direct", "#0072B2", "--", "s"),
+    "distilled": Role("p″ distilled", "#D55E00", "-", "o"),
+    "bounds": Role("bound", "#999999", "-", ""),
+}
+INK, QUIET = "#222222", "#6E6E6E"  # text, and text that should stand back
+
+SHARES = (0.99, 0.95, 0.85, 0.7, 0.5, 0.25)  # of p*'s mass inside each contour, outermost first
+_CELLS = 96  # per axis, for contours: interpolating the log density keeps them smooth
+
+
+# Limits and contours: what the static and the live picture share
+
+
+def space_limits(ladder: Ladder) -> tuple[Limits, Limits]:
+    """Limits (x, y) of the space that hold every position of the ladder, so that axes never rescale.
+
+    In 2-D both have the same length (equal aspect in a square). In 1-D y is density, from 0.
+    """
+    truth, teacher, direct = ladder.scene.truth, ladder.scene.teacher, ladder.direct
+    corners = [_boxes(truth.means, truth.covariances, 3.0), _boxes(teacher.means, teacher.covariances, 1.0)]
+    corners += [_boxes(direct.means, direct.covariances, 1.0)]
+    corners += [_boxes(ladder.student_means, ladder.student_covariances, 2.0)]
+    if ladder.scene.points is not None:
+        corners.append(np.asarray(ladder.scene.points, float))
+    everything = np.concatenate(corners)
+    low, high = everything.min(axis=0), everything.max(axis=0)
+    if everything.shape[1] == 1:
+        x = (float(low[0]), float(high[0]))
+        return x, (0.0, _highest_density(ladder, x))
+    centre, half = (low + high) / 2, float((high - low).max()) / 2 * 1.02
+    (x0, y0), (x1, y1) = centre - half, centre + half
+    return (float(x0), float(x1)), (float(y0), float(y1))
+
+
+def _boxes(means: Floats, covariances: Floats, sigmas: float) -> Floats:
+    """Corners, (2 n, D), of the boxes mean +- sigmas * sd: (..., D) and (..., D, D) in."""
+    dim = means.shape[-1]
+    sd = np.sqrt(np.diagonal(covariances, axis1=-2, axis2=-1))
+    return np.concatenate([(means - sigmas * sd).reshape(-1, dim), (means + sigmas * sd).reshape(-1, dim)])
+
+
+def _highest_density(ladder: Ladder, x_limits: Limits) -> float:
+    """The top of the density axis in 1-D: every model's peak fits, but never at the cost of p*'s shape."""
+    x = np.linspace(*x_limits, 400)
+    truth, teacher = ladder.scene.truth, ladder.scene.teacher
+    top = float(np.exp(truth.log_prob(x[:, None])).max())
+    taught = _peak(x, ladder.teacher_log_weights, teacher.means, teacher.covariances)
+    learned = _peak(x, ladder.student_log_weights, ladder.student_means, ladder.student_covariances)
+    return 1.06 * max(top, min(max(taught, learned), 4.0 * top))
+
+
+def _peak(x: Floats, log_weights: Floats, means: Floats, covariances: Floats) -> float:
+    """Highest density over x (N,) of mixtures (P, K), (P or 1, K, 1), (P or 1, K, 1, 1)."""
+    variances = covariances[..., 0, 0]
+    squared = (x[:, None, None] - means[..., 0]) ** 2 / variances  # (N, P, K)
+    log_parts = log_weights - 0.5 * (squared + np.log(2 * np.pi * variances))
+    return float(np.exp(log_parts).sum(axis=-1).max())
+
+
+def plane_limits(ladder: Ladder) -> tuple[Limits, Limits]:
+    """Limits (recall, precision) of the plane, nats: both bounds and every point inside, with a margin."""
+    recall = _with_margin([*ladder.recall, ladder.direct_recall, ladder.recall_bound])
+    return recall, _with_margin([*ladder.precision, ladder.direct_precision, ladder.precision_bound])
+
+
+def _with_margin(values: Sequence[float]) -> Limits:
+    low, high = float(np.min(values)), float(np.max(values))
+    length = max(high - low, 0.5)
+    return low - 0.12 * length, high + 0.09 * length  # room for a name below a point and beyond a bound
+
+
+def density_contours(
+    mixture: GaussianMixture, x: Limits, y: Limits, shares: Sequence[float] = SHARES
+) -> list[tuple[float, list[Floats]]]:
+    """Contours of a 2-D density that hold given shares of its mass, e.g. [(0.99, [(n, 2), ...]), ...].
+
+    Shares of mass rather than of height, so that a light mode next to heavy ones is still seen.
+    """
+    xs, ys = np.linspace(*x, _CELLS), np.linspace(*y, _CELLS)
+    grid_x, grid_y = np.meshgrid(xs, ys)
+    log_density = mixture.log_prob(np.column_stack([grid_x.ravel(), grid_y.ravel()])).reshape(grid_x.shape)
+    # Far below every contour the log density falls to minus infinity; contourpy wants plain numbers.
+    log_density = np.maximum(log_density, log_density.max() - 60.0)
+    falling = np.sort(log_density.ravel())[::-1]
+    mass = np.cumsum(np.exp(falling - falling[0]))
+    lines = contourpy.contour_generator(xs, ys, log_density)
+    levels = [(share, falling[np.searchsorted(mass, share * mass[-1])]) for share in shares]
+    return [(share, [np.asarray(line) for line in lines.lines(level)]) for share, level in levels]
+
+
+# Figures
+
+
+def figure(ladder: Ladder, beta: float = 1.0) -> Figure:
+    """One position of the ladder, laid out as on the page: title, space, plane, sentence."""
+    index = _position(ladder, beta)
+    made = Figure(figsize=(9.2, 5.35), dpi=110, facecolor="white")
+    space = made.add_axes((0.02, 0.2, 0.44, 0.645))
+    plane = made.add_axes((0.55, 0.27, 0.43, 0.575))
+    draw_space(space, ladder, index)
+    draw_plane(plane, ladder, [index])
+    made.text(0.02, 0.945, ladder.scene.title, fontsize=14, color=INK)
+    made.text(0.98, 0.945, f"β = {ladder.betas[index]:.2f}", fontsize=13, color=INK, ha="right")
+    _key(made, 0.02, 0.885)
+    said = textwrap.fill(ladder.sentences[index], 112)
+    made.text(0.02, 0.125, said, fontsize=10.5, color=INK, va="top", linespacing=1.45)
+    return made
+
+
+def filmstrip(ladder: Ladder, betas: Sequence[float]) -> Figure:
+    """Small multiples: the space at each beta, in the order given, and all of them in the plane on the right."""
+    if len(betas) == 0:
+        raise ValueError("A filmstrip of no beta: give at least one value in [1, 100], such as [1, 2, 5, 20].")
+    indices = [_position(ladder, beta) for beta in betas]
+    columns = min(len(indices), 4)
+    rows = math.ceil(len(indices) / columns)
+    width, height, side = 2.0, 2.62, 3.3  # inches: a frame, a row, the plane
+    made = Figure(figsize=(columns * width + side, rows * height + 0.6), dpi=110, facecolor="white")
+    total_w, total_h = made.get_size_inches()
+    for n, index in enumerate(indices):
+        left, top = (n % columns) * width, 0.75 + (n // columns) * height
+        box = ((left + 0.06) / total_w, 1 - (top + 1.88) / total_h, 1.88 / total_w, 1.88 / total_h)
+        frame = made.add_axes(box)
+        draw_space(frame, ladder, index, small=True)
+        _caption(made, ladder, index, (left + 1.0) / total_w, 1 - (top + 1.97) / total_h, total_h)
+    bottom = 1 - (0.75 + 1.88) / total_h
+    plane = made.add_axes(((columns * width + 0.7) / total_w, bottom, 2.45 / total_w, 1.88 / total_h))
+    draw_plane(plane, ladder, indices)
+    made.text(0.06 / total_w, 1 - 0.3 / total_h, ladder.scene.title, fontsize=12, color=INK)
+    _key(made, 0.06 / total_w, 1 - 0.58 / total_h)
+    return made
+
+
+def png(figure: Figure) -> bytes:
+    """Return a figure as a PNG of some 50 kB, with no name, version or date inside: same picture, same bytes.
+
+    A palette of 256 colours is a third of the size, in notebooks that keep one such picture for every view.
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    few = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    small = io.BytesIO()
+    few.save(small, format="png", optimize=True)
+    return small.getvalue()
+
+
+def _position(ladder: Ladder, beta: float) -> int:
+    if not hasattr(ladder, "betas"):
+        raise TypeError(
+            f"{type(ladder).__name__} is not a Ladder: pass what kdlab.experiments.teacher_entropy(...) returns."
+        )
+    low, high = float(ladder.betas[0]), float(ladder.betas[-1])
+    # A tiny slack: the ends of a logarithmic ladder are right only to rounding.
+    if not (math.isfinite(beta) and low * (1 - 1e-9) <= beta <= high * (1 + 1e-9)):
+        raise ValueError(f"beta = {beta!r} is outside this ladder: choose a number from {low:g} to {high:g}.")
+    return int(ladder.index(beta))
+
+
+def _caption(made: Figure, ladder: Ladder, index: int, x: float, y: float, height: float) -> None:
+    numbers = f"precision {_number(ladder.precision[index])}, recall {_number(ladder.recall[index])}"
+    made.text(x, y, f"β = {ladder.betas[index]:.2f}", fontsize=10, color=INK, ha="center", va="top")
+    made.text(x, y - 0.21 / height, numbers, fontsize=8, color=QUIET, ha="center", va="top")
+
+
+def _key(made: Figure, x: float, y: float) -> None:
+    """One line of names in their roles' colours, each behind a sample of its line."""
+    inches = float(made.get_size_inches()[0])
+    aspect = inches / float(made.get_size_inches()[1])
+    for name in ("truth", "teacher", "direct", "distilled"):
+        role = STYLE[name]
+        made.add_artist(_line([x, x + 0.26 / inches], [y + 0.006 * aspect] * 2, role))
+        made.text(x + 0.33 / inches, y, role.label, fontsize=9, color=_legible(role.colour))
+        x += (0.33 + 0.072 * len(role.label) + 0.16) / inches
+
+
+def _line(x: list[float], y: list[float], role: Role) -> Line2D:
+    return Line2D(x, y, color=role.colour, linestyle=role.line, linewidth=2.2)
+
+
+def _legible(colour: str) -> str:
+    """Orange is bright enough for lines but not for small text on white: a darker tint of the same hue."""
+    return {STYLE["teacher"].colour: "#9A6A00"}.get(colour, colour)
+
+
+def _number(value: float) -> str:
+    """Two decimals and a real minus sign, as on the page."""
+    return f"{value:.2f}".replace("-", "−")
+
+
+# The space
+
+
+def draw_space(axes: Axes, ladder: Ladder, index: int, *, small: bool = False) -> None:
+    """Draw p*, the teacher, the direct and the distilled student of one position into `axes`; no ticks."""
+    x_limits, y_limits = space_limits(ladder)
+    axes.set(xlim=x_limits, ylim=y_limits, xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    axes.patch.set_visible(False)
+    lean = 0.7 if small else 1.0  # lines of a small multiple are thinner
+    if ladder.scene.truth.means.shape[1] == 1:
+        _draw_curves(axes, ladder, index, lean)
+    else:
+        axes.set_aspect("equal")
+        _draw_truth(axes, ladder, x_limits, y_limits, lean)
+        _draw_ellipses(axes, ladder, index, lean)
+    _draw_modes(axes, ladder, index, lean)
+
+
+def _draw_curves(axes: Axes, ladder: Ladder, index: int, lean: float) -> None:
+    x = np.linspace(*axes.get_xlim(), 400)
+    here = ladder.at(float(ladder.betas[index]))
+
+    def density(mixture: GaussianMixture) -> Floats:
+        return np.exp(mixture.log_prob(x[:, None]))
+
+    truth = density(ladder.scene.truth)
+    axes.fill_between(x, truth, color=STYLE["truth"].colour, alpha=0.16, linewidth=0)
+    axes.plot(x, truth, color=STYLE["truth"].colour, linewidth=1.0 * lean)
+    shown = (("teacher", here.teacher, 2.2), ("direct", ladder.direct, 1.6), ("distilled", here.student, 2.2))
+    for name, mixture, width in shown:
+        role = STYLE[name]
+        axes.plot(x, density(mixture), color=role.colour, linestyle=role.line, linewidth=width * lean)
+    axes.axhline(0, color=STYLE["bounds"].colour, linewidth=0.8)
+
+
+def _draw_truth(axes: Axes, ladder: Ladder, x: Limits, y: Limits, lean: float) -> None:
+    role = STYLE["truth"]
+    for n, (_, lines) in enumerate(density_contours(ladder.scene.truth, x, y)):
+        if not lines:
+            continue
+        path = Path.make_compound_path(*(Path(line) for line in lines))
+        axes.add_patch(PathPatch(path, facecolor=role.colour, alpha=0.11, linewidth=0))
+        if n == 0:
+            axes.add_patch(PathPatch(path, fill=False, edgecolor=role.colour, alpha=0.5, linewidth=0.7 * lean))
+    if ladder.scene.points is not None:
+        points = np.asarray(ladder.scene.points)
+        style: dict[str, Any] = {"s": 7 * lean**2, "facecolors": "none", "linewidths": 0.5, "alpha": 0.7}
+        axes.scatter(points[:, 0], points[:, 1], edgecolors=role.colour, **style)
+
+
+def _draw_ellipses(axes: Axes, ladder: Ladder, index: int, lean: float) -> None:
+    here = ladder.at(float(ladder.betas[index]))
+    for weight, mean, covariance in _parts(here.teacher):
+        style: dict[str, Any] = {"linestyle": (0, (0.01, 1.7)), "capstyle": "round"}
+        width = teacher_width(weight) * lean
+        alpha = min(1.0, 0.25 + 3 * weight)
+        axes.add_patch(_ellipse(mean, covariance, 1.0, STYLE["teacher"], width, alpha=alpha, **style))
+    for _, mean, covariance in _parts(ladder.direct):
+        axes.add_patch(_ellipse(mean, covariance, 1.0, STYLE["direct"], 1.6 * lean, linestyle=(0, (4, 2.5))))
+    for weight, mean, covariance in _parts(here.student):
+        for sigmas, width in ((1.0, 2.2), (2.0, 1.3)):
+            width *= lean * (0.45 + 0.55 * math.sqrt(weight))
+            axes.add_patch(_ellipse(mean, covariance, sigmas, STYLE["distilled"], width))
+
+
+def teacher_width(weight: float) -> float:
+    """Line width of a teacher component, so that beta is seen to empty it. The page uses the same rule."""
+    return 0.5 + 4.0 * math.sqrt(weight)
+
+
+def _parts(mixture: GaussianMixture) -> list[tuple[float, Floats, Floats]]:
+    return list(zip(mixture.weights.tolist(), mixture.means, mixture.covariances, strict=True))
+
+
+def _ellipse(mean: Floats, cov: Floats, sigmas: float, role: Role, width: float, **style: Any) -> Ellipse:
+    values, vectors = np.linalg.eigh(cov)
+    angle = math.degrees(math.atan2(vectors[1, 1], vectors[0, 1]))  # of the longer axis
+    long, short = 2 * sigmas * np.sqrt(values[::-1])
+    return Ellipse(
+        (mean[0], mean[1]), long, short, angle=angle, fill=False, edgecolor=role.colour, linewidth=width, **style
+    )
+
+
+def _draw_modes(axes: Axes, ladder: Ladder, index: int, lean: float) -> None:
+    """A dot at each mode of p*: full where the student covers it, a hollow ring where it is lost."""
+    means = ladder.scene.truth.means
+    at = means if means.shape[1] == 2 else np.column_stack([means, np.zeros(len(means))])
+    covered = np.asarray(ladder.coverage[index]) >= 0.5
+    style: dict[str, Any] = {"s": 22 * lean**2, "zorder": 6, "clip_on": False}
+    axes.scatter(*at[covered].T, facecolors=INK, edgecolors="white", linewidths=0.8 * lean, **style)
+    axes.scatter(*at[~covered].T, facecolors="none", edgecolors=QUIET, linewidths=1.0 * lean, **style)
+    if lean == 1.0:
+        text = f"modes of p*:   ● {covered.sum()} covered   ○ {(~covered).sum()} lost"
+        axes.text(0.5, -0.055, text, transform=axes.transAxes, fontsize=9, color=QUIET, ha="center", va="top")
+
+
+# The plane
+
+
+def draw_plane(axes: Axes, ladder: Ladder, indices: Sequence[int]) -> None:
+    """Draw the precision-recall plane into `axes`: bounds, path, direct student, and a dot at each position.
+
+    With one position the path up to it is solid, as on the page; with several the dots carry their beta.
+    """
+    recall, precision = plane_limits(ladder)
+    axes.set(xlim=recall, ylim=precision, xlabel="recall, nats", ylabel="precision, nats")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(STYLE["bounds"].colour)
+    axes.tick_params(labelsize=9, color=STYLE["bounds"].colour, labelcolor=QUIET)
+    axes.xaxis.label.set(color=QUIET, size=9)
+    axes.yaxis.label.set(color=QUIET, size=9)
+    axes.locator_params(nbins=5)
+    _draw_bounds(axes, ladder)
+    role = STYLE["distilled"]
+    for run in _runs(ladder.switched, len(ladder.betas)):
+        axes.plot(ladder.recall[run], ladder.precision[run], color=role.colour, alpha=0.3, linewidth=1.5)
+    if len(indices) == 1:
+        for run in _runs(ladder.switched, indices[0] + 1):
+            axes.plot(ladder.recall[run], ladder.precision[run], color=role.colour, linewidth=2.4)
+    _draw_students(axes, ladder, indices)
+
+
+def _draw_bounds(axes: Axes, ladder: Ladder) -> None:
+    style: dict[str, Any] = {"color": STYLE["bounds"].colour, "linewidth": 0.8}
+    axes.axhline(ladder.precision_bound, **style)
+    axes.axvline(ladder.recall_bound, **style)
+    text: dict[str, Any] = {"fontsize": 8, "color": QUIET, "textcoords": "offset points"}
+    across, up = axes.get_yaxis_transform(), axes.get_xaxis_transform()
+    axes.annotate(
+        "precision ≤ max log p*", (0.02, ladder.precision_bound), (0, 3), xycoords=across, va="bottom", **text
+    )
+    axes.annotate("recall ≤ −H(p*)", (ladder.recall_bound, 0.88), (3, 0), xycoords=up, rotation=90, va="top", **text)
+
+
+def _runs(switched: NDArray[np.bool_], end: int) -> list[slice]:
+    """The unbroken stretches of positions 0 .. end - 1: a new one starts wherever the best student switches."""
+    starts = [0, *(i for i in range(1, end) if switched[i])]
+    return [slice(start, stop) for start, stop in zip(starts, [*starts[1:], end], strict=True)]
+
+
+def _draw_students(axes: Axes, ladder: Ladder, indices: Sequence[int]) -> None:
+    direct, distilled = STYLE["direct"], STYLE["distilled"]
+    label: dict[str, Any] = {"textcoords": "offset points", "fontsize": 9}
+    size = 11 if len(indices) == 1 else 7
+    for index in indices:
+        at = (float(ladder.recall[index]), float(ladder.precision[index]))
+        axes.plot(*at, "o", color=distilled.colour, markersize=size, markeredgecolor="white", zorder=5)
+        text = "distilled" if len(indices) == 1 else f"{ladder.betas[index]:.3g}"
+        # To the left: what is better than the path (above, right) is where the bounds and their names are.
+        axes.annotate(text, at, (-0.9 * size, 0), color=distilled.colour, ha="right", va="center", **label)
+    at = (ladder.direct_recall, ladder.direct_precision)
+    axes.plot(*at, direct.marker, color=direct.colour, markeredgecolor="white", markersize=7.5, zorder=6)
+    axes.annotate("direct", at, (0, -8), color=direct.colour, ha="center", va="top", **label)

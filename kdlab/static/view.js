@@ -1,0 +1,542 @@
+/**
+ * kdlab's live picture: one ladder, drawn in the page.
+ *
+ * Python sends a ladder once: a slider's positions, and for each of them every number there is to show. From then on this
+ * file draws any position by itself, so the slider answers within one frame with the kernel busy, stopped or gone.
+ *
+ * How it is built, from the top down:
+ *   small tools        make elements, format numbers
+ *   checkLadder        a broken ladder is refused with a sentence, never half drawn
+ *   buildSpace1d/2d, buildPlane    create a ladder's elements once and return draw(index), which only sets attributes
+ *   buildPage          the controls and the empty frames
+ *   View               what happens when: slider, controls, messages from Python, errors
+ *
+ * Shared with Python (kdlab/widgets.py): the TRAITS below, choices and page_errors. `settings` says what the reader
+ * wants, `ladder` is Python's answer; one made for other settings than those wanted now is kept for later, not shown.
+ */
+
+const TRAITS = ["ladder", "settings", "beta", "progress", "prediction", "kernel_error"]; // whose changes matter here
+const PER_POSITION = ["beta", "precision", "recall", "switched", "covered", "sentence",
+  "teacher.weights", "student.weights", "student.means", "student.covariances"];
+const NUMBERS = ["beta", "space", "plane", "bounds", "truth", "contours", "points", "teacher", "direct", "student",
+  "precision", "recall", "switched", "covered"];
+const FIELDS = ["scene", "n_components", "covariance", "samples", "seed"];
+const LABELS = {
+  n_components: ["K″", "components of the student"],
+  covariance: ["covariance", "covariance family of the student"],
+  scene: ["scene", "scene"],
+  samples: ["samples", "what the student learns from"],
+  seed: ["seed", "seed of the random draw"],
+};
+const ROLES = { truth: "p* truth", teacher: "p′ teacher", direct: "p″ direct", distilled: "p″ distilled" };
+const FRAME = { width: 440, left: 58, right: 428, top: 12, bottom: 348, height: 396 }; // svg units of both panels
+
+// ---------------------------------------------------------------- small tools
+
+/** Set attributes; `text` is the text content. Works for HTML and SVG alike. */
+function set(element, attributes) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "text") element.textContent = value;
+    else element.setAttribute(name, value);
+  }
+  return element;
+}
+
+/** Make an HTML element inside `parent`. */
+function html(parent, tag, attributes = {}) {
+  return parent.appendChild(set(document.createElement(tag), attributes));
+}
+
+/** Make an SVG element inside `parent`. */
+function svg(parent, tag, attributes = {}) {
+  return parent.appendChild(set(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes));
+}
+
+/** Two decimals and a real minus sign. */
+const number = (value) => value.toFixed(2).replace(/^-(?=.*[1-9])/, "−").replace(/^-/, "");
+
+/** One decimal place of an svg unit is finer than any screen and keeps attributes short. */
+const round = (value) => Math.round(value * 10) / 10;
+
+/** The name of a group of settings, for looking up ladders that are already here. */
+const nameOf = (settings) => FIELDS.map((field) => settings[field]).join("|");
+
+/** A straight map from [d0, d1] to [r0, r1]. */
+const scale = ([d0, d1], [r0, r1]) => (value) => r0 + ((value - d0) / (d1 - d0)) * (r1 - r0);
+
+/** The position of the beta nearest to `target`; on a logarithmic ladder, nearest as a ratio. */
+function nearest(betas, target) {
+  const away = betas.map((beta) => Math.abs(Math.log(beta / target)));
+  return away.indexOf(Math.min(...away));
+}
+
+/** About five round numbers inside [low, high]. */
+function ticks([low, high]) {
+  const rough = (high - low) / 5;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
+  const first = Math.ceil(low / step);
+  return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, i) => (first + i) * step);
+}
+
+// ---------------------------------------------------------------- the ladder, checked
+
+/** Refuse a ladder with a missing field, a wrong length or something else than a number; say which, and what to do. */
+function checkLadder(ladder) {
+  const count = ladder.beta?.length ?? 0;
+  const listed = (path) => path.split(".").reduce((inner, name) => inner?.[name], ladder);
+  const wrong = PER_POSITION.find((path) => !count || listed(path)?.length !== count);
+  const problem = wrong
+    ? `${listed(wrong)?.length ?? "no"} entries in "${wrong}" for ${count} positions of beta`
+    : NUMBERS.map((name) => notANumber(ladder[name], name)).find(Boolean);
+  if (problem) throw new Error(`This ladder cannot be drawn, it has ${problem}. Make it again with experiments.teacher_entropy(...).`);
+}
+
+/** Say where in nested lists and objects something else than a finite number stands; null if nowhere. */
+function notANumber(value, path) {
+  if (value === null || typeof value !== "object") return Number.isFinite(value) ? null : `"${value}" in ${path}`;
+  for (const [key, inner] of Object.entries(value)) {
+    const bad = notANumber(inner, `${path}.${key}`);
+    if (bad) return bad;
+  }
+  return null;
+}
+
+// ---------------------------------------------------------------- the space
+
+/** The 1-sigma ellipse of a 2 x 2 covariance: half axes and the angle of the longer one. */
+function axesOf([[a, b], [, d]]) {
+  const middle = (a + d) / 2;
+  const spread = Math.hypot((a - d) / 2, b);
+  return [Math.sqrt(middle + spread), Math.sqrt(Math.max(middle - spread, 0)), Math.atan2(2 * b, a - d) / 2];
+}
+
+/** Put an <ellipse> where a Gaussian is. The angle is negated since y grows downwards on a screen. */
+function placeEllipse(element, mean, covariance, sigmas, x, y, unit) {
+  const [long, short, angle] = axesOf(covariance);
+  const [cx, cy] = [round(x(mean[0])), round(y(mean[1]))];
+  set(element, { cx, cy, rx: round(sigmas * long * unit), ry: round(sigmas * short * unit),
+    transform: `rotate(${round((-angle * 180) / Math.PI)} ${cx} ${cy})` });
+}
+
+/** Line width of a teacher component: beta is seen to empty it. plots.teacher_width is the same rule. */
+const teacherWidth = (weight) => round(0.5 + 4 * Math.sqrt(weight));
+
+function buildSpace2d(panel, ladder, x, y) {
+  const unit = x(1) - x(0);
+  const loop = (line) => "M" + line.map((point) => `${round(x(point[0]))} ${round(y(point[1]))}`).join("L") + "Z";
+  ladder.contours.forEach(({ path }, i) =>
+    svg(panel, "path", { class: i ? "kdlab-truth-fill" : "kdlab-truth-fill kdlab-truth-edge", d: path.map(loop).join("") }));
+  for (const point of ladder.points) {
+    svg(panel, "circle", { class: "kdlab-point", cx: round(x(point[0])), cy: round(y(point[1])), r: 1.7 });
+  }
+  const { teacher, direct, student } = ladder;
+  const taught = teacher.means.map((mean, k) => {
+    const element = svg(panel, "ellipse", { class: "kdlab-teacher" });
+    placeEllipse(element, mean, teacher.covariances[k], 1, x, y, unit);
+    return element;
+  });
+  direct.means.forEach((mean, k) =>
+    placeEllipse(svg(panel, "ellipse", { class: "kdlab-direct" }), mean, direct.covariances[k], 1, x, y, unit));
+  const learned = student.weights[0].map((_, k) => [1, 2].map((sigmas) =>
+    svg(panel, "ellipse", { class: `kdlab-student-ellipse kdlab-sigma-${sigmas}`, "data-component": k })));
+  return (i) => {
+    taught.forEach((element, k) => emphasise(element, teacher.weights[i][k]));
+    learned.forEach((pair, k) => pair.forEach((element, s) => {
+      placeEllipse(element, student.means[i][k], student.covariances[i][k], s + 1, x, y, unit);
+      element.style.strokeWidth = round((s ? 1.4 : 2.4) * (0.45 + 0.55 * Math.sqrt(student.weights[i][k])));
+    }));
+  };
+}
+
+/** A dotted line whose dots are as thick as the component is heavy; a component without weight nearly vanishes. */
+function emphasise(element, weight) {
+  const width = teacherWidth(weight);
+  element.style.strokeWidth = width;
+  element.style.strokeDasharray = `0 ${round(1.5 + width * 1.25)}`;
+  element.style.opacity = round(Math.min(1, 0.25 + 3 * weight));
+}
+
+function buildSpace1d(panel, ladder, x, y) {
+  const [low, high] = ladder.space.x;
+  const places = Array.from({ length: 241 }, (_, i) => low + (i / 240) * (high - low));
+  const curve = (weights, means, covariances) => "M" + places.map((place) =>
+    `${round(x(place))} ${round(y(density(place, weights, means, covariances)))}`).join("L");
+  const { truth, teacher, direct, student } = ladder;
+  const outline = curve(truth.weights, truth.means, truth.covariances);
+  svg(panel, "path", { class: "kdlab-truth-area", d: `${outline}V${FRAME.bottom}H12Z` });
+  svg(panel, "path", { class: "kdlab-truth-line", d: outline });
+  svg(panel, "line", { class: "kdlab-axis", x1: 12, x2: 428, y1: FRAME.bottom, y2: FRAME.bottom });
+  for (const point of ladder.points) {
+    svg(panel, "circle", { class: "kdlab-point", cx: round(x(point[0])), cy: FRAME.bottom + 10, r: 1.7 });
+  }
+  const taught = svg(panel, "path", { class: "kdlab-teacher kdlab-curve" });
+  svg(panel, "path", { class: "kdlab-direct", d: curve(direct.weights, direct.means, direct.covariances) });
+  const learned = svg(panel, "path", { class: "kdlab-student-curve" });
+  return (i) => {
+    set(taught, { d: curve(teacher.weights[i], teacher.means, teacher.covariances) });
+    set(learned, { d: curve(student.weights[i], student.means[i], student.covariances[i]) });
+  };
+}
+
+/** The density of a 1-D mixture at one place. */
+function density(place, weights, means, covariances) {
+  let sum = 0;
+  for (let k = 0; k < weights.length; k += 1) {
+    const variance = covariances[k][0][0];
+    sum += (weights[k] * Math.exp((-0.5 * (place - means[k][0]) ** 2) / variance)) / Math.sqrt(2 * Math.PI * variance);
+  }
+  return sum;
+}
+
+/** A dot at each mode of p*: full where the student covers it, a hollow ring where it is lost. */
+function buildModes(panel, ladder, x, y) {
+  const marks = ladder.truth.means.map((mean) => // in 1-D on the base line, where the density is 0
+    svg(panel, "circle", { class: "kdlab-mode", cx: round(x(mean[0])), cy: round(y(mean[1] ?? 0)), r: 4 }));
+  const words = svg(panel, "text", { class: "kdlab-quiet", x: 220, y: 391, "text-anchor": "middle" });
+  return (i) => {
+    const covered = ladder.covered[i].map((share) => share >= 0.5);
+    marks.forEach((mark, k) => mark.classList.toggle("kdlab-lost", !covered[k]));
+    const count = covered.filter(Boolean).length;
+    words.textContent = `modes of p*:  ● ${count} covered   ○ ${covered.length - count} lost`;
+  };
+}
+
+function buildSpace(panel, ladder) {
+  panel.replaceChildren();
+  const flat = ladder.dim === 1;
+  const x = scale(ladder.space.x, flat ? [12, 428] : [35, 405]);
+  const y = scale(ladder.space.y, flat ? [FRAME.bottom, FRAME.top] : [372, 2]); // 2-D: a square, so equal aspect
+  const models = (flat ? buildSpace1d : buildSpace2d)(panel, ladder, x, y);
+  const modes = buildModes(panel, ladder, x, y);
+  return (i) => { models(i); modes(i); };
+}
+
+// ---------------------------------------------------------------- the precision-recall plane
+
+function buildPlane(panel, ladder) {
+  panel.replaceChildren();
+  const x = scale(ladder.plane.recall, [FRAME.left, FRAME.right]);
+  const y = scale(ladder.plane.precision, [FRAME.bottom, FRAME.top]);
+  buildAxes(panel, ladder, x, y);
+  const at = ladder.recall.map((recall, i) => [round(x(recall)), round(y(ladder.precision[i]))]);
+  const paths = pathsTo(at, ladder.switched);
+  svg(panel, "path", { class: "kdlab-path-all", d: paths.at(-1) });
+  const past = svg(panel, "path", { class: "kdlab-path-past" });
+  const dot = svg(panel, "circle", { class: "kdlab-student-dot", r: 8 });
+  const [dx, dy] = [round(x(ladder.direct.recall)), round(y(ladder.direct.precision))];
+  svg(panel, "rect", { class: "kdlab-direct-square", x: dx - 4.5, y: dy - 4.5, width: 9, height: 9 });
+  svg(panel, "text", { class: "kdlab-direct-name", x: dx, y: dy + 21, "text-anchor": "middle", text: "direct" });
+  // To the left of the dot, or below it: above and right of a path, where all is better, stand the bounds.
+  const name = svg(panel, "text", { class: "kdlab-student-name", text: "distilled" });
+  return (i) => {
+    const [cx, cy] = at[i];
+    const room = cx - FRAME.left > 80;
+    set(past, { d: paths[i] });
+    set(dot, { cx, cy, "data-precision": ladder.precision[i], "data-recall": ladder.recall[i] });
+    set(name, { x: room ? cx - 13 : FRAME.left + 8, y: cy + (room ? 4.5 : 26), "text-anchor": room ? "end" : "start" });
+  };
+}
+
+/** The path up to each position, with a gap wherever the best student switches to another solution. */
+function pathsTo(points, switched) {
+  let path = "";
+  return points.map(([x, y], i) => {
+    path += i === 0 || switched[i] ? `M${x} ${y}h0` : `L${x} ${y}`; // "h0" makes a lone point visible as a dot
+    return path;
+  });
+}
+
+function buildAxes(panel, ladder, x, y) {
+  const { left, right, top, bottom } = FRAME;
+  svg(panel, "path", { class: "kdlab-axis", d: `M${left} ${top}V${bottom}H${right}` });
+  const tickText = (value) => String(Math.round(value * 1000) / 1000).replace("-", "−");
+  for (const value of ticks(ladder.plane.recall)) {
+    const at = round(x(value));
+    svg(panel, "path", { class: "kdlab-axis", d: `M${at} ${bottom}v4` });
+    svg(panel, "text", { class: "kdlab-tick", x: at, y: bottom + 18, "text-anchor": "middle", text: tickText(value) });
+  }
+  for (const value of ticks(ladder.plane.precision)) {
+    const at = round(y(value));
+    svg(panel, "path", { class: "kdlab-axis", d: `M${left} ${at}h-4` });
+    svg(panel, "text", { class: "kdlab-tick", x: left - 8, y: at + 4, "text-anchor": "end", text: tickText(value) });
+  }
+  svg(panel, "text", { class: "kdlab-quiet", x: (left + right) / 2, y: 391, "text-anchor": "middle", text: "recall, nats" });
+  svg(panel, "text", { class: "kdlab-quiet", "text-anchor": "middle", text: "precision, nats",
+    transform: `translate(13 ${(top + bottom) / 2}) rotate(-90)` });
+  const [limit, ceiling] = [round(x(ladder.bounds.recall)), round(y(ladder.bounds.precision))];
+  svg(panel, "path", { class: "kdlab-bound", d: `M${limit} ${top}V${bottom}M${left} ${ceiling}H${right}` });
+  svg(panel, "text", { class: "kdlab-bound-name", x: left + 8, y: ceiling - 6, text: "precision ≤ max log p*" });
+  svg(panel, "text", { class: "kdlab-bound-name", "text-anchor": "end", text: "recall ≤ −H(p*)",
+    transform: `translate(${limit + 14} ${ceiling + 12}) rotate(-90)` });
+}
+
+// ---------------------------------------------------------------- the page
+
+/** All elements of a view, without any numbers yet. */
+function buildPage(choices) {
+  const root = set(document.createElement("div"), { class: "kdlab-view" });
+  const page = { root, title: html(root, "div", { class: "kdlab-title" }), selects: {} };
+  const controls = html(root, "div", { class: "kdlab-controls" });
+  buildSlider(page, controls);
+  for (const field of ["n_components", "covariance", "scene", "samples", "seed"]) {
+    page.selects[field] = buildSelect(controls, field, choices[field] ?? []);
+  }
+  page.reset = html(controls, "button", { class: "kdlab-reset", type: "button", text: "Reset" });
+  page.error = html(root, "div", { class: "kdlab-error", role: "alert", hidden: "" });
+  page.stage = html(root, "div", { class: "kdlab-stage" });
+  page.picture = html(page.stage, "div", { class: "kdlab-picture" });
+  const head = html(page.picture, "div", { class: "kdlab-head" });
+  buildKey(head);
+  page.numbers = html(head, "span", { class: "kdlab-numbers" });
+  const panels = html(page.picture, "div", { class: "kdlab-panels" });
+  const viewBox = `0 0 ${FRAME.width} ${FRAME.height}`;
+  page.space = svg(panels, "svg", { class: "kdlab-space", viewBox, role: "img", "aria-label": "The space of all models" });
+  page.plane = svg(panels, "svg", { class: "kdlab-plane", viewBox, role: "img", "aria-label": "The precision-recall plane" });
+  page.outcome = html(page.picture, "p", { class: "kdlab-outcome", hidden: "" });
+  page.sentence = html(page.picture, "p", { class: "kdlab-sentence", "aria-live": "polite" });
+  page.status = html(page.stage, "div", { class: "kdlab-status", role: "status", hidden: "" });
+  page.cover = html(page.stage, "div", { class: "kdlab-cover", hidden: "" });
+  return page;
+}
+
+function buildSlider(page, controls) {
+  const label = html(controls, "label", { class: "kdlab-field kdlab-field-beta" });
+  const name = html(label, "span", { class: "kdlab-label", text: "β, how selective the teacher is  " });
+  page.value = html(name, "output", { class: "kdlab-value" });
+  page.slider = html(label, "input", { class: "kdlab-beta", type: "range", min: 0, max: 0, value: 0,
+    "aria-label": "beta, the teacher's selectivity" });
+  page.marks = html(label, "span", { class: "kdlab-marks", "aria-hidden": "true" });
+}
+
+function buildSelect(controls, field, choices) {
+  const [short, long] = LABELS[field];
+  const label = html(controls, "label", { class: "kdlab-field" });
+  html(label, "span", { class: "kdlab-label", text: short });
+  const select = html(label, "select", { class: `kdlab-${field.replace("_", "-")}`, "aria-label": long });
+  choices.forEach((choice) => html(select, "option", { value: String(choice.value), text: choice.label }));
+  return select;
+}
+
+function buildKey(head) {
+  for (const [role, text] of Object.entries(ROLES)) {
+    const item = html(head, "span", { class: `kdlab-key kdlab-key-${role}` });
+    const sample = svg(item, "svg", { width: 22, height: 10, "aria-hidden": "true" });
+    svg(sample, "path", { d: "M1 5H21" });
+    html(item, "span", { text });
+  }
+}
+
+// ---------------------------------------------------------------- what happens when
+
+class View {
+  /** @param model the widget's traits  @param memory {ladders: Map, opened: {settings, beta}}, shared by a widget's views */
+  constructor(model, memory) {
+    Object.assign(this, { model, memory, index: 0, frame: 0, telling: 0, ladder: null });
+    this.choices = model.get("choices");
+    this.page = buildPage(this.choices);
+    this.listen();
+    this.onChange();
+  }
+
+  /** Connect the controls and the traits. JupyterLab would take arrow keys away from the controls: keep them here. */
+  listen() {
+    const { slider, selects, reset } = this.page;
+    slider.addEventListener("input", () => this.moveTo(Number(slider.value)));
+    for (const control of [slider, ...Object.values(selects)]) {
+      control.addEventListener("keydown", (event) => event.stopPropagation());
+    }
+    Object.values(selects).forEach((select) => select.addEventListener("change", () => this.ask(this.chosen())));
+    reset.addEventListener("click", () => this.reset());
+    this.onChange = () => { this.guard(() => this.follow()); this.update(); };
+    TRAITS.forEach((name) => this.model.on(`change:${name}`, this.onChange));
+  }
+
+  /** Let go of the traits when the picture leaves the page. */
+  close() {
+    TRAITS.forEach((name) => this.model.off(`change:${name}`, this.onChange));
+    cancelAnimationFrame(this.frame);
+    clearTimeout(this.telling);
+  }
+
+  /** Some trait changed: take in a new ladder, show the one wanted if it is here, go to Python's beta. */
+  follow() {
+    const [ladder, settings, beta] = ["ladder", "settings", "beta"].map((name) => this.model.get(name));
+    if (ladder !== this.received) this.receive(ladder);
+    if (!this.ladder) return;
+    const wanted = this.memory.ladders.get(nameOf(settings)) ?? this.ladder;
+    if (wanted !== this.ladder) this.show(wanted);
+    else if (!this.telling) this.draw(nearest(wanted.beta, beta)); // unless the reader is just moving the slider
+  }
+
+  /** A ladder has come from Python: check it and keep it. The first is shown even if it is not the one wanted. */
+  receive(ladder) {
+    this.received = ladder;
+    try {
+      checkLadder(ladder);
+    } catch (error) {
+      if (this.ladder) this.send({ settings: this.ladder.settings }); // nothing better will come: back to what is shown
+      throw error;
+    }
+    const { ladders } = this.memory;
+    ladders.set(nameOf(ladder.settings), ladder);
+    if (ladders.size > 24) ladders.delete(ladders.keys().next().value); // the oldest
+    if (!this.ladder) this.show(ladder);
+  }
+
+  /** Create the elements of a ladder, once, and draw it at the beta where the reader is. */
+  show(ladder) {
+    const beta = this.ladder ? this.ladder.beta[this.index] : this.model.get("beta");
+    const { page } = this;
+    this.error = "";
+    this.parts = [buildSpace(page.space, ladder), buildPlane(page.plane, ladder)];
+    this.ladder = ladder;
+    page.title.textContent = ladder.title;
+    page.root.dataset.key = ladder.key;
+    page.slider.max = ladder.beta.length - 1;
+    buildMarks(page.marks, ladder.beta);
+    this.draw(nearest(ladder.beta, beta));
+  }
+
+  /** Draw one position: attributes only, from numbers that are already here. */
+  draw(index) {
+    const { page, ladder } = this;
+    this.index = index;
+    this.parts.forEach((part) => part(index));
+    const beta = number(ladder.beta[index]);
+    if (Number(page.slider.value) !== index) page.slider.value = index;
+    page.slider.setAttribute("aria-valuetext", `beta = ${beta}`);
+    page.value.textContent = beta;
+    page.numbers.textContent = `precision ${number(ladder.precision[index])}   recall ${number(ladder.recall[index])}`;
+    page.sentence.textContent = ladder.sentence[index];
+    page.root.dataset.index = index;
+  }
+
+  /** The slider moved: draw at the next frame, once, however many events came before it. */
+  moveTo(index) {
+    this.wanted = index;
+    if (!this.frame) {
+      this.frame = requestAnimationFrame(() => {
+        this.frame = 0;
+        this.guard(() => this.draw(this.wanted));
+      });
+    }
+    // Python hears of it when the hand rests: nothing on the page waits for that.
+    clearTimeout(this.telling);
+    this.telling = setTimeout(() => {
+      this.telling = 0;
+      this.send({ beta: this.ladder.beta[this.index] });
+    }, 200);
+  }
+
+  /** The settings that the controls show. */
+  chosen() {
+    return Object.fromEntries(FIELDS.map((field) => [field, this.choices[field][this.page.selects[field].selectedIndex].value]));
+  }
+
+  /** Ask for other settings; "change:settings" shows them at once if their ladder is here, else Python makes it. */
+  ask(settings) {
+    this.error = "";
+    this.send({ settings, kernel_error: "" });
+    this.update();
+  }
+
+  reset() {
+    const { settings, beta } = this.memory.opened;
+    this.ask({ ...settings });
+    if (this.ladder) this.moveTo(nearest(this.ladder.beta, beta));
+  }
+
+  /** Tell Python. With no kernel there is nobody to tell, and the picture does not mind. */
+  send(values) {
+    try {
+      Object.entries(values).forEach(([name, value]) => this.model.set(name, value));
+      this.model.save_changes();
+    } catch (error) {
+      console.warn("kdlab: the kernel could not be told", error);
+    }
+  }
+
+  /** Run something; show and keep what it throws. */
+  guard(action) {
+    try {
+      action();
+    } catch (error) {
+      console.error(error);
+      this.error = error.message;
+      const kept = this.model.get("page_errors") ?? [];
+      if (kept.at(-1) !== error.message) this.send({ page_errors: [...kept, error.message] });
+      this.update();
+    }
+  }
+
+  /** Bring everything around the picture up to date: controls, waiting, errors, the prediction. */
+  update() {
+    const { page, model } = this;
+    const settings = model.get("settings");
+    const prediction = model.get("prediction");
+    const covered = Boolean(prediction && prediction.guess == null);
+    const waiting = !this.ladder || nameOf(this.ladder.settings) !== nameOf(settings);
+    for (const field of FIELDS) {
+      page.selects[field].selectedIndex = this.choices[field].findIndex((choice) => choice.value === settings[field]);
+      page.selects[field].disabled = covered;
+    }
+    page.selects.seed.disabled = covered || (settings.scene !== "random" && settings.samples === null);
+    page.slider.disabled = waiting || covered;
+    page.reset.disabled = covered;
+    page.root.setAttribute("aria-busy", waiting);
+    page.picture.classList.toggle("kdlab-waiting", waiting);
+    page.status.hidden = !waiting || !this.ladder;
+    const progress = model.get("progress");
+    page.status.textContent = progress === null ? "Asking Python …" : `Making the students: ${Math.round(progress * 100)} %`;
+    const message = [this.error, model.get("kernel_error")].filter(Boolean).join("\n");
+    page.error.hidden = !message;
+    if (page.error.textContent !== message) page.error.textContent = message;
+    this.updatePrediction(prediction, covered);
+  }
+
+  /** Before the guess: the question covers the picture. After it: the guess stands beside what happened. */
+  updatePrediction(prediction, covered) {
+    const { cover, picture, outcome } = this.page;
+    cover.hidden = !covered;
+    picture.inert = covered;
+    picture.classList.toggle("kdlab-covered", covered);
+    outcome.hidden = !prediction || covered;
+    if (!prediction) return;
+    outcome.textContent = `You predicted: ${prediction.guess}. What happened: ${prediction.outcome}`;
+    if (!covered || cover.childElementCount) return;
+    html(cover, "p", { class: "kdlab-question", text: prediction.question });
+    for (const option of prediction.options) {
+      const button = html(cover, "button", { type: "button", text: option });
+      button.addEventListener("click", () => {
+        this.send({ prediction: { ...prediction, guess: option } });
+        this.update();
+      });
+    }
+  }
+}
+
+/** Round values of beta under the slider, where its thumb stands for them. */
+function buildMarks(marks, betas) {
+  marks.replaceChildren();
+  const [low, high] = [betas[0], betas.at(-1)];
+  for (const value of [1, 2, 5, 10, 20, 50, 100].filter((mark) => mark >= low * 0.999 && mark <= high * 1.001)) {
+    const share = Math.log(value / low) / Math.log(high / low);
+    html(marks, "span", { text: value }).style.left = `calc(9px + ${share} * (100% - 18px))`;
+  }
+}
+
+/** anywidget calls this once per widget, so what is kept here belongs to one widget and to no other. */
+export default function () {
+  const memory = { ladders: new Map(), opened: null };
+  return {
+    initialize({ model }) {
+      memory.opened = { settings: { ...model.get("settings") }, beta: model.get("beta") };
+    },
+    render({ model, el }) {
+      const view = new View(model, memory);
+      el.append(view.page.root);
+      return () => view.close();
+    },
+  };
+}
