@@ -1,3 +1,19 @@
-"""Move the teacher's entropy and watch what the student learns."""
+"""kdlab: move the teacher's entropy, and watch what the student learns.
+
+What every notebook uses, with numpy alone::
+
+    from kdlab import GaussianMixture, fit_mixture, precision, recall
+
+The live pictures are one import away, and bring matplotlib and the widgets::
+
+    from kdlab import experiments, widgets
+    widgets.show(experiments.teacher_entropy())
+"""
+
+from kdlab.fits import Fit, fit_mixture
+from kdlab.metrics import Estimate, precision, recall
+from kdlab.mixtures import GaussianMixture
+
+__all__ = ["Estimate", "Fit", "GaussianMixture", "fit_mixture", "precision", "recall"]
 
 __version__ = "0.1.0"

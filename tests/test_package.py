@@ -1,0 +1,226 @@
+"""The package around the maths: what an import costs, and files that must not drift apart."""
+
+import doctest
+import importlib
+import json
+import os
+import pkgutil
+import re
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+import kdlab
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = ("IPython", "anywidget", "ipywidgets", "matplotlib", "scipy", "torch", "transformers")
+# conda-forge's name of what the package index calls otherwise.
+INDEX_NAME = {"pytorch": "torch"}
+# Whom a link in this repository may lead to. Nothing is fetched from anywhere at run time.
+LINKS = {
+    "arxiv.org",
+    "creativecommons.org",
+    "doi.org",
+    "github.com",
+    "mybinder.org",
+    "openreview.net",
+    "www.apache.org",
+    "www.w3.org",
+    "127.0.0.1",
+    "localhost",
+}
+
+
+def fresh_python(code):
+    """Run code in a new Python and return what it printed."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    return done.stdout.strip()
+
+
+def loaded(code, modules=HEAVY):
+    """Which of ``modules`` a new Python has loaded after running ``code``."""
+    listing = f"{code}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+    names = json.loads(fresh_python(listing).splitlines()[-1])
+    return {module for module in modules if any(name == module or name.startswith(f"{module}.") for name in names)}
+
+
+def text(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def pins(name):
+    """The versions in a lock file: {package: {version, ...}}, names as the index writes them."""
+    versions = {}
+    for line in text(name).splitlines():
+        if line and not line.startswith("#"):
+            package, version = line.split(";")[0].strip().split("==")
+            versions.setdefault(package, set()).add(version)
+    return versions
+
+
+def tracked_files():
+    done = subprocess.run(["git", "ls-files", "-z"], capture_output=True, text=True, cwd=ROOT)
+    if done.returncode:
+        pytest.skip(f"not a git checkout: {done.stderr.strip()}")
+    return [ROOT / name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+# What an import brings and costs.
+
+
+def test_importing_kdlab_loads_nothing_heavy():
+    assert loaded("import kdlab") == set()
+
+
+@pytest.mark.parametrize("module", ["scipy.special", "matplotlib", "ipywidgets"])
+def test_the_check_on_heavy_imports_can_fail(module):
+    assert module.split(".")[0] in loaded(f"import kdlab, {module}")
+
+
+@pytest.mark.parametrize(
+    ("module", "stay_out"),
+    [
+        ("experiments", ("anywidget", "ipywidgets", "matplotlib", "torch")),
+        ("plots", ("anywidget", "ipywidgets", "matplotlib.pyplot", "torch")),
+        ("widgets", ("matplotlib.pyplot", "torch")),
+        ("cli", ("matplotlib", "scipy", "torch")),
+    ],
+)
+def test_modules_load_only_what_stands_below_them(module, stay_out):
+    assert loaded(f"import kdlab.{module}", stay_out) == set()
+
+
+def test_importing_kdlab_costs_little_more_than_numpy():
+    code = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
+    seconds = {"numpy": [], "kdlab": []}
+    for _ in range(7):
+        for module, times in seconds.items():
+            times.append(float(fresh_python(code.format(module))))
+    # The fastest of seven: other work on the machine only ever adds.
+    assert min(seconds["kdlab"]) <= 1.5 * min(seconds["numpy"]), seconds
+
+
+def test_public_names_and_version():
+    assert sorted(kdlab.__all__) == kdlab.__all__
+    assert all(hasattr(kdlab, name) for name in kdlab.__all__)
+    assert {"Estimate", "Fit", "GaussianMixture", "fit_mixture", "precision", "recall"} <= set(kdlab.__all__)
+    assert metadata.version("kdlab") == kdlab.__version__
+    assert yaml.safe_load(text("CITATION.cff"))["version"] == kdlab.__version__
+
+
+@pytest.mark.parametrize("module", sorted(module.name for module in pkgutil.iter_modules(kdlab.__path__)))
+def test_examples_in_docstrings(module):
+    assert doctest.testmod(importlib.import_module(f"kdlab.{module}")).failed == 0
+
+
+# One lock is the truth.
+
+
+def test_everything_that_pyproject_asks_for_is_locked():
+    project = tomllib.loads(text("pyproject.toml"))["project"]
+    extras = project["optional-dependencies"]
+    base, lm = pins("requirements.lock"), pins("requirements-lm.lock")
+    for wanted, lock in [
+        (project["dependencies"] + extras["lab"] + extras["test"], base),
+        (project["dependencies"] + extras["lm"], lm),
+    ]:
+        for requirement in map(Requirement, wanted):
+            versions = lock.get(requirement.name, set())
+            assert versions, f"{requirement.name} is not locked: run make lock"
+            assert all(map(requirement.specifier.contains, versions)), f"{requirement} against {versions}"
+    different = {name for name in base.keys() & lm.keys() if base[name] != lm[name]}
+    assert not different
+
+
+def test_the_locks_hold_versions_and_nothing_else():
+    for name in ("requirements.lock", "requirements-lm.lock"):
+        lines = [line for line in text(name).splitlines() if not line.startswith("#")]
+        assert all(re.match(r"[a-z0-9.-]+==[^ ]+( ; .+)?$", line) for line in lines)
+        assert "://" not in text(name)
+    assert not [name for name in pins("requirements-lm.lock") if name.startswith(("nvidia", "cuda", "triton"))]
+
+
+def test_environment_yml_has_the_versions_of_the_locks():
+    environment = yaml.safe_load(text("environment.yml"))
+    assert environment["name"] == "kdlab"
+    locked = pins("requirements.lock") | pins("requirements-lm.lock")
+    named = dict(entry.partition("=")[::2] for entry in environment["dependencies"])
+    assert named.pop("python") in ("3.11", "3.12")
+    assert (named.pop("pip"), named.pop("setuptools")) == ("", "")
+    for package, version in named.items():
+        versions = locked[INDEX_NAME.get(package, package)]
+        assert any(f"{full}.".startswith(f"{version}.") for full in versions), f"{package}={version} against {versions}"
+
+    project = tomllib.loads(text("pyproject.toml"))["project"]
+    wanted = project["dependencies"] + project["optional-dependencies"]["lab"]
+    assert {Requirement(entry).name for entry in wanted} <= named.keys()
+
+
+def test_binder_builds_the_same_environment():
+    link = ROOT / "binder" / "environment.yml"
+    assert link.is_symlink()
+    assert os.readlink(link) == "../environment.yml"
+    # Relative paths would be looked up beside the link, and a pip section would bring its own versions.
+    assert "pip:" not in text("environment.yml")
+    assert {"set -e", "python -m pip install --no-deps --no-build-isolation ."} <= set(
+        text("binder/postBuild").splitlines()
+    )
+    assert text("binder/start").splitlines()[-1] == 'exec "$@"'
+    assert all(os.access(ROOT / "binder" / name, os.X_OK) for name in ("postBuild", "start"))
+
+
+# What the README promises.
+
+
+def makefile_targets():
+    return set(re.findall(r"^([a-z]+):", text("Makefile"), flags=re.M))
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", ".ci/run", "kdlab/cli.py"])
+def test_commands_that_are_written_down_exist(name):
+    written = set(re.findall(r"(?:`|^ *)make ([a-z]+)", text(name), flags=re.M))
+    assert written <= makefile_targets()
+    from kdlab.cli import main
+
+    for command in set(re.findall(r"(?:`|^ *)kdlab ([a-z]+)", text(name), flags=re.M)):
+        with pytest.raises(SystemExit, match="^0$"):
+            main([command, "--help"])
+
+
+def test_the_readme_names_the_commands_that_ci_runs():
+    assert {"lab", "test", "check"} <= set(re.findall(r"`?make ([a-z]+)", text("README.md")))
+    assert re.findall(r"^make .*$", text(".ci/run"), flags=re.M) == ["make check", "make test"]
+    assert "export KDLAB_REQUIRE_BROWSER=1" in text(".ci/run")
+    steps = yaml.safe_load(text(".github/workflows/ci.yml"))["jobs"]["tests"]["steps"]
+    assert steps[-1] == {"run": "bash .ci/run"}
+
+
+def test_files_that_the_readme_points_to_exist():
+    targets = re.findall(r"\]\(([^)#:]+)\)", text("README.md"))
+    assert targets
+    assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+def test_one_placeholder_for_the_public_address_in_one_place():
+    holders = [file for file in tracked_files() if file != Path(__file__) and b"OWNER" in file.read_bytes()]
+    assert holders == [ROOT / "README.md"]
+    assert text("README.md").count("OWNER") == 1
+
+
+def test_no_path_or_host_of_somebody_s_machine_is_committed():
+    home = re.compile(r"(?<![\w.])/(?:home|root|Users|work|tmp)/[\w.]")
+    link = re.compile(r"https?://(?:[^/\s\"'<>@]*@)?([\w.-]+)")
+    found = []
+    for file in tracked_files():
+        if file == Path(__file__) or b"\0" in file.read_bytes():
+            continue
+        content = file.read_text(encoding="utf-8")
+        places = home.findall(content) + [host for host in link.findall(content) if host not in LINKS]
+        found += [f"{file.relative_to(ROOT)}: {place}" for place in places]
+    assert found == []
