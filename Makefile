@@ -17,7 +17,8 @@ help:  ## Say what the targets are (this)
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 lab: setup  ## Open JupyterLab on the first notebook (this machine only, with Jupyter's token)
-	$(BIN)/jupyter lab notebooks/00_start_here.ipynb --ServerApp.ip=127.0.0.1 $(ALLOW_ROOT) $(ARGS)
+	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir=. \
+	  --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ALLOW_ROOT) $(ARGS)
 
 test: setup  ## Run every test: the package, the page in a browser, the notebooks
 	$(ONE_THREAD) $(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=120 tests notebooks $(ARGS)
