@@ -224,3 +224,10 @@ def test_no_path_or_host_of_somebody_s_machine_is_committed():
         places = home.findall(content) + [host for host in link.findall(content) if host not in LINKS]
         found += [f"{file.relative_to(ROOT)}: {place}" for place in places]
     assert found == []
+
+
+def test_make_lab_stays_on_this_machine_and_keeps_the_token():
+    recipe = text("Makefile").split("\nlab:")[1].split("\n\n")[0]
+    assert "--ServerApp.ip=127.0.0.1" in recipe
+    assert "lab/tree/notebooks/00_start_here.ipynb" in recipe
+    assert not re.search("token|password|disable_check_xsrf|allow_remote", recipe, flags=re.I)
