@@ -6,9 +6,11 @@ import json
 import os
 import pkgutil
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from importlib import metadata
 from pathlib import Path
 
@@ -112,6 +114,20 @@ def test_public_names_and_version():
     assert {"Estimate", "Fit", "GaussianMixture", "fit_mixture", "precision", "recall"} <= set(kdlab.__all__)
     assert metadata.version("kdlab") == kdlab.__version__
     assert yaml.safe_load(text("CITATION.cff"))["version"] == kdlab.__version__
+
+
+@pytest.mark.slow
+def test_a_wheel_carries_the_page_and_the_data(tmp_path):
+    source = tmp_path / "source"
+    shutil.copytree(ROOT / "kdlab", source / "kdlab", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE", "LICENSE-prose"):
+        shutil.copy(ROOT / name, source)
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*pip, "--wheel-dir", tmp_path, source], check=True, capture_output=True)
+    with zipfile.ZipFile(next(tmp_path.glob("kdlab-*.whl"))) as wheel:
+        packed = {name for name in wheel.namelist() if name.startswith("kdlab/")}
+    there = {file.relative_to(source).as_posix() for file in (source / "kdlab").rglob("*") if file.is_file()}
+    assert packed == there
 
 
 @pytest.mark.parametrize("module", sorted(module.name for module in pkgutil.iter_modules(kdlab.__path__)))
