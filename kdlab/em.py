@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -22,9 +22,9 @@ __all__ = ["Cloud", "Covariance", "Family", "Runs", "Students", "cloud_of", "em_
 FloatArray = NDArray[np.float64]
 Covariance = Literal["diag", "full", "spherical"]
 
-_LONGEST_LEAP = 64.0  # in EM steps
+_MEMORY = 8  # steps that a leap is mixed from
 _FARTHEST = 4.0  # in packed coordinates: keeps exponentials finite
-_NOISE = 1e-9  # nats: what single precision may blur
+_NOISE = 1e-6  # nats: what single precision may blur, with room to spare
 _NOTHING = 1e-300  # a component with less mass than this has nothing to move it
 
 
@@ -134,23 +134,51 @@ class Students:
 
     def packed(self) -> FloatArray:
         """Flatten to (S, M), coordinates in which any step is allowed: covariances as log-Cholesky factors."""
-        factors = np.linalg.cholesky(self.covariances)
-        diagonal = np.arange(factors.shape[-1])
-        factors[..., diagonal, diagonal] = np.log(factors[..., diagonal, diagonal])
-        rows, columns = np.tril_indices(factors.shape[-1])
-        parts = (self.log_weights, self.means, factors[..., rows, columns])
-        return np.concatenate([part.reshape(len(self), -1) for part in parts], axis=1)
+        factors = _factors(self.covariances)
+        dims = range(factors.shape[-1])
+        parts = [self.log_weights, *np.moveaxis(self.means, -1, 0)]
+        parts += [np.log(factors[..., i, i]) for i in dims]
+        parts += [factors[..., i, j] for i in dims for j in range(i)]
+        return np.concatenate(parts, axis=1)
 
     def unpacked(self, vectors: FloatArray) -> Students:
         """Inverse of `packed`, for students of the same shape as these."""
         s, k, d = self.means.shape
-        rows, columns = np.tril_indices(d)
+        parts = vectors.reshape(s, -1, k)
         factors = np.zeros((s, k, d, d))
-        factors[..., rows, columns] = vectors[:, k * (d + 1) :].reshape(s, k, -1)
-        diagonal = np.arange(d)
-        factors[..., diagonal, diagonal] = np.exp(factors[..., diagonal, diagonal])
-        means = vectors[:, k : k * (d + 1)].reshape(s, k, d)
-        return Students(vectors[:, :k], means, factors @ np.swapaxes(factors, -1, -2))
+        below = 1 + 2 * d
+        for i in range(d):
+            factors[..., i, i] = np.exp(parts[:, 1 + d + i])
+            for j in range(i):
+                factors[..., i, j] = parts[:, below]
+                below += 1
+        means = np.moveaxis(parts[:, 1 : 1 + d], 1, -1)
+        return Students(parts[:, 0], means, factors @ np.swapaxes(factors, -1, -2))
+
+
+def _factors(covariances: FloatArray) -> FloatArray:
+    """Cholesky factors of (..., D, D); in closed form up to 2 x 2, many times faster on small batches."""
+    if covariances.shape[-1] > 2:
+        return np.linalg.cholesky(covariances)
+    factors = np.zeros_like(covariances)
+    factors[..., 0, 0] = np.sqrt(covariances[..., 0, 0])
+    if covariances.shape[-1] == 2:
+        factors[..., 1, 0] = covariances[..., 1, 0] / factors[..., 0, 0]
+        factors[..., 1, 1] = np.sqrt(covariances[..., 1, 1] - factors[..., 1, 0] ** 2)
+    return factors
+
+
+def _inverses(covariances: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Inverses and log-determinants of (..., D, D); in closed form up to 2 x 2."""
+    if covariances.shape[-1] > 2:
+        return np.linalg.inv(covariances), np.linalg.slogdet(covariances)[1]
+    if covariances.shape[-1] == 1:
+        return 1 / covariances, np.log(covariances[..., 0, 0])
+    adjugate = np.empty_like(covariances)
+    adjugate[..., 0, 0], adjugate[..., 1, 1] = covariances[..., 1, 1], covariances[..., 0, 0]
+    adjugate[..., 0, 1] = adjugate[..., 1, 0] = -covariances[..., 0, 1]
+    determinant = covariances[..., 0, 0] * covariances[..., 1, 1] - covariances[..., 0, 1] ** 2
+    return adjugate / determinant[..., None, None], np.log(determinant)
 
 
 def stacked(parts: Sequence[Students]) -> Students:
@@ -201,11 +229,10 @@ def log_likelihood(cloud: Cloud, students: Students, weights: FloatArray) -> Flo
 
 def _coefficients(students: Students, cloud: Cloud) -> FloatArray:
     """(S K, F): each component's weighted log-density as a linear function of the features."""
-    precisions = np.linalg.inv(students.covariances)
-    pulls = np.einsum("skij,skj->ski", precisions, students.means)
-    _, log_dets = np.linalg.slogdet(students.covariances)
+    precisions, log_dets = _inverses(students.covariances)
+    pulls = (precisions @ students.means[..., None])[..., 0]
     constant = students.log_weights - 0.5 * (
-        np.einsum("ski,ski->sk", pulls, students.means) + log_dets + cloud.dim * math.log(2 * math.pi)
+        (pulls * students.means).sum(axis=-1) + log_dets + cloud.dim * math.log(2 * math.pi)
     )
     products = [precisions[..., i, j] * (-0.5 if i == j else -1.0) for i, j in cloud.pairs]
     columns = [constant, *np.moveaxis(pulls, -1, 0), *products]
@@ -239,44 +266,80 @@ def run_em(
     max_iter: int,
     weights: FloatArray | None = None,
 ) -> Runs:
-    """Repeat EM, all starts at once, until each one's last step moved no packed parameter by ``tolerance``.
+    """Repeat EM, all starts at once, until each one's step moves no packed parameter by more than ``tolerance``.
 
-    Every two steps are extrapolated to where they seem to lead (SQUAREM S3: Varadhan & Roland 2008,
-    Scandinavian Journal of Statistics 35); a leap that lowers the likelihood is taken back. The rule
-    looks at parameters because the likelihood does not feel a component of weight 1e-10; recall does.
-    ``weights`` (S, N) replaces the cloud's, one row per start.
+    Steps are mixed with the ones before them to leap along slow directions (Anderson acceleration:
+    Walker & Ni 2011, SIAM Journal on Numerical Analysis 49); a leap that lowers the likelihood is taken
+    back to the plain step. The rule looks at parameters because the likelihood does not feel a component
+    of weight 1e-10; recall does. ``weights`` (S, N) replaces the cloud's, one row per start.
     """
     each = np.broadcast_to(cloud.weights if weights is None else weights, (len(starts), len(cloud.points)))
     ends, n_iter = starts.packed(), np.zeros(len(starts), dtype=np.intp)
     converged = np.zeros(len(starts), dtype=bool)
-    active, here = np.arange(len(starts)), starts
+    active, mixer = np.arange(len(starts)), _Mixer(ends)
     while active.size:
-        one, before = em_step(cloud, family, here, each[active])
-        two, _ = em_step(cloud, family, one, each[active])
-        path = here.packed(), one.packed(), two.packed()
-        ends[active] = path[2]
-        n_iter[active] += 2
-        converged[active] = np.abs(path[2] - path[1]).max(axis=1) <= tolerance
+        here = starts[active].unpacked(mixer.here)
+        inside = family.project(here.covariances)  # a leap may undercut the floor
+        if not np.array_equal(inside, here.covariances):
+            here = replace(here, covariances=inside)
+            mixer.here = here.packed()
+        stepped, reached = em_step(cloud, family, here, each[active])
+        mixer.advance(stepped.packed(), reached)
+        n_iter[active] += 1
+        ends[active] = mixer.safe
+        converged[active] = mixer.moved <= tolerance
         going = ~converged[active] & (n_iter[active] < max_iter)
-        active = active[going]
-        if active.size:
-            here = _leap(cloud, family, two[going], [p[going] for p in path], before[going], each[active])
+        active, mixer = active[going], mixer.kept(going)
     students = starts.unpacked(ends)
     return Runs(students, log_likelihood(cloud, students, each), n_iter, converged)
 
 
-def _leap(
-    cloud: Cloud, family: Family, second: Students, path: list[FloatArray], before: FloatArray, weights: FloatArray
-) -> Students:
-    """Extrapolate two EM steps and settle with a third; where the likelihood fell, keep the second step."""
-    first, bend = path[1] - path[0], path[2] - 2 * path[1] + path[0]
-    sizes = np.linalg.norm(first, axis=1), np.linalg.norm(bend, axis=1)
-    length = np.clip(sizes[0] / np.maximum(sizes[1], 1e-300), 1.0, _LONGEST_LEAP)[:, None]
-    leap = np.clip(2 * length * first + length**2 * bend, -_FARTHEST, _FARTHEST)
-    settled, reached = em_step(cloud, family, second.unpacked(path[0] + leap), weights)
-    worse = (reached < before - _NOISE) | (length[:, 0] == 1.0)
-    return Students(
-        np.where(worse[:, None], second.log_weights, settled.log_weights),
-        np.where(worse[:, None, None], second.means, settled.means),
-        np.where(worse[:, None, None, None], second.covariances, settled.covariances),
-    )
+class _Mixer:
+    """Anderson mixing for S independent fixed-point iterations x -> g(x), each guarded by its likelihood."""
+
+    def __init__(self, here: FloatArray) -> None:
+        s, m = here.shape
+        self.here = here  # (S, M), where the next step is taken from
+        self.safe = here  # (S, M), the latest plain step
+        self.moved = np.full(s, np.inf)  # (S,), the latest plain step's largest change
+        self._best = np.full(s, -np.inf)
+        self._residual = np.full((s, m), np.nan)
+        self._slot = 0
+        self._steps = np.zeros((s, _MEMORY, m))  # differences of successive g(x)
+        self._residuals = np.zeros((s, _MEMORY, m))  # differences of successive g(x) - x
+
+    def advance(self, stepped: FloatArray, reached: FloatArray) -> None:
+        """Take in g(x) (S, M) and the likelihood at x (S,); choose the next x."""
+        failed = reached < self._best - _NOISE
+        residual = stepped - self.here
+        fresh = failed | np.isnan(self._residual[:, 0])
+        self._remember(stepped - self.safe, residual - self._residual, fresh)
+        self.moved = np.where(failed, np.inf, np.abs(residual).max(axis=1))
+        self._best = np.where(failed, -np.inf, np.maximum(self._best, reached))
+        self.safe = np.where(failed[:, None], self.safe, stepped)
+        self._residual = np.where(failed[:, None], np.nan, residual)
+        self.here = np.where(failed[:, None], self.safe, self._mixed(stepped, residual))
+
+    def _remember(self, step: FloatArray, residual: FloatArray, fresh: NDArray[np.bool_]) -> None:
+        self._steps[:, self._slot], self._residuals[:, self._slot] = step, residual
+        self._slot = (self._slot + 1) % _MEMORY
+        if fresh.any():
+            self._steps[fresh], self._residuals[fresh] = 0.0, 0.0
+
+    def _mixed(self, stepped: FloatArray, residual: FloatArray) -> FloatArray:
+        """g(x) minus the combination of past steps whose residuals explain this residual best."""
+        gram = self._residuals @ self._residuals.transpose(0, 2, 1)
+        diagonal = np.arange(_MEMORY)
+        gram[:, diagonal, diagonal] += 1e-10 * gram[:, diagonal, diagonal].sum(axis=1, keepdims=True) + 1e-300
+        mix = np.linalg.solve(gram, self._residuals @ residual[..., None])
+        leap = (mix.transpose(0, 2, 1) @ self._steps)[:, 0]
+        return stepped - np.clip(leap, -_FARTHEST, _FARTHEST)
+
+    def kept(self, going: NDArray[np.bool_]) -> _Mixer:
+        """The same iterations without those that have ended."""
+        if going.all():
+            return self
+        for name, value in vars(self).items():
+            if name != "_slot":
+                setattr(self, name, value[going])
+        return self

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from kdlab.em import Cloud, Covariance, Family, Runs, Students, cloud_of, log_likelihood, run_em
 from kdlab.mixtures import GaussianMixture, log_sum_exp
 
-__all__ = ["Covariance", "Fit", "Grids", "best_of", "exact_projection", "fit_mixture", "grouped_starts"]
+__all__ = ["Covariance", "Fit", "Grids", "best_of", "exact_projection", "fit_mixture", "grouped_starts", "moved", "spread_starts"]
 
 FloatArray = NDArray[np.float64]
 
@@ -29,6 +29,7 @@ _SETTLED = 4  # ends on the coarse grid that are settled on the fine one
 _MOST_NODES = 1_000_000
 _NO_MASS = 1e-300  # weights below this have underflowed, or will
 _COARSE_TOLERANCE = 1e-4
+_LIGHT = math.log(1e-6)
 _MOST_GROUPED = 8  # components that are grouped in every possible way; more are merged pairwise first
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
@@ -174,18 +175,19 @@ class Grids:
 
     def refined(self, students: Students) -> Students:
         """Move students from the coarse grid's coordinates to the fine one's."""
-        return _moved(students, self.coarse, self.fine)
+        return moved(students, self.coarse, self.fine)
 
     def compare(self, students: Students) -> FloatArray:
         """(S,) nats per point of students of the fine grid, judged on the finer one."""
-        return log_likelihood(self.finer, _moved(students, self.fine, self.finer), self.finer.weights)
+        return log_likelihood(self.finer, moved(students, self.fine, self.finer), self.finer.weights)
 
-    def too_coarse_for(self, student: Students) -> bool:
-        """Say whether a component lies on the floor that the grid imposes."""
-        return bool(np.linalg.eigvalsh(student.covariances).min() < self.family.floor * 1.001)
+    def too_coarse_for(self, students: Students) -> bool:
+        """Say whether a component of weight 1e-6 or more lies on the floor that the grid imposes."""
+        narrow = np.linalg.eigvalsh(students.covariances)[..., 0] < self.family.floor * 1.001
+        return bool((narrow & (students.log_weights > _LIGHT)).any())
 
 
-def _moved(students: Students, old: Cloud, new: Cloud) -> Students:
+def moved(students: Students, old: Cloud, new: Cloud) -> Students:
     ratio = old.scale / new.scale
     means = students.means * ratio + (old.shift - new.shift) / new.scale
     return Students(students.log_weights, means, students.covariances * ratio**2)

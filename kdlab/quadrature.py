@@ -14,12 +14,12 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MAX_NODES", "TooManyNodes", "expect_gaussian"]
+__all__ = ["MAX_NODES", "TooManyNodes", "error_of", "expect_gaussian"]
 
 FloatArray = NDArray[np.float64]
 
 MAX_NODES = 4_000_000  # what we are willing to call exact; beyond it, Monte Carlo says how well it knows
-_RADIUS = 8.5  # standard deviations: the mass outside is below 2e-17
+_RADIUS = 7.75  # standard deviations: the mass outside is below 1e-13
 _COARSEST = 0.25  # standard deviations between nodes, on the first try
 _SHIFT = 0.3141592653589793  # off-centre, so that no symmetry of a scene falls onto the nodes
 _CHUNK = 16_384  # rows evaluated at once: bounds the memory, keeps the arrays in cache
@@ -39,11 +39,8 @@ def expect_gaussian(
 ) -> tuple[float, int]:
     """Return (E_{x ~ N(mean, L L')} [function(x)], nodes used), for D = 1 or 2.
 
-    ``function`` maps (N, D) to (N,); ``mean`` is (D,), ``cholesky`` L is (D, D). The grid's every
-    second node, started at each of its 2^D corners, is a rule of twice the spacing; the largest
-    distance of one of these from the whole grid bounds the error of the whole grid with room to spare
-    (an even share of it where the integrand has kinks, its square where it is smooth). The spacing is
-    halved until that distance is at most ``tolerance``. Raises TooManyNodes.
+    ``function`` maps (N, D) to (N,); ``mean`` is (D,), ``cholesky`` L is (D, D). The spacing is halved
+    until `error_of` says that the sum is within ``tolerance``. Raises TooManyNodes.
     """
     spacing = _COARSEST
     while True:
@@ -52,15 +49,29 @@ def expect_gaussian(
         if nodes > max_nodes:
             raise TooManyNodes(f"{nodes} nodes wanted, {max_nodes} allowed")
         products = _weighted_values(function, mean, cholesky, axis, spacing)
-        value = float(products.sum())
-        if max(abs(coarse - value) for coarse in _every_second(products)) <= tolerance:
-            return value, nodes
+        if error_of(products, tolerance) <= tolerance:
+            return float(products.sum()), nodes
         spacing /= 2
 
 
+def error_of(products: FloatArray, tolerance: float) -> float:
+    """Estimate the error of a uniform rule, products.sum(), from the coarser rules that it contains.
+
+    Every second node, begun at each of its 2^D corners, is a rule of twice the spacing; every fourth,
+    one of four times. Halving divides the error by 4 where the integrand has kinks and squares it where
+    it is smooth, so continuing the ratio of the last two steps errs on the careful side. The last step
+    itself must be small too (20 tolerances), in case a smooth part hides a small rough one behind it.
+    """
+    value = float(products.sum())
+    last, before = (max(abs(c - value) for c in _every(products, step)) for step in (2, 4))
+    if last > 20 * tolerance:
+        return last
+    return last * min(1.0, last / before) if before > 0 else last
+
+
 def _axis(spacing: float) -> FloatArray:
-    """Nodes along one standardised axis: an even number of them, shifted off the centre."""
-    half = int(np.ceil(_RADIUS / spacing))
+    """Nodes along one standardised axis: a multiple of four of them, shifted off the centre."""
+    half = 2 * int(np.ceil(_RADIUS / spacing / 2))
     return (np.arange(-half, half) + _SHIFT) * spacing
 
 
@@ -84,8 +95,8 @@ def _weighted_values(
     return np.asarray(weights * values)
 
 
-def _every_second(products: FloatArray) -> list[float]:
-    """Sums of the 2^D rules of twice the spacing that the grid contains."""
-    starts = itertools.product((0, 1), repeat=products.ndim)
-    share = 2**products.ndim
-    return [share * float(products[tuple(slice(s, None, 2) for s in start)].sum()) for start in starts]
+def _every(products: FloatArray, step: int) -> list[float]:
+    """Sums of the step^D rules of ``step`` times the spacing that the grid contains."""
+    share = step**products.ndim
+    starts = itertools.product(range(step), repeat=products.ndim)
+    return [share * float(products[tuple(slice(s, None, step) for s in start)].sum()) for start in starts]
