@@ -379,7 +379,8 @@ class View {
       throw error;
     }
     const { ladders } = this.memory;
-    ladders.set(nameOf(ladder.settings), ladder);
+    const name = nameOf(ladder.settings);
+    if (!ladders.has(name)) ladders.set(name, ladder); // the same settings always give the same ladder
     if (ladders.size > 24) ladders.delete(ladders.keys().next().value); // the oldest
     if (!this.ladder) this.show(ladder);
   }

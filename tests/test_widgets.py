@@ -1,0 +1,335 @@
+"""The view's Python side: what it sends, how it answers the page, and what it does when something breaks."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import ipywidgets
+import numpy as np
+import pytest
+
+from kdlab import experiments, widgets
+from kdlab.experiments import Ladder
+
+FIELDS = ("scene", "n_components", "covariance", "samples", "seed")
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def make(scene: str = "line", n_components: int = 1, **other: Any) -> Ladder:
+    return experiments.teacher_entropy(scene, n_components, "diag", positions=5, **other)
+
+
+@pytest.fixture(scope="module")
+def ladder() -> Ladder:
+    return make()
+
+
+@pytest.fixture
+def view(ladder: Ladder) -> Iterator[widgets.TeacherEntropyView]:
+    shown = widgets.show(ladder)
+    yield shown
+    shown.close()
+
+
+def settings_of(ladder: Ladder, **other: Any) -> dict[str, Any]:
+    return {**{field: getattr(ladder.settings, field) for field in FIELDS}, **other}
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.005)
+
+
+class Maker:
+    """Stands in for the making of ladders: each waits until it is let go, and then gives what it is told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.real = experiments.teacher_entropy
+        self.going = {n: threading.Event() for n in (1, 2, 3, 4, 8)}
+        self.stopped: list[int] = []
+        self.threads: set[str] = set()
+        self.progress: dict[int, Any] = {}
+        monkeypatch.setattr(experiments, "teacher_entropy", self)
+
+    def __call__(self, scene: str, n_components: int, covariance: str, **other: Any) -> Ladder:
+        self.threads.add(threading.current_thread().name)
+        self.progress[n_components] = other.pop("progress")
+        assert self.going[n_components].wait(20)
+        try:
+            self.progress[n_components](0.5)
+        except BaseException:
+            self.stopped.append(n_components)
+            raise
+        return self.real(scene, n_components, covariance, **other)
+
+
+# What is sent
+
+
+def test_the_payload_is_plain_json_and_small() -> None:
+    full = experiments.teacher_entropy("line", 2, "diag")
+    sent = widgets.payload(full)
+    text = json.dumps(sent, allow_nan=False)
+    assert json.loads(text) == sent
+    assert len(text) < 200_000
+    assert len(sent["beta"]) == len(sent["sentence"]) == len(sent["student"]["means"]) == 121
+
+
+def test_the_payload_is_the_ladder(ladder: Ladder) -> None:
+    sent = widgets.payload(ladder)
+    assert sent["key"] == ladder.settings.key
+    assert sent["settings"] == settings_of(ladder)
+    assert sent["sentence"] == list(ladder.sentences)
+    np.testing.assert_allclose(sent["precision"], ladder.precision, atol=5.1e-5)
+    np.testing.assert_allclose(sent["recall"], ladder.recall, atol=5.1e-5)
+    np.testing.assert_allclose(sent["student"]["means"], ladder.student_means, atol=5.1e-6)
+    np.testing.assert_allclose(sent["student"]["covariances"], ladder.student_covariances, atol=5.1e-8)
+    np.testing.assert_allclose(sent["teacher"]["weights"], np.exp(ladder.teacher_log_weights), atol=5.1e-6)
+    np.testing.assert_allclose(sent["covered"], ladder.coverage, atol=5.1e-4)
+    low, high = sent["plane"]["recall"]
+    assert low < min(sent["recall"]) and sent["bounds"]["recall"] < high
+
+
+def test_a_2d_payload_has_contours() -> None:
+    sent = widgets.payload(make("ring"))
+    shares = [contour["level"] for contour in sent["contours"]]
+    assert shares == sorted(shares, reverse=True)  # outermost first
+    assert all(len(point) == 2 for contour in sent["contours"] for line in contour["path"] for point in line)
+
+
+def broken(ladder: Ladder, **fields: Any) -> Ladder:
+    other = copy.copy(ladder)
+    for name, value in fields.items():
+        object.__setattr__(other, name, value)
+    return other
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_ladder_with_a_number_that_is_none_is_refused(ladder: Ladder, bad: float) -> None:
+    kl = np.array(ladder.kl)
+    kl[2] = bad
+    with pytest.raises(ValueError, match=r"kl holds (nan|inf): every number must be finite"):
+        widgets.show(broken(ladder, kl=kl))
+
+
+@pytest.mark.parametrize("wrong", [None, {"beta": [1.0]}, "ring", 3])
+def test_only_ladders_are_shown(wrong: Any) -> None:
+    with pytest.raises(TypeError, match=r"is not a Ladder: pass what .*teacher_entropy"):
+        widgets.show(wrong)
+
+
+def test_the_controls_offer_what_is_reachable_and_what_is_shown(view: widgets.TeacherEntropyView) -> None:
+    for field in FIELDS:
+        values = [choice["value"] for choice in view.choices[field]]
+        assert values == list(experiments.CHOICES[field])
+        assert all(isinstance(choice["label"], str) and choice["label"] for choice in view.choices[field])
+    unusual = widgets.show(make(seed=17))
+    assert unusual.choices["seed"][-1] == {"value": 17, "label": "17"}
+
+
+# What a notebook asks
+
+
+def test_the_position_is_the_one_shown(view: widgets.TeacherEntropyView, ladder: Ladder) -> None:
+    view.beta = 90.0
+    assert view.position.sentence == ladder.sentences[-1]
+    assert view.ladder_object is ladder
+    assert view.errors == []
+
+
+@pytest.mark.parametrize("beta", [0.9, 100.5, float("nan"), -3.0])
+def test_a_beta_off_the_slider_is_an_error(view: widgets.TeacherEntropyView, beta: float) -> None:
+    with pytest.raises(ValueError, match="outside this ladder: choose from 1 to 100"):
+        view.beta = beta
+    assert view.beta == 1.0
+
+
+def test_filmstrip(view: widgets.TeacherEntropyView) -> None:
+    assert len(view.filmstrip([1, 2, 5, 20]).axes) == 5
+
+
+def test_the_mimebundle_has_a_picture_and_the_sentence(view: widgets.TeacherEntropyView, ladder: Ladder) -> None:
+    view.beta = 100.0
+    data, metadata = view._repr_mimebundle_()
+    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == view.model_id
+    assert data["text/plain"] == ladder.sentences[-1] == metadata["image/png"]["alt"]
+    picture = base64.b64decode(data["image/png"])
+    assert picture.startswith(PNG) and len(picture) < 80_000
+    assert view._repr_mimebundle_()[0]["image/png"] == data["image/png"]
+    view.beta = 1.0
+    assert view._repr_mimebundle_()[0]["image/png"] != data["image/png"]
+
+
+def test_two_views_share_nothing(ladder: Ladder) -> None:
+    one, two = widgets.show(ladder), widgets.show(ladder)
+    one.beta, one.page_errors = 100.0, ["broken"]
+    assert two.beta == 1.0 and two.errors == []
+    assert one._kept is not two._kept
+
+
+# Answering the page
+
+
+def test_other_settings_are_made_on_a_thread_with_progress(
+    view: widgets.TeacherEntropyView, ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maker = Maker(monkeypatch)
+    view.beta = 100.0
+    view.settings = settings_of(ladder, n_components=2)
+    wait_for(lambda: 2 in maker.progress)
+    assert view.progress == 0.0
+    assert view.ladder_object is ladder  # the old picture stays meanwhile
+    maker.progress[2](0.25)
+    assert view.progress == 0.25
+    maker.going[2].set()
+    wait_for(lambda: view.progress is None)
+    assert view.ladder["settings"] == settings_of(ladder, n_components=2)
+    assert view.ladder_object.settings.n_components == 2
+    assert view.beta == 100.0
+    assert threading.current_thread().name not in maker.threads
+    assert view.errors == []
+
+
+def test_only_the_newest_request_counts_and_the_others_stop(
+    view: widgets.TeacherEntropyView, ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maker = Maker(monkeypatch)
+    for n in (2, 3):
+        view.settings = settings_of(ladder, n_components=n)
+        wait_for(lambda n=n: n in maker.progress)
+    maker.going[3].set()
+    wait_for(lambda: view.progress is None)
+    maker.going[2].set()  # too late
+    wait_for(lambda: maker.stopped == [2])
+    assert view.ladder["settings"]["n_components"] == view.ladder_object.settings.n_components == 3
+    assert view.progress is None and view.errors == []
+
+
+def test_what_was_shown_before_is_shown_again_at_once(
+    view: widgets.TeacherEntropyView, ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maker = Maker(monkeypatch)
+    view.settings = settings_of(ladder, n_components=2)
+    wait_for(lambda: 2 in maker.progress)
+    view.settings = settings_of(ladder)  # Reset, while the other is still being made
+    assert view.progress is None
+    assert view.ladder_object is ladder
+    maker.going[2].set()
+    wait_for(lambda: maker.stopped == [2])
+    assert view.ladder_object is ladder
+
+
+def test_a_prepared_ladder_is_answered_before_the_callback_returns() -> None:
+    prepared = experiments.teacher_entropy("line", 1, "diag")
+    view = widgets.show(prepared)
+    wanted = settings_of(prepared, n_components=2)
+    if not experiments.is_prepared(experiments.Settings(**wanted)):
+        pytest.skip("this ladder is not among the committed ones")
+    view.settings = wanted
+    assert view.ladder_object.settings.n_components == 2
+    assert view.progress is None
+
+
+def test_a_view_remembers_only_so_many_ladders(view: widgets.TeacherEntropyView) -> None:
+    for seed in range(30):
+        view._keep(make(seed=seed))
+    assert len(view._kept) == widgets._KEPT
+
+
+# What breaks
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"scene": "moon", "n_components": 1, "covariance": "diag", "samples": None, "seed": 0},
+        {"moon": 1},
+        {"scene": ["line"], "n_components": {}, "covariance": None, "samples": "x", "seed": -1},
+    ],
+)
+def test_settings_that_make_no_sense_are_an_error_and_no_crash(
+    view: widgets.TeacherEntropyView, ladder: Ladder, wanted: dict[str, Any]
+) -> None:
+    view.settings = wanted
+    wait_for(lambda: view.progress is None and len(view.errors) == 1)
+    assert "Traceback" in view.errors[0]
+    assert view.kernel_error and view.kernel_error in view.errors[0]
+    wait_for(lambda: view.settings == settings_of(ladder))  # back to what is shown
+    assert view.ladder_object is ladder
+
+
+def test_a_broken_callback_is_shown_kept_and_survived(
+    view: widgets.TeacherEntropyView, ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deliberately(*args: Any, **kwargs: Any) -> Ladder:
+        raise RuntimeError("broken on purpose")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(experiments, "teacher_entropy", deliberately)
+        view.settings = settings_of(ladder, n_components=2)
+        wait_for(lambda: len(view.errors) == 1)
+        wait_for(lambda: view.settings == settings_of(ladder))
+    assert view.kernel_error == "RuntimeError: broken on purpose"
+    assert "deliberately" in view.errors[0]  # the traceback names the place
+    view.settings = settings_of(ladder, n_components=2)
+    wait_for(lambda: view.ladder_object.settings.n_components == 2)
+
+
+def test_a_broken_ladder_from_the_background_is_an_error(
+    view: widgets.TeacherEntropyView, ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = make("line", 2)
+    bad = broken(two, precision=np.full(5, np.nan))
+    monkeypatch.setattr(experiments, "teacher_entropy", lambda **asked: bad)
+    view.settings = settings_of(ladder, n_components=2)
+    wait_for(lambda: len(view.errors) == 1)
+    assert "every number must be finite" in view.kernel_error
+    wait_for(lambda: view.settings == settings_of(ladder))
+    assert view.ladder_object is ladder
+
+
+def test_errors_of_the_page_are_kept(view: widgets.TeacherEntropyView) -> None:
+    view.set_state({"page_errors": ["the page broke"]})  # as a message from the page arrives
+    assert view.errors == ["the page broke"]
+
+
+# The prediction
+
+QUESTION = {"question": "And recall?", "options": ["rises", "falls"], "outcome": "It fell."}
+
+
+def test_a_guess_is_committed_from_python_as_by_a_click(ladder: Ladder) -> None:
+    view = widgets.show(ladder, predict=QUESTION)
+    assert view.prediction == {**QUESTION, "guess": None}
+    with pytest.raises(ValueError, match=r"'soars' is not among the options: choose one of \['rises', 'falls'\]"):
+        view.commit("soars")
+    view.commit("falls")
+    assert view.prediction["guess"] == "falls"
+
+
+def test_no_question_no_guess(view: widgets.TeacherEntropyView) -> None:
+    with pytest.raises(ValueError, match="has no question"):
+        view.commit("falls")
+
+
+@pytest.mark.parametrize(
+    "predict", [{}, {"question": "?"}, {**QUESTION, "options": []}, {**QUESTION, "options": "falls"}]
+)
+def test_a_question_must_be_whole(ladder: Ladder, predict: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"has no usable .*: give"):
+        widgets.show(ladder, predict=predict)
+
+
+def test_every_trait_of_the_page_is_synced(view: widgets.TeacherEntropyView) -> None:
+    assert isinstance(view, ipywidgets.DOMWidget)
+    wanted = ("ladder", "choices", "settings", "beta", "progress", "prediction", "kernel_error", "page_errors")
+    assert set(wanted) <= set(view.keys)
+    assert "export default function" in str(view._esm) and ".kdlab-view" in str(view._css)
