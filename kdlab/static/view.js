@@ -303,7 +303,7 @@ function buildPage(choices) {
 function buildSlider(page, controls) {
   const label = html(controls, "label", { class: "kdlab-field kdlab-field-beta" });
   const name = html(label, "span", { class: "kdlab-label", text: "β, how selective the teacher is  " });
-  page.value = html(name, "output", { class: "kdlab-value" });
+  page.value = html(name, "span", { class: "kdlab-value" });
   page.slider = html(label, "input", { class: "kdlab-beta", type: "range", min: 0, max: 0, value: 0,
     "aria-label": "beta, the teacher's selectivity" });
   page.marks = html(label, "span", { class: "kdlab-marks", "aria-hidden": "true" });
