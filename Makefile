@@ -11,7 +11,7 @@ ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 # Numbers and timings that do not depend on how many cores are free.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help setup lab test check notebooks bench lm lock clean
+.PHONY: help setup lab test check notebooks ladders bench lm lock clean
 
 help:  ## Say what the targets are (this)
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,6 +30,10 @@ check: setup  ## Lint, types and the fast tests
 
 notebooks: setup  ## Run the committed notebooks again and write them without what changes by chance
 	$(ONE_THREAD) $(BIN)/python notebooks/build.py $(ARGS)
+
+ladders: setup  ## Compute the committed ladders again (kdlab/data; minutes)
+	$(ONE_THREAD) $(BIN)/python -c "import pathlib; from kdlab.experiments import save_named_ladders; \
+	  save_named_ladders(pathlib.Path('kdlab/data'))"
 
 bench: setup  ## Measure how fast the picture follows a key press (needs Chromium; leave the machine alone)
 	$(ONE_THREAD) $(BIN)/python benchmarks/latency.py $(ARGS)

@@ -60,9 +60,13 @@ def test_what_is_missing_is_named_with_what_to_do(monkeypatch, capsys, name, val
 def test_a_ladder_that_is_missing(monkeypatch):
     from kdlab import experiments
 
-    monkeypatch.setattr(experiments, "is_prepared", lambda settings: settings.scene != "ring")
+    def teacher_entropy(scene):
+        if scene == "ring":
+            raise FileNotFoundError("ladders-ring.npz is missing")
+
+    monkeypatch.setattr(experiments, "teacher_entropy", teacher_entropy)
     answer = cli.doctor()
-    assert re.search(r"missing +the prepared ladders .*: none for ring\n +-> run `make setup`", answer)
+    assert re.search(r"missing +the prepared ladders .*ladders-ring.npz is missing\n +-> run `make setup`", answer)
 
 
 def test_what_is_optional_is_no_fault(monkeypatch, capsys):
