@@ -25,6 +25,8 @@ Covariance = Literal["diag", "full", "spherical"]
 _MEMORY = 8  # steps that a leap is mixed from
 _FARTHEST = 4.0  # in packed coordinates: keeps exponentials finite
 _NOISE = 1e-6  # nats: what single precision may blur, with room to spare
+_LIGHT = math.log(1e-4)  # components below this weight neither leap nor hold up the others
+_LIGHT_SHARE = 0.01  # of their movement that counts: the likelihood is flat there, their steps are rough
 _NOTHING = 1e-300  # a component with less mass than this has nothing to move it
 
 
@@ -271,12 +273,13 @@ def run_em(
     Steps are mixed with the ones before them to leap along slow directions (Anderson acceleration:
     Walker & Ni 2011, SIAM Journal on Numerical Analysis 49); a leap that lowers the likelihood is taken
     back to the plain step. The rule looks at parameters because the likelihood does not feel a component
-    of weight 1e-10; recall does. ``weights`` (S, N) replaces the cloud's, one row per start.
+    of weight 1e-10; recall does. Components lighter than 1e-4 take plain steps, and a hundred times the
+    tolerance. ``weights`` (S, N) replaces the cloud's, one row per start.
     """
     each = np.broadcast_to(cloud.weights if weights is None else weights, (len(starts), len(cloud.points)))
     ends, n_iter = starts.packed(), np.zeros(len(starts), dtype=np.intp)
     converged = np.zeros(len(starts), dtype=bool)
-    active, mixer = np.arange(len(starts)), _Mixer(ends)
+    active, mixer = np.arange(len(starts)), _Mixer(ends, starts.log_weights.shape[1])
     while active.size:
         here = starts[active].unpacked(mixer.here)
         inside = family.project(here.covariances)  # a leap may undercut the floor
@@ -297,8 +300,9 @@ def run_em(
 class _Mixer:
     """Anderson mixing for S independent fixed-point iterations x -> g(x), each guarded by its likelihood."""
 
-    def __init__(self, here: FloatArray) -> None:
+    def __init__(self, here: FloatArray, n_components: int) -> None:
         s, m = here.shape
+        self._k = n_components
         self.here = here  # (S, M), where the next step is taken from
         self.safe = here  # (S, M), the latest plain step
         self.moved = np.full(s, np.inf)  # (S,), the latest plain step's largest change
@@ -312,13 +316,20 @@ class _Mixer:
         """Take in g(x) (S, M) and the likelihood at x (S,); choose the next x."""
         failed = reached < self._best - _NOISE
         residual = stepped - self.here
+        heavy = self._heavy(stepped)
         fresh = failed | np.isnan(self._residual[:, 0])
-        self._remember(stepped - self.safe, residual - self._residual, fresh)
-        self.moved = np.where(failed, np.inf, np.abs(residual).max(axis=1))
+        self._remember(heavy * (stepped - self.safe), heavy * (residual - self._residual), fresh)
+        change = np.abs(residual) * np.where(heavy, 1.0, _LIGHT_SHARE)
+        self.moved = np.where(failed, np.inf, change.max(axis=1))
         self._best = np.where(failed, -np.inf, np.maximum(self._best, reached))
         self.safe = np.where(failed[:, None], self.safe, stepped)
         self._residual = np.where(failed[:, None], np.nan, residual)
-        self.here = np.where(failed[:, None], self.safe, self._mixed(stepped, residual))
+        self.here = np.where(failed[:, None], self.safe, self._mixed(stepped, heavy * residual))
+
+    def _heavy(self, packed: FloatArray) -> NDArray[np.bool_]:
+        """(S, M): which coordinates belong to a component that the likelihood can feel; only those leap."""
+        heavy = packed[:, : self._k] > _LIGHT
+        return np.tile(heavy, (1, packed.shape[1] // self._k))
 
     def _remember(self, step: FloatArray, residual: FloatArray, fresh: NDArray[np.bool_]) -> None:
         self._steps[:, self._slot], self._residuals[:, self._slot] = step, residual
@@ -340,6 +351,6 @@ class _Mixer:
         if going.all():
             return self
         for name, value in vars(self).items():
-            if name != "_slot":
+            if name not in ("_slot", "_k"):
                 setattr(self, name, value[going])
         return self

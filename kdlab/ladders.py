@@ -8,6 +8,7 @@ has a gap, and `Path.switched` says so.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -30,6 +31,7 @@ _TIE = 1e-6  # nats: students closer than this are equally good; the one that co
 _SAME = 0.02  # in log-weights, standardised means and log standard deviations
 _COLD = 4  # deterministic starts per position
 _STEP = 0.1  # in weights, standardised means and log standard deviations: less is no jump to the eye
+_LIGHT = math.log(1e-4)  # weight below which a component is too faint to show a switch
 _LOOK = 8  # EM steps after which the best of a position's own starts goes on alone
 _COARSE = {"tolerance": 1e-3, "max_iter": 40}
 _FINE = {"tolerance": 1e-5, "max_iter": 60}
@@ -188,13 +190,14 @@ class _Search:
         return stacked(best)
 
     def _try_neighbour(self, i: int, neighbour: int, best: list[Students], reached: list[float]) -> bool:
-        """Continue the neighbour's student to position ``i``; keep it if it is better, or as good."""
+        """Continue the neighbour's student to position ``i``; keep it if it is better (from the left: as good)."""
         best[i] = _aligned(best[i], best[neighbour])
         if _steady(best[i], best[neighbour]):
             return False
         ends, scores = self.run(i, best[neighbour])
         gain = float(scores[0]) - reached[i]
-        if gain < -_TIE or _same(ends, best[i]):
+        needed = -_TIE if neighbour < i else _TIE  # equally good: continue from the left
+        if gain < needed or _same(ends, best[i]):
             return False
         best[i], reached[i] = ends, float(scores[0])
         return True
@@ -238,9 +241,12 @@ class _Search:
 
 
 def _same(one: Students, other: Students) -> bool:
-    """Say whether two students agree, whatever the order of their components."""
-    apart = np.abs(_aligned(one, other).packed() - other.packed())
-    return bool(apart.max() <= _SAME)
+    """Say whether two students agree, whatever the order of their components, those below 1e-4 aside."""
+    one = _aligned(one, other)
+    k = one.log_weights.shape[1]
+    apart = np.abs(one.packed() - other.packed()).reshape(-1, k)
+    seen = (one.log_weights[0] > _LIGHT) | (other.log_weights[0] > _LIGHT)
+    return bool(apart[:, seen].max() <= _SAME)
 
 
 def _steady(one: Students, other: Students) -> bool:

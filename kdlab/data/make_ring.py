@@ -1,0 +1,33 @@
+"""Make ring.npz: one draw of the paper's 100 points, and the teacher of four components fitted to them.
+
+The paper's released notebook draws its points without a seed, so its own cannot be had again. Of the seeds 0 to 3 we
+keep 3, whose numbers, read the way that notebook reads them, lie nearest to its printed ones. Run: python make_ring.py
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from kdlab import GaussianMixture, fit_mixture
+
+SEED = 3
+HERE = Path(__file__).parent
+
+
+def main() -> None:
+    """Draw, fit, and write the file whole or not at all."""
+    grid = [(x, y) for x in (-1.0, 0.0, 1.0) for y in (-1.0, 0.0, 1.0) if (x, y) != (0.0, 0.0)]
+    truth = GaussianMixture(np.full(8, 1 / 8), grid, [0.025 * np.eye(2)] * 8)
+    points = truth.sample(100, np.random.default_rng(SEED))
+    teacher = fit_mixture(points, 4).model
+    temporary = HERE / "ring.npz.tmp"
+    with temporary.open("wb") as file:
+        np.savez_compressed(
+            file, points=points, weights=teacher.weights, means=teacher.means, covariances=teacher.covariances
+        )
+    os.replace(temporary, HERE / "ring.npz")
+
+
+if __name__ == "__main__":
+    main()

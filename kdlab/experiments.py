@@ -1,0 +1,380 @@
+"""From settings to a Ladder: everything there is to show at every position of the slider. Pure: no drawing.
+
+A Ladder is made once. Those of the named scenes are committed as data (kdlab/data), any other takes a
+second or two; what is drawn, printed or asserted afterwards all comes from the same numbers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kdlab.em import Covariance
+from kdlab.fits import fit_mixture, narrowest_cut
+from kdlab.ladders import N_POSITIONS, Path as StudentPath
+from kdlab.ladders import positions as slider_positions
+from kdlab.ladders import sampled_path, solve_path
+from kdlab.mixtures import GaussianMixture
+from kdlab.scenes import NAMED, Scene, make_scene
+from kdlab.scores import COVERED_SHARE, Judge, divergences
+
+__all__ = ["CHOICES", "Ladder", "Position", "Settings", "is_prepared", "save_named_ladders", "teacher_entropy"]
+
+FloatArray = NDArray[np.float64]
+Samples = Literal[100, 1000]
+
+CHOICES: dict[str, Any] = {
+    "scene": {
+        "line": "Four modes on a line",
+        "ring": "The paper's ring",
+        "falls": "A hole in the middle",
+        "rare": "A rare mode",
+        "random": "A random scene",
+    },
+    "n_components": (1, 2, 3, 4, 8),
+    "covariance": ("diag", "full", "spherical"),
+    "samples": (None, 100, 1000),
+    "seed": (0, 1, 2, 3, 4),
+}
+
+_ONE_DIMENSIONAL = ("line", "falls")
+_SAMPLE_FLOOR = 0.2  # of the teacher's narrowest standard deviation: how far students of points may shrink
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the controls say. ``samples`` None means the population; ``seed`` draws random scenes and samples.
+
+    Raises ValueError for an unknown scene or family, K'' < 1, fewer than two samples per component, or a
+    negative seed.
+    """
+
+    scene: str = "line"
+    n_components: int = 1
+    covariance: Covariance = "diag"
+    samples: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.scene not in CHOICES["scene"]:
+            raise ValueError(f"scene is {self.scene!r}: choose one of {', '.join(CHOICES['scene'])}")
+        if self.covariance not in get_args(Covariance):
+            raise ValueError(f"covariance is {self.covariance!r}: choose one of {', '.join(get_args(Covariance))}")
+        if not _whole(self.n_components) or self.n_components < 1:
+            raise ValueError(f"n_components is {self.n_components!r}: a student has 1 component or more")
+        if self.samples is not None and (not _whole(self.samples) or self.samples < 2 * self.n_components):
+            raise ValueError(
+                f"samples is {self.samples!r} for {self.n_components} components: at least two points per "
+                "component are needed, or None for the population"
+            )
+        if not _whole(self.seed) or self.seed < 0:
+            raise ValueError(f"seed is {self.seed!r}: a whole number from 0 is needed")
+
+    @property
+    def key(self) -> str:
+        """A name for the ladder; settings that cannot matter are left at their defaults."""
+        covariance = "diag" if self.scene in _ONE_DIMENSIONAL else self.covariance
+        seed = self.seed if self.scene == "random" or self.samples is not None else 0
+        return f"{self.scene}|{self.n_components}|{covariance}|{self.samples or 'population'}|{seed}"
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+@dataclass(frozen=True)
+class Position:
+    """One position of the slider: models, and numbers in nats."""
+
+    beta: float
+    teacher: GaussianMixture
+    student: GaussianMixture
+    precision: float
+    recall: float
+    weight_entropy: float
+    effective_components: float
+    kl: float
+    coverage: FloatArray
+    covered: NDArray[np.bool_]
+    switched: bool
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """A slider's P positions and everything there is to show at each of them. All log-densities in nats.
+
+    ``coverage`` (P, K*) is the share of each mode of p* where p''(x) >= 0.1 p*(x), weighted by the mode's
+    mass; ``covered`` says where it is at least half. ``switched`` (P,) marks positions whose student does
+    not continue the one before: the path has a gap there. ``recall_bound`` is -H(p*), ``precision_bound``
+    max log p*: bounds, not corners to reach.
+    """
+
+    settings: Settings
+    scene: Scene
+    betas: FloatArray
+    teacher_log_weights: FloatArray
+    student_log_weights: FloatArray
+    student_means: FloatArray
+    student_covariances: FloatArray
+    direct: GaussianMixture
+    direct_precision: float
+    direct_recall: float
+    precision: FloatArray
+    recall: FloatArray
+    weight_entropy: FloatArray
+    effective_components: FloatArray
+    kl: FloatArray
+    coverage: FloatArray
+    switched: NDArray[np.bool_]
+    recall_bound: float
+    precision_bound: float
+
+    @property
+    def covered(self) -> NDArray[np.bool_]:
+        """(P, K*): which modes of p* the student still covers."""
+        return self.coverage >= COVERED_SHARE
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """P sentences, one per position: the same that the page shows."""
+        return tuple(self._sentence(i) for i in range(len(self.betas)))
+
+    def index(self, beta: float) -> int:
+        """The position nearest to ``beta`` on the logarithmic scale. ValueError outside the slider."""
+        if not self.betas[0] - 1e-9 <= beta <= self.betas[-1] + 1e-9:
+            raise ValueError(f"beta is {beta}: the slider goes from {self.betas[0]:g} to {self.betas[-1]:g}")
+        return int(np.abs(np.log(self.betas) - np.log(beta)).argmin())
+
+    def at(self, beta: float) -> Position:
+        """Everything at the position nearest to ``beta``."""
+        i = self.index(beta)
+        teacher, covered = self.scene.teacher, self.covered[i]
+        student = GaussianMixture.from_log_weights(
+            self.student_log_weights[i], self.student_means[i], self.student_covariances[i]
+        )
+        numbers = {
+            name: float(getattr(self, name)[i])
+            for name in ("precision", "recall", "weight_entropy", "effective_components", "kl")
+        }
+        return Position(
+            beta=float(self.betas[i]),
+            teacher=GaussianMixture.from_log_weights(self.teacher_log_weights[i], teacher.means, teacher.covariances),
+            student=student,
+            coverage=self.coverage[i],
+            covered=covered,
+            switched=bool(self.switched[i]),
+            sentence=self._sentence(i),
+            **numbers,
+        )
+
+    def _sentence(self, i: int) -> str:
+        used, available = self.effective_components[i], self.teacher_log_weights.shape[1]
+        modes = self.coverage.shape[1]
+        gap = " Here the best student is another one: its path has a gap." if self.switched[i] else ""
+        return (
+            f"At β = {self.betas[i]:.2f} the teacher effectively uses {used:.2f} of its {available} components. "
+            f"The student covers {int(self.covered[i].sum())} of {modes} modes of p*: "
+            f"precision {_signed(self.precision[i])} nats (direct student {_signed(self.direct_precision)}), "
+            f"recall {_signed(self.recall[i])} nats (direct student {_signed(self.direct_recall)}).{gap}"
+        )
+
+
+def _signed(value: float) -> str:
+    """Two decimals, with a real minus sign, and no minus before zero."""
+    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "\N{MINUS SIGN}")
+
+
+# Making one
+
+
+def teacher_entropy(
+    scene: str = "line",
+    n_components: int = 1,
+    covariance: Covariance = "diag",
+    *,
+    samples: int | None = None,
+    seed: int = 0,
+    positions: int = N_POSITIONS,
+    progress: Callable[[float], None] | None = None,
+) -> Ladder:
+    """Return the ladder of section 3: students of teachers whose weights are raised to beta, 1 to 100.
+
+    ``scene`` is "line", "ring", "falls", "rare" or "random"; ``n_components`` is K'', ``covariance`` the
+    student's family. ``samples`` fits students to that many points of each tempered teacher (common random
+    numbers along the slider) instead of to the teacher itself. ``progress`` is called with fractions up to
+    1. Raises ValueError for settings outside the rules of `Settings`.
+
+    >>> ladder = teacher_entropy("line")
+    >>> bool(ladder.at(20).precision > ladder.at(1).precision)
+    True
+    """
+    settings = Settings(scene, n_components, covariance, samples, seed)
+    told = progress or (lambda fraction: None)
+    if positions == N_POSITIONS and is_prepared(settings):
+        ladder = _load(settings)
+    else:
+        ladder = _make(settings, slider_positions(positions), told)
+    told(1.0)
+    return ladder
+
+
+def is_prepared(settings: Settings) -> bool:
+    """Say whether the ladder is committed as data, and so loads in milliseconds."""
+    return settings.scene in NAMED and settings.samples is None and settings.n_components in CHOICES["n_components"]
+
+
+@lru_cache(maxsize=32)
+def _scene(name: str, seed: int) -> Scene:
+    return make_scene(name, seed)
+
+
+def _make(settings: Settings, betas: FloatArray, progress: Callable[[float], None]) -> Ladder:
+    scene = _scene(settings.scene, settings.seed if settings.scene == "random" else 0)
+    path = _students(settings, scene, betas, lambda fraction: progress(0.75 * fraction))
+    students = [path.model(i) for i in range(len(betas))]
+    direct = _direct(settings, scene)
+    widest = _union([direct, students[0], students[len(students) // 2], students[-1]])
+    judge = Judge(scene.truth, widest)
+    tempered = [scene.teacher.tempered(float(beta)) for beta in betas]
+    precision, recall, coverage = [], [], []
+    for i, student in enumerate(students):
+        precision.append(judge.precision(student))
+        recall.append(judge.recall(student))
+        coverage.append(judge.coverage(student))
+        progress(0.75 + 0.25 * (i + 1) / len(students))
+    measured = {
+        "precision": np.array(precision),
+        "recall": np.array(recall),
+        "coverage": np.array(coverage),
+        "kl": divergences(tempered, students),
+        "direct_precision": judge.precision(direct),
+        "direct_recall": judge.recall(direct),
+        "recall_bound": scene.truth.expected_log_prob(scene.truth).value,
+        "precision_bound": scene.truth.mode_density(),
+    }
+    return _assemble(settings, scene, betas, path, direct, measured)
+
+
+def _assemble(
+    settings: Settings,
+    scene: Scene,
+    betas: FloatArray,
+    path: StudentPath,
+    direct: GaussianMixture,
+    measured: dict[str, Any],
+) -> Ladder:
+    tempered = [scene.teacher.tempered(float(beta)) for beta in betas]
+    return Ladder(
+        settings=settings,
+        scene=scene,
+        betas=betas,
+        teacher_log_weights=np.stack([teacher.log_weights for teacher in tempered]),
+        student_log_weights=path.log_weights,
+        student_means=path.means,
+        student_covariances=path.covariances,
+        direct=direct,
+        weight_entropy=np.array([teacher.weight_entropy for teacher in tempered]),
+        effective_components=np.array([teacher.effective_components for teacher in tempered]),
+        switched=path.switched,
+        **measured,
+    )
+
+
+def _students(
+    settings: Settings, scene: Scene, betas: FloatArray, progress: Callable[[float], None]
+) -> StudentPath:
+    if settings.samples is None:
+        return solve_path(scene.teacher, settings.n_components, settings.covariance, betas, progress)
+    rng = np.random.default_rng([settings.seed, 1])
+    clouds = _common_samples(scene.teacher, betas, settings.samples, rng)
+    floor = (_SAMPLE_FLOOR * narrowest_cut(scene.teacher)) ** 2
+    return sampled_path(clouds, settings.n_components, settings.covariance, floor, progress)
+
+
+def _common_samples(
+    teacher: GaussianMixture, betas: FloatArray, n: int, rng: np.random.Generator
+) -> list[FloatArray]:
+    """P sets of points (n, D), one per beta, from the same random numbers: what differs is beta alone."""
+    uniform, normal = rng.random(n), rng.standard_normal((n, teacher.dim))
+    clouds = []
+    for beta in betas:
+        edges = np.cumsum(teacher.tempered(float(beta)).weights)[:-1]
+        which = np.searchsorted(edges, uniform, side="right")
+        clouds.append(teacher.means[which] + np.einsum("nij,nj->ni", teacher.choleskys[which], normal))
+    return clouds
+
+
+def _direct(settings: Settings, scene: Scene) -> GaussianMixture:
+    """The student that never met the teacher: fitted to the data, to p*, or to as many points of p*."""
+    target: Any = scene.truth if scene.points is None else scene.points
+    floor = (_SAMPLE_FLOOR * narrowest_cut(scene.teacher)) ** 2
+    if settings.samples is not None and scene.points is None:
+        target = scene.truth.sample(settings.samples, np.random.default_rng([settings.seed, 2]))
+    return fit_mixture(
+        target, settings.n_components, covariance=settings.covariance, covariance_floor=floor
+    ).model
+
+
+def _union(models: Sequence[GaussianMixture]) -> GaussianMixture:
+    """All components of several mixtures in one; only where they lie matters."""
+    means = np.concatenate([model.means for model in models])
+    covariances = np.concatenate([model.covariances for model in models])
+    return GaussianMixture.from_log_weights(np.zeros(len(means)), means, covariances)
+
+
+# Committed data
+
+_PATH_FIELDS = tuple(field.name for field in fields(StudentPath))
+_MEASURED = (
+    "precision recall coverage kl direct_precision direct_recall recall_bound precision_bound".split()
+)
+
+
+def save_named_ladders(folder: Path, progress: Callable[[str], None] = print) -> None:
+    """Make every ladder of the named scenes and write one file per scene, whole or not at all."""
+    for name in NAMED:
+        arrays: dict[str, Any] = {}
+        for settings in _named_settings(name):
+            ladder = _make(settings, slider_positions(), lambda fraction: None)
+            progress(f"{settings.key}: {int(ladder.switched.sum())} switches")
+            arrays |= {f"{settings.key}|{field}": value for field, value in _stored(ladder).items()}
+        temporary = folder / f"ladders-{name}.npz.tmp"
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+        os.replace(temporary, folder / f"ladders-{name}.npz")
+
+
+def _named_settings(name: str) -> list[Settings]:
+    families = ("diag",) if name in _ONE_DIMENSIONAL else get_args(Covariance)
+    return [Settings(name, k, covariance) for k in CHOICES["n_components"] for covariance in families]
+
+
+def _stored(ladder: Ladder) -> dict[str, Any]:
+    path = {"log_weights": ladder.student_log_weights, "means": ladder.student_means}
+    path |= {"covariances": ladder.student_covariances, "switched": ladder.switched}
+    direct = {f"direct_{name}": getattr(ladder.direct, name) for name in ("log_weights", "means", "covariances")}
+    return path | direct | {name: getattr(ladder, name) for name in _MEASURED}
+
+
+def _load(settings: Settings) -> Ladder:
+    source = files("kdlab") / "data" / f"ladders-{settings.scene}.npz"
+    if not source.is_file():
+        raise FileNotFoundError(f"{source.name} is missing from kdlab/data: install kdlab again, or run `make ladders`")
+    with source.open("rb") as file, np.load(file) as data:
+        stored = {
+            name: data[f"{settings.key}|{name}"]
+            for name in (*_PATH_FIELDS, "direct_log_weights", "direct_means", "direct_covariances", *_MEASURED)
+        }
+    path = StudentPath(**{name: stored[name] for name in _PATH_FIELDS})
+    direct = GaussianMixture.from_log_weights(*(stored[f"direct_{n}"] for n in ("log_weights", "means", "covariances")))
+    measured = {name: stored[name] if stored[name].ndim else float(stored[name]) for name in _MEASURED}
+    return _assemble(settings, _scene(settings.scene, 0), slider_positions(), path, direct, measured)
