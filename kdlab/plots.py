@@ -116,7 +116,7 @@ def plane_limits(ladder: Ladder) -> tuple[Limits, Limits]:
 def _with_margin(values: Sequence[float]) -> Limits:
     low, high = float(np.min(values)), float(np.max(values))
     length = max(high - low, 0.5)
-    return low - 0.12 * length, high + 0.09 * length  # room for a name below a point and beyond a bound
+    return low - 0.13 * length, high + 0.09 * length  # room for a name below a point and beyond a bound
 
 
 def density_contours(
@@ -266,7 +266,8 @@ def _draw_curves(axes: Axes, ladder: Ladder, index: int, lean: float) -> None:
     truth = density(ladder.scene.truth)
     axes.fill_between(x, truth, color=STYLE["truth"].colour, alpha=0.16, linewidth=0)
     axes.plot(x, truth, color=STYLE["truth"].colour, linewidth=1.0 * lean)
-    shown = (("teacher", here.teacher, 2.2), ("direct", ladder.direct, 1.6), ("distilled", here.student, 2.2))
+    # Broken lines lie above solid ones: where two models are the same, both are seen.
+    shown = (("distilled", here.student, 2.2), ("direct", ladder.direct, 1.6), ("teacher", here.teacher, 2.2))
     for name, mixture, width in shown:
         role = STYLE[name]
         axes.plot(x, density(mixture), color=role.colour, linestyle=role.line, linewidth=width * lean)
@@ -290,17 +291,17 @@ def _draw_truth(axes: Axes, ladder: Ladder, x: Limits, y: Limits, lean: float) -
 
 def _draw_ellipses(axes: Axes, ladder: Ladder, index: int, lean: float) -> None:
     here = ladder.at(float(ladder.betas[index]))
+    for weight, mean, covariance in _parts(here.student):
+        for sigmas, width in ((1.0, 2.2), (2.0, 1.3)):
+            width *= lean * (0.45 + 0.55 * math.sqrt(weight))
+            axes.add_patch(_ellipse(mean, covariance, sigmas, STYLE["distilled"], width))
+    for _, mean, covariance in _parts(ladder.direct):
+        axes.add_patch(_ellipse(mean, covariance, 1.0, STYLE["direct"], 1.6 * lean, linestyle=(0, (4, 2.5))))
     for weight, mean, covariance in _parts(here.teacher):
         style: dict[str, Any] = {"linestyle": (0, (0.01, 1.7)), "capstyle": "round"}
         width = teacher_width(weight) * lean
         alpha = min(1.0, 0.25 + 3 * weight)
         axes.add_patch(_ellipse(mean, covariance, 1.0, STYLE["teacher"], width, alpha=alpha, **style))
-    for _, mean, covariance in _parts(ladder.direct):
-        axes.add_patch(_ellipse(mean, covariance, 1.0, STYLE["direct"], 1.6 * lean, linestyle=(0, (4, 2.5))))
-    for weight, mean, covariance in _parts(here.student):
-        for sigmas, width in ((1.0, 2.2), (2.0, 1.3)):
-            width *= lean * (0.45 + 0.55 * math.sqrt(weight))
-            axes.add_patch(_ellipse(mean, covariance, sigmas, STYLE["distilled"], width))
 
 
 def teacher_width(weight: float) -> float:
@@ -349,7 +350,7 @@ def draw_plane(axes: Axes, ladder: Ladder, indices: Sequence[int]) -> None:
     axes.tick_params(labelsize=9, color=STYLE["bounds"].colour, labelcolor=QUIET)
     axes.xaxis.label.set(color=QUIET, size=9)
     axes.yaxis.label.set(color=QUIET, size=9)
-    axes.locator_params(nbins=5)
+    axes.locator_params(nbins=5, steps=[1, 2, 5, 10])
     _draw_bounds(axes, ladder)
     role = STYLE["distilled"]
     for run in _runs(ladder.switched, len(ladder.betas)):
@@ -386,8 +387,30 @@ def _draw_students(axes: Axes, ladder: Ladder, indices: Sequence[int]) -> None:
         at = (float(ladder.recall[index]), float(ladder.precision[index]))
         axes.plot(*at, "o", color=distilled.colour, markersize=size, markeredgecolor="white", zorder=5)
         text = "distilled" if len(indices) == 1 else f"{ladder.betas[index]:.3g}"
-        # To the left: what is better than the path (above, right) is where the bounds and their names are.
-        axes.annotate(text, at, (-0.9 * size, 0), color=distilled.colour, ha="right", va="center", **label)
+        aside, up = _beside_path(axes, ladder, index)
+        offset = (0.9 * size * aside, 1.3 * size * up)
+        axes.annotate(text, at, offset, color=distilled.colour, ha="right", va="center", **label)
     at = (ladder.direct_recall, ladder.direct_precision)
     axes.plot(*at, direct.marker, color=direct.colour, markeredgecolor="white", markersize=7.5, zorder=6)
-    axes.annotate("direct", at, (0, -8), color=direct.colour, ha="center", va="top", **label)
+    path = _on_paper(axes, ladder.recall, ladder.precision) - _on_paper(axes, [at[0]], [at[1]])
+    under = np.hypot(*(path - (0, -20)).T).min() >= np.hypot(*(path - (0, 20)).T).min()  # where the path is not
+    offset, align = ((0, -8), "top") if under else ((0, 7), "bottom")
+    axes.annotate("direct", at, offset, color=direct.colour, ha="center", va=align, **label)
+
+
+def _beside_path(axes: Axes, ladder: Ladder, index: int) -> tuple[float, float]:
+    """Which way is off the path, as a unit vector on paper: left of a path that climbs, below one that goes left.
+
+    There is room for a name there; on the other side, where all is better, stand the bounds and their names.
+    """
+    ends = [max(index - 4, 0), min(index + 4, len(ladder.betas) - 1)]
+    start, end = _on_paper(axes, ladder.recall[ends], ladder.precision[ends])
+    across, climb = end - start
+    length = math.hypot(across, climb)
+    aside = min(0.0, -climb / length) if length > 0 else -1.0  # never to the right
+    return aside, math.sqrt(1 - aside * aside) * (1 if across > 0 else -1)
+
+
+def _on_paper(axes: Axes, recall: Any, precision: Any) -> Floats:
+    """Points of the plane, (N, 2), in dots of the figure."""
+    return np.asarray(axes.transData.transform(np.column_stack([recall, precision])))

@@ -30,7 +30,7 @@ __all__ = ["TeacherEntropyView", "payload", "show"]
 _STATIC = pathlib.Path(__file__).parent / "static"
 _FIELDS = ("scene", "n_components", "covariance", "samples", "seed")
 _KEPT = 24  # ladders remembered per view, each about 100 kB on the page
-_LABELS = {
+_LABELS: dict[str, dict[Any, str]] = {
     "covariance": {"diag": "diagonal", "full": "full", "spherical": "spherical"},
     "samples": {None: "population", 100: "100 points", 1000: "1,000 points"},
 }
@@ -65,7 +65,7 @@ class TeacherEntropyView(anywidget.AnyWidget):
     progress = traitlets.Float(None, allow_none=True).tag(sync=True)
     prediction = traitlets.Dict(None, allow_none=True).tag(sync=True)
     kernel_error = traitlets.Unicode("").tag(sync=True)
-    page_errors = traitlets.List().tag(sync=True)
+    page_errors = traitlets.List(traitlets.Unicode()).tag(sync=True)
 
     def __init__(self, ladder: Ladder, predict: Mapping[str, Any] | None = None) -> None:
         self._lock = threading.RLock()  # callbacks may run on several threads beside the cell
@@ -271,7 +271,8 @@ def _require_finite(value: Any, path: str) -> None:
 
 
 def _plain_settings(settings: Settings) -> dict[str, Any]:
-    return {field: getattr(settings, field) for field in _FIELDS}
+    values = {field: getattr(settings, field) for field in _FIELDS}
+    return {field: int(value) if isinstance(value, np.integer) else value for field, value in values.items()}
 
 
 def _choices(settings: Settings) -> dict[str, list[dict[str, Any]]]:

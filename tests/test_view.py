@@ -289,6 +289,35 @@ def test_the_seed_is_offered_only_where_it_matters(page: Page) -> None:
     expect(page.locator(".kdlab-seed")).to_be_enabled()
 
 
+def test_in_one_dimension_all_families_are_one(page: Page) -> None:
+    open_view(page, fake_ladder(1))
+    expect(page.locator(".kdlab-covariance")).to_be_disabled()
+    expect(page.locator(".kdlab-n-components")).to_be_enabled()
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+def test_the_names_in_the_plane_never_cover_a_mark(page: Page, dim: int) -> None:
+    """At every position the dot's name keeps off the dot, the square and the axis, and inside the picture."""
+    open_view(page, fake_ladder(dim))
+    overlaps = page.evaluate("""async () => {
+      const slider = document.querySelector(".kdlab-beta"), plane = document.querySelector(".kdlab-plane");
+      const box = (name) => plane.querySelector(name).getBBox();
+      const apart = (a, b) => a.x + a.width <= b.x || b.x + b.width <= a.x
+        || a.y + a.height <= b.y || b.y + b.height <= a.y;
+      const found = [];
+      for (let i = 0; i <= Number(slider.max); i += 1) {
+        slider.value = i;
+        slider.dispatchEvent(new Event("input"));
+        await new Promise(requestAnimationFrame);
+        const name = box(".kdlab-student-name"), dot = box(".kdlab-student-dot");
+        const tight = { x: name.x, y: name.y + 3, width: name.width, height: name.height - 6 };
+        if (!apart(tight, dot) || name.x < 58 || name.y + name.height > 372) found.push(i);
+      }
+      return found;
+    }""")
+    assert overlaps == []
+
+
 @pytest.mark.parametrize(
     ("break_it", "said"),
     [

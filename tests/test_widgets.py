@@ -240,7 +240,7 @@ def test_a_prepared_ladder_is_answered_before_the_callback_returns() -> None:
 
 def test_a_view_remembers_only_so_many_ladders(view: widgets.TeacherEntropyView) -> None:
     for seed in range(30):
-        view._keep(make(seed=seed))
+        view._keep(make(samples=20, seed=seed))
     assert len(view._kept) == widgets._KEPT
 
 

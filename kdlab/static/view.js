@@ -52,8 +52,8 @@ function svg(parent, tag, attributes = {}) {
   return parent.appendChild(set(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes));
 }
 
-/** Two decimals and a real minus sign. */
-const number = (value) => value.toFixed(2).replace(/^-(?=.*[1-9])/, "−").replace(/^-/, "");
+/** A number with a real minus sign, and none before zero. */
+const number = (value, decimals = 2) => value.toFixed(decimals).replace(/^-(?=.*[1-9])/, "−").replace(/^-/, "");
 
 /** One decimal place of an svg unit is finer than any screen and keeps attributes short. */
 const round = (value) => Math.round(value * 10) / 10;
@@ -70,13 +70,15 @@ function nearest(betas, target) {
   return away.indexOf(Math.min(...away));
 }
 
-/** About five round numbers inside [low, high]. */
+/** About five round numbers inside [low, high], each with its text; all texts have the same decimals. */
 function ticks([low, high]) {
   const rough = (high - low) / 5;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
   const first = Math.ceil(low / step);
-  return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, i) => (first + i) * step);
+  const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+  const values = Array.from({ length: Math.floor(high / step) - first + 1 }, (_, i) => (first + i) * step);
+  return values.map((value) => [value, number(value, decimals)]);
 }
 
 // ---------------------------------------------------------------- the ladder, checked
@@ -131,15 +133,16 @@ function buildSpace2d(panel, ladder, x, y) {
     svg(panel, "circle", { class: "kdlab-point", cx: round(x(point[0])), cy: round(y(point[1])), r: 1.7 });
   }
   const { teacher, direct, student } = ladder;
+  // Broken lines lie above solid ones: where two models are the same, both are seen.
+  const learned = student.weights[0].map((_, k) => [1, 2].map((sigmas) =>
+    svg(panel, "ellipse", { class: `kdlab-student-ellipse kdlab-sigma-${sigmas}`, "data-component": k })));
+  direct.means.forEach((mean, k) =>
+    placeEllipse(svg(panel, "ellipse", { class: "kdlab-direct" }), mean, direct.covariances[k], 1, x, y, unit));
   const taught = teacher.means.map((mean, k) => {
     const element = svg(panel, "ellipse", { class: "kdlab-teacher" });
     placeEllipse(element, mean, teacher.covariances[k], 1, x, y, unit);
     return element;
   });
-  direct.means.forEach((mean, k) =>
-    placeEllipse(svg(panel, "ellipse", { class: "kdlab-direct" }), mean, direct.covariances[k], 1, x, y, unit));
-  const learned = student.weights[0].map((_, k) => [1, 2].map((sigmas) =>
-    svg(panel, "ellipse", { class: `kdlab-student-ellipse kdlab-sigma-${sigmas}`, "data-component": k })));
   return (i) => {
     taught.forEach((element, k) => emphasise(element, teacher.weights[i][k]));
     learned.forEach((pair, k) => pair.forEach((element, s) => {
@@ -170,9 +173,9 @@ function buildSpace1d(panel, ladder, x, y) {
   for (const point of ladder.points) {
     svg(panel, "circle", { class: "kdlab-point", cx: round(x(point[0])), cy: FRAME.bottom + 10, r: 1.7 });
   }
-  const taught = svg(panel, "path", { class: "kdlab-teacher kdlab-curve" });
-  svg(panel, "path", { class: "kdlab-direct", d: curve(direct.weights, direct.means, direct.covariances) });
   const learned = svg(panel, "path", { class: "kdlab-student-curve" });
+  svg(panel, "path", { class: "kdlab-direct", d: curve(direct.weights, direct.means, direct.covariances) });
+  const taught = svg(panel, "path", { class: "kdlab-teacher kdlab-curve" });
   return (i) => {
     set(taught, { d: curve(teacher.weights[i], teacher.means, teacher.covariances) });
     set(learned, { d: curve(student.weights[i], student.means[i], student.covariances[i]) });
@@ -223,19 +226,32 @@ function buildPlane(panel, ladder) {
   const paths = pathsTo(at, ladder.switched);
   svg(panel, "path", { class: "kdlab-path-all", d: paths.at(-1) });
   const past = svg(panel, "path", { class: "kdlab-path-past" });
-  const dot = svg(panel, "circle", { class: "kdlab-student-dot", r: 8 });
   const [dx, dy] = [round(x(ladder.direct.recall)), round(y(ladder.direct.precision))];
+  const clearance = (offset) => Math.min(...at.map(([px, py]) => Math.hypot(px - dx, py - dy - offset)));
+  const under = clearance(17) >= clearance(-17); // the direct student's name stands where the path does not go
+  svg(panel, "text", { class: "kdlab-direct-name", x: dx, y: dy + (under ? 21 : -11), "text-anchor": "middle", text: "direct" });
+  const name = svg(panel, "text", { class: "kdlab-student-name", "text-anchor": "end", text: "distilled" });
+  const dot = svg(panel, "circle", { class: "kdlab-student-dot", r: 8 });
   svg(panel, "rect", { class: "kdlab-direct-square", x: dx - 4.5, y: dy - 4.5, width: 9, height: 9 });
-  svg(panel, "text", { class: "kdlab-direct-name", x: dx, y: dy + 21, "text-anchor": "middle", text: "direct" });
-  // To the left of the dot, or below it: above and right of a path, where all is better, stand the bounds.
-  const name = svg(panel, "text", { class: "kdlab-student-name", text: "distilled" });
   return (i) => {
     const [cx, cy] = at[i];
-    const room = cx - FRAME.left > 80;
+    const [aside, below] = besidePath(at, i);
     set(past, { d: paths[i] });
     set(dot, { cx, cy, "data-precision": ladder.precision[i], "data-recall": ladder.recall[i] });
-    set(name, { x: room ? cx - 13 : FRAME.left + 8, y: cy + (room ? 4.5 : 26), "text-anchor": room ? "end" : "start" });
+    set(name, { x: Math.max(cx + 13 * aside, FRAME.left + 68), y: round(cy + 4.5 + 18 * below) });
   };
+}
+
+/**
+ * Which way is off the path at position i, as a unit vector: left of a path that climbs, below one that goes left.
+ * There is room for a name there; on the other side, where all is better, stand the bounds and their names.
+ */
+function besidePath(points, i) {
+  const [x0, y0] = points[Math.max(i - 4, 0)];
+  const [x1, y1] = points[Math.min(i + 4, points.length - 1)];
+  const length = Math.hypot(x1 - x0, y1 - y0);
+  const aside = length > 0 ? Math.min(0, (y1 - y0) / length) : -1; // never to the right
+  return [aside, Math.sqrt(1 - aside * aside) * (x1 > x0 ? -1 : 1)];
 }
 
 /** The path up to each position, with a gap wherever the best student switches to another solution. */
@@ -250,16 +266,15 @@ function pathsTo(points, switched) {
 function buildAxes(panel, ladder, x, y) {
   const { left, right, top, bottom } = FRAME;
   svg(panel, "path", { class: "kdlab-axis", d: `M${left} ${top}V${bottom}H${right}` });
-  const tickText = (value) => String(Math.round(value * 1000) / 1000).replace("-", "−");
-  for (const value of ticks(ladder.plane.recall)) {
+  for (const [value, text] of ticks(ladder.plane.recall)) {
     const at = round(x(value));
     svg(panel, "path", { class: "kdlab-axis", d: `M${at} ${bottom}v4` });
-    svg(panel, "text", { class: "kdlab-tick", x: at, y: bottom + 18, "text-anchor": "middle", text: tickText(value) });
+    svg(panel, "text", { class: "kdlab-tick", x: at, y: bottom + 18, "text-anchor": "middle", text });
   }
-  for (const value of ticks(ladder.plane.precision)) {
+  for (const [value, text] of ticks(ladder.plane.precision)) {
     const at = round(y(value));
     svg(panel, "path", { class: "kdlab-axis", d: `M${left} ${at}h-4` });
-    svg(panel, "text", { class: "kdlab-tick", x: left - 8, y: at + 4, "text-anchor": "end", text: tickText(value) });
+    svg(panel, "text", { class: "kdlab-tick", x: left - 8, y: at + 4, "text-anchor": "end", text });
   }
   svg(panel, "text", { class: "kdlab-quiet", x: (left + right) / 2, y: 391, "text-anchor": "middle", text: "recall, nats" });
   svg(panel, "text", { class: "kdlab-quiet", "text-anchor": "middle", text: "precision, nats",
@@ -482,7 +497,9 @@ class View {
       page.selects[field].selectedIndex = this.choices[field].findIndex((choice) => choice.value === settings[field]);
       page.selects[field].disabled = covered;
     }
+    // A control that could change nothing says so: in 1-D all families of covariance are one.
     page.selects.seed.disabled = covered || (settings.scene !== "random" && settings.samples === null);
+    page.selects.covariance.disabled = covered || (!waiting && this.ladder.dim === 1);
     page.slider.disabled = waiting || covered;
     page.reset.disabled = covered;
     page.root.setAttribute("aria-busy", waiting);
