@@ -17,7 +17,18 @@ from numpy.typing import NDArray
 
 from kdlab.mixtures import GaussianMixture, log_sum_exp
 
-__all__ = ["Cloud", "Covariance", "Family", "Runs", "Students", "cloud_of", "em_step", "log_likelihood", "run_em", "stacked"]
+__all__ = [
+    "Cloud",
+    "Covariance",
+    "Family",
+    "Runs",
+    "Students",
+    "cloud_of",
+    "em_step",
+    "log_likelihood",
+    "run_em",
+    "stacked",
+]
 
 FloatArray = NDArray[np.float64]
 Covariance = Literal["diag", "full", "spherical"]
@@ -161,7 +172,7 @@ class Students:
 def _factors(covariances: FloatArray) -> FloatArray:
     """Cholesky factors of (..., D, D); in closed form up to 2 x 2, many times faster on small batches."""
     if covariances.shape[-1] > 2:
-        return np.linalg.cholesky(covariances)
+        return np.asarray(np.linalg.cholesky(covariances), dtype=float)
     factors = np.zeros_like(covariances)
     factors[..., 0, 0] = np.sqrt(covariances[..., 0, 0])
     if covariances.shape[-1] == 2:
@@ -173,7 +184,7 @@ def _factors(covariances: FloatArray) -> FloatArray:
 def _inverses(covariances: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Inverses and log-determinants of (..., D, D); in closed form up to 2 x 2."""
     if covariances.shape[-1] > 2:
-        return np.linalg.inv(covariances), np.linalg.slogdet(covariances)[1]
+        return np.asarray(np.linalg.inv(covariances), dtype=float), np.linalg.slogdet(covariances)[1]
     if covariances.shape[-1] == 1:
         return 1 / covariances, np.log(covariances[..., 0, 0])
     adjugate = np.empty_like(covariances)

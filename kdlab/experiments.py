@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from kdlab.em import Covariance
 from kdlab.fits import fit_mixture, narrowest_cut
-from kdlab.ladders import N_POSITIONS, Path as StudentPath
+from kdlab.ladders import N_POSITIONS, sampled_path, solve_path
+from kdlab.ladders import Path as StudentPath
 from kdlab.ladders import positions as slider_positions
-from kdlab.ladders import sampled_path, solve_path
 from kdlab.mixtures import GaussianMixture
 from kdlab.scenes import NAMED, Scene, make_scene
 from kdlab.scores import COVERED_SHARE, Judge, divergences
@@ -359,7 +359,7 @@ def _named_settings(name: str) -> list[Settings]:
 
 
 def _stored(ladder: Ladder) -> dict[str, Any]:
-    path = {"log_weights": ladder.student_log_weights, "means": ladder.student_means}
+    path: dict[str, Any] = {"log_weights": ladder.student_log_weights, "means": ladder.student_means}
     path |= {"covariances": ladder.student_covariances, "switched": ladder.switched}
     direct = {f"direct_{name}": getattr(ladder.direct, name) for name in ("log_weights", "means", "covariances")}
     return path | direct | {name: getattr(ladder, name) for name in _MEASURED}

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.em import Cloud, Covariance, Family, Students, cloud_of, log_likelihood, run_em, stacked
-from kdlab.fits import Grids, best_of, exact_projection, grouped_starts, moved, spread_starts
+from kdlab.fits import Grids, best_of, exact_projection, moved
 from kdlab.mixtures import GaussianMixture
+from kdlab.starts import grouped_starts, spread_starts
 
 __all__ = ["Path", "positions", "sampled_path", "solve_path"]
 
@@ -95,7 +96,8 @@ def sampled_path(
 
     ``floor`` is the least variance of a component, in squared units of the points.
     """
-    laid_out = [cloud_of(points, np.full(len(points), 1 / len(points)), cross=covariance == "full") for points in clouds]
+    cross = covariance == "full"
+    laid_out = [cloud_of(points, np.full(len(points), 1 / len(points)), cross=cross) for points in clouds]
     frame = laid_out[0]
     in_frame = [_in_frame(cloud, frame) for cloud in laid_out]
     family = Family(covariance, floor / frame.scale**2)
@@ -228,7 +230,7 @@ class _Search:
         """Let the students on both sides of each switch compete for the positions around it."""
         best = [students[[i]] for i in range(len(self.clouds))]
         reached = [float(log_likelihood(c, s, c.weights)[0]) for c, s in zip(self.clouds, best, strict=True)]
-        for i in np.flatnonzero(self.switches(students)):
+        for i in np.flatnonzero(self.switches(students)).tolist():
             for j in range(i, len(best)):
                 if not self._try_neighbour(j, j - 1, best, reached):
                     break

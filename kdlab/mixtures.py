@@ -136,7 +136,7 @@ class GaussianMixture:
     @cached_property
     def choleskys(self) -> FloatArray:
         """(K, D, D), lower triangular: covariances = L L'."""
-        return np.linalg.cholesky(self.covariances)
+        return np.asarray(np.linalg.cholesky(self.covariances), dtype=float)
 
     # What it does
 
@@ -221,7 +221,7 @@ class GaussianMixture:
 
     @cached_property
     def _inverse_choleskys(self) -> FloatArray:
-        return np.linalg.inv(self.choleskys)
+        return np.asarray(np.linalg.inv(self.choleskys), dtype=float)
 
     @cached_property
     def _log_norms(self) -> FloatArray:

@@ -74,7 +74,7 @@ def error_of(products: FloatArray, tolerance: float) -> float:
 def _axis(spacing: float) -> FloatArray:
     """Nodes along one standardised axis: a multiple of four of them, shifted off the centre."""
     half = 2 * int(np.ceil(_RADIUS / spacing / 2))
-    return (np.arange(-half, half) + _SHIFT) * spacing
+    return np.asarray((np.arange(-half, half) + _SHIFT) * spacing)
 
 
 def _weighted_values(

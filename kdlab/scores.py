@@ -46,8 +46,8 @@ class Judge:
     def precision(self, student: GaussianMixture) -> float:
         """E_{x ~ student} [ log p*(x) ], nats."""
         weights = student.weights
-        kept = np.flatnonzero(weights > 0)
-        return float(sum(weights[k] * self._under(student, k, kept.size * float(weights[k])) for k in kept))
+        kept = np.flatnonzero(weights > 0).tolist()
+        return float(sum(weights[k] * self._under(student, k, len(kept) * float(weights[k])) for k in kept))
 
     def _under(self, student: GaussianMixture, k: int, share: float) -> float:
         """Mean of log p* under component ``k``: from the table, or by a grid of the component's own."""
