@@ -213,9 +213,7 @@ class Runs:
     converged: NDArray[np.bool_]
 
 
-def em_step(
-    cloud: Cloud, family: Family, students: Students, weights: FloatArray
-) -> tuple[Students, FloatArray]:
+def em_step(cloud: Cloud, family: Family, students: Students, weights: FloatArray) -> tuple[Students, FloatArray]:
     """Return the students after one EM step, and their log-likelihoods (S,) *before* it (standard coordinates).
 
     ``weights`` is (N,), the same for all, or (S, N).

@@ -289,9 +289,7 @@ def _assemble(
     )
 
 
-def _students(
-    settings: Settings, scene: Scene, betas: FloatArray, progress: Callable[[float], None]
-) -> StudentPath:
+def _students(settings: Settings, scene: Scene, betas: FloatArray, progress: Callable[[float], None]) -> StudentPath:
     if settings.samples is None:
         return solve_path(scene.teacher, settings.n_components, settings.covariance, betas, progress)
     rng = np.random.default_rng([settings.seed, 1])
@@ -300,9 +298,7 @@ def _students(
     return sampled_path(clouds, settings.n_components, settings.covariance, floor, progress)
 
 
-def _common_samples(
-    teacher: GaussianMixture, betas: FloatArray, n: int, rng: np.random.Generator
-) -> list[FloatArray]:
+def _common_samples(teacher: GaussianMixture, betas: FloatArray, n: int, rng: np.random.Generator) -> list[FloatArray]:
     """P sets of points (n, D), one per beta, from the same random numbers: what differs is beta alone."""
     uniform, normal = rng.random(n), rng.standard_normal((n, teacher.dim))
     clouds = []
@@ -319,9 +315,7 @@ def _direct(settings: Settings, scene: Scene) -> GaussianMixture:
     floor = (_SAMPLE_FLOOR * narrowest_cut(scene.teacher)) ** 2
     if settings.samples is not None and scene.points is None:
         target = scene.truth.sample(settings.samples, np.random.default_rng([settings.seed, 2]))
-    return fit_mixture(
-        target, settings.n_components, covariance=settings.covariance, covariance_floor=floor
-    ).model
+    return fit_mixture(target, settings.n_components, covariance=settings.covariance, covariance_floor=floor).model
 
 
 def _union(models: Sequence[GaussianMixture]) -> GaussianMixture:
@@ -334,9 +328,7 @@ def _union(models: Sequence[GaussianMixture]) -> GaussianMixture:
 # Committed data
 
 _PATH_FIELDS = tuple(field.name for field in fields(StudentPath))
-_MEASURED = (
-    "precision recall coverage kl direct_precision direct_recall recall_bound precision_bound".split()
-)
+_MEASURED = "precision recall coverage kl direct_precision direct_recall recall_bound precision_bound".split()
 
 
 def save_named_ladders(folder: Path, progress: Callable[[str], None] = print) -> None:

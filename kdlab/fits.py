@@ -95,9 +95,7 @@ def fit_mixture(
 # Onto a mixture
 
 
-def exact_projection(
-    target: GaussianMixture, n_components: int, covariance: Covariance
-) -> GaussianMixture | None:
+def exact_projection(target: GaussianMixture, n_components: int, covariance: Covariance) -> GaussianMixture | None:
     """Return the M-projection where it needs no EM, or None.
 
     One component: the moments (the diagonal, or the mean, of the covariance for the smaller families).

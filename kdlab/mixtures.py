@@ -59,9 +59,7 @@ class GaussianMixture:
             self._freeze(np.log(checked / checked.sum()), means, covariances)
 
     @classmethod
-    def from_log_weights(
-        cls, log_weights: ArrayLike, means: ArrayLike, covariances: ArrayLike
-    ) -> GaussianMixture:
+    def from_log_weights(cls, log_weights: ArrayLike, means: ArrayLike, covariances: ArrayLike) -> GaussianMixture:
         """Build from log-weights (K,), in nats, which are normalised here; -inf is a weight of zero."""
         logs = np.array(log_weights, dtype=float)
         if logs.ndim != 1 or logs.size == 0 or np.isnan(logs).any() or not np.isfinite(logs.max()):
@@ -318,4 +316,3 @@ def _checked_points(x: ArrayLike, dim: int) -> FloatArray:
             "x.reshape(-1, 1) makes rows of a vector"
         )
     return points
-

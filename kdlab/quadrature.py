@@ -47,7 +47,7 @@ def expect_gaussian(
     spacing = _COARSEST
     while True:
         axis = _axis(spacing)
-        nodes = axis.size ** mean.size
+        nodes = axis.size**mean.size
         if nodes > max_nodes:
             raise TooManyNodes(f"{nodes} nodes wanted, {max_nodes} allowed")
         products = _weighted_values(function, mean, cholesky, axis, spacing)

@@ -74,9 +74,8 @@ def _merged_down(target: GaussianMixture) -> tuple[FloatArray, FloatArray, Float
         covariances = np.concatenate([covariances[rest], pair.covariance[None]])
     return weights, means, covariances
 
-def _pair_cost(
-    weights: FloatArray, means: FloatArray, covariances: FloatArray
-) -> Iterator[tuple[float, int, int]]:
+
+def _pair_cost(weights: FloatArray, means: FloatArray, covariances: FloatArray) -> Iterator[tuple[float, int, int]]:
     log_dets = np.linalg.slogdet(covariances)[1]
     for i in range(len(weights)):
         for j in range(i):
