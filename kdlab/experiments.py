@@ -182,9 +182,9 @@ class Ladder:
         gap = " Here the best student is another one: its path has a gap." if self.switched[i] else ""
         return (
             f"At β = {self.betas[i]:.2f} the teacher effectively uses {used:.2f} of its {available} components. "
-            f"The student covers {int(self.covered[i].sum())} of {modes} modes of p*: "
-            f"precision {_signed(self.precision[i])} nats (direct student {_signed(self.direct_precision)}), "
-            f"recall {_signed(self.recall[i])} nats (direct student {_signed(self.direct_recall)}).{gap}"
+            f"The student covers {int(self.covered[i].sum())} of {modes} modes of p*, with "
+            f"precision {_signed(self.precision[i])} and recall {_signed(self.recall[i])} nats; "
+            f"the direct student has {_signed(self.direct_precision)} and {_signed(self.direct_recall)}.{gap}"
         )
 
 
@@ -331,9 +331,11 @@ _PATH_FIELDS = tuple(field.name for field in fields(StudentPath))
 _MEASURED = "precision recall coverage kl direct_precision direct_recall recall_bound precision_bound".split()
 
 
-def save_named_ladders(folder: Path, progress: Callable[[str], None] = print) -> None:
-    """Make every ladder of the named scenes and write one file per scene, whole or not at all."""
-    for name in NAMED:
+def save_named_ladders(
+    folder: Path, names: Sequence[str] = tuple(NAMED), progress: Callable[[str], None] = print
+) -> None:
+    """Make every ladder of the scenes ``names`` and write one file per scene, whole or not at all."""
+    for name in names:
         arrays: dict[str, Any] = {}
         for settings in _named_settings(name):
             ladder = _make(settings, slider_positions(), lambda fraction: None)

@@ -10,6 +10,7 @@ not safe on the threads that widgets' callbacks run on.
 
 from __future__ import annotations
 
+import base64
 import io
 import math
 import textwrap
@@ -144,7 +145,7 @@ def density_contours(
 def figure(ladder: Ladder, beta: float = 1.0) -> Figure:
     """One position of the ladder, laid out as on the page: title, space, plane, sentence."""
     index = _position(ladder, beta)
-    made = Figure(figsize=(9.2, 5.35), dpi=110, facecolor="white")
+    made = Picture(figsize=(9.2, 5.35), dpi=110, facecolor="white")
     space = made.add_axes((0.02, 0.2, 0.44, 0.645))
     plane = made.add_axes((0.55, 0.27, 0.43, 0.575))
     draw_space(space, ladder, index)
@@ -157,7 +158,17 @@ def figure(ladder: Ladder, beta: float = 1.0) -> Figure:
     return made
 
 
-def filmstrip(ladder: Ladder, betas: Sequence[float]) -> Figure:
+class Picture(Figure):
+    """A figure that a notebook shows by itself: without pyplot, nothing else tells Jupyter how."""
+
+    words = ""  # what the picture says, for those who do not see it
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        picture = base64.b64encode(png(self)).decode()
+        return {"image/png": picture, "text/plain": self.words}, {"image/png": {"alt": self.words}}
+
+
+def filmstrip(ladder: Ladder, betas: Sequence[float]) -> Picture:
     """Small multiples: the space at each beta, in the order given, and all of them in the plane on the right."""
     if len(betas) == 0:
         raise ValueError("A filmstrip of no beta: give at least one value in [1, 100], such as [1, 2, 5, 20].")
@@ -165,7 +176,7 @@ def filmstrip(ladder: Ladder, betas: Sequence[float]) -> Figure:
     columns = min(len(indices), 4)
     rows = math.ceil(len(indices) / columns)
     width, height, side = 2.0, 2.62, 3.3  # inches: a frame, a row, the plane
-    made = Figure(figsize=(columns * width + side, rows * height + 0.6), dpi=110, facecolor="white")
+    made = Picture(figsize=(columns * width + side, rows * height + 0.6), dpi=110, facecolor="white")
     total_w, total_h = made.get_size_inches()
     for n, index in enumerate(indices):
         left, top = (n % columns) * width, 0.75 + (n // columns) * height
@@ -178,6 +189,7 @@ def filmstrip(ladder: Ladder, betas: Sequence[float]) -> Figure:
     draw_plane(plane, ladder, indices)
     made.text(0.06 / total_w, 1 - 0.3 / total_h, ladder.scene.title, fontsize=12, color=INK)
     _key(made, 0.06 / total_w, 1 - 0.58 / total_h)
+    made.words = "\n".join(ladder.at(beta).sentence for beta in betas)
     return made
 
 
