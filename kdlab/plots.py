@@ -395,10 +395,15 @@ def _draw_students(axes: Axes, ladder: Ladder, indices: Sequence[int]) -> None:
     direct, distilled = STYLE["direct"], STYLE["distilled"]
     label: dict[str, Any] = {"textcoords": "offset points", "fontsize": 9}
     size = 11 if len(indices) == 1 else 7
+    named = [_on_paper(axes, [ladder.direct_recall], [ladder.direct_precision])[0]]
     for index in indices:
         at = (float(ladder.recall[index]), float(ladder.precision[index]))
         axes.plot(*at, "o", color=distilled.colour, markersize=size, markeredgecolor="white", zorder=5)
-        text = "distilled" if len(indices) == 1 else f"{ladder.betas[index]:.3g}"
+        here = _on_paper(axes, [at[0]], [at[1]])[0]
+        if len(indices) > 1 and min(np.hypot(*(here - other)) for other in named) < _CROWDED * axes.figure.dpi:
+            continue
+        named.append(here)
+        text = "distilled" if len(indices) == 1 else f"{ladder.betas[index]:.2g}"
         aside, up = _beside_path(axes, ladder, index)
         offset = (0.9 * size * aside, 1.3 * size * up)
         axes.annotate(text, at, offset, color=distilled.colour, ha="right", va="center", **label)
@@ -421,6 +426,9 @@ def _beside_path(axes: Axes, ladder: Ladder, index: int) -> tuple[float, float]:
     length = math.hypot(across, climb)
     aside = min(0.0, -climb / length) if length > 0 else -1.0  # never to the right
     return aside, math.sqrt(1 - aside * aside) * (1 if across > 0 else -1)
+
+
+_CROWDED = 0.3  # inches: dots closer than this to a named one go without a name of their own
 
 
 def _on_paper(axes: Axes, recall: Any, precision: Any) -> Floats:
