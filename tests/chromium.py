@@ -1,4 +1,4 @@
-"""A headless Chromium for the tests that look at a page: the machine's own, through Playwright."""
+"""A headless Chromium for whatever looks at a page: the machine's own, through Playwright."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -23,18 +22,30 @@ _SWITCHES = [
 ]
 
 
+class NoChromium(Exception):
+    """Raised where there is no browser to start."""
+
+
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """Yield a browser; skip the test where there is none, unless KDLAB_REQUIRE_BROWSER=1 asks to fail."""
+def launched() -> Iterator[Browser]:
+    """Yield a browser; raise NoChromium where there is none."""
     path = next((path for path in map(shutil.which, _NAMES) if path), None)
     if path is None:
-        missing = "no Chromium on this machine (on Debian: apt-get install chromium)"
-        if os.environ.get("KDLAB_REQUIRE_BROWSER") == "1":
-            pytest.fail(missing)
-        pytest.skip(missing)
+        raise NoChromium("no Chromium on this machine (on Debian: apt-get install chromium)")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=_SWITCHES)
         try:
             yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """For tests: yield a browser; skip where there is none, unless KDLAB_REQUIRE_BROWSER=1 asks to fail."""
+    import pytest
+
+    if os.environ.get("KDLAB_REQUIRE_BROWSER") != "1" and not any(map(shutil.which, _NAMES)):
+        pytest.skip("no Chromium on this machine (on Debian: apt-get install chromium)")
+    with launched() as browser:
+        yield browser
