@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from kdlab.fits import narrowest_cut
 from kdlab.metrics import recall
 from kdlab.mixtures import GaussianMixture, log_sum_exp
-from kdlab.quadrature import Field, TooManyNodes, error_of, expect_gaussian
+from kdlab.quadrature import BLOCK, Field, TooManyNodes, error_of, expect_gaussian
 
 __all__ = ["COVERED_DENSITY", "COVERED_SHARE", "Judge", "divergences"]
 
@@ -38,7 +38,7 @@ class Judge:
         cut = narrowest_cut(truth)
         low, high = _box(reach, _RADIUS)
         try:
-            self._field: Field | None = Field(truth.log_prob, low, high, cut / 8)
+            self._field: Field | None = Field(truth.log_prob, low, high, cut / 10)
         except TooManyNodes:
             self._field = None
         self._grids = [_TruthGrid(truth, cut / share) for share in (4, 8)]
@@ -78,7 +78,7 @@ class _TruthGrid:
 
     def __init__(self, truth: GaussianMixture, spacing: float) -> None:
         low, high = _box(truth, _RADIUS)
-        counts = [4 * math.ceil((b - a) / spacing / 4) for a, b in zip(low, high, strict=True)]
+        counts = [BLOCK * math.ceil((b - a) / spacing / BLOCK) for a, b in zip(low, high, strict=True)]
         axes = [a + spacing * (np.arange(n) + 0.3) for a, n in zip(low, counts, strict=True)]
         self.nodes = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, truth.dim)
         joint = truth.component_log_probs(self.nodes).T + truth.log_weights[:, None]
