@@ -46,7 +46,7 @@ CHOICES: dict[str, Any] = {
 }
 
 _ONE_DIMENSIONAL = ("line", "falls")
-_SAMPLE_FLOOR = 0.2  # of the teacher's narrowest standard deviation: how far students of points may shrink
+_SAMPLE_FLOOR = 0.5  # of the narrowest standard deviation in p*: how far students of points may shrink
 
 
 @dataclass(frozen=True)
@@ -294,7 +294,7 @@ def _students(settings: Settings, scene: Scene, betas: FloatArray, progress: Cal
         return solve_path(scene.teacher, settings.n_components, settings.covariance, betas, progress)
     rng = np.random.default_rng([settings.seed, 1])
     clouds = _common_samples(scene.teacher, betas, settings.samples, rng)
-    floor = (_SAMPLE_FLOOR * narrowest_cut(scene.teacher)) ** 2
+    floor = (_SAMPLE_FLOOR * narrowest_cut(scene.truth)) ** 2
     return sampled_path(clouds, settings.n_components, settings.covariance, floor, progress)
 
 
@@ -312,7 +312,7 @@ def _common_samples(teacher: GaussianMixture, betas: FloatArray, n: int, rng: np
 def _direct(settings: Settings, scene: Scene) -> GaussianMixture:
     """The student that never met the teacher: fitted to the data, to p*, or to as many points of p*."""
     target: Any = scene.truth if scene.points is None else scene.points
-    floor = (_SAMPLE_FLOOR * narrowest_cut(scene.teacher)) ** 2
+    floor = (_SAMPLE_FLOOR * narrowest_cut(scene.truth)) ** 2
     if settings.samples is not None and scene.points is None:
         target = scene.truth.sample(settings.samples, np.random.default_rng([settings.seed, 2]))
     return fit_mixture(target, settings.n_components, covariance=settings.covariance, covariance_floor=floor).model

@@ -9,7 +9,7 @@ has a gap, and `Path.switched` says so.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,11 +31,14 @@ HIGHEST_BETA = 100.0
 _TIE = 1e-6  # nats: students closer than this are equally good; the one that continues the path is kept
 _SAME = 0.02  # in log-weights, standardised means and log standard deviations
 _COLD = 4  # deterministic starts per position
+_COLD_EVERY = 10  # positions, where students are fitted to points; their neighbours carry on between
 _STEP = 0.1  # in weights, standardised means and log standard deviations: less is no jump to the eye
 _LIGHT = math.log(1e-4)  # weight below which a component is too faint to show a switch
 _LOOK = 8  # EM steps after which the best of a position's own starts goes on alone
 _COARSE = {"tolerance": 1e-3, "max_iter": 40}
 _FINE = {"tolerance": 1e-5, "max_iter": 60}
+_ON_POINTS = {"tolerance": 1e-3, "max_iter": 20}
+_JUMP = 0.5  # like _STEP, for students fitted to points
 _MOST_SWEEPS = 4
 
 
@@ -94,18 +97,20 @@ def sampled_path(
 ) -> Path:
     """Fit students to points (N, D), one set per position, continuing along the slider in the same way.
 
-    ``floor`` is the least variance of a component, in squared units of the points.
+    ``floor`` is the least variance of a component, in squared units of the points. ``switched`` marks visible jumps.
     """
     cross = covariance == "full"
     laid_out = [cloud_of(points, np.full(len(points), 1 / len(points)), cross=cross) for points in clouds]
     frame = laid_out[0]
     in_frame = [_in_frame(cloud, frame) for cloud in laid_out]
     family = Family(covariance, floor / frame.scale**2)
-    search = _Search(in_frame, family, _FINE)
-    students = search.along_the_slider(
-        [list(spread_starts(cloud, family, n_components, _COLD)) for cloud in in_frame], progress
+    search = _Search(in_frame, family, _ON_POINTS)
+    cold = (
+        list(spread_starts(cloud, family, n_components, _COLD)) if i % _COLD_EVERY == 0 else []
+        for i, cloud in enumerate(in_frame)
     )
-    return _path([students.model(i, frame) for i in range(len(clouds))], search.switches(students))
+    students = search.along_the_slider(cold, progress)
+    return _path([students.model(i, frame) for i in range(len(clouds))], search.jumps(students))
 
 
 def _in_frame(cloud: Cloud, frame: Cloud) -> Cloud:
@@ -136,8 +141,7 @@ def _solve(
     found = search.along_the_slider(cold, lambda fraction: progress(0.6 * fraction))
     settle = _Search(fine, grids.family, _FINE)
     settled = settle.each(moved(found, grids.coarse, grids.fine), lambda fraction: progress(0.6 + 0.4 * fraction))
-    settled = settle.at_switches(settled)
-    return settled, settle.switches(settled)
+    return settle.at_switches(settled)
 
 
 def _weighted(cloud: Cloud, tempered: Sequence[GaussianMixture]) -> list[Cloud]:
@@ -172,13 +176,17 @@ class _Search:
         )
         return runs.students, runs.log_likelihood
 
-    def along_the_slider(self, cold: Sequence[Sequence[GaussianMixture]], progress: Progress) -> Students:
+    def along_the_slider(self, cold: Iterable[Sequence[GaussianMixture]], progress: Progress) -> Students:
         """The best student of each position, from its own starts and from its neighbours' students."""
         n = len(self.clouds)
-        best, reached = [], []
+        best: list[Students] = []
+        reached: list[float] = []
         for i, starts in enumerate(cold):
-            ends, scores = self.run(i, Students.of(starts, self.clouds[i], self.family), max_iter=_LOOK)
-            ends, scores = self.run(i, ends[best_of(scores, 1)])
+            if starts:
+                ends, scores = self.run(i, Students.of(starts, self.clouds[i], self.family), max_iter=_LOOK)
+                ends, scores = self.run(i, ends[best_of(scores, 1)])
+            else:
+                ends, scores = self.run(i, best[i - 1])
             best.append(ends)
             reached.append(float(scores[0]))
             progress(0.7 * (i + 1) / n)
@@ -226,20 +234,27 @@ class _Search:
                 switched[i] = not (_same(there, students[[i]]) and _same(back, students[[i - 1]]))
         return switched
 
-    def at_switches(self, students: Students) -> Students:
-        """Let the students on both sides of each switch compete for the positions around it."""
+    def jumps(self, students: Students) -> NDArray[np.bool_]:
+        """(P,): where a step is seen as a jump. On points the target itself moves in small jumps."""
+        jumped = [not _steady(students[[i - 1]], students[[i]], _JUMP) for i in range(1, len(self.clouds))]
+        return np.array([False, *jumped])
+
+    def at_switches(self, students: Students) -> tuple[Students, NDArray[np.bool_]]:
+        """Let the students on both sides of each switch compete around it; return who won, and the switches."""
+        switched = self.switches(students)
         best = [students[[i]] for i in range(len(self.clouds))]
         reached = [float(log_likelihood(c, s, c.weights)[0]) for c, s in zip(self.clouds, best, strict=True)]
-        for i in np.flatnonzero(self.switches(students)).tolist():
-            for j in range(i, len(best)):
-                if not self._try_neighbour(j, j - 1, best, reached):
-                    break
-            for j in range(i - 1, -1, -1):
-                if not self._try_neighbour(j, j + 1, best, reached):
-                    break
+        changed = False
+        for i in np.flatnonzero(switched).tolist():
+            for order, step in ((range(i, len(best)), -1), (range(i - 1, -1, -1), 1)):
+                for j in order:
+                    if not self._try_neighbour(j, j + step, best, reached):
+                        break
+                    changed = True
         for i in range(1, len(best)):
             best[i] = _aligned(best[i], best[i - 1])
-        return stacked(best)
+        winners = stacked(best)
+        return winners, self.switches(winners) if changed else switched
 
 
 def _same(one: Students, other: Students) -> bool:
@@ -251,12 +266,12 @@ def _same(one: Students, other: Students) -> bool:
     return bool(apart[:, seen].max() <= _SAME)
 
 
-def _steady(one: Students, other: Students) -> bool:
+def _steady(one: Students, other: Students, step: float = _STEP) -> bool:
     """Say whether two students, component by component, are too close for a switch to lie between them."""
     apart = np.abs(one.packed() - other.packed())
     k = one.log_weights.shape[1]
     weights = np.abs(np.exp(one.log_weights) - np.exp(other.log_weights))
-    return bool(max(weights.max(), apart[:, k:].max()) <= _STEP)
+    return bool(max(weights.max(), apart[:, k:].max()) <= step)
 
 
 def _aligned(student: Students, reference: Students) -> Students:

@@ -298,13 +298,15 @@ def _checked_covariances(covariances: ArrayLike, shape: Sequence[int]) -> FloatA
     wanted = (shape[0], shape[1], shape[1])
     if checked.shape != wanted:
         raise ValueError(f"covariances have shape {checked.shape}: {wanted} is needed, one D x D matrix each")
-    for k, matrix in enumerate(checked):
-        symmetric = np.allclose(matrix, matrix.T, rtol=1e-8, atol=0.0)
-        if not np.isfinite(matrix).all() or not symmetric or np.linalg.eigvalsh(matrix)[0] <= 0:
-            raise ValueError(
-                f"covariance {k} is {matrix.tolist()}: it must be symmetric positive definite; "
-                "give each axis a variance above zero"
-            )
+    transposed = np.swapaxes(checked, 1, 2)
+    good = np.isfinite(checked).all(axis=(1, 2)) & np.isclose(checked, transposed, rtol=1e-8, atol=0.0).all(axis=(1, 2))
+    good[good] = np.linalg.eigvalsh(checked[good])[:, 0] > 0
+    if not good.all():
+        k = int(np.flatnonzero(~good)[0])
+        raise ValueError(
+            f"covariance {k} is {checked[k].tolist()}: it must be symmetric positive definite; "
+            "give each axis a variance above zero"
+        )
     return checked
 
 
