@@ -172,11 +172,11 @@ class GaussianMixture:
         """
         if math.isnan(beta) or beta < 0:
             raise ValueError(f"beta is {beta}: the weights are raised to a power from 0 to infinity; try 1")
-        if math.isinf(beta):
+        if beta > 1e300:  # where products overflow, infinity is meant
             heaviest = self.log_weights >= self.log_weights.max() - 1e-12
             logs = np.where(heaviest, 0.0, -np.inf)
         else:
-            with np.errstate(invalid="ignore"):
+            with np.errstate(invalid="ignore", over="ignore"):
                 logs = np.where(np.isneginf(self.log_weights), -np.inf, beta * self.log_weights)
         return GaussianMixture.from_log_weights(logs, self.means, self.covariances)
 
