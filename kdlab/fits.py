@@ -19,7 +19,17 @@ from kdlab.em import Cloud, Covariance, Family, Runs, Students, cloud_of, log_li
 from kdlab.mixtures import GaussianMixture, log_sum_exp
 from kdlab.starts import grouped_starts, spread_starts
 
-__all__ = ["Covariance", "Fit", "Grids", "best_of", "exact_projection", "fit_mixture", "moved", "narrowest_cut", "node_cloud"]
+__all__ = [
+    "Covariance",
+    "Fit",
+    "Grids",
+    "best_of",
+    "exact_projection",
+    "fit_mixture",
+    "moved",
+    "narrowest_cut",
+    "node_cloud",
+]
 
 FloatArray = NDArray[np.float64]
 

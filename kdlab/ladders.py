@@ -35,11 +35,10 @@ _COLD_EVERY = 10  # positions, where students are fitted to points; their neighb
 _STEP = 0.1  # in weights, standardised means and log standard deviations: less is no jump to the eye
 _LIGHT = math.log(1e-4)  # weight below which a component is too faint to show a switch
 _LOOK = 8  # EM steps after which the best of a position's own starts goes on alone
-_COARSE = {"tolerance": 1e-3, "max_iter": 40}
-_FINE = {"tolerance": 1e-5, "max_iter": 60}
-_ON_POINTS = {"tolerance": 1e-3, "max_iter": 20}
+_COARSE = {"tolerance": 1e-3, "max_iter": 40, "sweeps": 4}
+_FINE = {"tolerance": 1e-5, "max_iter": 60, "sweeps": 4}
+_ON_POINTS = {"tolerance": 1e-3, "max_iter": 20, "sweeps": 2}
 _JUMP = 0.5  # like _STEP, for students fitted to points
-_MOST_SWEEPS = 4
 
 
 @dataclass(frozen=True)
@@ -190,11 +189,12 @@ class _Search:
             best.append(ends)
             reached.append(float(scores[0]))
             progress(0.7 * (i + 1) / n)
-        for sweep in range(_MOST_SWEEPS):
+        sweeps = int(self.effort["sweeps"])
+        for sweep in range(sweeps):
             forward = sweep % 2 == 0
             order = range(1, n) if forward else range(n - 2, -1, -1)
             changed = sum(self._try_neighbour(i, i - 1 if forward else i + 1, best, reached) for i in order)
-            progress(0.7 + 0.3 * (sweep + 1) / _MOST_SWEEPS)
+            progress(0.7 + 0.3 * (sweep + 1) / sweeps)
             if sweep >= 1 and not changed:
                 break
         return stacked(best)
@@ -228,7 +228,7 @@ class _Search:
         """(P,): at i, continuing i - 1 does not lead to i's student, or continuing i does not lead back."""
         switched = np.zeros(len(self.clouds), dtype=bool)
         for i in range(1, len(self.clouds)):
-            if not _steady(students[[i - 1]], students[[i]]):
+            if not _steady(students[[i - 1]], students[[i]], faint=False):
                 there, _ = self.run(i, students[[i - 1]])
                 back, _ = self.run(i - 1, students[[i]])
                 switched[i] = not (_same(there, students[[i]]) and _same(back, students[[i - 1]]))
@@ -236,7 +236,8 @@ class _Search:
 
     def jumps(self, students: Students) -> NDArray[np.bool_]:
         """(P,): where a step is seen as a jump. On points the target itself moves in small jumps."""
-        jumped = [not _steady(students[[i - 1]], students[[i]], _JUMP) for i in range(1, len(self.clouds))]
+        pairs = ((students[[i - 1]], students[[i]]) for i in range(1, len(self.clouds)))
+        jumped = [not _steady(one, other, _JUMP, faint=False) for one, other in pairs]
         return np.array([False, *jumped])
 
     def at_switches(self, students: Students) -> tuple[Students, NDArray[np.bool_]]:
@@ -258,20 +259,25 @@ class _Search:
 
 
 def _same(one: Students, other: Students) -> bool:
-    """Say whether two students agree, whatever the order of their components, those below 1e-4 aside."""
+    """Say whether two students agree, whatever the order of their components, faint ones (below 1e-4) aside."""
     one = _aligned(one, other)
-    k = one.log_weights.shape[1]
-    apart = np.abs(one.packed() - other.packed()).reshape(-1, k)
-    seen = (one.log_weights[0] > _LIGHT) | (other.log_weights[0] > _LIGHT)
-    return bool(apart[:, seen].max() <= _SAME)
+    return bool(_apart(one, other)[:, _seen(one, other)].max() <= _SAME)
 
 
-def _steady(one: Students, other: Students, step: float = _STEP) -> bool:
+def _steady(one: Students, other: Students, step: float = _STEP, *, faint: bool = True) -> bool:
     """Say whether two students, component by component, are too close for a switch to lie between them."""
-    apart = np.abs(one.packed() - other.packed())
-    k = one.log_weights.shape[1]
     weights = np.abs(np.exp(one.log_weights) - np.exp(other.log_weights))
-    return bool(max(weights.max(), apart[:, k:].max()) <= step)
+    shapes = _apart(one, other)[1:]
+    return bool(max(weights.max(), (shapes if faint else shapes[:, _seen(one, other)]).max()) <= step)
+
+
+def _apart(one: Students, other: Students) -> FloatArray:
+    """(1 + 2 D + ..., K): how far each packed parameter of each component differs."""
+    return np.abs(one.packed() - other.packed()).reshape(-1, one.log_weights.shape[1])
+
+
+def _seen(one: Students, other: Students) -> NDArray[np.bool_]:
+    return np.asarray((one.log_weights[0] > _LIGHT) | (other.log_weights[0] > _LIGHT))
 
 
 def _aligned(student: Students, reference: Students) -> Students:
