@@ -261,8 +261,11 @@ def _maximised(moments: FloatArray, before: Students, cloud: Cloud, family: Fami
     for column, (i, j) in enumerate(cloud.pairs, start=1 + d):
         second[..., i, j] = second[..., j, i] = scaled[..., column] - means[..., i] * means[..., j]
     log_weights = np.log(np.where(alive, mass, 1.0) / mass.sum(axis=1, keepdims=True))
+    if not alive.all():
+        log_weights = np.where(alive, log_weights, before.log_weights)
+        log_weights = log_weights - log_sum_exp(log_weights)[:, None]
     return Students(
-        np.where(alive, log_weights, before.log_weights),
+        log_weights,
         np.where(alive[..., None], means, before.means),
         np.where(alive[..., None, None], family.project(second), before.covariances),
     )

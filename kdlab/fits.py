@@ -89,6 +89,7 @@ def fit_mixture(
     _check_settings(n_components, covariance, n_starts, covariance_floor)
     if not isinstance(target, GaussianMixture):
         cloud, family = _cloud_of_points(target, sample_weight, n_components, covariance, covariance_floor)
+        _check_starts(starts, n_components, cloud.dim)
         tried = [*starts, *spread_starts(cloud, family, n_components, _TRIED * n_starts)]
         looked = run_em(cloud, family, Students.of(tried, cloud, family), tolerance=tolerance, max_iter=_LOOK)
         best = best_of(looked.log_likelihood, len(starts) + n_starts)
@@ -96,6 +97,7 @@ def fit_mixture(
         return _fit_from(runs, best_of(runs.log_likelihood, 1)[0], cloud)
     if sample_weight is not None:
         raise ValueError("sample_weight was given with a GaussianMixture, which brings its own weights: drop it")
+    _check_starts(starts, n_components, target.dim)
     exact = exact_projection(target, n_components, covariance)
     if exact is not None:
         return Fit(exact, _expected(target, exact), 0, True)
@@ -281,6 +283,12 @@ def _check_settings(n_components: int, covariance: str, n_starts: int, floor: fl
         raise ValueError(f"covariance_floor is {floor}: it must be above zero; 1e-6 is usual")
 
 
+def _check_starts(starts: Sequence[GaussianMixture], n_components: int, dim: int) -> None:
+    for i, start in enumerate(starts):
+        if (start.n_components, start.dim) != (n_components, dim):
+            raise ValueError(f"start {i} is {start!r}: {n_components} components in {dim}-D are needed")
+
+
 def _checked_points(target: ArrayLike) -> FloatArray:
     points = np.asarray(target, dtype=float)
     if points.ndim != 2 or points.size == 0:
@@ -300,6 +308,10 @@ def _checked_sample_weight(sample_weight: ArrayLike | None, n: int) -> FloatArra
     weights = np.asarray(sample_weight, dtype=float)
     if weights.shape != (n,):
         raise ValueError(f"sample_weight has shape {weights.shape} beside {n} points: ({n},) is needed")
-    if not np.isfinite(weights).all() or (weights < 0).any() or weights.sum() <= 0:
-        raise ValueError(f"sample_weight sums to {weights.sum()}: finite weights, none negative, some positive")
+    bad = ~(np.isfinite(weights) & (weights >= 0))
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise ValueError(f"sample_weight {row} is {weights[row]}: each must be finite and not negative")
+    if weights.sum() <= 0:
+        raise ValueError(f"sample_weight sums to {weights.sum()}: give some point a weight above zero")
     return np.asarray(weights / weights.sum())
