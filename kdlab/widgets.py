@@ -210,7 +210,7 @@ class _Superseded(Exception):
 def payload(ladder: Ladder) -> dict[str, Any]:
     """Return a ladder as the plain numbers that the page draws from (about 100 kB as JSON).
 
-    Geometry is rounded to 5 decimals, covariances to 7, nats to 4. Raises ValueError where a number is not finite.
+    Geometry is rounded to 5 decimals, covariances to 7, other numbers to 4. Raises ValueError where a number is not finite.
     """
     truth, teacher, direct = ladder.scene.truth, ladder.scene.teacher, ladder.direct
     (recall, precision), (x, y) = plots.plane_limits(ladder), plots.space_limits(ladder)
@@ -243,8 +243,10 @@ def payload(ladder: Ladder) -> dict[str, Any]:
         "covered": _plain(ladder.coverage, 3),
         "sentence": list(ladder.sentences),
     }
-    for name in ("precision", "recall", "weight_entropy", "effective_components", "kl"):
+    for name in ("weight_entropy", "effective_components", "kl"):
         sent[name] = _plain(getattr(ladder, name), 4)
+    for name in ("precision", "recall"):  # whole: rounded twice, they could differ from the sentence in the last digit
+        sent[name] = np.asarray(getattr(ladder, name), float).tolist()
     _require_finite(sent, ladder.settings.key)
     return sent
 

@@ -1,0 +1,156 @@
+"""A JupyterLab of one's own (free port, token, own settings, a folder to throw away), and a notebook open in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from playwright.sync_api import Browser, Locator, Page
+
+START_LIMIT = 90  # seconds until JupyterLab must answer
+RUN_LIMIT = 240_000  # milliseconds for all cells of a notebook
+_SETTINGS = {
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    "apputils-extension/themes": {"theme": "JupyterLab Light"},
+}
+# Runs code in the notebook's kernel, as a cell would but outside the document; gives what it printed.
+_RUN = """async (code) => {
+  const { kernel } = jupyterapp.shell.currentWidget.sessionContext.session;
+  const future = kernel.requestExecute({ code, store_history: false });
+  const printed = [];
+  future.onIOPub = ({ header, content }) => { if (header.msg_type === "stream") printed.push(content.text); };
+  const { content } = await future.done;
+  if (content.status !== "ok") throw new Error(`${content.ename}: ${content.evalue}`);
+  return printed.join("");
+}"""
+
+
+class Lab:
+    """A running server and the folder it serves."""
+
+    def __init__(self, folder: Path, port: int, token: str) -> None:
+        self.folder, self.address, self.token = folder, f"http://127.0.0.1:{port}", token
+
+    def answers(self) -> bool:
+        """Say whether the server is up."""
+        try:
+            with urllib.request.urlopen(f"{self.address}/api/status?token={self.token}", timeout=5):
+                return True
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+
+    def open(self, browser: Browser, name: str, **options: Any) -> Notebook:
+        """Open a notebook of the folder on a page of its own, and wait for its kernel."""
+        page = browser.new_page(**{"viewport": {"width": 1400, "height": 1000}, **options})
+        workspace = f"{name.removesuffix('.ipynb')}-{secrets.token_hex(4)}"
+        page.goto(f"{self.address}/lab/workspaces/{workspace}/tree/{name}?token={self.token}")
+        page.wait_for_selector(".jp-Notebook", timeout=60_000)
+        page.wait_for_function("jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel", timeout=60_000)
+        return Notebook(page)
+
+
+class Notebook:
+    """One notebook, open on a page, with its kernel."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.thrown: list[str] = []
+        page.on("pageerror", lambda error: self.thrown.append(str(error)))
+
+    def run_all(self) -> None:
+        """Run all cells, as the menu does, and wait for the last one."""
+        self.page.set_default_timeout(RUN_LIMIT)
+        self.page.evaluate("""async () => {
+          await jupyterapp.shell.currentWidget.sessionContext.ready;
+          await jupyterapp.commands.execute("notebook:run-all-cells");
+        }""")
+        self.page.set_default_timeout(30_000)
+
+    def run(self, code: str) -> str:
+        """Run code in the kernel and return what it printed."""
+        return str(self.page.evaluate(_RUN, code)).strip()
+
+    def json(self, expression: str) -> Any:
+        """Evaluate an expression in the kernel; what it gives must be plain."""
+        return json.loads(self.run(f"import json\nprint(json.dumps({expression}))"))
+
+    def view(self, number: int = 0) -> Locator:
+        """Find one of the notebook's live pictures and bring it onto the screen."""
+        root = self.page.locator(".kdlab-view").nth(number)
+        root.scroll_into_view_if_needed()
+        return root
+
+
+def write_notebook(path: Path, *sources: str) -> None:
+    """Write a notebook of code cells for the kernel of this environment."""
+    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+    cells = [nbformat.v4.new_code_cell(source.strip()) for source in sources]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
+
+
+@contextmanager
+def jupyterlab(folder: Path, state: Path) -> Iterator[Lab]:
+    """Serve `folder` on a free port of this machine; settings, runtime files and the log go to `state`."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    lab = Lab(folder, port, secrets.token_hex(16))
+    state.mkdir(parents=True, exist_ok=True)
+    for name, values in _SETTINGS.items():
+        file = state / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(values), encoding="utf-8")
+    with (state / "log").open("wb") as log, _server(lab, port, state, log) as process:
+        try:
+            limit = time.monotonic() + START_LIMIT
+            while not lab.answers():
+                if process.poll() is not None or time.monotonic() > limit:
+                    raise RuntimeError(f"JupyterLab does not start:\n{(state / 'log').read_text('utf-8')[-2000:]}")
+                time.sleep(0.1)
+            yield lab
+        finally:
+            process.terminate()
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _server(lab: Lab, port: int, state: Path, log: Any) -> subprocess.Popen[bytes]:
+    places = {
+        "JUPYTER_CONFIG_DIR": "config",
+        "JUPYTER_DATA_DIR": "data",
+        "JUPYTER_RUNTIME_DIR": "runtime",
+        "JUPYTERLAB_SETTINGS_DIR": "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+        "IPYTHONDIR": "ipython",
+    }
+    options = [
+        "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.port={port}",
+        "--ServerApp.port_retries=0",
+        f"--ServerApp.root_dir={lab.folder}",
+        f"--IdentityProvider.token={lab.token}",
+        "--ServerApp.open_browser=False",
+        "--ServerApp.allow_root=True",
+        "--LabApp.expose_app_in_browser=True",
+    ]
+    return subprocess.Popen(
+        [sys.executable, "-m", "jupyterlab", *options],
+        env={**os.environ, **{name: str(state / place) for name, place in places.items()}},
+        stdout=log,
+        stderr=log,
+        stdin=subprocess.DEVNULL,
+    )

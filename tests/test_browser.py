@@ -1,0 +1,292 @@
+"""The notebooks in a real JupyterLab: every cell run, every control moved by real keys, every picture compared."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chromium import chromium
+from lab import Lab, Notebook, jupyterlab, write_notebook
+from playwright.sync_api import Browser, Locator, expect
+from shown import assert_shows, look
+
+from kdlab import experiments, widgets
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+SELECTS = ("n_components", "covariance", "scene", "samples", "seed")
+MAKING = 90_000  # ms: a ladder made in the background may take this long on a busy machine
+LAST = 120
+
+# A small notebook of the tests' own, for what no committed notebook should show.
+SHOW = """
+from kdlab import experiments, widgets
+view = widgets.show(experiments.teacher_entropy({scene!r}))
+view
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Serve a copy of the notebooks: JupyterLab saves what it runs, and nothing may be saved into the repository."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    for path in NOTEBOOKS.glob("*.ipynb"):
+        shutil.copy(path, folder)
+    for scene in ("line", "ring"):
+        write_notebook(folder / f"{scene}.ipynb", SHOW.format(scene=scene))
+    with jupyterlab(folder, tmp_path_factory.mktemp("jupyter")) as running:
+        yield running
+
+
+@pytest.fixture
+def opened(lab: Lab, browser: Browser) -> Iterator[Any]:
+    """Open notebooks and run them; at the end nothing may have thrown, on the page or behind it."""
+    notebooks: list[Notebook] = []
+
+    def open_and_run(name: str) -> Notebook:
+        notebooks.append(lab.open(browser, name))
+        notebooks[-1].run_all()
+        return notebooks[-1]
+
+    yield open_and_run
+    for notebook in notebooks:
+        notebook.page.close()
+        assert notebook.thrown == []
+
+
+@lru_cache(maxsize=64)
+def expected(scene: str, n_components: int, covariance: Any, samples: int | None, seed: int) -> dict[str, Any]:
+    """What this process says the page must show: the same settings, computed here."""
+    return widgets.payload(experiments.teacher_entropy(scene, n_components, covariance, samples=samples, seed=seed))
+
+
+def wanted(root: Locator) -> dict[str, Any]:
+    """What the selects ask for, as Python reads it."""
+    values: dict[str, Any] = {}
+    for field in SELECTS:
+        text = select_of(root, field).input_value()
+        values[field] = text if field in ("scene", "covariance") else None if text == "null" else int(text)
+    return values
+
+
+def select_of(root: Locator, field: str) -> Locator:
+    return root.locator(f"select.kdlab-{field.replace('_', '-')}")
+
+
+def await_answer(root: Locator) -> dict[str, Any]:
+    """Wait until the page shows the ladder that its selects ask for; return the payload it must be."""
+    sent = expected(**wanted(root))
+    expect(root).to_have_attribute("data-key", sent["key"], timeout=MAKING)
+    expect(root).to_have_attribute("aria-busy", "false", timeout=MAKING)
+    expect(root.locator(".kdlab-beta")).to_be_enabled()
+    return sent
+
+
+def step_through_every_position(notebook: Notebook, root: Locator, sent: dict[str, Any]) -> None:
+    root.locator(".kdlab-beta").focus()
+    notebook.page.keyboard.press("Home")
+    pictures = set()
+    for index in range(LAST + 1):
+        assert_shows(root, sent, index)
+        seen = look(root)
+        pictures.add((tuple(seen["dot"]), seen["curve"], str(seen["ellipses"]), str(seen["taught"]), seen["sentence"]))
+        notebook.page.keyboard.press("ArrowRight")
+    assert len(pictures) == LAST + 1  # no two positions look the same
+    assert_shows(root, sent, LAST)  # the last press had nowhere to go
+
+
+def leap_through(notebook: Notebook, root: Locator, sent: dict[str, Any]) -> None:
+    """From end to end in a few keys."""
+    root.locator(".kdlab-beta").focus()
+    indices = []
+    for key in ("Home", "PageUp", "PageUp", "ArrowRight", "End", "PageDown", "ArrowLeft"):
+        notebook.page.keyboard.press(key)
+        indices.append(int(root.locator(".kdlab-beta").input_value()))
+        assert_shows(root, sent, indices[-1])
+    step = indices[1]
+    assert step > 1
+    assert indices == [0, step, 2 * step, 2 * step + 1, LAST, LAST - step, LAST - step - 1]
+
+
+def walk_select(notebook: Notebook, root: Locator, field: str) -> int:
+    """Choose every value of one select by keys, check what is shown, and go back; return how many there were."""
+    select = select_of(root, field)
+    options = select.locator("option").count()
+    before = select.evaluate("select => select.selectedIndex")
+    for index in range(options):
+        choose(notebook, select, index)
+        leap_through(notebook, root, await_answer(root))
+    choose(notebook, select, before)
+    await_answer(root)
+    return options
+
+
+def choose(notebook: Notebook, select: Locator, index: int) -> None:
+    select.focus()
+    notebook.page.keyboard.press("Home")
+    for _ in range(index):
+        notebook.page.keyboard.press("ArrowDown")
+    assert select.evaluate("select => select.selectedIndex") == index
+
+
+def walk_all_selects(notebook: Notebook, root: Locator) -> None:
+    """Every select that is enabled, across its range; those that could change nothing must be disabled."""
+    flat = expected(**wanted(root))["dim"] == 1
+    expect(select_of(root, "covariance")).to_be_enabled(enabled=not flat)
+    expect(select_of(root, "seed")).to_be_disabled()
+    walked = {field: walk_select(notebook, root, field) for field in ("n_components", "scene", "samples")}
+    if not flat:
+        walked["covariance"] = walk_select(notebook, root, "covariance")
+    choose(notebook, select_of(root, "samples"), 1)
+    expect(select_of(root, "seed")).to_be_enabled()
+    walked["seed"] = walk_select(notebook, root, "seed")
+    choices = {field: len(experiments.CHOICES[field]) for field in walked}
+    assert walked == choices
+
+
+def assert_no_errors(notebook: Notebook, view: str) -> None:
+    assert notebook.json(f"{view}.errors") == []
+    for error in notebook.page.locator(".kdlab-error").all():
+        expect(error).to_be_hidden()
+
+
+def assert_covered(root: Locator) -> None:
+    expect(root.locator(".kdlab-cover")).to_be_visible()
+    expect(root.locator(".kdlab-picture")).to_be_hidden()
+    for control in root.locator(".kdlab-controls").locator("input, select, button").all():
+        expect(control).to_be_disabled()
+
+
+def commit_by_click(notebook: Notebook, root: Locator, view: str) -> None:
+    assert_covered(root)
+    option = root.locator(".kdlab-cover button").nth(1)
+    guess = option.inner_text()
+    option.click()
+    expect(root.locator(".kdlab-outcome")).to_contain_text(f"You predicted: {guess}.")
+    assert notebook.json(f"{view}.prediction['guess']") == guess
+
+
+def commit_from_python(notebook: Notebook, root: Locator, view: str) -> None:
+    assert_covered(root)
+    guess = notebook.json(f"{view}.prediction['options'][0]")
+    notebook.run(f"{view}.commit({guess!r})")
+    expect(root.locator(".kdlab-outcome")).to_contain_text(f"You predicted: {guess}.")
+
+
+def reset_by_key(notebook: Notebook, root: Locator, opening: dict[str, Any]) -> None:
+    root.locator(".kdlab-reset").focus()
+    notebook.page.keyboard.press("Enter")
+    assert await_answer(root) == opening
+    assert_shows(root, opening, 0)
+
+
+def use(notebook: Notebook, number: int, view: str, commit: Any) -> None:
+    """All that a person can do to one live picture."""
+    root = notebook.view(number)
+    commit(notebook, root, view)
+    opening = await_answer(root)
+    assert_shows(root, opening, 0)
+    step_through_every_position(notebook, root, opening)
+    walk_all_selects(notebook, root)
+    reset_by_key(notebook, root, opening)
+    assert_no_errors(notebook, view)
+
+
+def test_notebook_00(opened: Any) -> None:
+    notebook = opened("00_start_here.ipynb")
+    assert notebook.page.locator(".kdlab-view").count() == 1
+    use(notebook, 0, "view", commit_by_click)
+
+
+def test_notebook_02(opened: Any) -> None:
+    notebook = opened("02_teacher_entropy.ipynb")
+    assert notebook.page.locator(".kdlab-view").count() == 2
+    use(notebook, 0, "view", commit_from_python)
+    falling = notebook.view(1)
+    commit_by_click(notebook, falling, "falling_view")
+    step_through_every_position(notebook, falling, await_answer(falling))
+    assert_no_errors(notebook, "falling_view")
+
+
+def test_every_notebook_has_a_test() -> None:
+    assert sorted(path.name for path in NOTEBOOKS.glob("*.ipynb")) == [
+        "00_start_here.ipynb",
+        "02_teacher_entropy.ipynb",
+    ]
+
+
+def test_a_random_scene_is_made_in_the_background(opened: Any) -> None:
+    """The slider rests while Python works, says how far it is, and answers for the new ladder afterwards."""
+    notebook = opened("line.ipynb")
+    root = notebook.view()
+    notebook.page.evaluate("""() => {
+      const status = document.querySelector(".kdlab-status");
+      window.said = [];
+      new MutationObserver(() => { if (!status.hidden) said.push(status.textContent); })
+        .observe(status, { childList: true, attributes: true });
+    }""")
+    random = list(experiments.CHOICES["scene"]).index("random")
+    choose(notebook, select_of(root, "scene"), random)
+    expect(root.locator(".kdlab-beta")).to_be_disabled()
+    expect(root.locator(".kdlab-status")).to_be_visible()
+    leap_through(notebook, root, await_answer(root))
+    expect(root.locator(".kdlab-status")).to_be_hidden()
+    said = notebook.page.evaluate("said")
+    assert any("%" in words for words in said), said
+    assert notebook.json("view.ladder_object.settings.key") == "random|1|diag|population|0"
+    assert_no_errors(notebook, "view")
+
+
+def test_the_slider_draws_with_the_kernel_stopped(opened: Any) -> None:
+    notebook = opened("line.ipynb")
+    root, sent = notebook.view(), expected("line", 1, "diag", None, 0)
+    kernel = int(notebook.run("import os\nprint(os.getpid())"))
+    os.kill(kernel, signal.SIGSTOP)
+    try:
+        leap_through(notebook, root, sent)
+        step_through_every_position(notebook, root, sent)
+        choose(notebook, select_of(root, "n_components"), 1)  # only Python has that ladder
+        expect(root.locator(".kdlab-status")).to_have_text("Asking Python …")
+    finally:
+        os.kill(kernel, signal.SIGCONT)
+    assert_shows(root, await_answer(root), LAST)  # the question had waited, and so had beta
+    assert notebook.json("view.beta") == pytest.approx(100)
+    assert_no_errors(notebook, "view")
+
+
+def test_a_broken_callback_is_shown_and_kept(opened: Any) -> None:
+    notebook = opened("ring.ipynb")
+    root, sent = notebook.view(), expected("ring", 1, "diag", None, 0)
+    notebook.run("""
+def broken(*args, **settings):
+    raise ZeroDivisionError("broken on purpose")
+whole, experiments.teacher_entropy = experiments.teacher_entropy, broken
+""")
+    select_of(root, "n_components").focus()
+    notebook.page.keyboard.press("ArrowDown")
+    expect(root.locator(".kdlab-error")).to_have_text("ZeroDivisionError: broken on purpose")
+    (error,) = notebook.json("view.errors")
+    assert "Traceback" in error and "broken on purpose" in error
+    # The picture is what it was, its controls say so, and it goes on working.
+    assert wanted(root)["n_components"] == 1
+    root.locator(".kdlab-beta").focus()
+    notebook.page.keyboard.press("End")
+    assert look(root, LAST)["dot"][:2] == [sent["precision"][LAST], sent["recall"][LAST]]
+    # And once Python is mended, asking again answers, and takes the message away.
+    notebook.run("experiments.teacher_entropy = whole")
+    choose(notebook, select_of(root, "n_components"), 1)
+    assert_shows(root, await_answer(root), LAST)
+    assert len(notebook.json("view.errors")) == 1
