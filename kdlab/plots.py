@@ -411,7 +411,10 @@ def _draw_students(axes: Axes, ladder: Ladder, indices: Sequence[int]) -> None:
     axes.plot(*at, direct.marker, color=direct.colour, markeredgecolor="white", markersize=7.5, zorder=6)
     path = _on_paper(axes, ladder.recall, ladder.precision) - _on_paper(axes, [at[0]], [at[1]])
     under = np.hypot(*(path - (0, -20)).T).min() >= np.hypot(*(path - (0, 20)).T).min()  # where the path is not
-    offset, align = ((0, -8), "top") if under else ((0, 7), "bottom")
+    # The name stays left of the bound, which has a name of its own.
+    to_bound = _on_paper(axes, [ladder.recall_bound], [at[1]]) - _on_paper(axes, [at[0]], [at[1]])
+    aside = min(0.0, float(to_bound[0, 0]) * 72 / axes.figure.dpi - 19)
+    offset, align = ((aside, -8), "top") if under else ((aside, 7), "bottom")
     axes.annotate("direct", at, offset, color=direct.colour, ha="center", va=align, **label)
 
 

@@ -210,7 +210,8 @@ class _Superseded(Exception):
 def payload(ladder: Ladder) -> dict[str, Any]:
     """Return a ladder as the plain numbers that the page draws from (about 100 kB as JSON).
 
-    Geometry is rounded to 5 decimals, covariances to 7, other numbers to 4. Raises ValueError where a number is not finite.
+    Geometry is rounded to 5 decimals, covariances to 7, most other numbers to 4. Raises ValueError where one is not
+    finite.
     """
     truth, teacher, direct = ladder.scene.truth, ladder.scene.teacher, ladder.direct
     (recall, precision), (x, y) = plots.plane_limits(ladder), plots.space_limits(ladder)

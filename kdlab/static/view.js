@@ -229,7 +229,8 @@ function buildPlane(panel, ladder) {
   const [dx, dy] = [round(x(ladder.direct.recall)), round(y(ladder.direct.precision))];
   const clearance = (offset) => Math.min(...at.map(([px, py]) => Math.hypot(px - dx, py - dy - offset)));
   const under = clearance(17) >= clearance(-17); // the direct student's name stands where the path does not go
-  svg(panel, "text", { class: "kdlab-direct-name", x: dx, y: dy + (under ? 21 : -11), "text-anchor": "middle", text: "direct" });
+  const aside = Math.min(dx, round(x(ladder.bounds.recall)) - 25); // and left of the bound, which has a name of its own
+  svg(panel, "text", { class: "kdlab-direct-name", x: aside, y: dy + (under ? 25 : -12), "text-anchor": "middle", text: "direct" });
   const name = svg(panel, "text", { class: "kdlab-student-name", "text-anchor": "end", text: "distilled" });
   const dot = svg(panel, "circle", { class: "kdlab-student-dot", r: 8 });
   svg(panel, "rect", { class: "kdlab-direct-square", x: dx - 4.5, y: dy - 4.5, width: 9, height: 9 });
