@@ -403,7 +403,7 @@ def _draw_students(axes: Axes, ladder: Ladder, indices: Sequence[int]) -> None:
         if len(indices) > 1 and min(np.hypot(*(here - other)) for other in named) < _CROWDED * axes.figure.dpi:
             continue
         named.append(here)
-        text = "distilled" if len(indices) == 1 else f"{ladder.betas[index]:.2g}"
+        text = "distilled" if len(indices) == 1 else f"{float(f'{ladder.betas[index]:.2g}'):g}"  # 100, not 1e+02
         aside, up = _beside_path(axes, ladder, index)
         offset = (0.9 * size * aside, 1.3 * size * up)
         axes.annotate(text, at, offset, color=distilled.colour, ha="right", va="center", **label)
