@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -45,6 +45,7 @@ CHOICES: dict[str, Any] = {
     "seed": (0, 1, 2, 3, 4),
 }
 
+_JUMP = 0.1  # nats: a step of precision or recall that the eye may take for a jump
 _ONE_DIMENSIONAL = ("line", "falls")
 _SAMPLE_FLOOR = 0.5  # of the narrowest standard deviation in p*: how far students of points may shrink
 
@@ -114,7 +115,7 @@ class Ladder:
 
     ``coverage`` (P, K*) is the share of each mode of p* where p''(x) >= 0.1 p*(x), weighted by the mode's
     mass; ``covered`` says where it is at least half. ``switched`` (P,) marks positions whose student does
-    not continue the one before: the path has a gap there. ``recall_bound`` is -H(p*), ``precision_bound``
+    not continue the one before (or whose precision or recall jumps): the path has a gap there. ``recall_bound`` is -H(p*), ``precision_bound``
     max log p*: bounds, not corners to reach.
     """
 
@@ -261,7 +262,21 @@ def _make(settings: Settings, betas: FloatArray, progress: Callable[[float], Non
         "recall_bound": scene.truth.expected_log_prob(scene.truth).value,
         "precision_bound": scene.truth.mode_density(),
     }
-    return _assemble(settings, scene, betas, path, direct, measured)
+    switched = path.switched | _jumps(measured["recall"]) | _jumps(measured["precision"])
+    return _assemble(settings, scene, betas, replace(path, switched=switched), direct, measured)
+
+
+def _jumps(values: FloatArray) -> NDArray[np.bool_]:
+    """(P,): where a step is over 0.1 nats and four times the median of the eight steps around it.
+
+    A component too light for the likelihood to hold in place may change its place; recall feels that.
+    """
+    steps = np.abs(np.diff(values))
+    jumps = np.zeros(len(values), dtype=bool)
+    for i, step in enumerate(steps):
+        around = np.delete(steps[max(0, i - 4) : i + 5], min(i, 4))
+        jumps[i + 1] = around.size > 0 and step > max(_JUMP, 4 * float(np.median(around)))
+    return jumps
 
 
 def _assemble(
