@@ -115,8 +115,8 @@ class Ladder:
 
     ``coverage`` (P, K*) is the share of each mode of p* where p''(x) >= 0.1 p*(x), weighted by the mode's
     mass; ``covered`` says where it is at least half. ``switched`` (P,) marks positions whose student does
-    not continue the one before (or whose precision or recall jumps): the path has a gap there. ``recall_bound`` is -H(p*), ``precision_bound``
-    max log p*: bounds, not corners to reach.
+    not continue the one before, or whose precision or recall jumps: the path has a gap there.
+    ``recall_bound`` is -H(p*), ``precision_bound`` max log p*: bounds, not corners to reach.
     """
 
     settings: Settings
@@ -275,7 +275,7 @@ def _jumps(values: FloatArray) -> NDArray[np.bool_]:
     jumps = np.zeros(len(values), dtype=bool)
     for i, step in enumerate(steps):
         around = np.delete(steps[max(0, i - 4) : i + 5], min(i, 4))
-        jumps[i + 1] = around.size > 0 and step > max(_JUMP, 4 * float(np.median(around)))
+        jumps[i + 1] = bool(around.size) and bool(step > max(_JUMP, 4 * float(np.median(around))))
     return jumps
 
 
