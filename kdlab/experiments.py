@@ -252,7 +252,7 @@ def _make(settings: Settings, betas: FloatArray, progress: Callable[[float], Non
         recall.append(judge.recall(student))
         coverage.append(judge.coverage(student))
         progress(0.75 + 0.25 * (i + 1) / len(students))
-    measured = {
+    measured: dict[str, Any] = {
         "precision": np.array(precision),
         "recall": np.array(recall),
         "coverage": np.array(coverage),
