@@ -177,7 +177,8 @@ class GaussianMixture:
             logs = np.where(heaviest, 0.0, -np.inf)
         else:
             with np.errstate(invalid="ignore", over="ignore"):
-                logs = np.where(np.isneginf(self.log_weights), -np.inf, beta * self.log_weights)
+                below = self.log_weights - self.log_weights.max()  # the heaviest stays at zero, free of rounding
+                logs = np.where(np.isneginf(below), -np.inf, beta * below)
         return GaussianMixture.from_log_weights(logs, self.means, self.covariances)
 
     def expected_log_prob(self, of: Model, rng: np.random.Generator | None = None) -> Estimate:
