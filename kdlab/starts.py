@@ -103,17 +103,14 @@ def _split_up(target: GaussianMixture, n_components: int) -> GaussianMixture:
 
 
 def spread_starts(cloud: Cloud, family: Family, n_components: int, n_starts: int) -> Iterator[GaussianMixture]:
-    """Yield students whose centres are spread over the points: k-means++ without chance, then five Lloyd steps.
+    """Yield students whose centres are points spread over the cloud: k-means++ without chance.
 
     k-means++ (Arthur & Vassilvitskii 2007) draws each centre with probability proportional to the squared
     distance from the ones so far; here the draws are the golden-ratio sequence, low in discrepancy and the
-    same every time.
+    same every time. No k-means step follows: it would bring many starts to the same few places.
     """
     for start in range(n_starts):
         centres = _spread_centres(cloud, n_components, start)
-        for _ in range(5):
-            labels = _nearest(cloud.points, centres)
-            centres = _centres(cloud, labels, centres)
         yield _moments_of(cloud, family, _nearest(cloud.points, centres), centres)
 
 
@@ -132,12 +129,6 @@ def _spread_centres(cloud: Cloud, n_components: int, start: int) -> FloatArray:
 
 def _nearest(points: FloatArray, centres: FloatArray) -> NDArray[np.intp]:
     return np.asarray(((points[:, None, :] - centres) ** 2).sum(axis=-1).argmin(axis=1))
-
-
-def _centres(cloud: Cloud, labels: NDArray[np.intp], before: FloatArray) -> FloatArray:
-    member = (labels == np.arange(len(before))[:, None]) * cloud.weights
-    mass = member.sum(axis=1)
-    return np.where(mass[:, None] > 0, member @ cloud.points / np.where(mass > 0, mass, 1)[:, None], before)
 
 
 def _moments_of(cloud: Cloud, family: Family, labels: NDArray[np.intp], centres: FloatArray) -> GaussianMixture:
