@@ -238,8 +238,27 @@ def _scene(name: str, seed: int) -> Scene:
     return make_scene(name, seed)
 
 
+def _scene_of(settings: Settings) -> tuple[str, int]:
+    return settings.scene, settings.seed if settings.scene == "random" else 0
+
+
+@lru_cache(maxsize=8)
+def _taught(name: str, seed: int, positions: int) -> dict[str, Any]:
+    """What the slider does to a scene's teacher: the same for every student, so worked out once (20 ms)."""
+    teacher = _scene(name, seed).teacher
+    tempered = [teacher.tempered(float(beta)) for beta in slider_positions(positions)]
+    arrays = {
+        "teacher_log_weights": np.stack([one.log_weights for one in tempered]),
+        "weight_entropy": np.array([one.weight_entropy for one in tempered]),
+        "effective_components": np.array([one.effective_components for one in tempered]),
+    }
+    for array in arrays.values():
+        array.setflags(write=False)
+    return arrays
+
+
 def _make(settings: Settings, betas: FloatArray, progress: Callable[[float], None]) -> Ladder:
-    scene = _scene(settings.scene, settings.seed if settings.scene == "random" else 0)
+    scene = _scene(*_scene_of(settings))
     path = _students(settings, scene, betas, lambda fraction: progress(0.75 * fraction))
     students = [path.model(i) for i in range(len(betas))]
     direct = _direct(settings, scene)
@@ -287,19 +306,16 @@ def _assemble(
     direct: GaussianMixture,
     measured: dict[str, Any],
 ) -> Ladder:
-    tempered = [scene.teacher.tempered(float(beta)) for beta in betas]
     return Ladder(
         settings=settings,
         scene=scene,
         betas=betas,
-        teacher_log_weights=np.stack([teacher.log_weights for teacher in tempered]),
         student_log_weights=path.log_weights,
         student_means=path.means,
         student_covariances=path.covariances,
         direct=direct,
-        weight_entropy=np.array([teacher.weight_entropy for teacher in tempered]),
-        effective_components=np.array([teacher.effective_components for teacher in tempered]),
         switched=path.switched,
+        **_taught(*_scene_of(settings), len(betas)),
         **measured,
     )
 
@@ -386,4 +402,4 @@ def _load(settings: Settings) -> Ladder:
     path = StudentPath(**{name: stored[name] for name in _PATH_FIELDS})
     direct = GaussianMixture.from_log_weights(*(stored[f"direct_{n}"] for n in ("log_weights", "means", "covariances")))
     measured = {name: stored[name] if stored[name].ndim else float(stored[name]) for name in _MEASURED}
-    return _assemble(settings, _scene(settings.scene, 0), slider_positions(), path, direct, measured)
+    return _assemble(settings, _scene(*_scene_of(settings)), slider_positions(), path, direct, measured)

@@ -132,7 +132,8 @@ class TeacherEntropyView(anywidget.AnyWidget):
             if kept is not None:
                 self._answer(request, wanted, kept[0])
             elif self._positions == N_POSITIONS and experiments.is_prepared(wanted):
-                self._make(request, wanted)
+                with self.hold_sync():  # one message, not three
+                    self._make(request, wanted)
             else:
                 self.progress = 0.0
                 threading.Thread(target=self._work, args=(request, wanted), daemon=True).start()
