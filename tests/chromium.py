@@ -27,13 +27,13 @@ class NoChromium(Exception):
 
 
 @contextmanager
-def launched() -> Iterator[Browser]:
-    """Yield a browser; raise NoChromium where there is none."""
+def launched(*switches: str) -> Iterator[Browser]:
+    """Yield a browser, with more switches if wanted; raise NoChromium where there is none."""
     path = next((path for path in map(shutil.which, _NAMES) if path), None)
     if path is None:
         raise NoChromium("no Chromium on this machine (on Debian: apt-get install chromium)")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=_SWITCHES)
+        browser = playwright.chromium.launch(executable_path=path, args=[*_SWITCHES, *switches])
         try:
             yield browser
         finally:

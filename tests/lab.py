@@ -93,6 +93,13 @@ class Notebook:
         return root
 
 
+def free_port() -> int:
+    """Find a port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 def write_notebook(path: Path, *sources: str) -> None:
     """Write a notebook of code cells for the kernel of this environment."""
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
@@ -103,9 +110,7 @@ def write_notebook(path: Path, *sources: str) -> None:
 @contextmanager
 def jupyterlab(folder: Path, state: Path) -> Iterator[Lab]:
     """Serve `folder` on a free port of this machine; settings, runtime files and the log go to `state`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     lab = Lab(folder, port, secrets.token_hex(16))
     state.mkdir(parents=True, exist_ok=True)
     for name, values in _SETTINGS.items():
