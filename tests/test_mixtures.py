@@ -355,11 +355,18 @@ def test_repr_says_what_it_is() -> None:
         ([0.5, 0.5], [[0], [1]], [[[1.0]], [[math.nan]]], r"covariance 1 is \[\[nan\]\]"),
         ([1.0], [[0, 0]], [[[1, 0.5], [0.2, 1]]], r"covariance 0 is \[\[1\.0, 0\.5\], \[0\.2, 1\.0\]\].*symmetric"),
         ([1.0], [[0, 0]], [[[1, 2], [2, 1]]], r"covariance 0 is \[\[1\.0, 2\.0\], \[2\.0, 1\.0\]\].*positive definite"),
+        ([1.0], [[0]], [[[math.inf]]], r"covariance 0 is \[\[inf\]\]"),
     ],
 )
 def test_bad_mixtures(weights: Any, means: Any, covariances: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         GaussianMixture(weights, means, covariances)
+
+
+def test_rounding_is_not_asymmetry() -> None:
+    """What a product of matrices leaves off the diagonal: 1e-18 above, minus that below."""
+    rounded = [[[0.2, 1e-18], [-1e-18, 0.2]]]
+    assert GaussianMixture([1.0], [[0.0, 0.0]], rounded).n_components == 1
 
 
 @pytest.mark.parametrize("logs", [[], [math.nan, 0.0], [-math.inf, -math.inf], [math.inf, 0.0], [[0.0]]])
