@@ -85,10 +85,17 @@ def solve_path(
     halvings = 0
     while True:
         grids = Grids.of(teacher, covariance, halvings)
-        students, switched = _solve(tempered, grids, n_components, progress)
+        told = _half_of_the_rest(progress, halvings)
+        students, switched = _solve(tempered, grids, n_components, told)
         if not grids.too_coarse_for(students):
+            progress(1.0)
             return _path([students.model(i, grids.fine) for i in range(len(betas))], switched)
         halvings += 1
+
+
+def _half_of_the_rest(progress: Progress, halvings: int) -> Progress:
+    """Progress on one grid: half of what is left, as the grid may prove too coarse and another follow."""
+    return lambda fraction: progress(1 - 0.5**halvings * (1 - 0.5 * fraction))
 
 
 def sampled_path(
