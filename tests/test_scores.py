@@ -99,7 +99,7 @@ def test_coverage_at_the_ends() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_divergences_are_entropy_and_recall_by_the_engine(name: str) -> None:
-    """KL = E_t log t - E_t log student. One coarse grid serves the whole slider: 1e-4 nats, a hundredth of what shows."""
+    """KL = E_t log t - E_t log student. One grid serves the whole slider: 1e-4 nats, a hundredth of what shows."""
     teacher = make_scene(name).teacher
     tempered = [teacher.tempered(beta) for beta in (1.0, 3.0, 20.0, 100.0)]
     several = [fit_mixture(target, 2).model for target in tempered]

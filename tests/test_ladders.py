@@ -1,0 +1,181 @@
+"""Students along the slider: each the best that is found, continuing its neighbour's or marked as a switch."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kdlab import GaussianMixture, fit_mixture
+from kdlab.ladders import HIGHEST_BETA, N_POSITIONS, Path, positions, sampled_path, solve_path
+from kdlab.scenes import line_mixture, make_scene
+
+FAMILIES: tuple[Any, ...] = ("diag", "full", "spherical")
+
+
+def silent(fraction: float) -> None:
+    pass
+
+
+def same_path(one: Path, other: Path) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(vars(one).values(), vars(other).values(), strict=True))
+
+
+# Positions
+
+
+def test_positions_are_logarithmic_from_1_to_100() -> None:
+    betas = positions()
+    assert (len(betas), betas[0], betas[-1]) == (121, 1.0, 100.0) == (N_POSITIONS, 1.0, HIGHEST_BETA)
+    np.testing.assert_allclose(np.diff(np.log(betas)), math.log(100) / 120, rtol=1e-9)
+
+
+@pytest.mark.parametrize("n", [1, 0, -4])
+def test_a_slider_has_two_positions(n: int) -> None:
+    with pytest.raises(ValueError, match=f"positions is {n}: .*121"):
+        positions(n)
+
+
+# Where no EM is needed
+
+
+@pytest.mark.parametrize("covariance", FAMILIES)
+@pytest.mark.parametrize("name", ["falls", "ring"])
+def test_one_component_is_moment_matching_at_every_position(name: str, covariance: Any) -> None:
+    teacher, betas = make_scene(name).teacher, positions()
+    path = solve_path(teacher, 1, covariance, betas)
+    assert not path.switched.any()
+    for i in range(0, 121, 10):
+        expected = fit_mixture(teacher.tempered(betas[i]), 1, covariance=covariance).model
+        np.testing.assert_array_equal(path.means[i], expected.means)
+        np.testing.assert_array_equal(path.covariances[i], expected.covariances)
+
+
+@pytest.mark.parametrize(("name", "k"), [("line", 4), ("line", 8), ("rare", 8), ("ring", 4)])
+def test_a_student_as_large_as_its_teacher_is_the_teacher(name: str, k: int) -> None:
+    """Hence K'' = 4 and 8 coincide wherever the teacher has four components."""
+    teacher, betas = make_scene(name).teacher, positions(7)
+    path = solve_path(teacher, k, "full", betas)
+    assert not path.switched.any()
+    for i, beta in enumerate(betas):
+        np.testing.assert_array_equal(path.log_weights[i], teacher.tempered(beta).log_weights)
+        np.testing.assert_array_equal(path.means[i], teacher.means)
+        np.testing.assert_array_equal(path.covariances[i], teacher.covariances)
+
+
+# Where EM is needed
+
+
+@pytest.mark.parametrize(("name", "k", "covariance"), [("line", 2, "diag"), ("line", 3, "diag"), ("rare", 2, "full")])
+def test_students_are_as_good_as_cold_fits_with_many_starts(name: str, k: int, covariance: Any) -> None:
+    """Within 1e-3 nats: EM along the slider stops at steps of 1e-5, and ties within 1e-6 keep the path's student."""
+    teacher, betas = make_scene(name).teacher, positions()
+    path = solve_path(teacher, k, covariance, betas)
+    for i in (0, 5, 20, 40, 60):
+        target = teacher.tempered(betas[i])
+        cold = fit_mixture(target, k, covariance=covariance, n_starts=12)
+        assert target.expected_log_prob(path.model(i)).value >= cold.log_likelihood - 1e-3
+
+
+def test_a_path_is_the_same_every_time_and_says_how_far_it_is() -> None:
+    teacher, betas, heard = make_scene("line").teacher, positions(25), []
+    first = solve_path(teacher, 2, "diag", betas, heard.append)
+    assert same_path(first, solve_path(teacher, 2, "diag", betas))
+    assert all(0 <= a <= b <= 1 for a, b in itertools.pairwise(heard))
+    assert heard[-1] == 1.0
+
+
+def pair_of_pairs() -> GaussianMixture:
+    """Two close pairs, the lighter of which wins a component of its own only while it is heavy enough.
+
+    Two students share four modes: at beta = 1 the halves left and right; as beta grows the two heaviest, which
+    lie far apart from each other, and the light ones are dropped in between.
+    """
+    return line_mixture([0.30, 0.20, 0.26, 0.24], [-4.0, -1.5, 1.5, 4.0], [0.4, 0.4, 0.4, 0.4])
+
+
+def test_unmarked_neighbours_are_close_and_marked_ones_are_not() -> None:
+    """No step of a visible component (weight above 1 %) is above 0.1 or 4 times its neighbours' unless marked."""
+    for teacher, k in ((pair_of_pairs(), 2), (pair_of_pairs(), 3), (make_scene("line").teacher, 3)):
+        path = solve_path(teacher, k, "diag", positions())
+        weights = np.exp(path.log_weights)
+        seen = np.minimum(weights[1:], weights[:-1]) > 0.01
+        steps = (np.abs(np.diff(path.means, axis=0)).max(axis=-1) * seen).max(axis=-1)
+        around = np.pad(np.where(path.switched[1:], 0, steps), 1)
+        allowed = np.maximum(0.1, 4 * np.maximum(around[:-2], around[2:]))
+        assert (path.switched[1:] | (steps <= allowed)).all()
+        assert not path.switched[0]
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_components_keep_their_identity(k: int) -> None:
+    """Between neighbours, no other order of the components lies closer in means (visible ones, unmarked steps)."""
+    path = solve_path(make_scene("rare").teacher, k, "diag", positions(61))
+    for i in range(1, 61):
+        if not path.switched[i] and np.exp(path.log_weights[i]).min() > 0.01:
+            costs = [
+                ((path.means[i][list(order)] - path.means[i - 1]) ** 2).sum()
+                for order in itertools.permutations(range(k))
+            ]
+            assert costs[0] == min(costs)
+
+
+def test_a_switch_is_marked() -> None:
+    """These paths switch; there, each student is the better one at its own position, and the step is no small one."""
+    marked = 0
+    for name, k, covariance in (("rare", 3, "diag"), ("rare", 2, "full")):
+        teacher, betas = make_scene(name).teacher, positions()
+        path = solve_path(teacher, k, covariance, betas)  # type: ignore[arg-type]
+        for i in np.flatnonzero(path.switched):
+            marked += 1
+            apart = np.abs(path.means[i] - path.means[i - 1]).max()
+            before = np.abs(path.means[i - 1] - path.means[i - 2]).max()
+            assert apart > 3 * before
+            here, there = (teacher.tempered(betas[j]) for j in (i, i - 1))
+            assert here.expected_log_prob(path.model(i)).value >= here.expected_log_prob(path.model(i - 1)).value
+            assert there.expected_log_prob(path.model(i - 1)).value >= there.expected_log_prob(path.model(i)).value
+    assert marked >= 1
+
+
+# Students of points
+
+
+def test_the_same_points_everywhere_give_the_same_student_everywhere() -> None:
+    points = make_scene("rare").teacher.sample(200, np.random.default_rng(0))
+    path = sampled_path([points] * 6, 2, "diag", 1e-3, silent)
+    assert not path.switched.any()
+    assert np.abs(np.diff(path.means, axis=0)).max() < 1e-3
+    assert np.abs(np.diff(path.log_weights, axis=0)).max() < 1e-3
+
+
+@pytest.mark.parametrize("covariance", FAMILIES)
+def test_students_of_points_are_nearly_as_good_as_cold_fits(covariance: Any) -> None:
+    """Fits to points have many optima: 0.05 nats per point less than ten cold starts find, on average.
+
+    On a slider of 31 positions; with 121 there are more neighbours to learn from. The points come from common random numbers, as they do along a slider.
+    """
+    teacher, rng = make_scene("rare").teacher, np.random.default_rng(1)
+    uniform, normal = rng.random(150), rng.standard_normal((150, 2))
+    clouds = []
+    for beta in positions(31):
+        which = np.searchsorted(np.cumsum(teacher.tempered(beta).weights)[:-1], uniform)
+        clouds.append(teacher.means[which] + np.einsum("nij,nj->ni", teacher.choleskys[which], normal))
+    path = sampled_path(clouds, 3, covariance, 0.01, silent)
+    missed = [
+        fit_mixture(clouds[i], 3, covariance=covariance, covariance_floor=0.01).log_likelihood
+        - path.model(i).log_prob(clouds[i]).mean()
+        for i in range(0, 31, 5)
+    ]
+    assert np.mean(missed) <= 0.05
+    assert max(missed) <= 0.15
+
+
+@pytest.mark.parametrize("covariance", FAMILIES)
+def test_students_of_points_respect_the_floor(covariance: Any) -> None:
+    points = np.repeat([[0.0, 0.0], [1.0, 0.5], [3.0, 3.0]], 20, axis=0)
+    path = sampled_path([points, points + 0.1], 3, covariance, 0.04, silent)
+    assert np.linalg.eigvalsh(path.covariances).min() >= 0.04 * (1 - 1e-9)
+    assert np.isfinite(path.log_weights).all()
