@@ -43,6 +43,8 @@ class Judge:
         except TooManyNodes:
             self._field = None
         self._cut, self._grids = cut, [_TruthGrid(truth, cut / _FINENESS[0])]
+        # An edge of the covered region that falls between two nodes counts for one of them: finely, on a line.
+        self._steps = _TruthGrid(truth, cut / 200) if truth.dim == 1 else self._grids[0]
 
     def precision(self, student: GaussianMixture) -> float:
         """E_{x ~ student} [ log p*(x) ], nats."""
@@ -73,7 +75,7 @@ class Judge:
 
     def coverage(self, student: GaussianMixture) -> FloatArray:
         """(K*,): the share of each mode's mass where student(x) >= 0.1 p*(x), from 0 to 1."""
-        return self._grids[0].coverage(student)
+        return self._steps.coverage(student)
 
 
 class _TruthGrid:
