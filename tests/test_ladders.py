@@ -155,7 +155,7 @@ def test_the_same_points_everywhere_give_the_same_student_everywhere() -> None:
 def test_students_of_points_are_nearly_as_good_as_cold_fits(covariance: Any) -> None:
     """Fits to points have many optima: 0.05 nats per point less than ten cold starts find, on average.
 
-    On a slider of 31 positions; with 121 there are more neighbours to learn from. The points come from common random numbers, as they do along a slider.
+    On a slider of 31 positions (121 have more neighbours to learn from), with points from common random numbers.
     """
     teacher, rng = make_scene("rare").teacher, np.random.default_rng(1)
     uniform, normal = rng.random(150), rng.standard_normal((150, 2))

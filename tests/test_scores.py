@@ -68,7 +68,7 @@ def test_a_student_far_outside_the_table_is_still_scored() -> None:
 def test_coverage_is_its_definition(name: str) -> None:
     """The share of each mode's mass where p''(x) >= 0.1 p*(x), by 100,000 draws of each mode.
 
-    Standard error at most 0.0016, five of them 0.008; the grid of spacing a quarter of a deviation cuts the
+    Standard error at most 0.0016, five of them 0.008; in the plane the grid, four nodes to a deviation, cuts the
     region's edge in steps, and may be off by 0.02 more.
     """
     truth = make_scene(name).truth
@@ -81,7 +81,7 @@ def test_coverage_is_its_definition(name: str) -> None:
             mode = GaussianMixture([1.0], truth.means[[k]], truth.covariances[[k]])
             x = mode.sample(100_000, rng)
             share = (student.log_prob(x) >= math.log(COVERED_DENSITY) + truth.log_prob(x)).mean()
-            assert coverage[k] == pytest.approx(share, abs=0.03)
+            assert coverage[k] == pytest.approx(share, abs=0.01 if truth.dim == 1 else 0.03)
 
 
 def test_coverage_at_the_ends() -> None:
