@@ -81,10 +81,9 @@ def fit_mixture(
     components than the student may have is returned itself. Raises ValueError for bad input, for fewer
     distinct points than components, and for a mixture in three or more dimensions that would need EM.
 
-    >>> import numpy as np
-    >>> fit = fit_mixture(np.array([[0.0], [1.0], [5.0], [6.0]]), 2)
-    >>> np.sort(fit.model.means.ravel()).round(2)
-    array([0.5, 5.5])
+    >>> pair = GaussianMixture([0.5, 0.5], [[-1.0], [1.0]], [[[0.1]], [[0.1]]])
+    >>> fit_mixture(pair, 1).model.covariances.ravel().round(2)
+    array([1.1])
     """
     _check_settings(n_components, covariance, n_starts, covariance_floor)
     if not isinstance(target, GaussianMixture):
