@@ -11,7 +11,7 @@ ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 # Numbers and timings that do not depend on how many cores are free.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help setup lab test check notebooks figures ladders bench lm lock clean
+.PHONY: help setup lab test lint check notebooks figures ladders bench lm lock clean
 
 help:  ## Say what the targets are (this)
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -23,9 +23,11 @@ lab: setup  ## Open JupyterLab on the first notebook (this machine only, with Ju
 test: setup  ## Run every test: the package, the page in a browser, the notebooks
 	$(ONE_THREAD) $(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=120 tests notebooks $(ARGS)
 
-check: setup  ## Lint, types and the fast tests
+lint: setup  ## Lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+check: lint  ## Lint, types and the fast tests
 	$(ONE_THREAD) $(BIN)/python -m pytest -m "not browser and not slow" tests
 
 notebooks: setup  ## Run the committed notebooks again and write them without what changes by chance
