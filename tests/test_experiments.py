@@ -281,20 +281,16 @@ def test_prepared_ladders_equal_recomputed_ones(key: str) -> None:
 
 @every_committed_ladder
 def test_the_direct_student_is_the_best_that_we_find(key: str) -> None:
-    """The committed direct student reaches what fit_mixture reaches today, to 1e-4 nats per point."""
+    """To 1e-4 nats per point: of p*, or of the ring's points with ladders' floor, half of p*'s narrowest deviation."""
     ladder = prepared(key)
-    target: Any = ladder.scene.truth if ladder.scene.points is None else ladder.scene.points
-    floor = min(1e-3, float(np.linalg.eigvalsh(ladder.direct.covariances).min()))
-    options: dict[str, Any] = {"covariance": ladder.settings.covariance, "covariance_floor": floor}
+    k, covariance, truth = ladder.settings.n_components, ladder.settings.covariance, ladder.scene.truth
     if ladder.scene.points is None:
-        assert ladder.direct_recall == pytest.approx(
-            fit_mixture(target, ladder.settings.n_components, **options).log_likelihood, abs=1e-4
-        )
+        again = fit_mixture(truth, k, covariance=covariance)
+        assert ladder.direct_recall == pytest.approx(again.log_likelihood, abs=1e-4)
     else:
-        reached = ladder.direct.log_prob(target).mean()
-        floor = (0.5 * math.sqrt(float(np.linalg.eigvalsh(ladder.scene.teacher.covariances).min()))) ** 2
-        again = fit_mixture(target, ladder.settings.n_components, **options | {"covariance_floor": floor})
-        assert reached >= again.log_likelihood - 1e-4
+        floor = 0.25 * float(np.linalg.eigvalsh(truth.covariances).min())
+        again = fit_mixture(ladder.scene.points, k, covariance=covariance, covariance_floor=floor)
+        assert ladder.direct.log_prob(ladder.scene.points).mean() == pytest.approx(again.log_likelihood, abs=1e-4)
 
 
 # Making one
@@ -415,8 +411,8 @@ def test_bad_settings(options: dict[str, Any], message: str) -> None:
 def drawn(n: int, seed: int) -> list[Settings]:
     """Random settings of all controls; cheap ones (in 1-D, small students) more often than dear ones."""
     rng, odds = np.random.default_rng(seed), {
-        "scene": {"line": 0.45, "falls": 0.35, "ring": 0.07, "rare": 0.07, "random": 0.06},
-        "n_components": {1: 0.35, 2: 0.30, 3: 0.20, 4: 0.10, 8: 0.05},
+        "scene": {"line": 0.50, "falls": 0.40, "ring": 0.035, "rare": 0.035, "random": 0.03},
+        "n_components": {1: 0.40, 2: 0.30, 3: 0.20, 4: 0.08, 8: 0.02},
         "samples": {None: 0.5, 100: 0.3, 1000: 0.2},
     }  # fmt: skip
     found = []
@@ -430,36 +426,52 @@ def drawn(n: int, seed: int) -> list[Settings]:
     return found
 
 
+made: set[tuple[str, int]] = set()
+
+
+def check(settings: Settings, n_positions: int) -> None:
+    """Make the ladder, once for each key: every number finite, every sentence free of nan, both bounds kept."""
+    if (settings.key, n_positions) in made:
+        return
+    made.add((settings.key, n_positions))
+    ladder = teacher_entropy(
+        settings.scene,
+        settings.n_components,
+        settings.covariance,
+        samples=settings.samples,
+        seed=settings.seed,
+        positions=n_positions,
+    )
+    assert all(np.isfinite(value).all() for value in numbers(ladder).values()), settings
+    assert not any("nan" in sentence or "inf" in sentence for sentence in ladder.sentences), settings
+    assert ladder.recall.max() <= ladder.recall_bound + 2e-6, settings
+    assert ladder.precision.max() <= ladder.precision_bound + 1e-6, settings
+    assert np.linalg.eigvalsh(ladder.student_covariances).min() > 0, settings
+    for beta in (1.0, 10.0, 100.0):
+        ladder.at(beta)
+
+
 def check_all(several: list[Settings], n_positions: int) -> None:
-    """Make each ladder (each key once); every number finite, every sentence free of nan, both bounds kept."""
-    for settings in {settings.key: settings for settings in several}.values():
-        ladder = teacher_entropy(
-            settings.scene,
-            settings.n_components,
-            settings.covariance,
-            samples=settings.samples,
-            seed=settings.seed,
-            positions=n_positions,
-        )
-        assert all(np.isfinite(value).all() for value in numbers(ladder).values()), settings
-        assert not any("nan" in sentence or "inf" in sentence for sentence in ladder.sentences), settings
-        assert ladder.recall.max() <= ladder.recall_bound + 2e-6, settings
-        assert ladder.precision.max() <= ladder.precision_bound + 1e-6, settings
-        assert np.linalg.eigvalsh(ladder.student_covariances).min() > 0, settings
-        for beta in (1.0, 10.0, 100.0):
-            ladder.at(beta)
+    for settings in several:
+        check(settings, n_positions)
 
 
-def test_a_hundred_settings_never_raise() -> None:
-    check_all([settings for settings in drawn(100, 1) if settings.n_components <= 3], 5)
+def test_a_few_settings_never_raise() -> None:
+    check_all([settings for settings in drawn(60, 1) if settings.n_components <= 3], 5)
+
+
+TWO_THOUSAND = drawn(2000, 2)
+
+
+def test_the_two_thousand_reach_every_choice() -> None:
+    for control, choices in CHOICES.items():
+        assert {getattr(settings, control) for settings in TWO_THOUSAND} == set(choices)
 
 
 @pytest.mark.slow
-def test_two_thousand_settings_on_five_positions_never_raise() -> None:
-    several = drawn(2000, 2)
-    for control, choices in CHOICES.items():
-        assert {getattr(settings, control) for settings in several} == set(choices)
-    check_all(several, 5)
+@pytest.mark.parametrize("part", range(4))
+def test_two_thousand_settings_on_five_positions_never_raise(part: int) -> None:
+    check_all(TWO_THOUSAND[500 * part : 500 * (part + 1)], 5)
 
 
 @pytest.mark.slow
