@@ -58,7 +58,7 @@ def shortfalls(seeds: range, covariance: Any) -> Any:
 @pytest.mark.parametrize("covariance", FAMILIES)
 def test_a_few_fits_are_as_good_as_scikit_learns(covariance: Any) -> None:
     """The short form of the next test."""
-    assert (shortfalls(range(9), covariance) <= 1e-4).mean() >= 0.85
+    assert (shortfalls(range(5), covariance) <= 1e-4).mean() >= 0.8
 
 
 @pytest.mark.slow
