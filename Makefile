@@ -17,7 +17,7 @@ help:  ## Say what the targets are (this)
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 lab: setup  ## Open JupyterLab on the first notebook (this machine only, with Jupyter's token)
-	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir=. \
+	$(ONE_THREAD) $(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir=. \
 	  --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ALLOW_ROOT) $(ARGS)
 
 test: setup  ## Run every test: the package, the page in a browser, the notebooks
