@@ -45,8 +45,9 @@ _NOTHING = 1e-300  # a component with less mass than this has nothing to move it
 class Cloud:
     """Weighted points in standard coordinates z = (x - shift) / scale.
 
-    ``points`` (N, D); ``weights`` (N,), summing to (nearly) one; ``features`` (F, N): 1, z_i,
-    and the products z_i z_j of ``pairs``.
+    ``points`` (N, D); ``weights`` (N,), summing to (nearly) one; ``features`` (F, N): 1, z_i, and the
+    products z_i z_j of ``pairs``. A stack of S clouds of N points has ``weights`` (S, N), and where their
+    points differ too, ``points`` (S, N, D) and ``features`` (S, F, N); student s then meets cloud s.
     """
 
     points: FloatArray
@@ -59,7 +60,15 @@ class Cloud:
     @property
     def dim(self) -> int:
         """D."""
-        return int(self.points.shape[1])
+        return int(self.points.shape[-1])
+
+    def __getitem__(self, which: Any) -> Cloud:
+        """Return the clouds ``which`` of a stack; one cloud serves any."""
+        if self.weights.ndim == 1:
+            return self
+        if self.features.ndim == 2:
+            return replace(self, weights=self.weights[which])
+        return replace(self, points=self.points[which], weights=self.weights[which], features=self.features[which])
 
     @property
     def log_jacobian(self) -> float:
@@ -155,10 +164,10 @@ class Students:
         return np.concatenate(parts, axis=1)
 
     def unpacked(self, vectors: FloatArray) -> Students:
-        """Inverse of `packed`, for students of the same shape as these."""
-        s, k, d = self.means.shape
-        parts = vectors.reshape(s, -1, k)
-        factors = np.zeros((s, k, d, d))
+        """Inverse of `packed`, for any number of students of the same shape as these."""
+        _, k, d = self.means.shape
+        parts = vectors.reshape(len(vectors), -1, k)
+        factors = np.zeros((len(vectors), k, d, d))
         below = 1 + 2 * d
         for i in range(d):
             factors[..., i, i] = np.exp(parts[:, 1 + d + i])
@@ -213,33 +222,28 @@ class Runs:
     converged: NDArray[np.bool_]
 
 
-def em_step(cloud: Cloud, family: Family, students: Students, weights: FloatArray) -> tuple[Students, FloatArray]:
-    """Return the students after one EM step, and their log-likelihoods (S,) *before* it (standard coordinates).
-
-    ``weights`` is (N,), the same for all, or (S, N).
-    """
-    s, k = students.log_weights.shape
-    scores = (_coefficients(students, cloud) @ cloud.features).reshape(s, k, -1)
+def em_step(cloud: Cloud, family: Family, students: Students) -> tuple[Students, FloatArray]:
+    """Return the students after one EM step, and their log-likelihoods (S,) *before* it (standard coordinates)."""
+    scores = _coefficients(students, cloud) @ cloud.features
     top = scores.max(axis=1)
     scores -= top[:, None]
     shares = np.exp(scores.astype(np.float32)).astype(np.float64)  # in [0, 1]: single precision is plenty
     total = shares.sum(axis=1)
-    reached = ((np.log(total) + top) * weights).sum(axis=-1)
-    shares *= (weights / total)[:, None]
-    moments = shares.reshape(s * k, -1) @ cloud.features.T
-    return _maximised(moments.reshape(s, k, -1), students, cloud, family), reached
+    reached = ((np.log(total) + top) * cloud.weights).sum(axis=-1)
+    shares *= (cloud.weights / total)[:, None]
+    moments = shares @ np.swapaxes(cloud.features, -1, -2)
+    return _maximised(moments, students, cloud, family), reached
 
 
-def log_likelihood(cloud: Cloud, students: Students, weights: FloatArray) -> FloatArray:
+def log_likelihood(cloud: Cloud, students: Students) -> FloatArray:
     """(S,) nats per point in the coordinates of the points, in double precision throughout."""
-    s, k = students.log_weights.shape
-    scores = (_coefficients(students, cloud) @ cloud.features).reshape(s, k, -1)
-    total = np.asarray(weights).sum(axis=-1)
-    return np.asarray((log_sum_exp(scores, axis=1) * weights).sum(axis=-1) / total - cloud.log_jacobian)
+    scores = _coefficients(students, cloud) @ cloud.features
+    total = cloud.weights.sum(axis=-1)
+    return np.asarray((log_sum_exp(scores, axis=1) * cloud.weights).sum(axis=-1) / total - cloud.log_jacobian)
 
 
 def _coefficients(students: Students, cloud: Cloud) -> FloatArray:
-    """(S K, F): each component's weighted log-density as a linear function of the features."""
+    """(S, K, F): each component's weighted log-density as a linear function of the features."""
     precisions, log_dets = _inverses(students.covariances)
     pulls = (precisions @ students.means[..., None])[..., 0]
     constant = students.log_weights - 0.5 * (
@@ -247,7 +251,7 @@ def _coefficients(students: Students, cloud: Cloud) -> FloatArray:
     )
     products = [precisions[..., i, j] * (-0.5 if i == j else -1.0) for i, j in cloud.pairs]
     columns = [constant, *np.moveaxis(pulls, -1, 0), *products]
-    return np.stack([column.ravel() for column in columns], axis=1)
+    return np.stack(columns, axis=-1)
 
 
 def _maximised(moments: FloatArray, before: Students, cloud: Cloud, family: Family) -> Students:
@@ -278,7 +282,6 @@ def run_em(
     *,
     tolerance: float,
     max_iter: int,
-    weights: FloatArray | None = None,
 ) -> Runs:
     """Repeat EM, all starts at once, until each one's step moves no packed parameter by more than ``tolerance``.
 
@@ -286,9 +289,8 @@ def run_em(
     Walker & Ni 2011, SIAM Journal on Numerical Analysis 49); a leap that lowers the likelihood is taken
     back to the plain step. The rule looks at parameters because the likelihood does not feel a component
     of weight 1e-10; recall does. Components lighter than 1e-4 take plain steps, and a hundred times the
-    tolerance. ``weights`` (S, N) replaces the cloud's, one row per start.
+    tolerance.
     """
-    each = np.broadcast_to(cloud.weights if weights is None else weights, (len(starts), len(cloud.points)))
     ends, n_iter = starts.packed(), np.zeros(len(starts), dtype=np.intp)
     converged = np.zeros(len(starts), dtype=bool)
     active, mixer = np.arange(len(starts)), _Mixer(ends, starts.log_weights.shape[1])
@@ -298,7 +300,7 @@ def run_em(
         if not np.array_equal(inside, here.covariances):
             here = replace(here, covariances=inside)
             mixer.here = here.packed()
-        stepped, reached = em_step(cloud, family, here, each[active])
+        stepped, reached = em_step(cloud[active], family, here)
         mixer.advance(stepped.packed(), reached)
         n_iter[active] += 1
         ends[active] = mixer.safe
@@ -306,7 +308,7 @@ def run_em(
         going = ~converged[active] & (n_iter[active] < max_iter)
         active, mixer = active[going], mixer.kept(going)
     students = starts.unpacked(ends)
-    return Runs(students, log_likelihood(cloud, students, each), n_iter, converged)
+    return Runs(students, log_likelihood(cloud, students), n_iter, converged)
 
 
 class _Mixer:

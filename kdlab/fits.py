@@ -186,7 +186,7 @@ class Grids:
 
     def compare(self, students: Students) -> FloatArray:
         """(S,) nats per point of students of the fine grid, judged on the finer one."""
-        return log_likelihood(self.finer, moved(students, self.fine, self.finer), self.finer.weights)
+        return log_likelihood(self.finer, moved(students, self.fine, self.finer))
 
     def too_coarse_for(self, students: Students) -> bool:
         """Say whether a component of weight 1e-6 or more lies on the floor that the grid imposes."""

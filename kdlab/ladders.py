@@ -9,7 +9,7 @@ has a gap, and `Path.switched` says so.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from kdlab.em import Cloud, Covariance, Family, Students, cloud_of, log_likelihood, run_em, stacked
 from kdlab.fits import Grids, best_of, exact_projection, moved
-from kdlab.mixtures import GaussianMixture
+from kdlab.mixtures import GaussianMixture, log_sum_exp
 from kdlab.starts import grouped_starts, spread_starts
 
 __all__ = ["Path", "positions", "sampled_path", "solve_path"]
@@ -25,20 +25,26 @@ __all__ = ["Path", "positions", "sampled_path", "solve_path"]
 FloatArray = NDArray[np.float64]
 Progress = Callable[[float], None]
 
+
+def _unheard(fraction: float) -> None:
+    """Nobody asked for progress."""
+
+
 N_POSITIONS = 121
 HIGHEST_BETA = 100.0
 
 _TIE = 1e-6  # nats: students closer than this are equally good; the one that continues the path is kept
 _SAME = 0.02  # in log-weights, standardised means and log standard deviations
 _COLD = 4  # deterministic starts per position
-_COLD_EVERY = 10  # positions, where students are fitted to points; their neighbours carry on between
+_STRETCH = 10  # positions that are walked through one after the other; all stretches advance in step
 _STEP = 0.1  # in weights, standardised means and log standard deviations: less is no jump to the eye
 _LIGHT = math.log(1e-4)  # weight below which a component is too faint to show a switch
 _LOOK = 8  # EM steps after which the best of a position's own starts goes on alone
-_COARSE = {"tolerance": 1e-3, "max_iter": 40, "sweeps": 4}
-_FINE = {"tolerance": 1e-5, "max_iter": 60, "sweeps": 4}
-_ON_POINTS = {"tolerance": 1e-3, "max_iter": 20, "sweeps": 2}
+_COARSE = {"tolerance": 1e-3, "max_iter": 40, "sweeps": 12}
+_FINE = {"tolerance": 1e-5, "max_iter": 60}
+_ON_POINTS = {"tolerance": 1e-3, "max_iter": 20, "sweeps": 6}
 _JUMP = 0.5  # like _STEP, for students fitted to points
+_TOGETHER = 32  # runs of EM at once: enough to spare overhead, few enough for the cache
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ def solve_path(
     n_components: int,
     covariance: Covariance,
     betas: FloatArray,
-    progress: Progress = lambda fraction: None,
+    progress: Progress = _unheard,
 ) -> Path:
     """Project the teacher, tempered by each of ``betas`` (P,), onto students of K'' components.
 
@@ -86,7 +92,7 @@ def solve_path(
     while True:
         grids = Grids.of(teacher, covariance, halvings)
         told = _half_of_the_rest(progress, halvings)
-        students, switched = _solve(tempered, grids, n_components, told)
+        students, switched = _solve(teacher, tempered, grids, n_components, told)
         if not grids.too_coarse_for(students):
             progress(1.0)
             return _path([students.model(i, grids.fine) for i in range(len(betas))], switched)
@@ -108,13 +114,19 @@ def sampled_path(
     cross = covariance == "full"
     laid_out = [cloud_of(points, np.full(len(points), 1 / len(points)), cross=cross) for points in clouds]
     frame = laid_out[0]
-    in_frame = [_in_frame(cloud, frame) for cloud in laid_out]
     family = Family(covariance, floor / frame.scale**2)
-    search = _Search(in_frame, family, _ON_POINTS)
-    cold = (
-        list(spread_starts(cloud, family, n_components, _COLD)) if i % _COLD_EVERY == 0 else []
+    in_frame = [_in_frame(cloud, frame) for cloud in laid_out]
+    cold = [
+        list(spread_starts(cloud, family, n_components, _COLD)) if i % _STRETCH == 0 else []
         for i, cloud in enumerate(in_frame)
+    ]
+    stack = replace(
+        frame,
+        points=np.stack([cloud.points for cloud in in_frame]),
+        weights=np.stack([cloud.weights for cloud in in_frame]),
+        features=np.stack([cloud.features for cloud in in_frame]),
     )
+    search = _Search(stack, family, _ON_POINTS)
     students = search.along_the_slider(cold, progress)
     return _path([students.model(i, frame) for i in range(len(clouds))], search.jumps(students))
 
@@ -137,132 +149,175 @@ def _path(models: Sequence[GaussianMixture], switched: NDArray[np.bool_]) -> Pat
 
 
 def _solve(
-    tempered: Sequence[GaussianMixture], grids: Grids, n_components: int, progress: Progress
+    teacher: GaussianMixture, tempered: Sequence[GaussianMixture], grids: Grids, n_components: int, progress: Progress
 ) -> tuple[Students, NDArray[np.bool_]]:
     """Search on the coarse grid, settle on the fine one, and look at both where the path switches."""
-    coarse = _weighted(grids.coarse, tempered)
-    fine = _weighted(grids.fine, tempered)
-    search = _Search(coarse, grids.family, _COARSE)
+    search = _Search(_weighted(grids.coarse, teacher, tempered), grids.family, _COARSE)
     cold = [list(grouped_starts(target, grids.family, n_components, _COLD)) for target in tempered]
     found = search.along_the_slider(cold, lambda fraction: progress(0.6 * fraction))
-    settle = _Search(fine, grids.family, _FINE)
+    settle = _Search(_weighted(grids.fine, teacher, tempered), grids.family, _FINE)
     settled = settle.each(moved(found, grids.coarse, grids.fine), lambda fraction: progress(0.6 + 0.4 * fraction))
     return settle.at_switches(settled)
 
 
-def _weighted(cloud: Cloud, tempered: Sequence[GaussianMixture]) -> list[Cloud]:
-    """The teacher's grid with each tempered teacher's weights on it."""
-    points = cloud.points * cloud.scale + cloud.shift
-    rows = tempered[0].component_log_probs(points).T
-    untempered = _log_mix(rows, tempered[0].log_weights)
-    cells = cloud.weights * np.exp(-untempered)
-    return [replace(cloud, weights=cells * np.exp(_log_mix(rows, t.log_weights))) for t in tempered]
-
-
-def _log_mix(rows: FloatArray, log_weights: FloatArray) -> FloatArray:
-    joint = rows + log_weights[:, None]
-    top = joint.max(axis=0)
-    return np.asarray(top + np.log(np.exp(joint - top).sum(axis=0)))
+def _weighted(cloud: Cloud, teacher: GaussianMixture, tempered: Sequence[GaussianMixture]) -> Cloud:
+    """A stack: the teacher's grid with each tempered teacher's weights on it."""
+    rows = teacher.component_log_probs(cloud.points * cloud.scale + cloud.shift).T
+    cells = cloud.weights * np.exp(-log_sum_exp(rows + teacher.log_weights[:, None], axis=0))
+    log_densities = [log_sum_exp(rows + one.log_weights[:, None], axis=0) for one in tempered]
+    return replace(cloud, weights=cells * np.exp(log_densities))
 
 
 class _Search:
-    """EM along the slider: one cloud per position, all in the same coordinates."""
+    """EM along the slider: a stack of clouds, one per position, all in the same coordinates."""
 
-    def __init__(self, clouds: Sequence[Cloud], family: Family, effort: dict[str, float]) -> None:
+    def __init__(self, clouds: Cloud, family: Family, effort: dict[str, float]) -> None:
         self.clouds, self.family, self.effort = clouds, family, effort
+        self.n_positions = len(clouds.weights)
+        self._asked: dict[tuple[int, int], tuple[float, float]] = {}
 
-    def run(self, i: int, starts: Students, max_iter: int | None = None) -> tuple[Students, FloatArray]:
-        """Run EM at position ``i``; return the ends and their nats per point."""
-        runs = run_em(
-            self.clouds[i],
-            self.family,
-            starts,
-            tolerance=self.effort["tolerance"],
-            max_iter=max_iter or int(self.effort["max_iter"]),
-        )
-        return runs.students, runs.log_likelihood
+    def run(
+        self,
+        where: Sequence[int] | NDArray[np.intp],
+        starts: Students,
+        max_iter: int | None = None,
+        progress: Progress = _unheard,
+    ) -> tuple[Students, FloatArray]:
+        """Run EM from start s at position ``where[s]``, some together; return the ends and their nats per point."""
+        ends, scores = [], []
+        for first in range(0, len(where), _TOGETHER):
+            some = slice(first, first + _TOGETHER)
+            runs = run_em(
+                self.clouds[where[some]],
+                self.family,
+                starts[some],
+                tolerance=self.effort["tolerance"],
+                max_iter=max_iter or int(self.effort["max_iter"]),
+            )
+            ends.append(runs.students)
+            scores.append(runs.log_likelihood)
+            progress(min(1.0, (first + _TOGETHER) / len(where)))
+        return stacked(ends), np.concatenate(scores)
 
-    def along_the_slider(self, cold: Iterable[Sequence[GaussianMixture]], progress: Progress) -> Students:
+    def along_the_slider(self, cold: Sequence[Sequence[GaussianMixture]], progress: Progress) -> Students:
         """The best student of each position, from its own starts and from its neighbours' students."""
-        n = len(self.clouds)
-        best: list[Students] = []
-        reached: list[float] = []
-        for i, starts in enumerate(cold):
-            if starts:
-                ends, scores = self.run(i, Students.of(starts, self.clouds[i], self.family), max_iter=_LOOK)
-                ends, scores = self.run(i, ends[best_of(scores, 1)])
-            else:
-                ends, scores = self.run(i, best[i - 1])
-            best.append(ends)
-            reached.append(float(scores[0]))
-            progress(0.7 * (i + 1) / n)
-        sweeps = int(self.effort["sweeps"])
+        best, reached = self._from_own_starts(cold, lambda fraction: progress(0.7 * fraction))
+        sweeps, quiet = int(self.effort["sweeps"]), 0
         for sweep in range(sweeps):
-            forward = sweep % 2 == 0
-            order = range(1, n) if forward else range(n - 2, -1, -1)
-            changed = sum(self._try_neighbour(i, i - 1 if forward else i + 1, best, reached) for i in order)
+            quiet = 0 if self._sweep(best, reached, forward=sweep % 2 == 0) else quiet + 1
             progress(0.7 + 0.3 * (sweep + 1) / sweeps)
-            if sweep >= 1 and not changed:
+            if quiet == 2:
                 break
-        return stacked(best)
+        return _in_line(best)
 
-    def _try_neighbour(self, i: int, neighbour: int, best: list[Students], reached: list[float]) -> bool:
-        """Continue the neighbour's student to position ``i``; keep it if it is better (from the left: as good)."""
-        best[i] = _aligned(best[i], best[neighbour])
-        if _steady(best[i], best[neighbour]):
-            return False
-        ends, scores = self.run(i, best[neighbour])
-        gain = float(scores[0]) - reached[i]
-        needed = -_TIE if neighbour < i else _TIE  # equally good: continue from the left
-        if gain < needed or _same(ends, best[i]):
-            return False
-        best[i], reached[i] = ends, float(scores[0])
-        return True
+    def _from_own_starts(
+        self, cold: Sequence[Sequence[GaussianMixture]], progress: Progress
+    ) -> tuple[list[Students], list[float]]:
+        """Run each position's own starts; positions without any carry on from the one before, all in step."""
+        where = np.array([i for i, starts in enumerate(cold) if starts])
+        owners = np.repeat(where, [len(cold[i]) for i in where])
+        starts = Students.of([start for own in cold for start in own], self.clouds, self.family)
+        looked, scores = self.run(owners, starts, _LOOK, lambda fraction: progress(0.4 * fraction))
+        guesses = looked[[np.flatnonzero(owners == i)[best_of(scores[owners == i], 1)[0]] for i in where]]
+        best: dict[int, Students] = {}
+        reached: dict[int, float] = {}
+        while where.size:
+            ends, scores = self.run(where, guesses)
+            best |= {int(i): ends[[s]] for s, i in enumerate(where)}
+            reached |= dict(zip(where.tolist(), scores.tolist(), strict=True))
+            progress(0.4 + 0.6 * len(best) / len(cold))
+            onward = [s for s, i in enumerate(where) if i + 1 < len(cold) and not cold[i + 1]]
+            where, guesses = where[onward] + 1, ends[onward]
+        return [best[i] for i in range(len(cold))], [reached[i] for i in range(len(cold))]
+
+    def _sweep(self, best: list[Students], reached: list[float], *, forward: bool) -> int:
+        """Let all positions try their neighbours' students, stretches of ten in step; count those that changed."""
+        step = 1 if forward else -1
+        changed = 0
+        for offset in range(_STRETCH)[::step]:
+            where = range(offset, self.n_positions, _STRETCH)
+            changed += self._try_neighbours([i for i in where if 0 <= i - step < self.n_positions], step, best, reached)
+        return changed
+
+    def _try_neighbours(self, where: list[int], step: int, best: list[Students], reached: list[float]) -> int:
+        """Continue the students of ``where - step`` at ``where``; keep what is better (from the left: as good)."""
+        for i in where:
+            best[i] = _aligned(best[i], best[i - step])
+        where = [i for i in where if self._worth_asking(i, step, reached) and not _steady(best[i], best[i - step])]
+        if not where:
+            return 0
+        needed = -_TIE if step > 0 else _TIE  # equally good: continue from the left
+        ends, scores = self.run(where, stacked([best[i - step] for i in where]))
+        changed = 0
+        for s, i in enumerate(where):
+            if scores[s] - reached[i] >= needed and not _same(ends[[s]], best[i]):
+                best[i], reached[i] = ends[[s]], float(scores[s])
+                changed += 1
+        return changed
+
+    def _worth_asking(self, i: int, step: int, reached: list[float]) -> bool:
+        """Say whether position ``i`` or its neighbour has changed, and so its likelihood, since this was asked last."""
+        now = reached[i], reached[i - step]
+        before, self._asked[i, step] = self._asked.get((i, step)), now
+        return before != now
 
     def each(self, guesses: Students, progress: Progress) -> Students:
-        """Settle every position's student, from its guess and what settling moved its neighbour by."""
+        """Settle every position's student, some together, from its guess and what settling moved the last ones by."""
+        packed, stretch = guesses.packed(), np.cumsum([0, *(not _steady(one, other) for one, other in _pairs(guesses))])
         ends: list[Students] = []
-        for i in range(len(self.clouds)):
-            guess = guesses[[i]]
-            if i and _steady(guesses[[i - 1]], guess):
-                moved_by = ends[-1].packed() - guesses[[i - 1]].packed()
-                guess = guess.unpacked(guess.packed() + moved_by)
-            ends.append(self.run(i, guess)[0])
-            progress((i + 1) / len(self.clouds))
+        moved_by = np.zeros_like(packed[0])
+        for first in range(0, self.n_positions, _TOGETHER):
+            some = np.arange(first, min(first + _TOGETHER, self.n_positions))
+            alike = stretch[some] == stretch[max(0, first - 1)]
+            ends.append(self.run(some, guesses.unpacked(packed[some] + alike[:, None] * moved_by))[0])
+            moved_by = ends[-1].packed()[-1] - packed[some[-1]]
+            progress((some[-1] + 1) / self.n_positions)
         return stacked(ends)
 
     def switches(self, students: Students) -> NDArray[np.bool_]:
         """(P,): at i, continuing i - 1 does not lead to i's student, or continuing i does not lead back."""
-        switched = np.zeros(len(self.clouds), dtype=bool)
-        for i in range(1, len(self.clouds)):
-            if not _steady(students[[i - 1]], students[[i]], faint=False):
-                there, _ = self.run(i, students[[i - 1]])
-                back, _ = self.run(i - 1, students[[i]])
-                switched[i] = not (_same(there, students[[i]]) and _same(back, students[[i - 1]]))
+        unsteady = [i for i, pair in enumerate(_pairs(students), start=1) if not _steady(*pair, faint=False)]
+        switched = np.zeros(self.n_positions, dtype=bool)
+        if not unsteady:
+            return switched
+        there, _ = self.run(unsteady, students[[i - 1 for i in unsteady]])
+        back, _ = self.run([i - 1 for i in unsteady], students[unsteady])
+        for s, i in enumerate(unsteady):
+            switched[i] = not (_same(there[[s]], students[[i]]) and _same(back[[s]], students[[i - 1]]))
         return switched
 
     def jumps(self, students: Students) -> NDArray[np.bool_]:
         """(P,): where a step is seen as a jump. On points the target itself moves in small jumps."""
-        pairs = ((students[[i - 1]], students[[i]]) for i in range(1, len(self.clouds)))
-        jumped = [not _steady(one, other, _JUMP, faint=False) for one, other in pairs]
-        return np.array([False, *jumped])
+        return np.array([False, *(not _steady(one, other, _JUMP, faint=False) for one, other in _pairs(students))])
 
     def at_switches(self, students: Students) -> tuple[Students, NDArray[np.bool_]]:
         """Let the students on both sides of each switch compete around it; return who won, and the switches."""
         switched = self.switches(students)
-        best = [students[[i]] for i in range(len(self.clouds))]
-        reached = [float(log_likelihood(c, s, c.weights)[0]) for c, s in zip(self.clouds, best, strict=True)]
+        best = [students[[i]] for i in range(len(students))]
+        reached = log_likelihood(self.clouds, students).tolist()
         changed = False
         for i in np.flatnonzero(switched).tolist():
-            for order, step in ((range(i, len(best)), -1), (range(i - 1, -1, -1), 1)):
+            ahead, back = range(i, len(best))[:_STRETCH], range(i - 1, -1, -1)[:_STRETCH]
+            for order, step in ((ahead, 1), (back, -1)):
                 for j in order:
-                    if not self._try_neighbour(j, j + step, best, reached):
+                    if not self._try_neighbours([j], step, best, reached):
                         break
                     changed = True
-        for i in range(1, len(best)):
-            best[i] = _aligned(best[i], best[i - 1])
-        winners = stacked(best)
+        winners = _in_line(best)
         return winners, self.switches(winners) if changed else switched
+
+
+def _in_line(best: list[Students]) -> Students:
+    """One batch, in which component k keeps its identity from position to position."""
+    line = best[:1]
+    for student in best[1:]:
+        line.append(_aligned(student, line[-1]))
+    return stacked(line)
+
+
+def _pairs(students: Students) -> list[tuple[Students, Students]]:
+    """Each position's student and the next one's."""
+    return [(students[[i]], students[[i + 1]]) for i in range(len(students) - 1)]
 
 
 def _same(one: Students, other: Students) -> bool:

@@ -67,8 +67,8 @@ def error_of(products: FloatArray, tolerance: float) -> float:
     equal at 1/4 and 3/4), and never to halves and thirds at once. The last step itself must be small too
     (20 tolerances), in case a smooth part hides a small rough one behind it.
     """
-    value = float(products.sum())
-    halves, thirds, quarters = (max(abs(c - value) for c in _every(products, step)) for step in (2, 3, 4))
+    value, folded = float(products.sum()), _folded(products)
+    halves, thirds, quarters = (max(abs(c - value) for c in _every(folded, step)) for step in (2, 3, 4))
     if halves > 20 * tolerance:
         return halves
     return max(_continued(halves, quarters, 2), _continued(thirds, quarters, 3))
@@ -108,11 +108,19 @@ def _weighted_values(
     return np.asarray(weights * values)
 
 
-def _every(products: FloatArray, step: int) -> list[float]:
+def _folded(products: FloatArray) -> FloatArray:
+    """Whole blocks laid over each other and summed: (BLOCK,) or (BLOCK, BLOCK), all that coarser rules depend on."""
+    for axis in range(products.ndim):
+        ahead = products.shape[:axis]
+        products = products.reshape(*ahead, -1, BLOCK, *products.shape[axis + 1 :]).sum(axis=axis)
+    return products
+
+
+def _every(folded: FloatArray, step: int) -> list[float]:
     """Sums of the step^D rules of ``step`` times the spacing that the grid contains."""
-    share = step**products.ndim
-    starts = itertools.product(range(step), repeat=products.ndim)
-    return [share * float(products[tuple(slice(s, None, step) for s in start)].sum()) for start in starts]
+    share = step**folded.ndim
+    starts = itertools.product(range(step), repeat=folded.ndim)
+    return [share * float(folded[tuple(slice(s, None, step) for s in start)].sum()) for start in starts]
 
 
 class Field:

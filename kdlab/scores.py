@@ -91,13 +91,20 @@ class _TruthGrid:
         self.mass = np.exp(self.log_density) * spacing**truth.dim
         self.members = np.exp(joint) * spacing**truth.dim
         self.counts = counts
+        self._latest: tuple[GaussianMixture | None, FloatArray] = (None, self.mass)
+
+    def _scores(self, student: GaussianMixture) -> FloatArray:
+        """The student's log-density at the nodes; recall and coverage ask for it one after the other."""
+        if self._latest[0] is not student:
+            self._latest = student, student.log_prob(self.nodes)
+        return self._latest[1]
 
     def mean_of(self, student: GaussianMixture) -> float | None:
-        products = (self.mass * student.log_prob(self.nodes)).reshape(self.counts)
+        products = (self.mass * self._scores(student)).reshape(self.counts)
         return float(products.sum()) if error_of(products, _TOLERANCE) <= _TOLERANCE else None
 
     def coverage(self, student: GaussianMixture) -> FloatArray:
-        covered = student.log_prob(self.nodes) >= math.log(COVERED_DENSITY) + self.log_density
+        covered = self._scores(student) >= math.log(COVERED_DENSITY) + self.log_density
         return np.asarray(self.members @ covered / self.members.sum(axis=1))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def test_a_step_is_the_textbooks(dim: int, covariance: Any) -> None:
     cloud = cloud_of(points, weights, cross=covariance == "full")
     before = students(cloud, family, 1)
     model = before.model(0, cloud)
-    after, reached = em_step(cloud, family, before, weights)
+    after, reached = em_step(cloud, family, before)
     new = after.model(0, cloud)
     shares = model.responsibilities(points) * weights[:, None]
     for k in range(3):
@@ -62,7 +63,7 @@ def test_the_likelihood_is_the_models_own(covariance: Any) -> None:
     cloud = even(points, cross=covariance == "full")
     several = students(cloud, Family(covariance), 4)
     expected = [several.model(s, cloud).log_prob(points).mean() for s in range(4)]
-    np.testing.assert_allclose(log_likelihood(cloud, several, cloud.weights), expected, atol=1e-10)
+    np.testing.assert_allclose(log_likelihood(cloud, several), expected, atol=1e-10)
 
 
 @pytest.mark.parametrize("covariance", FAMILIES)
@@ -71,7 +72,7 @@ def test_steps_never_lower_the_likelihood(covariance: Any) -> None:
     cloud, family = even(some_points(1), cross=covariance == "full"), Family(covariance, 1e-3)
     now, path = students(cloud, family, 5), []
     for _ in range(30):
-        now, reached = em_step(cloud, family, now, cloud.weights)
+        now, reached = em_step(cloud, family, now)
         path.append(reached)
     assert (np.diff(path, axis=0) >= -1e-6).all()
 
@@ -84,9 +85,9 @@ def test_leaping_ends_where_plain_steps_do(covariance: Any) -> None:
     runs = run_em(cloud, family, start, tolerance=1e-7, max_iter=2000)
     plain = start
     for _ in range(5000):
-        plain, _ = em_step(cloud, family, plain, cloud.weights)
+        plain, _ = em_step(cloud, family, plain)
     assert runs.converged.all()
-    assert runs.log_likelihood[0] >= log_likelihood(cloud, plain, cloud.weights)[0] - 1e-5
+    assert runs.log_likelihood[0] >= log_likelihood(cloud, plain)[0] - 1e-5
     assert runs.n_iter[0] < 2000
 
 
@@ -94,7 +95,7 @@ def test_the_end_is_a_fixed_point() -> None:
     cloud, family = even(some_points(3)), Family("full", 1e-3)
     runs = run_em(cloud, family, students(cloud, family, 3), tolerance=1e-6, max_iter=3000)
     assert runs.converged.all()
-    again, _ = em_step(cloud, family, runs.students, cloud.weights)
+    again, _ = em_step(cloud, family, runs.students)
     heavy = runs.students.log_weights > math.log(1e-4)
     assert np.abs(again.means - runs.students.means)[heavy].max() < 2e-6
     assert np.abs(again.log_weights - runs.students.log_weights)[heavy].max() < 2e-6
@@ -117,23 +118,40 @@ def test_a_run_that_is_cut_short_says_so() -> None:
     assert (runs.n_iter == 3).all()
 
 
-def test_weights_of_its_own_for_each_start() -> None:
-    """Two starts, two sets of weights: as if each had been run on its own cloud."""
+def test_a_stack_with_weights_of_its_own_for_each_start() -> None:
+    """Two starts, two sets of weights on the same points: as if each had been run on its own cloud."""
     points, rng = some_points(6), np.random.default_rng(2)
     weights = rng.dirichlet(np.ones(len(points)), size=2)
     cloud, family = even(points), Family("diag", 1e-3)
-    several = students(cloud, family, 2)
-    together = run_em(cloud, family, several, tolerance=1e-8, max_iter=3000, weights=weights)
+    stack, several = replace(cloud, weights=weights), students(cloud, family, 2)
+    together = run_em(stack, family, several, tolerance=1e-8, max_iter=3000)
     for s in range(2):
+        alone = run_em(stack[s], family, several[[s]], tolerance=1e-8, max_iter=3000)
+        assert together.log_likelihood[s] == pytest.approx(alone.log_likelihood[0], abs=1e-8)
         model = together.students.model(s, cloud)
         assert together.log_likelihood[s] == pytest.approx(float(weights[s] @ model.log_prob(points)), abs=1e-9)
+
+
+@pytest.mark.parametrize("covariance", FAMILIES)
+def test_a_stack_with_points_of_its_own_for_each_start(covariance: Any) -> None:
+    """Student s meets cloud s, also after the others have ended."""
+    clouds = [even(some_points(seed), cross=covariance == "full") for seed in (1, 2, 3)]
+    clouds = [replace(cloud, shift=clouds[0].shift, scale=clouds[0].scale) for cloud in clouds]
+    layers = {name: np.stack([getattr(cloud, name) for cloud in clouds]) for name in ("points", "weights", "features")}
+    stack, family = replace(clouds[0], **layers), Family(covariance, 1e-3)
+    several = students(clouds[0], family, 3)
+    together = run_em(stack, family, several, tolerance=1e-7, max_iter=3000)
+    assert len(set(together.n_iter.tolist())) > 1
+    for s, cloud in enumerate(clouds):
+        alone = run_em(cloud, family, several[[s]], tolerance=1e-7, max_iter=3000)
+        assert together.log_likelihood[s] == pytest.approx(alone.log_likelihood[0], abs=1e-6)
 
 
 def test_a_component_left_without_mass_keeps_its_place() -> None:
     cloud, family = even(some_points(7)), Family("diag")
     far = GaussianMixture([0.5, 0.5], [[0.0, 0.0], [500.0, 500.0]], [np.eye(2), 0.01 * np.eye(2)])
     before = Students.of([far], cloud, family)
-    after, _ = em_step(cloud, family, before, cloud.weights)
+    after, _ = em_step(cloud, family, before)
     np.testing.assert_array_equal(after.means[0, 1], before.means[0, 1])
     np.testing.assert_array_equal(after.covariances[0, 1], before.covariances[0, 1])
     assert np.exp(after.log_weights).sum() == pytest.approx(1.0, abs=1e-12)

@@ -80,6 +80,14 @@ def test_students_are_as_good_as_cold_fits_with_many_starts(name: str, k: int, c
         assert target.expected_log_prob(path.model(i)).value >= cold.log_likelihood - 1e-3
 
 
+def test_a_slider_may_begin_anywhere() -> None:
+    """The target is the tempered teacher, whatever the first position."""
+    teacher = make_scene("line").teacher
+    path = solve_path(teacher, 2, "diag", np.array([5.0, 5.2]))
+    cold = fit_mixture(teacher.tempered(5.0), 2)
+    assert teacher.tempered(5.0).expected_log_prob(path.model(0)).value >= cold.log_likelihood - 1e-3
+
+
 def test_a_path_is_the_same_every_time_and_says_how_far_it_is() -> None:
     teacher, betas, heard = make_scene("line").teacher, positions(25), []
     first = solve_path(teacher, 2, "diag", betas, heard.append)
