@@ -6,6 +6,7 @@ second or two; what is drawn, printed or asserted afterwards all comes from the 
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -286,7 +287,7 @@ def _make(settings: Settings, betas: FloatArray, progress: Callable[[float], Non
 
 
 def _jumps(values: FloatArray) -> NDArray[np.bool_]:
-    """(P,): where a step is over 0.1 nats and four times the median of the eight steps around it.
+    """(P,): where a step is over 0.1 nats and four times the median of the eight around it, or both beside it.
 
     A component too light for the likelihood to hold in place may change its place; recall feels that.
     """
@@ -294,7 +295,9 @@ def _jumps(values: FloatArray) -> NDArray[np.bool_]:
     jumps = np.zeros(len(values), dtype=bool)
     for i, step in enumerate(steps):
         around = np.delete(steps[max(0, i - 4) : i + 5], min(i, 4))
-        jumps[i + 1] = bool(around.size) and bool(step > max(_JUMP, 4 * float(np.median(around))))
+        beside = np.delete(steps[max(0, i - 1) : i + 2], min(i, 1))
+        usual = min(np.median(around), beside.max()) if around.size else math.inf
+        jumps[i + 1] = bool(step > max(_JUMP, 4 * float(usual)))
     return jumps
 
 
