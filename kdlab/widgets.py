@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import math
-import pathlib
 import threading
 import traceback
 from collections import OrderedDict
@@ -23,11 +22,11 @@ from matplotlib.figure import Figure
 
 from kdlab import experiments, plots
 from kdlab.experiments import Ladder, Position, Settings
+from kdlab.frontend import STYLE_SHEET, front_end
 from kdlab.ladders import N_POSITIONS
 
 __all__ = ["TeacherEntropyView", "payload", "show"]
 
-_STATIC = pathlib.Path(__file__).parent / "static"
 _FIELDS = ("scene", "n_components", "covariance", "samples", "seed")
 _KEPT = 24  # ladders remembered per view, each about 100 kB on the page
 _LABELS: dict[str, dict[Any, str]] = {
@@ -55,8 +54,8 @@ class TeacherEntropyView(anywidget.AnyWidget):
     Traits are what Python and the page share; static/view.js says what each is for.
     """
 
-    _esm = _STATIC / "view.js"
-    _css = _STATIC / "view.css"
+    _esm = front_end("view.js")
+    _css = STYLE_SHEET
 
     ladder = traitlets.Dict().tag(sync=True)
     choices = traitlets.Dict().tag(sync=True)

@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from chromium import launched  # noqa: E402
 
 from kdlab import experiments, widgets  # noqa: E402
+from kdlab.frontend import STYLE_SHEET, front_end  # noqa: E402
 
 TARGET = ROOT / "notebooks" / "figures" / "live.png"
 SETTINGS = {"scene": "ring", "n_components": 2}
@@ -38,11 +39,10 @@ def main() -> None:
     """Draw the view, crop the picture to it, and write it."""
     view = widgets.show(experiments.teacher_entropy(**SETTINGS))
     view.beta = BETA
-    static = Path(widgets.__file__).parent / "static"
     with launched() as browser:
         page = browser.new_page(viewport={"width": 976, "height": 800}, device_scale_factor=2, color_scheme="light")
-        page.set_content(f"<style>{(static / 'view.css').read_text('utf-8')}</style>")
-        page.evaluate(SHOW, [(static / "view.js").read_text("utf-8"), view.get_state(TRAITS)])
+        page.set_content(f"<style>{STYLE_SHEET.read_text('utf-8')}</style>")
+        page.evaluate(SHOW, [front_end("view.js"), view.get_state(TRAITS)])
         picture = page.locator(".kdlab-view").screenshot()
     few = Image.open(io.BytesIO(picture)).convert("RGB").quantize(256, dither=Image.Dither.NONE)
     TARGET.parent.mkdir(exist_ok=True)

@@ -9,7 +9,6 @@ import statistics
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,10 +17,9 @@ from fake_ladder import fake_ladder
 from playwright.sync_api import Page, expect
 
 from kdlab import widgets
+from kdlab.frontend import STYLE_SHEET, front_end
 
 pytestmark = pytest.mark.browser
-
-STATIC = Path(widgets.__file__).parent / "static"
 
 # The stand-in behaves as a widget's model does in JupyterLab: `set` tells listeners only of changes.
 HTML = """<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="view.css">
@@ -52,8 +50,8 @@ window.ready = true;
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     files = {"/": ("text/html", HTML)}
-    files["/view.js"] = ("text/javascript", (STATIC / "view.js").read_text("utf-8"))
-    files["/view.css"] = ("text/css", (STATIC / "view.css").read_text("utf-8"))
+    files["/view.js"] = ("text/javascript", front_end("view.js"))
+    files["/view.css"] = ("text/css", STYLE_SHEET.read_text("utf-8"))
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:  # noqa: N802

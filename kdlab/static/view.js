@@ -4,8 +4,7 @@
  * Python sends a ladder once: a slider's positions, and for each of them every number there is to show. From then on this
  * file draws any position by itself, so the slider answers within one frame with the kernel busy, stopped or gone.
  *
- * How it is built, from the top down:
- *   small tools        make elements, format numbers
+ * How it is built, from the top down (small tools that every picture needs stand in tools.js, which is put before this):
  *   checkLadder        a broken ladder is refused with a sentence, never half drawn
  *   buildSpace1d/2d, buildPlane    create a ladder's elements once and return draw(index), which only sets attributes
  *   buildPage          the controls and the empty frames
@@ -29,56 +28,16 @@ const LABELS = {
   seed: ["seed", "seed of the random draw"],
 };
 const ROLES = { truth: "p* truth", teacher: "p′ teacher", direct: "p″ direct", distilled: "p″ distilled" };
-const FRAME = { width: 440, left: 58, right: 428, top: 12, bottom: 348, height: 396 }; // svg units of both panels
 
-// ---------------------------------------------------------------- small tools
-
-/** Set attributes; `text` is the text content. Works for HTML and SVG alike. */
-function set(element, attributes) {
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name === "text") element.textContent = value;
-    else element.setAttribute(name, value);
-  }
-  return element;
-}
-
-/** Make an HTML element inside `parent`. */
-function html(parent, tag, attributes = {}) {
-  return parent.appendChild(set(document.createElement(tag), attributes));
-}
-
-/** Make an SVG element inside `parent`. */
-function svg(parent, tag, attributes = {}) {
-  return parent.appendChild(set(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes));
-}
-
-/** A number with a real minus sign, and none before zero. */
-const number = (value, decimals = 2) => value.toFixed(decimals).replace(/^-(?=.*[1-9])/, "−").replace(/^-/, "");
-
-/** One decimal place of an svg unit is finer than any screen and keeps attributes short. */
-const round = (value) => Math.round(value * 10) / 10;
+// ---------------------------------------------------------------- names and places
 
 /** The name of a group of settings, for looking up ladders that are already here. */
 const nameOf = (settings) => FIELDS.map((field) => settings[field]).join("|");
-
-/** A straight map from [d0, d1] to [r0, r1]. */
-const scale = ([d0, d1], [r0, r1]) => (value) => r0 + ((value - d0) / (d1 - d0)) * (r1 - r0);
 
 /** The position of the beta nearest to `target`; on a logarithmic ladder, nearest as a ratio. */
 function nearest(betas, target) {
   const away = betas.map((beta) => Math.abs(Math.log(beta / target)));
   return away.indexOf(Math.min(...away));
-}
-
-/** About five round numbers inside [low, high], each with its text; all texts have the same decimals. */
-function ticks([low, high]) {
-  const rough = (high - low) / 5;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
-  const first = Math.ceil(low / step);
-  const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-  const values = Array.from({ length: Math.floor(high / step) - first + 1 }, (_, i) => (first + i) * step);
-  return values.map((value) => [value, number(value, decimals)]);
 }
 
 // ---------------------------------------------------------------- the ladder, checked
@@ -92,16 +51,6 @@ function checkLadder(ladder) {
     ? `${listed(wrong)?.length ?? "no"} entries in "${wrong}" for ${count} positions of beta`
     : NUMBERS.map((name) => notANumber(ladder[name], name)).find(Boolean);
   if (problem) throw new Error(`This ladder cannot be drawn, it has ${problem}. Make it again with experiments.teacher_entropy(...).`);
-}
-
-/** Say where in nested lists and objects something else than a finite number stands; null if nowhere. */
-function notANumber(value, path) {
-  if (value === null || typeof value !== "object") return Number.isFinite(value) ? null : `"${value}" in ${path}`;
-  for (const [key, inner] of Object.entries(value)) {
-    const bad = notANumber(inner, `${path}.${key}`);
-    if (bad) return bad;
-  }
-  return null;
 }
 
 // ---------------------------------------------------------------- the space
@@ -182,16 +131,6 @@ function buildSpace1d(panel, ladder, x, y) {
   };
 }
 
-/** The density of a 1-D mixture at one place. */
-function density(place, weights, means, covariances) {
-  let sum = 0;
-  for (let k = 0; k < weights.length; k += 1) {
-    const variance = covariances[k][0][0];
-    sum += (weights[k] * Math.exp((-0.5 * (place - means[k][0]) ** 2) / variance)) / Math.sqrt(2 * Math.PI * variance);
-  }
-  return sum;
-}
-
 /** A dot at each mode of p*: full where the student covers it, a hollow ring where it is lost. */
 function buildModes(panel, ladder, x, y) {
   const marks = ladder.truth.means.map((mean) => // in 1-D on the base line, where the density is 0
@@ -221,7 +160,7 @@ function buildPlane(panel, ladder) {
   panel.replaceChildren();
   const x = scale(ladder.plane.recall, [FRAME.left, FRAME.right]);
   const y = scale(ladder.plane.precision, [FRAME.bottom, FRAME.top]);
-  buildAxes(panel, ladder, x, y);
+  buildAxes(panel, ladder.plane, ladder.bounds, x, y);
   const at = ladder.recall.map((recall, i) => [round(x(recall)), round(y(ladder.precision[i]))]);
   const paths = pathsTo(at, ladder.switched);
   svg(panel, "path", { class: "kdlab-path-all", d: paths.at(-1) });
@@ -264,29 +203,6 @@ function pathsTo(points, switched) {
   });
 }
 
-function buildAxes(panel, ladder, x, y) {
-  const { left, right, top, bottom } = FRAME;
-  svg(panel, "path", { class: "kdlab-axis", d: `M${left} ${top}V${bottom}H${right}` });
-  for (const [value, text] of ticks(ladder.plane.recall)) {
-    const at = round(x(value));
-    svg(panel, "path", { class: "kdlab-axis", d: `M${at} ${bottom}v4` });
-    svg(panel, "text", { class: "kdlab-tick", x: at, y: bottom + 18, "text-anchor": "middle", text });
-  }
-  for (const [value, text] of ticks(ladder.plane.precision)) {
-    const at = round(y(value));
-    svg(panel, "path", { class: "kdlab-axis", d: `M${left} ${at}h-4` });
-    svg(panel, "text", { class: "kdlab-tick", x: left - 8, y: at + 4, "text-anchor": "end", text });
-  }
-  svg(panel, "text", { class: "kdlab-quiet", x: (left + right) / 2, y: 391, "text-anchor": "middle", text: "recall, nats" });
-  svg(panel, "text", { class: "kdlab-quiet", "text-anchor": "middle", text: "precision, nats",
-    transform: `translate(13 ${(top + bottom) / 2}) rotate(-90)` });
-  const [limit, ceiling] = [round(x(ladder.bounds.recall)), round(y(ladder.bounds.precision))];
-  svg(panel, "path", { class: "kdlab-bound", d: `M${limit} ${top}V${bottom}M${left} ${ceiling}H${right}` });
-  svg(panel, "text", { class: "kdlab-bound-name", x: left + 8, y: ceiling - 6, text: "precision ≤ max log p*" });
-  svg(panel, "text", { class: "kdlab-bound-name", "text-anchor": "end", text: "recall ≤ −H(p*)",
-    transform: `translate(${limit + 14} ${ceiling + 12}) rotate(-90)` });
-}
-
 // ---------------------------------------------------------------- the page
 
 /** All elements of a view, without any numbers yet. */
@@ -303,7 +219,7 @@ function buildPage(choices) {
   page.stage = html(root, "div", { class: "kdlab-stage" });
   page.picture = html(page.stage, "div", { class: "kdlab-picture" });
   const head = html(page.picture, "div", { class: "kdlab-head" });
-  buildKey(head);
+  buildKey(head, ROLES);
   page.numbers = html(head, "span", { class: "kdlab-numbers" });
   const panels = html(page.picture, "div", { class: "kdlab-panels" });
   const viewBox = `0 0 ${FRAME.width} ${FRAME.height}`;
@@ -334,15 +250,6 @@ function buildSelect(controls, field, choices) {
   return select;
 }
 
-function buildKey(head) {
-  for (const [role, text] of Object.entries(ROLES)) {
-    const item = html(head, "span", { class: `kdlab-key kdlab-key-${role}` });
-    const sample = svg(item, "svg", { width: 22, height: 10, "aria-hidden": "true" });
-    svg(sample, "path", { d: "M1 5H21" });
-    html(item, "span", { text });
-  }
-}
-
 // ---------------------------------------------------------------- what happens when
 
 class View {
@@ -355,13 +262,11 @@ class View {
     this.onChange();
   }
 
-  /** Connect the controls and the traits. JupyterLab would take arrow keys away from the controls: keep them here. */
+  /** Connect the controls and the traits. */
   listen() {
     const { slider, selects, reset } = this.page;
     slider.addEventListener("input", () => this.moveTo(Number(slider.value)));
-    for (const control of [slider, ...Object.values(selects)]) {
-      control.addEventListener("keydown", (event) => event.stopPropagation());
-    }
+    keepKeys(slider, ...Object.values(selects));
     Object.values(selects).forEach((select) => select.addEventListener("change", () => this.ask(this.chosen())));
     reset.addEventListener("click", () => this.reset());
     this.onChange = () => { this.guard(() => this.follow()); this.update(); };
@@ -511,27 +416,10 @@ class View {
     const message = [this.error, model.get("kernel_error")].filter(Boolean).join("\n");
     page.error.hidden = !message;
     if (page.error.textContent !== message) page.error.textContent = message;
-    this.updatePrediction(prediction, covered);
-  }
-
-  /** Before the guess: the question covers the picture. After it: the guess stands beside what happened. */
-  updatePrediction(prediction, covered) {
-    const { cover, picture, outcome } = this.page;
-    cover.hidden = !covered;
-    picture.inert = covered;
-    picture.classList.toggle("kdlab-covered", covered);
-    outcome.hidden = !prediction || covered;
-    if (!prediction) return;
-    outcome.textContent = `You predicted: ${prediction.guess}. What happened: ${prediction.outcome}`;
-    if (!covered || cover.childElementCount) return;
-    html(cover, "p", { class: "kdlab-question", text: prediction.question });
-    for (const option of prediction.options) {
-      const button = html(cover, "button", { type: "button", text: option });
-      button.addEventListener("click", () => {
-        this.send({ prediction: { ...prediction, guess: option } });
-        this.update();
-      });
-    }
+    showPrediction(page, prediction, (guess) => {
+      this.send({ prediction: { ...prediction, guess } });
+      this.update();
+    });
   }
 }
 
