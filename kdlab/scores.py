@@ -16,7 +16,7 @@ from kdlab.metrics import recall
 from kdlab.mixtures import GaussianMixture, log_sum_exp
 from kdlab.quadrature import BLOCK, Field, TooManyNodes, error_of, expect_gaussian
 
-__all__ = ["COVERED_DENSITY", "COVERED_SHARE", "Judge", "divergences"]
+__all__ = ["COVERED_DENSITY", "COVERED_SHARE", "Judge", "cross_entropies", "divergences"]
 
 FloatArray = NDArray[np.float64]
 
@@ -110,15 +110,27 @@ class _TruthGrid:
 
 def divergences(tempered: list[GaussianMixture], students: list[GaussianMixture]) -> FloatArray:
     """(P,) KL(tempered || student) in nats, to about 1e-6, on one grid for all; components stay in place."""
+    own, under_student = _on_one_grid(tempered, students)
+    return np.maximum(own - under_student, 0.0)
+
+
+def cross_entropies(tempered: list[GaussianMixture], students: list[GaussianMixture]) -> FloatArray:
+    """(P,) -E_{x ~ tempered} [ log student(x) ] in nats, to about 1e-6, on one grid for all."""
+    return -_on_one_grid(tempered, students)[1]
+
+
+def _on_one_grid(tempered: list[GaussianMixture], students: list[GaussianMixture]) -> tuple[FloatArray, FloatArray]:
+    """(P,) twice: the mean of the tempered teacher's own log-density, and of its student's."""
     nodes = node_cloud(tempered[0], 0.45 * narrowest_cut(tempered[0]), 5.5, cross=False)
     grid = nodes.points * nodes.scale + nodes.shift
     rows = tempered[0].component_log_probs(grid).T
-    values = np.empty(len(tempered))
+    own, under_student = np.empty(len(tempered)), np.empty(len(tempered))
     for i, (teacher, student) in enumerate(zip(tempered, students, strict=True)):
         log_density = log_sum_exp(rows + teacher.log_weights[:, None], axis=0)
         mass = np.exp(log_density)
-        values[i] = mass @ (log_density - student.log_prob(grid)) / mass.sum()
-    return np.maximum(values, 0.0)
+        mass /= mass.sum()
+        own[i], under_student[i] = mass @ log_density, mass @ student.log_prob(grid)
+    return own, under_student
 
 
 def _box(model: GaussianMixture, radius: float) -> tuple[FloatArray, FloatArray]:
