@@ -129,3 +129,34 @@ function showPrediction(page, prediction, commit) {
     html(cover, "button", { type: "button", text: option }).addEventListener("click", () => commit(option));
   }
 }
+
+/** What every view does alike: tell Python, and keep its errors. A view that extends this has `update()`. */
+class Live {
+  /** @param model the widget's traits, page_errors among them */
+  constructor(model) {
+    Object.assign(this, { model, error: "" });
+  }
+
+  /** Tell Python. With no kernel there is nobody to tell, and the picture does not mind. */
+  send(values) {
+    try {
+      Object.entries(values).forEach(([name, value]) => this.model.set(name, value));
+      this.model.save_changes();
+    } catch (error) {
+      console.warn("kdlab: the kernel could not be told", error);
+    }
+  }
+
+  /** Run something; show and keep what it throws. */
+  guard(action) {
+    try {
+      action();
+    } catch (error) {
+      console.error(error);
+      this.error = error.message;
+      const kept = this.model.get("page_errors") ?? [];
+      if (kept.at(-1) !== error.message) this.send({ page_errors: [...kept, error.message] });
+      this.update();
+    }
+  }
+}

@@ -252,10 +252,11 @@ function buildSelect(controls, field, choices) {
 
 // ---------------------------------------------------------------- what happens when
 
-class View {
+class View extends Live {
   /** @param model the widget's traits  @param memory {ladders: Map, opened: {settings, beta}}, shared by a widget's views */
   constructor(model, memory) {
-    Object.assign(this, { model, memory, index: 0, frame: 0, telling: 0, ladder: null });
+    super(model);
+    Object.assign(this, { memory, index: 0, frame: 0, telling: 0, ladder: null });
     this.choices = model.get("choices");
     this.page = buildPage(this.choices);
     this.listen();
@@ -367,29 +368,6 @@ class View {
     const { settings, beta } = this.memory.opened;
     this.ask({ ...settings });
     if (this.ladder) this.moveTo(nearest(this.ladder.beta, beta));
-  }
-
-  /** Tell Python. With no kernel there is nobody to tell, and the picture does not mind. */
-  send(values) {
-    try {
-      Object.entries(values).forEach(([name, value]) => this.model.set(name, value));
-      this.model.save_changes();
-    } catch (error) {
-      console.warn("kdlab: the kernel could not be told", error);
-    }
-  }
-
-  /** Run something; show and keep what it throws. */
-  guard(action) {
-    try {
-      action();
-    } catch (error) {
-      console.error(error);
-      this.error = error.message;
-      const kept = this.model.get("page_errors") ?? [];
-      if (kept.at(-1) !== error.message) this.send({ page_errors: [...kept, error.message] });
-      this.update();
-    }
   }
 
   /** Bring everything around the picture up to date: controls, waiting, errors, the prediction. */
