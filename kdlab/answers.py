@@ -1,0 +1,108 @@
+"""What a reader predicted and answered, kept beside the notebook: one plain file, theirs to read and to delete.
+
+The file is `my_answers.json` in the kernel's working directory. It is written when the reader answers and never
+otherwise, and nothing of it goes anywhere. Two notebooks that answer in the very same instant could lose one entry.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["FILE", "AnswersError", "forget", "keep", "read", "record"]
+
+FILE = "my_answers.json"
+_VERSION = 1
+_ABOUT = "Your predictions and answers in kdlab's notebooks. Yours alone: read it, change it or delete it as you like."
+_lock = threading.RLock()  # widget callbacks come from several threads
+_told: set[Path] = set()  # files of which the reader has heard that they cannot be written
+
+
+class AnswersError(Exception):
+    """The answers cannot be read or written; says which file, why, and what to do."""
+
+
+def read(folder: str | Path | None = None) -> dict[str, Any]:
+    """Return what is kept, {key: entry}; empty where there is no file.
+
+    ``folder`` is the kernel's working directory unless said otherwise. Raises AnswersError for a file that is
+    broken or not ours.
+    """
+    path = _path(folder)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise AnswersError(f"{path} cannot be read ({error}). {_ADVICE}") from error
+    version = content.get("kdlab_answers") if isinstance(content, dict) else None
+    if version != _VERSION or not isinstance(content.get("answers"), dict):
+        raise AnswersError(f"{path} is not a file of answers of version {_VERSION}. {_ADVICE}")
+    return dict(content["answers"])
+
+
+_ADVICE = "It was left as it is: move it elsewhere or delete it, then answer again."
+
+
+def record(key: str, entry: Mapping[str, Any], folder: str | Path | None = None) -> None:
+    """Keep ``entry`` (plain JSON) under ``key``, in place of what was there; the rest of the file stays.
+
+    Raises AnswersError where the file is not ours, or the folder cannot be written.
+    """
+    with _lock:
+        _write({**read(folder), key: dict(entry)}, _path(folder))
+
+
+def forget(key: str | None = None, folder: str | Path | None = None) -> None:
+    """Forget one answer, or all of them: then the file is deleted. Raises AnswersError as `record` does."""
+    with _lock:
+        kept = read(folder)
+        rest = {} if key is None else {name: entry for name, entry in kept.items() if name != key}
+        try:
+            if rest:
+                _write(rest, _path(folder))
+            else:
+                _path(folder).unlink(missing_ok=True)
+        except OSError as error:
+            raise AnswersError(f"{_path(folder)} cannot be deleted ({error.strerror}): delete it yourself.") from error
+
+
+def keep(key: str, entry: Mapping[str, Any], folder: str | Path | None = None) -> str:
+    """Record an answer where that is possible; a notebook goes on where it is not.
+
+    Returns the sentence to show: empty if all went well, and from the second failure with the same file on.
+    """
+    path = _path(folder)
+    with _lock:
+        try:
+            record(key, entry, folder)
+        except AnswersError as error:
+            said = path in _told
+            _told.add(path)
+            return "" if said else f"Your answer counts, but it was not kept: {error}"
+        _told.discard(path)
+        return ""
+
+
+def _path(folder: str | Path | None) -> Path:
+    return (Path.cwd() if folder is None else Path(folder)).absolute() / FILE
+
+
+def _write(entries: Mapping[str, Any], path: Path) -> None:
+    """Write the whole file under another name, then rename it: it is never there by half."""
+    text = json.dumps({"kdlab_answers": _VERSION, "about": _ABOUT, "answers": entries}, indent=2, ensure_ascii=False)
+    # A character that is none (half of a surrogate pair) becomes its JSON escape.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace", newline="\n")
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise AnswersError(
+            f"{path} cannot be written ({error.strerror}). Nothing else is affected; "
+            "to have answers kept, open the notebook in a folder of your own."
+        ) from error

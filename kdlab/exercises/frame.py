@@ -1,0 +1,278 @@
+"""What an exercise is, and how an answer is judged. Nothing here draws, and nothing raises for what a reader writes.
+
+The diagnosis of a wrong function is computed: it is run beside the solution and beside each of the known
+mistakes, on the same inputs, and the first whose numbers agree says what happened.
+"""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from kdlab import answers
+from kdlab.metrics import Estimate
+
+__all__ = ["Case", "Choice", "Code", "Exercise", "Verdict", "Wrong"]
+
+Kind = Literal["right", "wrong", "other", "unfinished"]
+Function = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said to an answer. "wrong" is a mistake that we know, "other" one that we do not."""
+
+    kind: Kind
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
+        from kdlab.exercises import cards
+
+        return {"text/plain": self.text, "text/html": cards.verdict(self)}
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A common wrong answer (an option's text, or a function that makes the mistake) and what to say to it.
+
+    ``why``: what was probably done, why it is not so, where to look.
+    """
+
+    answer: str | Function
+    why: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """One input on which functions are compared: ``words`` name it, ``make()`` returns fresh arguments."""
+
+    words: str
+    make: Callable[[], tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """What all kinds of exercises have. ``right`` is said to a right answer: why it is right."""
+
+    id: str
+    title: str
+    task: str
+    hints: tuple[str, ...]
+    right: str
+    wrong: tuple[Wrong, ...]
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        from kdlab.exercises import cards
+
+        return {"text/plain": cards.plain(self), "text/html": cards.page(self)}
+
+    def _kept(self, entry: dict[str, Any], kind: Kind, text: str) -> Verdict:
+        """Keep the answer beside the notebook and return the verdict, with a word where that was not possible."""
+        trouble = answers.keep(f"exercise {self.id}", {"question": self.title, **entry, "right": kind == "right"})
+        return Verdict(kind, f"{text} {trouble}".strip())
+
+
+@dataclass(frozen=True)
+class Choice(_Frame):
+    """A prediction and a reason: one option, ``answer``, is right, and is shown as number ``place``.
+
+    The reason is kept with the answer and not graded: it is there to be read again after the solution.
+    """
+
+    answer: str
+    place: int
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """All options in the order shown."""
+        wrong = [str(one.answer) for one in self.wrong]
+        return (*wrong[: self.place - 1], self.answer, *wrong[self.place - 1 :])
+
+    def check(self, answer: Any, reason: str = "") -> Verdict:
+        """Judge an option, given by its text or by its number (1 for the first)."""
+        option = self.option(answer)
+        if option is None:
+            return Verdict("unfinished", self._ask(answer))
+        entry = {"answer": option, "reason": str(reason)}
+        if option == self.answer:
+            return self._kept(entry, "right", f"Right. {self.right}")
+        why = next(one.why for one in self.wrong if one.answer == option)
+        return self._kept(entry, "wrong", f"Not this one. {why}")
+
+    def option(self, answer: Any) -> str | None:
+        """Return the option that ``answer`` names, None if it names none."""
+        if isinstance(answer, str):
+            wanted = " ".join(answer.split()).casefold().rstrip(".")
+            return next((one for one in self.options if one.casefold().rstrip(".") == wanted), None)
+        if isinstance(answer, int | np.integer) and not isinstance(answer, bool) and 1 <= answer <= len(self.options):
+            return self.options[int(answer) - 1]
+        return None
+
+    def _ask(self, answer: Any) -> str:
+        if answer is None or answer is Ellipsis:
+            return f"Not answered yet: give the number of an option, 1 to {len(self.options)}."
+        return f"{_short(answer)} is not an option here: give the number of one, 1 to {len(self.options)}."
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        from kdlab.exercises import form
+
+        return {**super()._repr_mimebundle_(**kwargs), **form.view(self)}
+
+
+@dataclass(frozen=True)
+class Code(_Frame):
+    """A function of about three lines. ``solution`` is that function, and its own source is what is shown.
+
+    Answers are compared on all ``cases``: they agree within ``tolerance``, absolute, in the unit of the result.
+    ``look`` is said where an answer is neither right nor a known mistake.
+    """
+
+    solution: Function
+    cases: tuple[Case, ...]
+    tolerance: float
+    look: str
+
+    @property
+    def source(self) -> str:
+        """The source of the solution, as a reader may see it after a click."""
+        return textwrap.dedent(inspect.getsource(self.solution)).strip()
+
+    @property
+    def signature(self) -> str:
+        """The first line of the function that the reader writes."""
+        return f"def {self.solution.__name__}{inspect.signature(self.solution)}:"
+
+    def check(self, answer: Any) -> Verdict:
+        """Judge a function that the reader wrote."""
+        found = self._values(answer)
+        if isinstance(found, Verdict):
+            return found
+        entry = {"answer": _source(answer)}
+        if self._same(found, self.solution):
+            return self._kept(entry, "right", f"Right. {self.right}")
+        for one in self.wrong:
+            if callable(one.answer) and self._same(found, one.answer):
+                return self._kept(entry, "wrong", f"Not yet. {one.why}")
+        return self._kept(entry, "other", self._difference(found))
+
+    def _values(self, function: Any) -> list[Any] | Verdict:
+        """Run the reader's function on every case: its results as arrays, or what to say instead."""
+        name = self.solution.__name__
+        if function is None or function is Ellipsis:
+            return Verdict("unfinished", f"Not answered yet: write {name}, and check it again.")
+        if not callable(function):
+            return Verdict(
+                "unfinished", f"This is {_short(function)}, not a function: write check({name}), without calling it."
+            )
+        found = []
+        for case in self.cases:
+            arguments = case.make()
+            refused = self._arguments_refused(function, arguments)
+            if refused:
+                return Verdict("unfinished", refused)
+            try:
+                result = function(*arguments)
+            except (Exception, SystemExit) as error:
+                said = f"{type(error).__name__}: {error}".strip(": ")
+                return Verdict("unfinished", f"Your function stopped with {said}. This was for {case.words}.")
+            wanted = self.solution(*case.make())
+            problem = _problem(result, wanted, name)
+            if problem:
+                return Verdict("unfinished", problem)
+            found.append(_arrays(result))
+        return found
+
+    def _arguments_refused(self, function: Function, arguments: tuple[Any, ...]) -> str:
+        try:
+            takes = inspect.signature(function)
+        except (TypeError, ValueError):
+            return ""  # a function that does not say what it takes will tell when it is called
+        try:
+            takes.bind(*arguments)
+        except TypeError:
+            wanted = inspect.signature(self.solution)
+            return f"{self.solution.__name__} is called with {wanted}, yours takes {takes}: give it the same arguments."
+        return ""
+
+    def _same(self, found: list[Any], function: Function) -> bool:
+        """Say whether a function gives what was found, on every case."""
+        for case, values in zip(self.cases, found, strict=True):
+            wanted = _arrays(function(*case.make()))
+            if not all(np.allclose(a, b, rtol=0, atol=self.tolerance) for a, b in zip(values, wanted, strict=True)):
+                return False
+        return True
+
+    def _difference(self, found: list[Any]) -> str:
+        for case, values in zip(self.cases, found, strict=True):
+            wanted = _arrays(self.solution(*case.make()))
+            if not all(np.allclose(a, b, rtol=0, atol=self.tolerance) for a, b in zip(values, wanted, strict=True)):
+                return f"Not yet. For {case.words} yours gives {_written(values)}, not {_written(wanted)}. {self.look}"
+        raise AssertionError("there is no difference")  # the caller has found one
+
+
+Exercise = Choice | Code
+
+
+# Looking at what a reader's function returns
+
+
+def _arrays(result: Any) -> list[Any]:
+    """A result as float arrays: one, or one for each entry of a tuple."""
+    return [np.asarray(one, dtype=float) for one in (result if isinstance(result, tuple) else (result,))]
+
+
+def _problem(result: Any, wanted: Any, name: str) -> str:
+    """Say what is the matter with a result that cannot be compared; empty if it can be."""
+    if result is None or result is Ellipsis:
+        return f"Not answered yet: {name} returns {'nothing' if result is None else '...'}."
+    if isinstance(result, Estimate):
+        return f"{name} returns an Estimate, and a plain number is wanted: add .value."
+    parts = len(wanted) if isinstance(wanted, tuple) else 1
+    if isinstance(wanted, tuple) and (not isinstance(result, tuple | list) or len(result) != parts):
+        return f"{name} returns {_short(result)}: return {parts} things, with a comma between them."
+    try:
+        arrays = _arrays(tuple(result) if parts > 1 else result)
+    except (TypeError, ValueError):
+        return f"{name} returns {_short(result)}, which is not made of numbers."
+    for one, other in zip(arrays, _arrays(wanted), strict=True):
+        if one.shape != other.shape:
+            return (
+                f"{name} returns {_shape(one)} where {_shape(other)} is wanted: look at what you sum or average over."
+            )
+        if not np.isfinite(one).all():
+            return f"{name} returns {_written([one])}: look for a logarithm of zero or a division by zero."
+    return ""
+
+
+def _shape(array: Any) -> str:
+    return f"an array of shape {array.shape}" if array.ndim else "one number"
+
+
+def _written(arrays: list[Any]) -> str:
+    texts = [np.array2string(one, precision=3, separator=", ", threshold=12) for one in arrays]
+    return " and ".join(" ".join(text.split()) for text in texts)
+
+
+def _short(value: Any) -> str:
+    """A value in a few words, whatever it is."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:
+        text = f"something of type {type(value).__name__}"
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _source(function: Function) -> str:
+    """The reader's own lines, where Python still knows them."""
+    try:
+        return textwrap.dedent(inspect.getsource(function)).strip()
+    except (OSError, TypeError):
+        return str(getattr(function, "__name__", "a function"))
