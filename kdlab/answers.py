@@ -83,7 +83,7 @@ def keep(key: str, entry: Mapping[str, Any], folder: str | Path | None = None) -
         except AnswersError as error:
             said = path in _told
             _told.add(path)
-            return "" if said else f"Your answer counts, but it was not kept: {error}"
+            return "" if said else f"Your answer was not kept: {error}"
         _told.discard(path)
         return ""
 

@@ -20,12 +20,12 @@ import numpy as np
 import traitlets
 from matplotlib.figure import Figure
 
-from kdlab import experiments, plots
+from kdlab import answers, experiments, plots
 from kdlab.experiments import Ladder, Position, Settings
 from kdlab.frontend import STYLE_SHEET, front_end
 from kdlab.ladders import N_POSITIONS
 
-__all__ = ["TeacherEntropyView", "payload", "show"]
+__all__ = ["TeacherEntropyView", "checked_prediction", "committed", "keep_guess", "payload", "show"]
 
 _FIELDS = ("scene", "n_components", "covariance", "samples", "seed")
 _KEPT = 24  # ladders remembered per view, each about 100 kB on the page
@@ -39,7 +39,8 @@ def show(ladder: Ladder, *, predict: Mapping[str, Any] | None = None) -> Teacher
     """Show a ladder as a live picture; in a notebook, make this the last line of a cell.
 
     ``predict`` covers the picture until the reader commits a guess:
-    ``{"question": str, "options": [str, ...], "outcome": str}``. It changes what is seen and no result.
+    ``{"question": str, "options": [str, ...], "outcome": str}``. It changes what is seen and no result. With an
+    ``"id"`` as well, the guess is kept beside the notebook (kdlab.answers) and is there when the cell runs again.
     """
     if not isinstance(ladder, Ladder):
         raise TypeError(
@@ -77,9 +78,10 @@ class TeacherEntropyView(anywidget.AnyWidget):
             ladder=self._keep(ladder),
             settings=_plain_settings(ladder.settings),
             choices=_choices(ladder.settings),
-            prediction=_checked_prediction(predict),
+            prediction=checked_prediction(predict),
         )
         self.observe(self._on_settings, names="settings")
+        self.observe(self._on_prediction, names="prediction")
 
     @traitlets.validate("beta")
     def _check_beta(self, proposal: Mapping[str, Any]) -> float:
@@ -107,17 +109,20 @@ class TeacherEntropyView(anywidget.AnyWidget):
 
     def commit(self, guess: str) -> None:
         """Commit a guess, as a click on one of the options does: the picture is uncovered."""
-        if self.prediction is None:
-            raise ValueError(f"The guess {guess!r} has no question: this view was shown without predict=...")
-        if guess not in self.prediction["options"]:
-            raise ValueError(f"{guess!r} is not among the options: choose one of {self.prediction['options']}.")
-        self.prediction = {**self.prediction, "guess": guess}
+        self.prediction = committed(self.prediction, guess)
 
     def filmstrip(self, betas: Sequence[float] = (1, 2, 5, 20)) -> Figure:
         """The static version: the same ladder at several beta, side by side."""
         return plots.filmstrip(self._shown, betas)
 
     # Answering the page
+
+    def _on_prediction(self, change: Mapping[str, Any]) -> None:
+        """A guess was committed, here or on the page: keep it. Where that fails, the page says so."""
+        trouble = keep_guess(change["new"])
+        if trouble:
+            self._kernel_errors.append(trouble)
+            self.kernel_error = trouble
 
     def _on_settings(self, change: Mapping[str, Any]) -> None:
         """Other settings are wanted: answer at once if their ladder is ready, else start making it."""
@@ -291,7 +296,14 @@ def _choices(settings: Settings) -> dict[str, list[dict[str, Any]]]:
     return offered
 
 
-def _checked_prediction(predict: Mapping[str, Any] | None) -> dict[str, Any] | None:
+# The prediction: what a gate asks, and where its answer is kept
+
+
+def checked_prediction(predict: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return what the page shows of a question, with the guess that was kept for it, if any.
+
+    Raises ValueError for a question without text, options, outcome, or with an id that is no text.
+    """
     if predict is None:
         return None
     missing = [name for name in ("question", "options", "outcome") if not predict.get(name)]
@@ -300,4 +312,43 @@ def _checked_prediction(predict: Mapping[str, Any] | None) -> dict[str, Any] | N
             f"predict={dict(predict)!r} has no usable {', '.join(missing) or 'options'}: give "
             '{"question": "...", "options": ["...", "..."], "outcome": "..."}.'
         )
-    return {**predict, "options": list(predict["options"]), "guess": predict.get("guess")}
+    if not isinstance(predict.get("id", ""), str):
+        raise ValueError(f'The id of a prediction is {predict["id"]!r}: give it a name, such as "02.ring".')
+    prediction = {**predict, "options": list(predict["options"]), "guess": predict.get("guess")}
+    if prediction["guess"] is None:
+        prediction["guess"] = _kept_guess(prediction)
+    return prediction
+
+
+def committed(prediction: Mapping[str, Any] | None, guess: str) -> dict[str, Any]:
+    """Return the prediction with its guess. Raises ValueError where nothing was asked, or for no option."""
+    if prediction is None:
+        raise ValueError(f"The guess {guess!r} has no question: this view was shown without predict=...")
+    if guess not in prediction["options"]:
+        raise ValueError(f"{guess!r} is not among the options: choose one of {prediction['options']}.")
+    return {**prediction, "guess": guess}
+
+
+def keep_guess(prediction: Mapping[str, Any] | None) -> str:
+    """Keep a committed guess beside the notebook, if its question has an id; return what to say where that fails."""
+    if not prediction or not prediction.get("id") or prediction.get("guess") is None:
+        return ""
+    entry = {name: prediction[name] for name in ("question", "options", "guess")}
+    return answers.keep(_key(prediction), entry)
+
+
+def _kept_guess(prediction: Mapping[str, Any]) -> str | None:
+    """The guess kept for this id, if the same options were offered then."""
+    if not prediction.get("id"):
+        return None
+    try:
+        entry = answers.read().get(_key(prediction))
+    except answers.AnswersError:
+        return None  # said when the reader commits a guess: showing a picture must not fail
+    if not isinstance(entry, dict) or entry.get("options") != prediction["options"]:
+        return None
+    return entry["guess"] if entry.get("guess") in prediction["options"] else None
+
+
+def _key(prediction: Mapping[str, Any]) -> str:
+    return f"prediction {prediction['id']}"
