@@ -1,5 +1,5 @@
 /**
- * What every picture of kdlab needs: elements, numbers, scales, the axes of the precision-recall plane, the question
+ * What every picture of kdlab needs: elements, numbers, scales, ellipses, the slider of beta, the axes of the plane, the question
  * that covers a picture.
  *
  * There is no build step. Python puts this text before that of a view (kdlab/frontend.py) and sends the two as one module:
@@ -74,7 +74,61 @@ function keepKeys(...controls) {
   controls.forEach((control) => control.addEventListener("keydown", (event) => event.stopPropagation()));
 }
 
+/** The position of the beta nearest to `target`; on a logarithmic ladder, nearest as a ratio. */
+function nearest(betas, target) {
+  const away = betas.map((beta) => Math.abs(Math.log(beta / target)));
+  return away.indexOf(Math.min(...away));
+}
+
+// ---------------------------------------------------------------- Gaussians in the plane
+
+/** The 1-sigma ellipse of a 2 x 2 covariance: half axes and the angle of the longer one. */
+function axesOf([[a, b], [, d]]) {
+  const middle = (a + d) / 2;
+  const spread = Math.hypot((a - d) / 2, b);
+  return [Math.sqrt(middle + spread), Math.sqrt(Math.max(middle - spread, 0)), Math.atan2(2 * b, a - d) / 2];
+}
+
+/** Put an <ellipse> where a Gaussian is. The angle is negated since y grows downwards on a screen. */
+function placeEllipse(element, mean, covariance, sigmas, x, y, unit) {
+  const [long, short, angle] = axesOf(covariance);
+  const [cx, cy] = [round(x(mean[0])), round(y(mean[1]))];
+  set(element, { cx, cy, rx: round(sigmas * long * unit), ry: round(sigmas * short * unit),
+    transform: `rotate(${round((-angle * 180) / Math.PI)} ${cx} ${cy})` });
+}
+
+/** Line width of a teacher component: beta is seen to empty it. plots.teacher_width is the same rule. */
+const teacherWidth = (weight) => round(0.5 + 4 * Math.sqrt(weight));
+
+/** A dotted line whose dots are as thick as the component is heavy; a component without weight nearly vanishes. */
+function emphasise(element, weight) {
+  const width = teacherWidth(weight);
+  element.style.strokeWidth = width;
+  element.style.strokeDasharray = `0 ${round(1.5 + width * 1.25)}`;
+  element.style.opacity = round(Math.min(1, 0.25 + 3 * weight));
+}
+
 // ---------------------------------------------------------------- what every view shows
+
+/** The slider of beta: its name, value, track and marks, as page.slider, .value and .marks. */
+function buildSlider(page, controls) {
+  const label = html(controls, "label", { class: "kdlab-field kdlab-field-beta" });
+  const name = html(label, "span", { class: "kdlab-label", text: "β, how selective the teacher is  " });
+  page.value = html(name, "span", { class: "kdlab-value" });
+  page.slider = html(label, "input", { class: "kdlab-beta", type: "range", min: 0, max: 0, value: 0,
+    "aria-label": "beta, the teacher's selectivity" });
+  page.marks = html(label, "span", { class: "kdlab-marks", "aria-hidden": "true" });
+}
+
+/** Round values of beta under the slider, where its thumb stands for them. */
+function buildMarks(marks, betas) {
+  marks.replaceChildren();
+  const [low, high] = [betas[0], betas.at(-1)];
+  for (const value of [1, 2, 5, 10, 20, 50, 100].filter((mark) => mark >= low * 0.999 && mark <= high * 1.001)) {
+    const share = Math.log(value / low) / Math.log(high / low);
+    html(marks, "span", { text: value }).style.left = `calc(9px + ${share} * (100% - 18px))`;
+  }
+}
 
 /** The names of the roles, each behind a sample of its line: {role: text}. */
 function buildKey(head, roles) {

@@ -34,12 +34,6 @@ const ROLES = { truth: "p* truth", teacher: "p′ teacher", direct: "p″ direct
 /** The name of a group of settings, for looking up ladders that are already here. */
 const nameOf = (settings) => FIELDS.map((field) => settings[field]).join("|");
 
-/** The position of the beta nearest to `target`; on a logarithmic ladder, nearest as a ratio. */
-function nearest(betas, target) {
-  const away = betas.map((beta) => Math.abs(Math.log(beta / target)));
-  return away.indexOf(Math.min(...away));
-}
-
 // ---------------------------------------------------------------- the ladder, checked
 
 /** Refuse a ladder with a missing field, a wrong length or something else than a number; say which, and what to do. */
@@ -54,24 +48,6 @@ function checkLadder(ladder) {
 }
 
 // ---------------------------------------------------------------- the space
-
-/** The 1-sigma ellipse of a 2 x 2 covariance: half axes and the angle of the longer one. */
-function axesOf([[a, b], [, d]]) {
-  const middle = (a + d) / 2;
-  const spread = Math.hypot((a - d) / 2, b);
-  return [Math.sqrt(middle + spread), Math.sqrt(Math.max(middle - spread, 0)), Math.atan2(2 * b, a - d) / 2];
-}
-
-/** Put an <ellipse> where a Gaussian is. The angle is negated since y grows downwards on a screen. */
-function placeEllipse(element, mean, covariance, sigmas, x, y, unit) {
-  const [long, short, angle] = axesOf(covariance);
-  const [cx, cy] = [round(x(mean[0])), round(y(mean[1]))];
-  set(element, { cx, cy, rx: round(sigmas * long * unit), ry: round(sigmas * short * unit),
-    transform: `rotate(${round((-angle * 180) / Math.PI)} ${cx} ${cy})` });
-}
-
-/** Line width of a teacher component: beta is seen to empty it. plots.teacher_width is the same rule. */
-const teacherWidth = (weight) => round(0.5 + 4 * Math.sqrt(weight));
 
 function buildSpace2d(panel, ladder, x, y) {
   const unit = x(1) - x(0);
@@ -99,14 +75,6 @@ function buildSpace2d(panel, ladder, x, y) {
       element.style.strokeWidth = round((s ? 1.4 : 2.4) * (0.45 + 0.55 * Math.sqrt(student.weights[i][k])));
     }));
   };
-}
-
-/** A dotted line whose dots are as thick as the component is heavy; a component without weight nearly vanishes. */
-function emphasise(element, weight) {
-  const width = teacherWidth(weight);
-  element.style.strokeWidth = width;
-  element.style.strokeDasharray = `0 ${round(1.5 + width * 1.25)}`;
-  element.style.opacity = round(Math.min(1, 0.25 + 3 * weight));
 }
 
 function buildSpace1d(panel, ladder, x, y) {
@@ -230,15 +198,6 @@ function buildPage(choices) {
   page.status = html(page.stage, "div", { class: "kdlab-status", role: "status", hidden: "" });
   page.cover = html(page.stage, "div", { class: "kdlab-cover", hidden: "" });
   return page;
-}
-
-function buildSlider(page, controls) {
-  const label = html(controls, "label", { class: "kdlab-field kdlab-field-beta" });
-  const name = html(label, "span", { class: "kdlab-label", text: "β, how selective the teacher is  " });
-  page.value = html(name, "span", { class: "kdlab-value" });
-  page.slider = html(label, "input", { class: "kdlab-beta", type: "range", min: 0, max: 0, value: 0,
-    "aria-label": "beta, the teacher's selectivity" });
-  page.marks = html(label, "span", { class: "kdlab-marks", "aria-hidden": "true" });
 }
 
 function buildSelect(controls, field, choices) {
@@ -398,16 +357,6 @@ class View extends Live {
       this.send({ prediction: { ...prediction, guess } });
       this.update();
     });
-  }
-}
-
-/** Round values of beta under the slider, where its thumb stands for them. */
-function buildMarks(marks, betas) {
-  marks.replaceChildren();
-  const [low, high] = [betas[0], betas.at(-1)];
-  for (const value of [1, 2, 5, 10, 20, 50, 100].filter((mark) => mark >= low * 0.999 && mark <= high * 1.001)) {
-    const share = Math.log(value / low) / Math.log(high / low);
-    html(marks, "span", { text: value }).style.left = `calc(9px + ${share} * (100% - 18px))`;
   }
 }
 
