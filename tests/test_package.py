@@ -26,6 +26,7 @@ HEAVY = ("IPython", "anywidget", "ipywidgets", "matplotlib", "scipy", "torch", "
 INDEX_NAME = {"pytorch": "torch"}
 # Whom a link in this repository may lead to. Nothing is fetched from anywhere at run time.
 LINKS = {
+    "anywidget.dev",
     "arxiv.org",
     "creativecommons.org",
     "doi.org",
@@ -192,6 +193,14 @@ def test_binder_builds_the_same_environment():
     )
     assert text("binder/start").splitlines()[-1] == 'exec "$@"'
     assert all(os.access(ROOT / "binder" / name, os.X_OK) for name in ("postBuild", "start"))
+    # Any other file there (apt.txt, requirements.txt, ...) would be obeyed as well, or instead.
+    assert {file.name for file in (ROOT / "binder").iterdir()} == {"environment.yml", "postBuild", "start"}
+    assert yaml.safe_load(text("environment.yml"))["channels"] == ["conda-forge", "nodefaults"]
+
+
+def test_the_binder_badge_opens_a_notebook_that_exists():
+    (place,) = re.findall(r"mybinder\.org/v2/\S+\?urlpath=lab/tree/(\S+)", text("README.md"))
+    assert (ROOT / place).is_file(), place
 
 
 # What the README promises.
