@@ -1,0 +1,366 @@
+/**
+ * kdlab's picture of a bell placed by hand: p* and one Gaussian on the left, what it is worth on the right.
+ *
+ * The bell is drawn here, within a frame, with or without a kernel. Its precision and recall come from Python, which
+ * computes them exactly: one question at a time is under way, about the newest position. Every answer carries the
+ * position it belongs to; until the one for the bell on the screen is here, the old numbers and their dot are pale.
+ *
+ * Shared with Python (kdlab/hand.py): the TRAITS below and page_errors. `world` never changes. `hand` is where the bell
+ * is, {centre, width}; `answer` is what that is worth, with its texts: no number is formatted twice.
+ */
+
+const TRAITS = ["hand", "answer", "prediction", "kernel_error"]; // whose changes matter here
+const ROLES = { truth: "p* truth", distilled: "p″ your student" };
+const NUMBERS = ["truth", "bounds", "space", "plane", "step", "widths"];
+const KEPT = 200; // positions that the trail remembers
+const PATIENCE = 1000; // ms until the page says that it waits for the kernel
+const GIVE_UP = 4000; // ms until a question counts as lost and the next may be asked
+const LOG_PER_UNIT = Math.log(1000) / (FRAME.bottom - FRAME.top); // dragging from bottom to top: from widest to narrowest
+const CIRCLE = "M-8 0a8 8 0 1 0 16 0a8 8 0 1 0 -16 0Z";
+const ARROW = "M-10 0L6 -9V9Z"; // points to the left
+
+const same = (one, other) => one.centre === other.centre && one.width === other.width;
+const clamp = (value, [low, high]) => Math.min(Math.max(value, low), high);
+
+/** As Python writes a width: two decimals, more where those would say too little. */
+const widthText = (width) => (width < 0.1 ? String(width) : width.toFixed(2));
+
+// ---------------------------------------------------------------- what was tried
+
+/** Remember an answer: in the trail, and as the best so far of what it is best in. */
+function remember(memory, answer) {
+  const late = memory.stale && same(memory.stale, answer); // asked before Reset: it belongs to what was forgotten
+  memory.stale = null;
+  if (late) return;
+  memory.trail = [...memory.trail, answer].slice(-KEPT);
+  for (const name of ["precision", "recall"]) {
+    if (!(memory.best[name]?.[name] >= answer[name])) memory.best[name] = answer;
+  }
+}
+
+function forget(memory) {
+  Object.assign(memory, { trail: [], best: {} });
+}
+
+// ---------------------------------------------------------------- the space
+
+function buildSpace(panel, world) {
+  const x = scale(world.space.x, [12, 428]);
+  const y = scale(world.space.y, [FRAME.bottom, FRAME.top]);
+  // A spike is higher than the picture: an inner svg cuts it off at its own edges.
+  const [width, height] = [416, FRAME.bottom - FRAME.top];
+  const inner = svg(panel, "svg", { x: 12, y: FRAME.top, width, height, viewBox: `12 ${FRAME.top} ${width} ${height}` });
+  buildTruth(inner, world, x, y);
+  buildPlaces(panel, world, x);
+  const bell = svg(inner, "path", { class: "kdlab-student-curve" });
+  const span = svg(inner, "path", { class: "kdlab-hand-span" });
+  const words = svg(panel, "text", { class: "kdlab-hand-peak" });
+  const grab = svg(inner, "path", { class: "kdlab-hand-grab" });
+  const grip = svg(panel, "g", { class: "kdlab-hand-grip" });
+  svg(grip, "circle", { r: 11 });
+  svg(grip, "path", { d: "M-7 0H7M0 -7V7M-5 -2L-7 0L-5 2M5 -2L7 0L5 2M-2 -5L0 -7L2 -5M-2 5L0 7L2 5" });
+  svg(panel, "text", { class: "kdlab-quiet", x: 220, y: 391, "text-anchor": "middle",
+    text: "drag the bell:  ↔ moves it   ↑ narrower   ↓ wider" });
+  const draw = ({ centre, width: sigma }) => {
+    const d = bellPath(centre, sigma, x, y);
+    const peak = density(centre, [1], [[centre]], [[[sigma * sigma]]]);
+    const [cx, cy] = [round(x(centre)), round(Math.max(y(peak), FRAME.top))];
+    set(bell, { d });
+    set(grab, { d: `${d}V${FRAME.bottom}Z` });
+    const waist = round(y(peak * Math.exp(-0.5)));
+    set(span, { d: `M${round(x(centre - sigma))} ${waist}H${round(x(centre + sigma))}` });
+    set(grip, { transform: `translate(${cx} ${cy})` });
+    const right = centre > (world.space.x[0] + world.space.x[1]) / 2;
+    set(words, { x: cx + (right ? -18 : 18), y: FRAME.top + 5, "text-anchor": right ? "end" : "start",
+      text: y(peak) < FRAME.top ? `its peak is at ${number(peak, peak < 10 ? 1 : 0)}, above the picture` : "" });
+  };
+  return { draw, grips: [grab, grip], perUnit: 1 / (x(1) - x(0)) };
+}
+
+function buildTruth(panel, { truth, space }, x, y) {
+  const places = Array.from({ length: 241 }, (_, i) => space.x[0] + (i / 240) * (space.x[1] - space.x[0]));
+  const outline = "M" + places.map((place) =>
+    `${round(x(place))} ${round(y(density(place, truth.weights, truth.means, truth.covariances)))}`).join("L");
+  svg(panel, "path", { class: "kdlab-truth-area", d: `${outline}V${FRAME.bottom}H12Z` });
+  svg(panel, "path", { class: "kdlab-truth-line", d: outline });
+}
+
+/** The base line, with places named: "centre -3.00" can be found. */
+function buildPlaces(panel, world, x) {
+  svg(panel, "line", { class: "kdlab-axis", x1: 12, x2: 428, y1: FRAME.bottom, y2: FRAME.bottom });
+  for (const [value, text] of ticks(world.space.x)) {
+    const at = round(x(value));
+    svg(panel, "path", { class: "kdlab-axis", d: `M${at} ${FRAME.bottom}v4` });
+    svg(panel, "text", { class: "kdlab-tick", x: at, y: FRAME.bottom + 18, "text-anchor": "middle", text });
+  }
+}
+
+/** The bell from edge to edge of the picture, with its own places: a spike would fall between those of a fixed grid. */
+function bellPath(centre, sigma, x, y) {
+  const points = Array.from({ length: 241 }, (_, i) => {
+    const place = centre + sigma * (-6 + i / 20);
+    return `${round(x(place))} ${round(y(density(place, [1], [[centre]], [[[sigma * sigma]]])))}`;
+  });
+  return `M${Math.min(12, round(x(centre - 6 * sigma)))} ${FRAME.bottom}L${points.join("L")}` +
+    `L${Math.max(428, round(x(centre + 6 * sigma)))} ${FRAME.bottom}`;
+}
+
+// ---------------------------------------------------------------- the precision-recall plane
+
+function buildPlane(panel, world) {
+  const x = scale(world.plane.recall, [FRAME.left, FRAME.right]);
+  const y = scale(world.plane.precision, [FRAME.bottom, FRAME.top]);
+  buildAxes(panel, world.plane, world.bounds, x, y);
+  const at = (answer) => [round(Math.max(x(answer.recall), FRAME.left)), round(Math.min(y(answer.precision), FRAME.bottom))];
+  const trail = svg(panel, "path", { class: "kdlab-hand-trail" });
+  const dot = svg(panel, "path", { class: "kdlab-student-dot" });
+  const bests = { precision: buildBest(panel, "precision", 0), recall: buildBest(panel, "recall", 20) };
+  return (answer, memory) => {
+    const [cx, cy] = at(answer);
+    const [left, down] = [x(answer.recall) < FRAME.left, y(answer.precision) > FRAME.bottom];
+    const turned = left && down ? -45 : down ? -90 : 0; // the arrow points to where the student is
+    set(dot, { d: left || down ? ARROW : CIRCLE, transform: `translate(${cx} ${cy}) rotate(${turned})`,
+      "data-precision": answer.precision, "data-recall": answer.recall });
+    set(trail, { d: memory.trail.map((tried) => `M${at(tried).join(" ")}h0`).join("") });
+    Object.values(bests).forEach((draw) => draw(memory, at));
+  };
+}
+
+/** The best so far of one of the two numbers: a small triangle in the plane, and what it says in the empty corner. */
+function buildBest(panel, name, lower) {
+  const shape = name === "precision" ? "M-5 4H5L0 -5Z" : "M-4 -5V5L5 0Z"; // up, and to the right
+  const [x, y] = [FRAME.left + 18, FRAME.bottom - 34 + lower];
+  svg(panel, "path", { class: "kdlab-hand-best", d: shape, transform: `translate(${x} ${y - 4})` });
+  const words = svg(panel, "text", { class: "kdlab-hand-best-words", x: x + 12, y });
+  const mark = svg(panel, "path", { class: `kdlab-hand-best kdlab-best-${name}`, d: shape });
+  return (memory, at) => {
+    const best = memory.best[name];
+    mark.toggleAttribute("hidden", !best);
+    if (!best) return;
+    set(mark, { transform: `translate(${at(best).join(" ")})`, "data-value": best[name] });
+    words.textContent = `best ${name} so far: ${best.below[name]} nats below its bound`;
+  };
+}
+
+// ---------------------------------------------------------------- the page
+
+function buildPage(world) {
+  const root = set(document.createElement("div"), { class: "kdlab-view kdlab-by-hand" });
+  const page = { root, title: html(root, "div", { class: "kdlab-title", text: world.title }) };
+  const controls = html(root, "div", { class: "kdlab-controls" });
+  const [low, high] = world.space.x;
+  page.centre = buildRange(controls, "centre", "centre of your student",
+    { min: low, max: high, step: world.step }, ticks(world.space.x).map(([value, text]) => [(value - low) / (high - low), text]));
+  const last = world.widths.length - 1;
+  page.width = buildRange(controls, "width", "width of your student, its standard deviation", { min: 0, max: last, step: 1 },
+    [0.005, 0.05, 0.5, 5].map((width) => [nearest(world.widths, width) / last, width]));
+  page.reset = html(controls, "button", { class: "kdlab-reset", type: "button", text: "Reset" });
+  page.error = html(root, "div", { class: "kdlab-error", role: "alert", hidden: "" });
+  page.stage = html(root, "div", { class: "kdlab-stage" });
+  page.picture = html(page.stage, "div", { class: "kdlab-picture" });
+  const head = html(page.picture, "div", { class: "kdlab-head" });
+  buildKey(head, ROLES);
+  page.numbers = html(head, "span", { class: "kdlab-numbers" });
+  const panels = html(page.picture, "div", { class: "kdlab-panels" });
+  const viewBox = `0 0 ${FRAME.width} ${FRAME.height}`;
+  page.space = svg(panels, "svg", { class: "kdlab-space", viewBox, role: "img", "aria-label": "The truth, and your student over it" });
+  page.plane = svg(panels, "svg", { class: "kdlab-plane", viewBox, role: "img", "aria-label": "The precision-recall plane" });
+  page.outcome = html(page.picture, "p", { class: "kdlab-outcome", hidden: "" });
+  page.sentence = html(page.picture, "p", { class: "kdlab-sentence kdlab-hand-sentence", "aria-live": "polite" });
+  page.status = html(page.picture, "p", { class: "kdlab-hand-status", role: "status" });
+  page.cover = html(page.stage, "div", { class: "kdlab-cover", hidden: "" });
+  return page;
+}
+
+function buildRange(controls, name, long, range, marks) {
+  const label = html(controls, "label", { class: "kdlab-field kdlab-field-beta" });
+  const words = html(label, "span", { class: "kdlab-label", text: `${name}  ` });
+  const value = html(words, "span", { class: "kdlab-value" });
+  const input = html(label, "input", { class: `kdlab-beta kdlab-hand-${name}`, type: "range", ...range, "aria-label": long });
+  const places = html(label, "span", { class: "kdlab-marks", "aria-hidden": "true" });
+  for (const [share, text] of marks) {
+    html(places, "span", { text }).style.left = `calc(9px + ${share} * (100% - 18px))`;
+  }
+  return {
+    input,
+    show(position, text) {
+      if (Number(input.value) !== position) input.value = position;
+      input.setAttribute("aria-valuetext", `${name} ${text}`);
+      value.textContent = text;
+    },
+  };
+}
+
+// ---------------------------------------------------------------- what happens when
+
+class Hand extends Live {
+  /** @param model the widget's traits  @param memory {opened, trail, best, stale}, shared by a widget's views */
+  constructor(model, memory) {
+    super(model);
+    Object.assign(this, { memory, world: model.get("world"), frame: 0, asked: null, patience: 0, hand: model.get("hand") });
+    this.page = buildPage(this.world);
+    this.guard(() => this.build());
+    this.listen();
+    this.guard(() => this.draw());
+    this.update();
+  }
+
+  build() {
+    const bad = NUMBERS.map((name) => notANumber(this.world[name], name)).find(Boolean);
+    if (bad) throw new Error(`This scene cannot be drawn, it has ${bad}. Make it again with hand.by_hand(...).`);
+    this.space = buildSpace(this.page.space, this.world);
+    this.plane = buildPlane(this.page.plane, this.world);
+  }
+
+  listen() {
+    const { centre, width, reset } = this.page;
+    keepKeys(centre.input, width.input);
+    centre.input.addEventListener("input", () => this.move({ ...this.hand, centre: this.snapped(Number(centre.input.value)) }));
+    width.input.addEventListener("input", () => this.move({ ...this.hand, width: this.world.widths[Number(width.input.value)] }));
+    reset.addEventListener("click", () => this.reset());
+    this.space?.grips.forEach((grip) => grip.addEventListener("pointerdown", (event) => this.drag(event, grip)));
+    this.onChange = () => { this.guard(() => this.follow()); this.update(); };
+    TRAITS.forEach((name) => this.model.on(`change:${name}`, this.onChange));
+  }
+
+  /** Let go of the traits when the picture leaves the page. */
+  close() {
+    TRAITS.forEach((name) => this.model.off(`change:${name}`, this.onChange));
+    cancelAnimationFrame(this.frame);
+    clearTimeout(this.patience);
+    clearTimeout(this.lost);
+  }
+
+  /** From pressing a pointer to letting it go: sideways is the centre, up and down the width as a ratio. */
+  drag(event, grip) {
+    event.preventDefault();
+    grip.setPointerCapture(event.pointerId);
+    const { hand, page, world } = this;
+    const unit = FRAME.width / page.space.getBoundingClientRect().width; // svg units in a pixel
+    const follow = ({ clientX, clientY }) => {
+      const aside = (clientX - event.clientX) * unit * this.space.perUnit;
+      const higher = (event.clientY - clientY) * unit * LOG_PER_UNIT;
+      const width = world.widths[nearest(world.widths, hand.width * Math.exp(-higher))];
+      this.move({ centre: this.snapped(hand.centre + aside), width });
+    };
+    const end = () => {
+      grip.removeEventListener("pointermove", follow);
+      ["pointerup", "pointercancel"].forEach((name) => grip.removeEventListener(name, end));
+    };
+    grip.addEventListener("pointermove", follow);
+    ["pointerup", "pointercancel"].forEach((name) => grip.addEventListener(name, end));
+  }
+
+  /** A centre that the slider can stand on. */
+  snapped(centre) {
+    const steps = Math.round(1 / this.world.step);
+    return clamp(Math.round(centre * steps) / steps, this.world.space.x);
+  }
+
+  /** The bell goes somewhere: draw at the next frame, once, however many events came before it; ask what it is worth. */
+  move(hand) {
+    this.hand = hand;
+    this.ask();
+    this.update();
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = 0;
+      this.guard(() => this.draw());
+    });
+  }
+
+  /** Ask Python about the newest position, unless a question is under way: its answer will ask again. */
+  ask() {
+    if (this.asked || same(this.hand, this.model.get("answer"))) return;
+    this.asked = this.hand;
+    clearTimeout(this.lost);
+    this.lost = setTimeout(() => { this.asked = null; this.ask(); }, GIVE_UP);
+    this.send({ hand: this.hand });
+  }
+
+  /** Some trait changed: an answer came, or Python moved the bell. */
+  follow() {
+    const [hand, answer] = ["hand", "answer"].map((name) => this.model.get(name));
+    if (this.asked && (same(this.asked, answer) || !same(this.asked, hand))) { // answered, or Python knows better
+      this.asked = null;
+      clearTimeout(this.lost);
+      this.say(false);
+    }
+    if (hand !== this.told && !this.asked) this.hand = { ...hand };
+    this.told = hand;
+    this.ask();
+    this.draw();
+  }
+
+  /** Draw the bell, and the newest numbers there are. */
+  draw() {
+    const { page, hand, world } = this;
+    if (!this.plane) return;
+    page.centre.show(hand.centre, number(hand.centre));
+    page.width.show(nearest(world.widths, hand.width), widthText(hand.width));
+    page.root.dataset.centre = hand.centre;
+    page.root.dataset.width = hand.width;
+    this.space.draw(hand);
+    const answer = this.model.get("answer");
+    this.plane(answer, this.memory);
+    page.numbers.textContent = answer.numbers;
+    if (page.sentence.textContent !== answer.sentence) page.sentence.textContent = answer.sentence;
+  }
+
+  reset() {
+    const { memory, model } = this;
+    memory.stale = this.asked; // its answer comes too late to count
+    forget(memory);
+    this.error = "";
+    if (same(model.get("answer"), memory.opened)) remember(memory, model.get("answer"));
+    this.move({ ...memory.opened });
+  }
+
+  /** Bring everything around the picture up to date: what is old, errors, the prediction. */
+  update() {
+    const { page, model } = this;
+    const prediction = model.get("prediction");
+    const covered = Boolean(prediction && prediction.guess == null);
+    const waiting = !same(this.hand, model.get("answer"));
+    page.root.setAttribute("aria-busy", waiting);
+    for (const old of [page.numbers, page.sentence, page.plane]) old.classList.toggle("kdlab-old", waiting);
+    this.say(waiting);
+    for (const control of [page.centre.input, page.width.input, page.reset]) control.disabled = covered || !this.plane;
+    const message = [this.error, model.get("kernel_error")].filter(Boolean).join("\n");
+    page.error.hidden = !message;
+    if (page.error.textContent !== message) page.error.textContent = message;
+    showPrediction(page, prediction, (guess) => {
+      this.send({ prediction: { ...prediction, guess } });
+      this.update();
+    });
+  }
+
+  /** Numbers that are long in coming are said to be; short waits are only pale. */
+  say(waiting) {
+    if (waiting === Boolean(this.patience)) return;
+    clearTimeout(this.patience);
+    this.patience = 0;
+    if (!waiting) this.page.status.textContent = "";
+    else {
+      this.patience = setTimeout(() => {
+        this.page.status.textContent = "The bell moves at once. Its numbers wait for the kernel.";
+      }, PATIENCE);
+    }
+  }
+}
+
+/** anywidget calls this once per widget, so what is kept here belongs to one widget and to no other. */
+export default function () {
+  const memory = { opened: null, trail: [], best: {}, stale: null };
+  return {
+    initialize({ model }) {
+      memory.opened = { ...model.get("hand") };
+      remember(memory, model.get("answer"));
+      model.on("change:answer", () => remember(memory, model.get("answer"))); // before any view draws it
+    },
+    render({ model, el }) {
+      const view = new Hand(model, memory);
+      el.append(view.page.root);
+      return () => view.close();
+    },
+  };
+}
