@@ -1,0 +1,117 @@
+"""Pair terms shown in a notebook: the map of components and three matrices that light up as beta moves. No maths."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import anywidget
+import numpy as np
+import traitlets
+
+from kdlab import plots, plots_why
+from kdlab.experiments import Ladder
+from kdlab.frontend import STYLE_SHEET, front_end
+from kdlab.mechanism import Pairs
+
+__all__ = ["PairsView", "show_pairs"]
+
+_DECIMALS = 6
+
+
+def show_pairs(pairs: Pairs) -> PairsView:
+    """Show `mechanism.pairs_along(ladder)` as a live picture; make this the last line of a cell.
+
+    Raises TypeError for anything else, and ValueError for a scene on a line, which has no map.
+    """
+    if not isinstance(pairs, Pairs):
+        raise TypeError(f"{type(pairs).__name__} is not Pairs: pass what kdlab.mechanism.pairs_along(...) returns.")
+    if pairs.ladder.scene.truth.dim != 2:
+        raise ValueError(
+            f"the scene {pairs.ladder.scene.name!r} lives on a line: the map of components is drawn in 2-D"
+        )
+    return PairsView(pairs)
+
+
+class PairsView(anywidget.AnyWidget):
+    """The live matrices. Make it with `show_pairs`; static/pairs.js says what each trait is for."""
+
+    _esm = front_end("pairs.js")
+    _css = STYLE_SHEET
+
+    pairs = traitlets.Dict().tag(sync=True)
+    beta = traitlets.Float(1.0).tag(sync=True)
+    page_errors = traitlets.List(traitlets.Unicode()).tag(sync=True)
+
+    def __init__(self, pairs: Pairs) -> None:
+        self._pairs = pairs
+        super().__init__(pairs=_sent(pairs))
+
+    @traitlets.validate("beta")
+    def _check_beta(self, proposal: Mapping[str, Any]) -> float:
+        beta, betas = float(proposal["value"]), self._pairs.ladder.betas
+        if not betas[0] <= beta <= betas[-1]:
+            raise ValueError(f"beta = {beta} is outside this ladder: choose from {betas[0]:g} to {betas[-1]:g}.")
+        return beta
+
+    @property
+    def errors(self) -> list[str]:
+        """Everything that went wrong on the page; Python has nothing to do once the numbers are sent."""
+        return list(self.page_errors)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the live view, and beside it a PNG of the current position and its sentence."""
+        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
+        sentence = self._pairs.sentences[self._pairs.ladder.index(self.beta)]
+        picture = base64.b64encode(plots.png(plots_why.pair_matrices(self._pairs, [self.beta]))).decode()
+        data = {**data, "image/png": picture, "text/plain": sentence}
+        return data, {**metadata, "image/png": {"alt": sentence}}
+
+
+def _sent(pairs: Pairs) -> dict[str, Any]:
+    """Return the plain numbers that the page draws from."""
+    ladder, order = pairs.ladder, pairs.order
+    teacher = ladder.scene.teacher
+    sent: dict[str, Any] = {
+        name: _plain(getattr(pairs, name)) for name in ("joint_weights", "cross_entropies", "shares")
+    }
+    # Whole: rounded twice, they could differ from the sentence in the last digit.
+    sent |= {name: getattr(pairs, name).tolist() for name in ("jensen", "variational", "exact")}
+    return {
+        **sent,
+        "title": f"{ladder.scene.title}: who pays for whom",
+        "beta": _plain(ladder.betas),
+        "space": _space(ladder),
+        "teacher": {
+            "weights": _plain(np.exp(ladder.teacher_log_weights[:, order])),
+            "means": _plain(teacher.means[order]),
+            "covariances": _plain(teacher.covariances[order]),
+        },
+        "student": {
+            "weights": _plain(np.exp(ladder.student_log_weights)),
+            "means": _plain(ladder.student_means),
+            "covariances": _plain(ladder.student_covariances),
+        },
+        "sentence": list(pairs.sentences),
+    }
+
+
+def _space(ladder: Ladder) -> dict[str, list[float]]:
+    """The limits of a square that holds every ellipse of the map, at one standard deviation, and a number above it."""
+    teacher, corners = ladder.scene.teacher, []
+    for means, covariances in (
+        (teacher.means, teacher.covariances),
+        (ladder.student_means, ladder.student_covariances),
+    ):
+        reach = np.sqrt(np.diagonal(covariances, axis1=-2, axis2=-1))
+        corners += [(means - reach).reshape(-1, 2), (means + reach).reshape(-1, 2)]
+    everything = np.concatenate(corners)
+    low, high = everything.min(axis=0), everything.max(axis=0)
+    centre, half = (low + high) / 2, 0.55 * float((high - low).max())
+    x, y = np.stack([centre - half, centre + half], axis=1)
+    return {"x": _plain(x), "y": _plain(y)}
+
+
+def _plain(values: Any) -> Any:
+    return np.round(np.asarray(values, float), _DECIMALS).tolist()

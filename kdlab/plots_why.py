@@ -1,0 +1,249 @@
+"""Static pictures of why it happens (notebook 03): selectivity, slope, pairs, frontiers, two divergences.
+
+Drawn as in `kdlab.plots`: same roles, no pyplot, and every picture carries its words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from kdlab.experiments import Ladder
+from kdlab.mechanism import Pairs, component_precisions, precision_slope, reverse_student
+from kdlab.mixtures import GaussianMixture
+from kdlab.plots import INK, QUIET, STYLE, Picture
+from kdlab.scenes import Scene
+
+__all__ = ["frontier", "heavier_and_better", "pair_matrices", "selectivity", "two_divergences"]
+
+Floats = NDArray[np.float64]
+
+_TICKS = (1, 2, 5, 10, 20, 50, 100)
+_ASIDE = 0.3  # nats: a direct student farther than this from its distilled twin gets a name of its own
+
+
+def _picture(width: float, height: float, columns: int, words: str, **spacing: Any) -> tuple[Picture, list[Axes]]:
+    made = Picture(figsize=(width, height), dpi=110, facecolor="white")
+    made.words = words
+    made.subplots_adjust(**spacing)
+    return made, [_calm(made.add_subplot(1, columns, n + 1)) for n in range(columns)]
+
+
+def _calm(axes: Axes) -> Axes:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(STYLE["bounds"].colour)
+    axes.tick_params(labelsize=9, color=STYLE["bounds"].colour, labelcolor=QUIET)
+    axes.xaxis.label.set(color=QUIET, size=9)
+    axes.yaxis.label.set(color=QUIET, size=9)
+    return axes
+
+
+def _beta_axis(axes: Axes) -> None:
+    axes.set(xscale="log", xlim=(1, 100), xlabel="β")
+    axes.set_xticks(_TICKS, [str(tick) for tick in _TICKS])
+    axes.minorticks_off()
+
+
+def selectivity(ladder: Ladder) -> Picture:
+    """The teacher's weights against beta, and how many components it effectively uses, beside K''."""
+    first, last = ladder.effective_components[[0, -1]]
+    size = ladder.settings.n_components
+    words = (
+        f"Two panels over β from 1 to 100. Left: the teacher's weights; all but the heaviest fade. Right: its "
+        f"effective components, exp of the weight entropy, fall from {first:.2f} to {last:.2f}; the student has {size}."
+    )
+    made, (weights, used) = _picture(9.2, 2.9, 2, words, left=0.07, right=0.93, bottom=0.18, top=0.88, wspace=0.28)
+    role = STYLE["teacher"]
+    values = np.exp(ladder.teacher_log_weights)
+    weights.plot(ladder.betas, values, color=role.colour, linestyle=role.line, linewidth=2.4)
+    weights.set(ylim=(0, 1.03))
+    weights.set_title("weights of the teacher, α′(β)", fontsize=11, color=INK, loc="left")
+    used.plot(ladder.betas, ladder.effective_components, color=role.colour, linestyle=role.line, linewidth=2.8)
+    used.axhline(size, color=STYLE["distilled"].colour, linewidth=1.4)
+    used.annotate(f"K″ = {size}", (1, size), (4, 0), xycoords=used.get_yaxis_transform(), textcoords="offset points",
+                  color=STYLE["distilled"].colour, fontsize=9, va="center")  # fmt: skip
+    used.set(ylim=(0.8, 1.05 * max(first, size)))
+    used.set_title("effective components, exp(weight entropy)", fontsize=11, color=INK, loc="left")
+    _beta_axis(weights)
+    _beta_axis(used)
+    return made
+
+
+def heavier_and_better(scenes: Sequence[Scene], beta: float = 1.0) -> Picture:
+    """Each teacher component's log-weight against the precision of its own samples; area is its weight at ``beta``.
+
+    The line is the weighted regression: it climbs exactly where precision does.
+    """
+    slopes = [precision_slope(scene.teacher, scene.truth, beta) for scene in scenes]
+    words = "Teacher components as dots, log-weight across and precision of their own samples up. " + " ".join(
+        f"{scene.title}: the line through them {'climbs' if slope > 0 else 'falls'}, slope of precision {slope:.2f}."
+        for scene, slope in zip(scenes, slopes, strict=True)
+    )
+    made, panels = _picture(
+        4.4 * len(scenes), 3.3, len(scenes), words, left=0.09, right=0.98, bottom=0.17, top=0.8, wspace=0.28
+    )
+    for axes, scene, slope in zip(panels, scenes, slopes, strict=True):
+        weights = scene.teacher.tempered(beta).weights
+        logs, scores = scene.teacher.log_weights, component_precisions(scene.teacher, scene.truth)
+        axes.scatter(logs, scores, s=30 + 700 * weights, color=STYLE["teacher"].colour, edgecolor="white", zorder=3)
+        middle = weights @ logs, weights @ scores
+        tilt = slope / float(weights @ (logs - middle[0]) ** 2)
+        ends = np.array([logs.min() - 0.15, logs.max() + 0.15])
+        axes.plot(ends, middle[1] + tilt * (ends - middle[0]), color=QUIET, linewidth=1)
+        axes.margins(0.16, 0.2)
+        axes.locator_params(nbins=5)
+        axes.set(xlabel="log α′: heavier to the right, nats", ylabel="E[log p*] under the component, nats")
+        axes.set_title(scene.title, fontsize=11, color=INK, loc="left", pad=20)
+        text = f"covariance {slope:+.2f}: precision {'rises' if slope > 0 else 'falls'} with β".replace("-", "−")
+        axes.text(0, 1.03, text, transform=axes.transAxes, fontsize=9, color=QUIET)
+    return made
+
+
+def pair_matrices(pairs: Pairs, betas: Sequence[float]) -> Picture:
+    """At each beta, three matrices over (teacher component, student component): (a'), (b') and the best shares.
+
+    (a') and the shares light up with their own value, as on the page; (b') is in nats and stays dark.
+    """
+    indices = [pairs.ladder.index(beta) for beta in betas]
+    height = 0.5 + 1.9 * len(indices)
+    made = Picture(figsize=(8.4, height), dpi=110, facecolor="white")
+    made.words = "\n".join(pairs.sentences[i] for i in indices)
+    for row, i in enumerate(indices):
+        bottom = 1 - (0.5 + 1.9 * (row + 1) - 0.2) / height
+        made.text(0.01, bottom + 1.47 / height, f"β = {pairs.ladder.betas[i]:.3g}", fontsize=11, color=INK)
+        for column, (title, values, form) in enumerate(_columns(pairs, i)):
+            axes = made.add_axes((0.145 + 0.29 * column, bottom, 0.24, 1.3 / height))
+            _matrix(axes, values, values if column != 1 else np.zeros_like(values), form)
+            if row == 0:
+                axes.set_title(title, fontsize=11, color=INK, pad=18)
+    return made
+
+
+def _columns(pairs: Pairs, i: int) -> list[tuple[str, Floats, str]]:
+    return [
+        ("(a′)  α′ α″", pairs.joint_weights[i], "{:.2f}"),
+        ("(b′)  cross-entropy, nats", pairs.cross_entropies[i], "{:.1f}"),
+        ("share of the mass, α′ r", pairs.shares[i], "{:.2f}"),
+    ]
+
+
+def _matrix(axes: Axes, values: Floats, light: Floats, form: str) -> None:
+    """Numbers on cells; the student's colour over grey, as strong as ``light`` (0 to 1)."""
+    k_teacher, k_student = values.shape
+    axes.set(xlim=(0, k_student), ylim=(k_teacher, 0))
+    axes.set_xticks(np.arange(k_student) + 0.5, [f"p″ {k + 1}" for k in range(k_student)])
+    axes.set_yticks(np.arange(k_teacher) + 0.5, [f"p′ {k + 1}" for k in range(k_teacher)])
+    axes.tick_params(length=0, labelsize=8, labelcolor=QUIET, top=True, labeltop=True, bottom=False, labelbottom=False)
+    axes.spines[:].set_visible(False)
+    for (t, s), value in np.ndenumerate(values):
+        alpha, cell = float(light[t, s]), ([s + 0.02, s + 0.98], t + 0.03, t + 0.97)
+        axes.fill_between(*cell, color="#f2f2f2", linewidth=0)
+        axes.fill_between(*cell, color=STYLE["distilled"].colour, alpha=alpha, linewidth=0)
+        ink = "white" if alpha > 0.8 else INK
+        axes.text(s + 0.5, t + 0.5, form.format(value), ha="center", va="center", fontsize=9, color=ink)
+
+
+def frontier(ladders: Sequence[Ladder], lowest_recall: float) -> Picture:
+    """Precision and recall over beta for several K'', direct students as squares, both bounds.
+
+    Paths go on to the left of ``lowest_recall``, where the picture ends. Ladders whose paths coincide share a name.
+    """
+    made, (axes,) = _picture(7.4, 4.6, 1, _frontier_words(ladders), left=0.1, right=0.97, bottom=0.13, top=0.95)
+    _axes_of_frontier(axes, ladders, lowest_recall)
+    groups: dict[tuple[float, ...], list[Ladder]] = {}
+    for ladder in ladders:
+        groups.setdefault((*ladder.precision.round(4), *ladder.recall.round(4)), []).append(ladder)
+    for n, group in enumerate(groups.values()):
+        _one_path(axes, group, 0.35 + 0.65 * (n + 1) / len(groups))
+    return made
+
+
+def _frontier_words(ladders: Sequence[Ladder]) -> str:
+    return "Paths in the precision-recall plane as β goes from 1 to 100. " + " ".join(
+        f"K″ = {one.settings.n_components}: precision {one.precision[0]:.2f} to {one.precision[-1]:.2f}, recall "
+        f"{one.recall[0]:.2f} to {one.recall[-1]:.2f} nats; direct {one.direct_precision:.2f}, {one.direct_recall:.2f}."
+        for one in ladders
+    )
+
+
+def _axes_of_frontier(axes: Axes, ladders: Sequence[Ladder], lowest_recall: float) -> None:
+    first = ladders[0]
+    style: dict[str, Any] = {"color": STYLE["bounds"].colour, "linewidth": 0.8}
+    axes.axhline(first.precision_bound, **style)
+    axes.axvline(first.recall_bound, **style)
+    across, up = axes.get_yaxis_transform(), axes.get_xaxis_transform()
+    text: dict[str, Any] = {"fontsize": 8, "color": QUIET, "textcoords": "offset points"}
+    axes.annotate("precision ≤ max log p*", (0.01, first.precision_bound), (0, 3), xycoords=across, **text)
+    axes.annotate("recall ≤ −H(p*)", (first.recall_bound, 0.02), (3, 0), xycoords=up, rotation=90, va="bottom", **text)
+    key = (("o", STYLE["distilled"], "distilled: dot at β = 1, path to β = 100"), ("s", STYLE["direct"], "direct"))
+    for line, (marker, role, name) in enumerate(key):
+        at = (0.02, 0.13 - 0.06 * line)
+        axes.plot(*at, marker, color=role.colour, markersize=6, transform=axes.transAxes)
+        axes.annotate(name, at, (8, 0), xycoords="axes fraction", va="center", **{**text, "color": INK})
+    low = min(one.precision.min() for one in ladders)
+    length = first.precision_bound - low
+    span = first.recall_bound - lowest_recall
+    axes.set(xlabel="recall, nats", ylabel="precision, nats", xlim=(lowest_recall, first.recall_bound + 0.06 * span))
+    axes.set(ylim=(low - 0.08 * length, first.precision_bound + 0.08 * length))
+
+
+def _one_path(axes: Axes, group: Sequence[Ladder], strength: float) -> None:
+    """A path, a dot with its name where it begins, and the squares of the direct students of the same sizes."""
+    one, role, direct = group[0], STYLE["distilled"], STYLE["direct"]
+    gaps = np.flatnonzero(one.switched)
+    for run in np.split(np.arange(len(one.betas)), gaps):
+        axes.plot(one.recall[run], one.precision[run], color=role.colour, alpha=strength, linewidth=2.2)
+    start = (float(one.recall[0]), float(one.precision[0]))
+    axes.plot(*start, "o", color=role.colour, markersize=10, markeredgecolor="white", zorder=5)
+    name = "K″ = " + " and ".join(str(each.settings.n_components) for each in group)
+    style: dict[str, Any] = {"textcoords": "offset points", "fontsize": 9}
+    if len(group) == 1:
+        axes.annotate(name, start, (9, -4), color=role.colour, ha="left", va="top", **style)
+    else:  # a long name: above the path, away from the bound
+        axes.annotate(name, start, (-8, 5), color=role.colour, ha="right", va="bottom", **style)
+    for each in group:
+        at = (each.direct_recall, each.direct_precision)
+        axes.plot(*at, direct.marker, color=direct.colour, markersize=5.5, markeredgecolor="white", zorder=6)
+        if np.hypot(at[0] - start[0], at[1] - start[1]) > _ASIDE:
+            name = f"direct, K″ = {each.settings.n_components}"
+            axes.annotate(name, at, (-8, 0), color=direct.colour, ha="right", va="center", **style)
+
+
+def two_divergences(target: GaussianMixture, betas: Sequence[float]) -> Picture:
+    """At each beta, the tempered target on a line with its forward-KL student and its reverse-KL student."""
+    tempered = [target.tempered(beta) for beta in betas]
+    forward = [GaussianMixture([1.0], one.mean[None], one.covariance[None]) for one in tempered]
+    reverse = [reverse_student(one) for one in tempered]
+    words = " ".join(
+        f"β = {beta:g}: the forward student is {_centre_and_width(f)}, the reverse student {_centre_and_width(r)}."
+        for beta, f, r in zip(betas, forward, reverse, strict=True)
+    )
+    made, panels = _picture(
+        3.1 * len(betas), 2.7, len(betas), words, left=0.02, right=0.98, bottom=0.16, top=0.86, wspace=0.08
+    )
+    reach = 4 * np.sqrt(target.covariances[:, 0, 0])
+    x = np.linspace((target.means[:, 0] - reach).min(), (target.means[:, 0] + reach).max(), 500)
+    top = 1.08 * max(np.exp(one.log_prob(x[:, None])).max() for one in tempered)
+    drawn = zip(panels, betas, tempered, forward, reverse, strict=True)
+    for n, (axes, beta, one, covering, seeking) in enumerate(drawn):
+        axes.set(yticks=[], ylim=(0, top), xlim=(x[0], x[-1]))
+        axes.spines["left"].set_visible(False)
+        axes.set_title(f"β = {beta:g}", fontsize=11, color=INK, loc="left")
+        teacher, student = STYLE["teacher"], STYLE["distilled"]
+        axes.plot(x, np.exp(one.log_prob(x[:, None])), color=teacher.colour, linestyle=":", linewidth=2.4)
+        axes.plot(x, np.exp(covering.log_prob(x[:, None])), color=student.colour, linewidth=2.2)
+        axes.plot(x, np.exp(seeking.log_prob(x[:, None])), color=INK, linestyle="-.", linewidth=1.4)
+        if n == 0:
+            for line, (name, colour) in enumerate(
+                (("p′ tempered", "#9A6A00"), ("forward KL", student.colour), ("reverse KL", INK))
+            ):
+                axes.text(0.98, 0.95 - 0.1 * line, name, color=colour, transform=axes.transAxes, fontsize=9, ha="right")
+    return made
+
+
+def _centre_and_width(gaussian: GaussianMixture) -> str:
+    return f"centred at {gaussian.means[0, 0]:.2f} with width {gaussian.covariances[0, 0, 0] ** 0.5:.2f}"
