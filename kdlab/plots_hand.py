@@ -1,0 +1,175 @@
+"""Static pictures for notebook 01: a bell by hand, the frontier of all bells, and estimates with their error bars.
+
+Each function makes its own matplotlib Figure and returns it, in the colours of plots.STYLE.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from kdlab import plots
+from kdlab.bells import Measured, width_words, words
+from kdlab.metrics import Estimate
+from kdlab.mixtures import GaussianMixture
+from kdlab.scenes import Scene, line_mixture
+
+__all__ = ["estimates", "figure", "frontier", "plane_limits", "space_limits"]
+
+_SHOWN = {"recall": 30.0, "precision": 7.0}  # nats below the bounds that the plane shows; what is worse is on its edge
+
+
+# Limits: the live picture has the same
+
+
+def space_limits(truth: GaussianMixture) -> tuple[plots.Limits, plots.Limits]:
+    """Limits of place and density: all of p*, and the peak of a Gaussian as narrow as its narrowest component."""
+    sd = np.sqrt(truth.covariances[:, 0, 0])
+    reach = float(np.ceil((np.abs(truth.means[:, 0]) + 3 * sd).max()))
+    highest = max(math.exp(truth.mode_density()), 1 / (math.sqrt(2 * math.pi) * float(sd.min())))
+    return (-reach, reach), (0.0, 1.06 * highest)
+
+
+def plane_limits(measured: Measured) -> tuple[plots.Limits, plots.Limits]:
+    """Limits of recall and precision, nats: fixed, both bounds inside."""
+    return _below(measured.recall_bound, _SHOWN["recall"]), _below(measured.precision_bound, _SHOWN["precision"])
+
+
+def _below(bound: float, shown: float) -> plots.Limits:
+    return bound - shown, bound + 0.09 * shown  # room for the bound's name beyond it
+
+
+# Pictures
+
+
+def figure(scene: Scene, measured: Measured) -> plots.Picture:
+    """Draw one student by hand: p* and the bell on the left, the plane on the right, the sentence below."""
+    made = plots.Picture(figsize=(9.2, 4.9), dpi=110, facecolor="white")
+    _draw_space(made.add_axes((0.02, 0.2, 0.44, 0.66)), scene.truth, measured)
+    _draw_plane(made.add_axes((0.55, 0.24, 0.43, 0.62)), measured)
+    made.text(0.02, 0.93, scene.title, fontsize=14, color=plots.INK)
+    said = textwrap.fill(measured.sentence, 112)
+    made.text(0.02, 0.08, said, fontsize=10.5, color=plots.INK, va="top", linespacing=1.45)
+    made.words = measured.sentence
+    return made
+
+
+def _draw_space(axes: Axes, truth: GaussianMixture, measured: Measured) -> None:
+    x_limits, y_limits = space_limits(truth)
+    near = measured.centre + measured.width * np.linspace(-6, 6, 241)  # a spike is between the places of any fixed grid
+    x = np.sort(np.concatenate([np.linspace(*x_limits, 401), near]))
+    student = line_mixture([1.0], [measured.centre], [measured.width])
+    axes.set(xlim=x_limits, ylim=y_limits, yticks=[])
+    axes.spines[["top", "left", "right"]].set_visible(False)
+    for name, model, width in (("truth", truth, 1.0), ("distilled", student, 2.2)):
+        role, height = plots.STYLE[name], np.exp(model.log_prob(x[:, None]))
+        axes.plot(x, height, color=role.colour, linestyle=role.line, linewidth=width)
+        if name == "truth":
+            axes.fill_between(x, height, color=role.colour, alpha=0.16, linewidth=0)
+    _quiet_axes(axes)
+    top: dict[str, Any] = {"transform": axes.transAxes, "fontsize": 9, "va": "top"}
+    axes.text(0.0, 1.07, "p* truth", color=plots.STYLE["truth"].colour, **top)
+    axes.text(0.14, 1.07, "p″ a student by hand", color=plots.STYLE["distilled"].colour, **top)
+
+
+def _draw_plane(axes: Axes, measured: Measured) -> None:
+    """The plane with its fixed limits; a student beyond them stands on the edge, as an arrow."""
+    recall_limits, precision_limits = plane_limits(measured)
+    _plane(axes, measured, recall_limits, precision_limits)
+    x, y = max(measured.recall, recall_limits[0]), max(measured.precision, precision_limits[0])
+    marker = "<" if x > measured.recall else "v" if y > measured.precision else "o"
+    axes.plot(
+        x, y, marker, color=plots.STYLE["distilled"].colour, markersize=11, markeredgecolor="white", clip_on=False
+    )
+
+
+def _plane(axes: Axes, measured: Measured, recall: plots.Limits, precision: plots.Limits) -> None:
+    axes.set(xlim=recall, ylim=precision, xlabel="recall, nats", ylabel="precision, nats")
+    axes.spines[["top", "right"]].set_visible(False)
+    _quiet_axes(axes)
+    _draw_bounds(axes, measured)
+
+
+def _draw_bounds(axes: Axes, measured: Measured) -> None:
+    line: dict[str, Any] = {"color": plots.STYLE["bounds"].colour, "linewidth": 0.8}
+    axes.axhline(measured.precision_bound, **line)
+    axes.axvline(measured.recall_bound, **line)
+    text: dict[str, Any] = {"fontsize": 8, "color": plots.QUIET, "textcoords": "offset points"}
+    across, up = axes.get_yaxis_transform(), axes.get_xaxis_transform()
+    axes.annotate(
+        "precision ≤ max log p*", (0.02, measured.precision_bound), (0, 3), xycoords=across, va="bottom", **text
+    )
+    axes.annotate("recall ≤ −H(p*)", (measured.recall_bound, 0.88), (3, 0), xycoords=up, rotation=90, va="top", **text)
+
+
+def _quiet_axes(axes: Axes) -> None:
+    axes.spines[["left", "bottom"]].set_color(plots.STYLE["bounds"].colour)
+    axes.tick_params(labelsize=9, color=plots.STYLE["bounds"].colour, labelcolor=plots.QUIET)
+    axes.xaxis.label.set(color=plots.QUIET, size=9)
+    axes.yaxis.label.set(color=plots.QUIET, size=9)
+    axes.locator_params(axis="x", nbins=5, steps=[1, 2, 5, 10])
+
+
+def frontier(bells: Sequence[Measured], chosen: Sequence[Measured] = ()) -> plots.Picture:
+    """Draw a frontier in the plane with both bounds, and a dot with its width at each of the ``chosen`` bells.
+
+    What has a recall beyond the plane's limits is left out: a spike's is far away.
+    """
+    made = plots.Picture(figsize=(6.6, 4.2), dpi=110, facecolor="white")
+    axes = made.add_axes((0.11, 0.14, 0.86, 0.82))
+    limits, _ = plane_limits(bells[0])
+    shown = [bell for bell in bells if bell.recall >= limits[0]]
+    _plane(axes, bells[0], limits, (-3.2, bells[0].precision_bound + 0.25))
+    colour = plots.STYLE["distilled"].colour
+    axes.plot([bell.recall for bell in shown], [bell.precision for bell in shown], color=colour, linewidth=1.8)
+    label: dict[str, Any] = {"textcoords": "offset points", "fontsize": 9, "color": colour}
+    for bell in chosen:
+        at = (bell.recall, bell.precision)
+        axes.plot(*at, plots.STYLE["distilled"].marker, color=colour, markersize=8, markeredgecolor="white", zorder=5)
+        text = f"centre {words(bell.centre)}, width {width_words(bell.width)}"
+        axes.annotate(text, at, (-9, -4), ha="right", va="top", **label)
+    made.words = (
+        f"The best precision for each recall that one bell can have: from recall {words(shown[0].recall)} and "
+        f"precision {words(shown[0].precision)} nats, up and to the left, to recall {words(shown[-1].recall)} and precision "
+        f"{words(shown[-1].precision)}. The curve stays below both bounds and away from the corner where they meet."
+    )
+    return made
+
+
+def estimates(exact: float, found: Sequence[Estimate]) -> plots.Picture:
+    """Draw Monte Carlo estimates by number of samples, with bars of 2 standard errors, around the exact line."""
+    made = plots.Picture(figsize=(6.6, 3.0), dpi=110, facecolor="white")
+    axes = made.add_axes((0.13, 0.19, 0.84, 0.76))
+    n = [one.n_samples or 0 for one in found]
+    bars = [2 * one.standard_error for one in found]
+    axes.axhline(exact, color=plots.STYLE["truth"].colour, linewidth=1.0)
+    role = plots.STYLE["distilled"]
+    axes.errorbar(
+        n, [one.value for one in found], yerr=bars, fmt=role.marker, color=role.colour, capsize=4, linewidth=1.6
+    )
+    axes.set(xscale="log", xlabel="samples", ylabel="precision, nats")
+    axes.spines[["top", "right"]].set_visible(False)
+    _quiet_axes(axes)
+    axes.annotate(
+        "exact",
+        (1.0, exact),
+        (0, 4),
+        xycoords=axes.get_yaxis_transform(),
+        textcoords="offset points",
+        fontsize=9,
+        color=plots.STYLE["truth"].colour,
+        ha="right",
+    )
+    made.words = (
+        f"Estimates of a precision of {words(exact)} nats, each with a bar of 2 standard errors: "
+        + "; ".join(
+            f"{one.n_samples:,} samples, {words(one.value)} ± {bar:.3f}" for one, bar in zip(found, bars, strict=True)
+        )
+        + ". The bars shrink with the square root of the number of samples."
+    )
+    return made
