@@ -72,6 +72,7 @@ def _draw_space(axes: Axes, truth: GaussianMixture, measured: Measured) -> None:
         if name == "truth":
             axes.fill_between(x, height, color=role.colour, alpha=0.16, linewidth=0)
     _quiet_axes(axes)
+    axes.locator_params(axis="x", nbins=5, steps=[1, 2, 5, 10])
     top: dict[str, Any] = {"transform": axes.transAxes, "fontsize": 9, "va": "top"}
     axes.text(0.0, 1.07, "p* truth", color=plots.STYLE["truth"].colour, **top)
     axes.text(0.14, 1.07, "p″ a student by hand", color=plots.STYLE["distilled"].colour, **top)
@@ -92,6 +93,7 @@ def _plane(axes: Axes, measured: Measured, recall: plots.Limits, precision: plot
     axes.set(xlim=recall, ylim=precision, xlabel="recall, nats", ylabel="precision, nats")
     axes.spines[["top", "right"]].set_visible(False)
     _quiet_axes(axes)
+    axes.locator_params(axis="x", nbins=5, steps=[1, 2, 5, 10])
     _draw_bounds(axes, measured)
 
 
@@ -112,7 +114,6 @@ def _quiet_axes(axes: Axes) -> None:
     axes.tick_params(labelsize=9, color=plots.STYLE["bounds"].colour, labelcolor=plots.QUIET)
     axes.xaxis.label.set(color=plots.QUIET, size=9)
     axes.yaxis.label.set(color=plots.QUIET, size=9)
-    axes.locator_params(axis="x", nbins=5, steps=[1, 2, 5, 10])
 
 
 def frontier(bells: Sequence[Measured], chosen: Sequence[Measured] = ()) -> plots.Picture:
@@ -135,8 +136,8 @@ def frontier(bells: Sequence[Measured], chosen: Sequence[Measured] = ()) -> plot
         axes.annotate(text, at, (-9, -4), ha="right", va="top", **label)
     made.words = (
         f"The best precision for each recall that one bell can have: from recall {words(shown[0].recall)} and "
-        f"precision {words(shown[0].precision)} nats, up and to the left, to recall {words(shown[-1].recall)} and precision "
-        f"{words(shown[-1].precision)}. The curve stays below both bounds and away from the corner where they meet."
+        f"precision {words(shown[0].precision)} nats, up and to the left, to recall {words(shown[-1].recall)} and "
+        f"precision {words(shown[-1].precision)}. It stays below both bounds, away from the corner where they meet."
     )
     return made
 
