@@ -13,6 +13,8 @@ import papermill
 import pytest
 from lab import write_notebook
 
+from kdlab.exercises import cards
+
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CHECKED = "# NBVAL_CHECK_OUTPUT"
@@ -98,8 +100,11 @@ def test_nothing_of_a_live_session_is_committed(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     assert notebook.metadata.kernelspec.name == "python3"
     assert "widgets" not in notebook.metadata
-    mimes = {mime for cell in code_cells(path) for output in cell.outputs for mime in output.get("data", {})}
-    assert mimes <= {"text/plain", "image/png"}
+    shown = [output.data for cell in code_cells(path) for output in cell.outputs if "data" in output]
+    assert {mime for data in shown for mime in data} <= {"text/plain", "image/png", "text/html"}
+    for page in (data["text/html"] for data in shown if "text/html" in data):
+        assert page.startswith(cards.STYLE), "only exercises come as HTML: for them to fold, and without scripts"
+        assert "<script" not in page
 
 
 def headless(path: Path, folder: Path) -> Any:

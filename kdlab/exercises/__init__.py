@@ -6,7 +6,7 @@
     exercise("01.1").check(my_precision)   # says whether it is right, and if not, why not
 
 `nb00` to `nb03` hold what is asked, one module per notebook; `frame` knows how answers are judged, `cards` how
-exercises look, `form` how options are chosen on the page.
+exercises look, `form` how they are answered on the page.
 """
 
 from __future__ import annotations

@@ -7,30 +7,16 @@ from __future__ import annotations
 
 import re
 from html import escape
+from pathlib import Path
 from typing import Any
 
+import kdlab
 from kdlab.exercises.frame import Choice, Code, Verdict
 
-__all__ = ["STYLE", "folded", "page", "plain", "question", "verdict"]
+__all__ = ["STYLE", "STYLE_SHEET", "folded", "inline", "page", "plain", "question", "verdict"]
 
-# JupyterLab names its colours for the theme at hand; elsewhere the page's own text colour does.
-STYLE = """<style>
-.kdlab-card, .kdlab-verdict { max-width: 46em; font: 15px/1.5 var(--jp-ui-font-family, system-ui, sans-serif);
-  color: var(--jp-content-font-color1, inherit); }
-.kdlab-card { border-left: 3px solid var(--jp-border-color1, #bdbdbd); padding: 2px 0 2px 16px; margin: 8px 0; }
-.kdlab-card p, .kdlab-card ol { margin: 0 0 8px; }
-.kdlab-card .kdlab-name { font-size: 17px; font-weight: 600; }
-.kdlab-card details { margin: 4px 0; }
-.kdlab-card summary { cursor: pointer; color: var(--jp-content-link-color, #0072b2); width: fit-content; }
-.kdlab-card details > :not(summary) { margin: 6px 0 10px 16px; }
-.kdlab-card pre { padding: 8px 12px; overflow-x: auto; font-size: 13px; line-height: 1.45;
-  background: var(--jp-layout-color2, rgba(128, 128, 128, 0.12)); color: inherit; }
-.kdlab-card code, .kdlab-verdict code { background: none; color: inherit; padding: 0;
-  font: 0.92em/1.45 var(--jp-code-font-family, monospace); }
-.kdlab-verdict { border-left: 3px solid var(--kdlab-mark, #999999); padding: 2px 0 2px 16px; margin: 8px 0; }
-.kdlab-verdict-right { --kdlab-mark: #009e73; }
-.kdlab-verdict-wrong, .kdlab-verdict-other { --kdlab-mark: #e69f00; }
-</style>"""
+STYLE_SHEET = Path(kdlab.__file__).parent / "static" / "exercises.css"
+STYLE = f"<style>\n{STYLE_SHEET.read_text('utf-8')}</style>"
 
 
 def page(exercise: Any) -> str:
@@ -60,7 +46,12 @@ def folded(exercise: Any) -> str:
 
 def verdict(said: Verdict) -> str:
     """A verdict as a short paragraph; its first word says what its colour says."""
-    return f'{STYLE}<div class="kdlab-verdict kdlab-verdict-{said.kind}" role="status">{inline(said.text)}</div>'
+    return f"{STYLE}{bare_verdict(said)}"
+
+
+def bare_verdict(said: Verdict) -> str:
+    """The same paragraph for a page that has the style sheet already."""
+    return f'<div class="kdlab-verdict kdlab-verdict-{said.kind}">{inline(said.text)}</div>'
 
 
 def plain(exercise: Any) -> str:
@@ -74,8 +65,9 @@ def plain(exercise: Any) -> str:
 
 
 def inline(text: str) -> str:
-    """Plain text as HTML, with `code` between backticks."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+    """Plain text as HTML, with `code` between backticks; "β = 1" is not broken over two lines."""
+    unbroken = re.sub(r"(?<=\S) = (?=\S)", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}", escape(text, quote=False))
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", unbroken)
 
 
 def _paragraphs(text: str) -> str:

@@ -1,59 +1,73 @@
-"""Choosing an option on the page: the only place of the exercises where ipywidgets is loaded."""
+"""An exercise as a widget: options chosen by mouse or keys, and folds that keys can open. Judged in Python.
+
+The only module of the exercises that loads widgets. Nothing of it is saved with a committed notebook.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+import anywidget
+import traitlets
 
 from kdlab import answers
 from kdlab.exercises import cards
-from kdlab.exercises.frame import Choice
+from kdlab.exercises.frame import Choice, Code
+from kdlab.frontend import front_end
 
-__all__ = ["build", "view"]
-
-
-def view(exercise: Choice) -> dict[str, Any]:
-    """Return the form as an entry of a mimebundle; nothing of it is saved with a committed notebook."""
-    return {mime: value for mime, value in (build(exercise)._repr_mimebundle_() or {}).items() if "widget-view" in mime}
+__all__ = ["ExerciseView", "view"]
 
 
-def build(exercise: Choice) -> Any:
-    """Build the form: the question, the options, a reason, a button, and below them what is said to the answer."""
-    import ipywidgets as w
-
-    full = w.Layout(width="100%", max_width="46em")
-    options = w.RadioButtons(
-        options=[(option.replace("`", ""), option) for option in exercise.options],
-        value=None,
-        description="Your answer",
-        style={"description_width": "0"},
-        layout=full,
-    )
-    reason = w.Textarea(description="Because", placeholder="One sentence is enough.", rows=2, layout=full)
-    button = w.Button(description="Check", tooltip=f"Check the answer to exercise {exercise.id}")
-    said = w.HTML(layout=full)
-    for one in (options, reason):
-        one.description_allow_html = False
-
-    def on_click(_: Any) -> None:
-        verdict = exercise.check(options.value, reason.value)
-        if verdict.kind == "unfinished":
-            said.value = cards.verdict(type(verdict)("unfinished", "Choose an option first."))
-        else:
-            said.value = cards.verdict(verdict)
-
-    button.on_click(on_click)
-    options.value, reason.value = _kept(exercise)
-    question = w.HTML(f'{cards.STYLE}<div class="kdlab-card">{cards.question(exercise)}</div>')
-    fold = w.HTML(f'<div class="kdlab-card">{cards.folded(exercise)}</div>')
-    return w.VBox([question, options, reason, button, said, fold])
+def view(exercise: Any) -> dict[str, Any]:
+    """Return the live card as an entry of a mimebundle."""
+    bundle = ExerciseView(exercise)._repr_mimebundle_() or ({}, {})
+    return {mime: value for mime, value in bundle[0].items() if "widget-view" in mime}
 
 
-def _kept(exercise: Choice) -> tuple[str | None, str]:
+class ExerciseView(anywidget.AnyWidget):
+    """One exercise on the page.
+
+    ``answer`` is what the page sends: {"option": its index or -1, "reason": str, "times": how often Check was pressed}.
+    """
+
+    _esm = front_end("exercises.js")
+    _css = cards.STYLE_SHEET
+
+    content = traitlets.Dict().tag(sync=True)
+    answer = traitlets.Dict().tag(sync=True)
+    said = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(self, exercise: Choice | Code) -> None:
+        self._exercise = exercise
+        options = exercise.options if isinstance(exercise, Choice) else ()
+        kept = _kept(exercise.key, options)
+        super().__init__(
+            content={
+                "name": exercise.id,
+                "question": cards.question(exercise),
+                "options": [cards.inline(option) for option in options],
+                "folded": cards.folded(exercise),
+            },
+            answer=kept,
+        )
+        if isinstance(exercise, Choice) and kept["option"] >= 0:
+            self.said = cards.bare_verdict(exercise.judge(kept["option"] + 1))
+        self.observe(self._on_answer, names="answer")
+
+    def _on_answer(self, change: Mapping[str, Any]) -> None:
+        """The reader pressed Check."""
+        if isinstance(self._exercise, Choice):
+            verdict = self._exercise.check(change["new"]["option"] + 1, change["new"]["reason"])
+            self.said = cards.bare_verdict(verdict)
+
+
+def _kept(key: str, options: tuple[str, ...]) -> dict[str, Any]:
     """The option and the reason that the reader gave before, as far as they still make sense."""
     try:
-        entry = answers.read().get(f"exercise {exercise.id}", {})
+        entry = answers.read().get(key, {})
     except answers.AnswersError:
-        return None, ""  # said when the reader answers: a look alone must not fail
-    if not isinstance(entry, dict) or entry.get("answer") not in exercise.options:
-        return None, ""
-    return entry["answer"], str(entry.get("reason", ""))
+        entry = {}  # said when the reader answers: a look alone must not fail
+    if not isinstance(entry, dict) or entry.get("answer") not in options:
+        return {"option": -1, "reason": "", "times": 0}
+    return {"option": options.index(entry["answer"]), "reason": str(entry.get("reason", "")), "times": 0}

@@ -70,13 +70,18 @@ class _Frame:
     wrong: tuple[Wrong, ...]
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        from kdlab.exercises import cards
+        from kdlab.exercises import cards, form
 
-        return {"text/plain": cards.plain(self), "text/html": cards.page(self)}
+        return {"text/plain": cards.plain(self), "text/html": cards.page(self), **form.view(self)}
+
+    @property
+    def key(self) -> str:
+        """The name under which answers to it are kept (kdlab.answers)."""
+        return f"exercise {self.id}"
 
     def _kept(self, entry: dict[str, Any], kind: Kind, text: str) -> Verdict:
         """Keep the answer beside the notebook and return the verdict, with a word where that was not possible."""
-        trouble = answers.keep(f"exercise {self.id}", {"question": self.title, **entry, "right": kind == "right"})
+        trouble = answers.keep(self.key, {"question": self.title, **entry, "right": kind == "right"})
         return Verdict(kind, f"{text} {trouble}".strip())
 
 
@@ -97,15 +102,21 @@ class Choice(_Frame):
         return (*wrong[: self.place - 1], self.answer, *wrong[self.place - 1 :])
 
     def check(self, answer: Any, reason: str = "") -> Verdict:
-        """Judge an option, given by its text or by its number (1 for the first)."""
+        """Judge an option, given by its text or by its number (1 for the first), and keep it with its reason."""
+        verdict = self.judge(answer)
+        if verdict.kind == "unfinished":
+            return verdict
+        return self._kept({"answer": self.option(answer), "reason": str(reason)}, verdict.kind, verdict.text)
+
+    def judge(self, answer: Any) -> Verdict:
+        """Judge an option, and keep nothing."""
         option = self.option(answer)
         if option is None:
             return Verdict("unfinished", self._ask(answer))
-        entry = {"answer": option, "reason": str(reason)}
         if option == self.answer:
-            return self._kept(entry, "right", f"Right. {self.right}")
+            return Verdict("right", f"Right. {self.right}")
         why = next(one.why for one in self.wrong if one.answer == option)
-        return self._kept(entry, "wrong", f"Not this one. {why}")
+        return Verdict("wrong", f"Not this one. {why}")
 
     def option(self, answer: Any) -> str | None:
         """Return the option that ``answer`` names, None if it names none."""
@@ -117,14 +128,9 @@ class Choice(_Frame):
         return None
 
     def _ask(self, answer: Any) -> str:
-        if answer is None or answer is Ellipsis:
-            return f"Not answered yet: give the number of an option, 1 to {len(self.options)}."
+        if answer is None or answer is Ellipsis or (isinstance(answer, int) and answer == 0):
+            return f"Not answered yet: choose an option, or give its number, 1 to {len(self.options)}."
         return f"{_short(answer)} is not an option here: give the number of one, 1 to {len(self.options)}."
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        from kdlab.exercises import form
-
-        return {**super()._repr_mimebundle_(**kwargs), **form.view(self)}
 
 
 @dataclass(frozen=True)
@@ -187,7 +193,7 @@ class Code(_Frame):
             problem = _problem(result, wanted, name)
             if problem:
                 return Verdict("unfinished", problem)
-            found.append(_arrays(result))
+            found.append(_arrays(result, _parts(wanted)))
         return found
 
     def _arguments_refused(self, function: Function, arguments: tuple[Any, ...]) -> str:
@@ -205,14 +211,18 @@ class Code(_Frame):
     def _same(self, found: list[Any], function: Function) -> bool:
         """Say whether a function gives what was found, on every case."""
         for case, values in zip(self.cases, found, strict=True):
-            wanted = _arrays(function(*case.make()))
+            wanted = self._wanted(case, function)
             if not all(np.allclose(a, b, rtol=0, atol=self.tolerance) for a, b in zip(values, wanted, strict=True)):
                 return False
         return True
 
+    def _wanted(self, case: Case, function: Function) -> list[Any]:
+        result = function(*case.make())
+        return _arrays(result, _parts(result))
+
     def _difference(self, found: list[Any]) -> str:
         for case, values in zip(self.cases, found, strict=True):
-            wanted = _arrays(self.solution(*case.make()))
+            wanted = self._wanted(case, self.solution)
             if not all(np.allclose(a, b, rtol=0, atol=self.tolerance) for a, b in zip(values, wanted, strict=True)):
                 return f"Not yet. For {case.words} yours gives {_written(values)}, not {_written(wanted)}. {self.look}"
         raise AssertionError("there is no difference")  # the caller has found one
@@ -224,25 +234,30 @@ Exercise = Choice | Code
 # Looking at what a reader's function returns
 
 
-def _arrays(result: Any) -> list[Any]:
-    """A result as float arrays: one, or one for each entry of a tuple."""
-    return [np.asarray(one, dtype=float) for one in (result if isinstance(result, tuple) else (result,))]
+def _arrays(result: Any, parts: int = 0) -> list[Any]:
+    """A result as float arrays: one, or where a solution returns ``parts`` things, one for each."""
+    return [np.asarray(one, dtype=float) for one in (result if parts else (result,))]
+
+
+def _parts(result: Any) -> int:
+    """How many things a solution returns; 0 for one that is not wrapped in a tuple."""
+    return len(result) if isinstance(result, tuple) else 0
 
 
 def _problem(result: Any, wanted: Any, name: str) -> str:
     """Say what is the matter with a result that cannot be compared; empty if it can be."""
-    if result is None or result is Ellipsis:
-        return f"Not answered yet: {name} returns {'nothing' if result is None else '...'}."
+    if any(one is None or one is Ellipsis for one in (result if isinstance(result, tuple | list) else [result])):
+        return f"Not answered yet: fill in {name}, and check it again. It has to return something."
     if isinstance(result, Estimate):
         return f"{name} returns an Estimate, and a plain number is wanted: add .value."
-    parts = len(wanted) if isinstance(wanted, tuple) else 1
-    if isinstance(wanted, tuple) and (not isinstance(result, tuple | list) or len(result) != parts):
+    parts = _parts(wanted)
+    if parts and (not isinstance(result, tuple | list) or len(result) != parts):
         return f"{name} returns {_short(result)}: return {parts} things, with a comma between them."
     try:
-        arrays = _arrays(tuple(result) if parts > 1 else result)
-    except (TypeError, ValueError):
+        arrays = _arrays(result, parts)
+    except Exception:  # whatever an object does that is asked to become numbers
         return f"{name} returns {_short(result)}, which is not made of numbers."
-    for one, other in zip(arrays, _arrays(wanted), strict=True):
+    for one, other in zip(arrays, _arrays(wanted, parts), strict=True):
         if one.shape != other.shape:
             return (
                 f"{name} returns {_shape(one)} where {_shape(other)} is wanted: look at what you sum or average over."
@@ -257,7 +272,9 @@ def _shape(array: Any) -> str:
 
 
 def _written(arrays: list[Any]) -> str:
-    texts = [np.array2string(one, precision=3, separator=", ", threshold=12) for one in arrays]
+    texts = [
+        np.array2string(one, precision=3, separator=", ", threshold=12).replace("-", "\N{MINUS SIGN}") for one in arrays
+    ]
     return " and ".join(" ".join(text.split()) for text in texts)
 
 

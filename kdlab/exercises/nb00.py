@@ -52,7 +52,7 @@ raise β from 1. Which mode does the student stop covering first, and why?""",
 
 
 def my_tempered(w, beta):
-    """Raise weights to the power beta and normalise them: the teacher's knob."""
+    """Weights to the power beta, normalised."""
     powers = w**beta
     return powers / powers.sum()
 
@@ -79,7 +79,7 @@ TEMPER = Code(
     task="""Write `my_tempered(w, beta)`: raise each weight to the power β and divide by the sum.
 
 `w` is a numpy array of weights that sum to 1; return an array of the same length. The check compares on two
-teachers, to 0.000001.""",
+teachers, to six decimals.""",
     hints=("In numpy `w**beta` works on all entries at once, and `.sum()` adds them up.",),
     right="Heavy gets heavier, light gets lighter, and they still sum to 1.",
     wrong=(

@@ -17,7 +17,7 @@ __all__ = ["EXERCISES"]
 
 
 def my_precision(student, truth, rng):
-    """Estimate E_{x ~ student} [ log truth(x) ], in nats, from 10,000 samples."""
+    """E over x ~ student of log truth(x), estimated; nats."""
     x = student.sample(10_000, rng)
     return truth.log_prob(x).mean()
 
@@ -54,7 +54,7 @@ check compares with the solution on two pairs of models, and allows 0.1 nats for
         "Read the definition from right to left. Who speaks? Whose ear is it?",
         "An expectation over x ~ p″ is an average over samples of p″. What is averaged is log p*(x).",
     ),
-    right="The student speaks and the truth listens. With 10,000 samples the standard error here is about 0.02 nats.",
+    right="The student speaks and the truth listens. With 10,000 samples the standard error here is at most 0.02 nats.",
     wrong=(
         Wrong(
             _recall_instead,
@@ -80,11 +80,11 @@ check compares with the solution on two pairs of models, and allows 0.1 nats for
     solution=my_precision,
     cases=(
         Case(
-            "a student with centre -1 and standard deviation 1.5",
-            lambda: (*_models(-1.0, 1.5), np.random.default_rng(0)),
+            "a student with centre 1 and standard deviation 1.2",
+            lambda: (*_models(1.0, 1.2), np.random.default_rng(0)),
         ),
         Case(
-            "a student with centre -3 and standard deviation 0.8",
+            "a student with centre −3 and standard deviation 0.8",
             lambda: (*_models(-3.0, 0.8), np.random.default_rng(1)),
         ),
     ),
@@ -131,7 +131,7 @@ Gaussian, and you may choose its centre and its width. Which choice has the high
 
 
 def my_divergence(student, truth):
-    """KL(truth || student) in nats, from recall alone."""
+    """KL(truth || student) from recall alone; nats."""
     entropy = -recall(truth, truth).value
     return -entropy - recall(student, truth).value
 
@@ -159,7 +159,7 @@ DIVERGENCE = Code(
     task="""Write `my_divergence(student, truth)`: KL(p* ‖ p″) in nats, by means of `recall` only. From kdlab,
 `recall(student, truth).value` is E over x ~ p* of log p″(x), exact for these models.
 
-The divergence is E over x ~ p* of log p*(x) − log p″(x). The check compares on two pairs of models, to 0.000001
+The divergence is E over x ~ p* of log p*(x) − log p″(x). The check compares on two pairs of models, to six decimals
 nats.""",
     hints=(
         "Split the expectation into two. One of the halves is recall.",
@@ -191,7 +191,7 @@ nats.""",
     ),
     solution=my_divergence,
     cases=(
-        Case("a student with centre -1 and standard deviation 2", lambda: _models(-1.0, 2.0)),
+        Case("a student with centre −1 and standard deviation 2", lambda: _models(-1.0, 2.0)),
         Case("a student with centre 0 and standard deviation 3", lambda: _models(0.0, 3.0)),
     ),
     tolerance=1e-6,

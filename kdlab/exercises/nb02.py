@@ -54,7 +54,7 @@ from 1 to 1.5. Which mode goes first, and which of the two numbers says so?""",
 
 
 def my_gaussian(weights, means, variances):
-    """Mean and variance along each axis of a mixture: its best single diagonal Gaussian."""
+    """Mean and variance, along each axis, of a mixture."""
     mean = weights @ means
     variance = weights @ (variances + (means - mean) ** 2)
     return mean, variance
@@ -85,7 +85,7 @@ MOMENTS = Code(
 teacher's numbers. `weights` has shape (K,), `means` and `variances` have shape (K, D): one row per component, one
 column per axis.
 
-Return the pair `mean, variance`, each of shape (D,). The check compares on two teachers, to 0.000001.""",
+Return the pair `mean, variance`, each of shape (D,). The check compares on two teachers, to six decimals.""",
     hints=(
         "`weights @ a` takes the weighted mean of the rows of `a`.",
         "The variance of a mixture has two parts: how wide its components are, and how far apart their centres are.",
@@ -98,7 +98,7 @@ Return the pair `mean, variance`, each of shape (D,). The check compares on two 
         Wrong(
             _forgot_the_spread,
             "The mean is right, and the variance is only the mean of the components' variances. The centres lie apart, "
-            "and one Gaussian must span them: add the weighted mean of `(means − mean) ** 2`.",
+            "and one Gaussian must span them: add the weighted mean of `(means - mean) ** 2`.",
         ),
         Wrong(
             _unweighted,
@@ -163,8 +163,8 @@ it was measured under the tempered teacher, and not under p*. What do the 20 nat
         ),
         Wrong(
             "It must be a slip: precision is bounded, so nobody gains 20 nats",
-            "Precision is bounded from above, and has no floor. From −21.20 to −0.46 is a gain of 20.7 nats below any "
-            "bound; that pair is in this notebook. The number can be right. Ask what it measures.",
+            "Precision is bounded from above, and has no floor. From −21.20 to −0.46 is a gain of 20.7 nats, all of it "
+            "below the bound; that pair is in this notebook. The number can be right. Ask what it measures.",
         ),
     ),
 )

@@ -15,7 +15,7 @@ __all__ = ["EXERCISES"]
 
 
 def my_slope(w, log_alpha, scores):
-    """Cov over w of (log alpha_k, score_k): d precision / d beta while the student is the teacher."""
+    """Covariance, under w, of log-weights and scores."""
     mean_log_alpha, mean_score = w @ log_alpha, w @ scores
     return w @ ((log_alpha - mean_log_alpha) * (scores - mean_score))
 
@@ -56,7 +56,7 @@ are the tempered weights, s_k = E over x ~ N_k of log p*(x) is how well componen
 d precision / dβ = Cov over w(β) of ( log α_k , s_k ).
 
 Write `my_slope(w, log_alpha, scores)`. All three are arrays of length K′; α are the weights before tempering, and w
-sums to 1. The check compares on two teachers, to 0.000001.""",
+sums to 1. The check compares on two teachers, to six decimals.""",
     hints=(
         "A covariance is the mean of (this minus its mean) times (that minus its mean). All three means here are taken "
         "under w.",
@@ -165,7 +165,7 @@ of K″ = 4. The truth has eight modes. Why do four more components change nothi
         ),
         Wrong(
             "Four components are enough for the eight modes of p*",
-            "They are not: at β = 1 recall is −1.82 nats, well below its bound of −1.23, so this is not p*. But the "
+            "They are not: at β = 1 recall is −1.82 nats, well below its bound of −1.22, so this is not p*. But the "
             "student is not fitted to p*. Whom does it imitate, and how well can it?",
         ),
     ),

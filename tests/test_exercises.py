@@ -1,0 +1,524 @@
+"""Exercises: solutions pass, each known mistake is told from every other, and nothing a reader writes breaks them."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+import pytest
+
+from kdlab import Estimate, GaussianMixture, answers, experiments, precision, recall
+from kdlab.exercises import cards, exercise, exercises_of, form
+from kdlab.exercises.frame import Choice, Code, Exercise, Verdict
+from kdlab.exercises.nb03 import my_slope
+
+ROOT = Path(__file__).resolve().parent.parent
+BOOKS = ("00", "01", "02", "03")
+ALL: list[Exercise] = [one for book in BOOKS for one in exercises_of(book)]
+CODES = [one for one in ALL if isinstance(one, Code)]
+CHOICES = [one for one in ALL if isinstance(one, Choice)]
+NOTEBOOKS = [path for path in sorted((ROOT / "notebooks").glob("*.ipynb")) if path.name[:2] in BOOKS]
+
+every_exercise = pytest.mark.parametrize("one", ALL, ids=lambda one: one.id)
+every_code = pytest.mark.parametrize("one", CODES, ids=lambda one: one.id)
+every_choice = pytest.mark.parametrize("one", CHOICES, ids=lambda one: one.id)
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(answers, "_told", set())
+    return tmp_path
+
+
+# What there is
+
+
+def test_two_or_three_for_every_notebook_and_no_name_twice() -> None:
+    assert [len(exercises_of(book)) for book in BOOKS] == [2, 3, 3, 3]
+    assert [one.id for one in ALL] == [f"{book}.{i + 1}" for book in BOOKS for i in range(len(exercises_of(book)))]
+    assert all(exercise(one.id) is one for one in ALL)
+
+
+@pytest.mark.parametrize("name", ["", "00", "00.9", "04.1", "../x", None, 1.1])
+def test_an_unknown_name_is_an_error_that_lists_the_known(name: Any) -> None:
+    with pytest.raises(ValueError, match=r"There is no exercise .*: choose one of 00\.1, .*03\.3"):
+        exercise(name)
+
+
+def test_an_unknown_notebook_is_an_error() -> None:
+    with pytest.raises(ValueError, match="choose one of 00, 01, 02, 03"):
+        exercises_of("frame")
+
+
+@every_exercise
+def test_three_wrong_answers_at_least_each_with_its_own_explanation(one: Exercise) -> None:
+    assert len(one.wrong) >= 3
+    for texts in ([wrong.why for wrong in one.wrong], [str(wrong.answer) for wrong in one.wrong]):
+        assert len(set(texts)) == len(texts)
+    assert all(len(wrong.why.split()) >= 15 for wrong in one.wrong)  # what, why not, where to look: not a word alone
+    assert one.hints and one.right and one.task
+
+
+# Judging
+
+
+@every_code
+def test_the_solution_is_right_and_each_mistake_is_named(one: Code) -> None:
+    assert one.check(one.solution) == Verdict("right", f"Right. {one.right}")
+    for wrong in one.wrong:
+        assert one.check(wrong.answer) == Verdict("wrong", f"Not yet. {wrong.why}")
+
+
+def values(one: Code, function: Any) -> list[np.ndarray]:
+    results = [function(*case.make()) for case in one.cases]
+    flat = [part for result in results for part in (result if isinstance(result, tuple) else (result,))]
+    return [np.asarray(part, float) for part in flat]
+
+
+@every_code
+def test_right_and_wrong_are_far_apart(one: Code) -> None:
+    """At least twice the tolerance between any two: no diagnosis hangs on the order in which they are tried."""
+    functions = [one.solution, *(wrong.answer for wrong in one.wrong)]
+    for first, second in combinations([values(one, function) for function in functions], 2):
+        assert max(np.abs(a - b).max() for a, b in zip(first, second, strict=True)) > 2 * one.tolerance
+
+
+@every_code
+def test_arguments_are_fresh_each_time(one: Code) -> None:
+    def spoils(*arguments: Any) -> Any:
+        result = one.solution(*arguments)
+        for argument in arguments:
+            if isinstance(argument, np.ndarray):
+                argument[...] = 0
+        return result
+
+    spoils.__signature__ = __import__("inspect").signature(one.solution)  # type: ignore[attr-defined]
+    assert one.check(spoils).kind == one.check(spoils).kind == "right"
+
+
+@every_choice
+def test_one_option_is_right_and_every_other_says_why_not(one: Choice) -> None:
+    assert len(one.options) == len(one.wrong) + 1 == len(set(one.options))
+    assert one.options[one.place - 1] == one.answer
+    for number, option in enumerate(one.options, 1):
+        verdict = one.check(option)
+        assert verdict == one.check(number) == one.check(np.int64(number)) == one.check(f" {option.upper()}. ")
+        assert verdict.kind == ("right" if option == one.answer else "wrong")
+    assert len({one.check(option).text for option in one.options}) == len(one.options)
+
+
+def test_right_options_are_not_always_in_the_same_place() -> None:
+    assert len({one.place for one in CHOICES}) >= 3
+
+
+class Strange:
+    """Refuses whatever one does with it."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("no")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def raising(*arguments: Any) -> Any:
+    raise KeyError("oh")
+
+
+def leaving(*arguments: Any) -> Any:
+    sys.exit(3)
+
+
+def endless(*arguments: Any) -> Any:
+    return endless(*arguments)
+
+
+HOSTILE = {
+    "None": None,
+    "Ellipsis": ...,
+    "a string": "the rare one",
+    "a number": 0.5,
+    "NaN": float("nan"),
+    "an array": np.zeros(3),
+    "strange": Strange(),
+    "True": True,
+    "a list": [1, 2],
+    "zero": 0,
+    "minus one": -1,
+    "no arguments": lambda: 1.0,
+    "one argument": lambda x: 1.0,
+    "too many": lambda a, b, c, d, e, f: 1.0,
+    "raising": raising,
+    "leaving": leaving,
+    "endless": endless,
+    "a class": Strange,
+    "a builtin": max,
+    "a type": dict,
+    "gives None": lambda *x: None,
+    "gives Ellipsis": lambda *x: ...,
+    "gives (..., ...)": lambda *x: (..., ...),
+    "gives a string": lambda *x: "1.0",
+    "gives text": lambda *x: "much",
+    "gives NaN": lambda *x: float("nan"),
+    "gives inf": lambda *x: np.array([np.inf, 1.0]),
+    "gives a matrix": lambda *x: np.zeros((7, 3)),
+    "gives an empty array": lambda *x: np.zeros(0),
+    "gives ragged lists": lambda *x: [[1.0], [1.0, 2.0]],
+    "gives an Estimate": lambda *x: Estimate(1.0),
+    "gives a pair": lambda *x: (1.0, 2.0),
+    "gives a complex number": lambda *x: 1j,
+    "gives itself": lambda *x: raising,
+    "gives something strange": lambda *x: Strange(),
+    "gives its arguments": lambda *x: x,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@every_exercise
+def test_nothing_that_a_reader_writes_raises(one: Exercise, name: str) -> None:
+    verdict = one.check(HOSTILE[name])
+    assert verdict.kind in ("other", "unfinished"), verdict
+    assert len(verdict.text.split()) >= 5 and "Right" not in verdict.text
+    assert verdict.text == str(verdict)
+    json.dumps(verdict._repr_mimebundle_())
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (None, "Not answered yet: write my_divergence"),
+        (lambda s, t: None, "Not answered yet: fill in my_divergence"),
+        (lambda s, t: ..., "Not answered yet: fill in my_divergence"),
+        (lambda s, t: recall(s, t), "returns an Estimate, and a plain number is wanted: add .value"),
+        (lambda s: 1.0, "is called with (student, truth), yours takes (s)"),
+        (lambda s, t: s.mean / 0, "Your function stopped with"),
+        (lambda s, t: s.nothing, "AttributeError: 'GaussianMixture' object has no attribute 'nothing'"),
+        (lambda s, t: np.ones(3), "returns an array of shape (3,) where one number is wanted"),
+        (lambda s, t: float("nan"), "returns nan: look for a logarithm of zero"),
+        (lambda s, t: "one", "returns 'one', which is not made of numbers"),
+        (lambda s, t: 1.25, "For a student with centre −1 and standard deviation 2 yours gives 1.25, not 0.289."),
+        (0.289, "This is 0.289, not a function: write check(my_divergence), without calling it"),
+    ],
+)
+def test_what_is_said_helps(answer: Any, said: str) -> None:
+    assert said in exercise("01.3").check(answer).text
+
+
+def test_a_pair_is_asked_for_as_a_pair() -> None:
+    said = exercise("02.2").check(lambda w, m, v: w @ m).text
+    assert "return 2 things, with a comma between them" in said
+    assert exercise("02.2").check(lambda w, m, v: list(exercise("02.2").solution(w, m, v))).kind == "right"
+
+
+# Keeping
+
+
+def test_answers_are_kept_and_unfinished_ones_are_not(folder: Path) -> None:
+    exercise("02.1").check(None)
+    exercise("02.2").check(...)
+    exercise("02.2").check(lambda w, m, v: None)
+    assert list(folder.iterdir()) == []
+    exercise("02.1").check(2, reason="It is the lightest.")
+    exercise("02.2").check(exercise("02.2").wrong[0].answer)
+    kept = answers.read()
+    assert kept["exercise 02.1"]["reason"] == "It is the lightest." and kept["exercise 02.1"]["right"] is True
+    assert "weights @ variances" in kept["exercise 02.2"]["answer"] and kept["exercise 02.2"]["right"] is False
+
+
+def test_trouble_with_keeping_is_said_once_after_the_verdict(folder: Path) -> None:
+    (folder / "my_answers.json").write_text("broken", encoding="utf-8")
+    first, second = exercise("02.1").check(2), exercise("02.1").check(2)
+    assert first.kind == second.kind == "right"
+    assert first.text.startswith(second.text) and "my_answers.json" in first.text.removeprefix(second.text)
+    assert exercise("02.1")._repr_mimebundle_()["text/html"]
+
+
+# The card
+
+
+class Folds(HTMLParser):
+    """Sorts the text of a page into what is in view and what is inside <details>; summaries are in view."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.stack: list[str] = []
+        self.seen: list[str] = []
+        self.folded: list[str] = []
+        self.tags: set[str] = set()
+        self.feed(page)
+        assert self.stack == [], "tags that are not closed"
+
+    def handle_starttag(self, tag: str, attributes: Any) -> None:
+        self.tags.add(tag)
+        assert not any(name.startswith("on") or name == "open" for name, _ in attributes), (tag, attributes)
+        self.stack.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.stack.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.stack:
+            hidden = "details" in self.stack and "summary" not in self.stack
+            (self.folded if hidden else self.seen).append(data)
+
+
+def secret(one: Exercise) -> list[str]:
+    """What must not be in view: the lines of the solution, or the reason of the right option."""
+    if isinstance(one, Choice):
+        return re.split(r"(?<=[.:]) ", one.right)
+    return [line.strip() for line in one.source.splitlines()[1:]] + re.split(r"(?<=[.:]) ", one.right)
+
+
+def flat(text: str) -> str:
+    return " ".join(text.replace("\N{NO-BREAK SPACE}", " ").replace("`", "").split())
+
+
+@every_exercise
+def test_the_solution_is_a_click_away_in_every_form(one: Exercise) -> None:
+    bundle = one._repr_mimebundle_()
+    page = Folds(bundle["text/html"])
+    seen, folded = flat("".join(page.seen)), flat("".join(page.folded))
+    assert not page.tags & {"script", "iframe", "img", "link"}
+    for piece in map(flat, secret(one)):
+        assert piece in folded
+        assert piece not in seen and piece not in flat(bundle["text/plain"]), piece
+    assert flat(one.title) in seen and all(part in seen for part in map(flat, one.task.split("\n\n")))
+    assert flat(one.task) in flat(bundle["text/plain"])
+    for hint in map(flat, one.hints):
+        assert hint in folded and hint not in seen and hint not in flat(bundle["text/plain"])
+    assert "Solution" in seen and "a click away" in bundle["text/plain"]
+
+
+@every_choice
+def test_no_option_stands_out(one: Choice) -> None:
+    """Neither the plain text nor the page says which option is right before a click."""
+    bundle = one._repr_mimebundle_()
+    for option in one.options:
+        assert bundle["text/plain"].count(option) == 1
+        assert flat("".join(Folds(bundle["text/html"]).seen)).count(flat(option)) == 1
+
+
+@every_code
+def test_what_is_shown_is_what_is_run(one: Code) -> None:
+    names: dict[str, Any] = {"np": np, "recall": recall}
+    exec(one.source, names)
+    assert one.check(names[one.solution.__name__]).kind == "right"
+    shown = Folds(cards.page(one)).folded
+    assert one.source in "".join(shown)
+    body = ast.parse(one.source).body[0].body[1:]  # type: ignore[attr-defined]
+    assert len(body) <= 3  # of about three lines
+    assert max(map(len, one.source.splitlines())) <= 80  # no scrolling in a card
+
+
+@every_exercise
+def test_the_card_does_not_depend_on_earlier_answers(one: Exercise, folder: Path) -> None:
+    def committed() -> dict[str, Any]:
+        return {mime: text for mime, text in one._repr_mimebundle_().items() if "widget" not in mime}
+
+    before = committed()
+    one.check(one.answer if isinstance(one, Choice) else one.solution)
+    assert (folder / "my_answers.json").exists() and committed() == before
+    (folder / "my_answers.json").write_text("broken", encoding="utf-8")
+    assert committed() == before
+
+
+# The form on the page
+
+
+def press_check(view: form.ExerciseView, option: int, reason: str = "") -> None:
+    """As a message from the page arrives."""
+    view.set_state({"answer": {"option": option, "reason": reason, "times": view.answer["times"] + 1}})
+
+
+@every_choice
+def test_the_form_judges_and_keeps(one: Choice) -> None:
+    view = form.ExerciseView(one)
+    press_check(view, -1)
+    assert "Not answered yet: choose an option" in view.said and answers.read() == {}
+    for i, option in enumerate(one.options):
+        press_check(view, i, "so it is")
+        assert view.said == cards.bare_verdict(one.judge(option))
+        assert answers.read()[one.key]["reason"] == "so it is"
+    again = form.ExerciseView(one)
+    assert again.answer == {"option": len(one.options) - 1, "reason": "so it is", "times": 0}
+    assert again.said == view.said
+    answers.forget()
+    assert form.ExerciseView(one).answer["option"] == -1
+
+
+def test_the_form_hides_nothing_in_its_traits_that_the_page_does_not_fold() -> None:
+    for one in ALL:
+        content = form.ExerciseView(one).content
+        assert one.right not in content["question"] and one.right not in "".join(content["options"])
+        assert content["folded"].count("<details>") == len(one.hints) + 1
+
+
+def test_exercises_stay_out_of_the_package_and_widgets_out_of_judging() -> None:
+    code = "import sys, kdlab; assert not any('exercises' in name for name in sys.modules)\n"
+    code += "from kdlab.exercises import exercise; exercise('00.1').judge(1)\n"
+    code += "assert not {'anywidget', 'ipywidgets', 'IPython', 'matplotlib'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+# What is said in the notebooks
+
+
+def sources(path: Path) -> list[str]:
+    return [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+@every_notebook
+def test_a_notebook_shows_all_of_its_exercises_and_no_others(path: Path) -> None:
+    shown = re.findall(r'^exercise\("([^"]*)"\)$', "\n".join(sources(path)), flags=re.M)
+    named = re.findall(r'exercise\("([^"]*)"\)', "\n".join(sources(path)))
+    assert sorted(shown) == [one.id for one in exercises_of(path.name[:2])]
+    assert set(named) == set(shown)
+
+
+@every_notebook
+def test_a_notebook_checks_every_function_that_it_asks_for(path: Path) -> None:
+    text = "\n".join(sources(path))
+    for one in exercises_of(path.name[:2]):
+        if isinstance(one, Code):
+            name = one.solution.__name__
+            assert f'exercise("{one.id}").check({name})' in text
+            assert one.signature in text  # the stub asks for the arguments that the check gives
+
+
+@every_notebook
+def test_every_gate_has_a_name_of_its_own(path: Path) -> None:
+    text = "\n".join(sources(path))
+    names = re.findall(r'"id": "([^"]*)"', text)
+    assert len(names) == len(set(names)) == len(re.findall(r'"outcome":', text)) > 0
+    assert all(name.startswith(f"{path.name[:2]}.") for name in names)
+
+
+# What the exercises say, against the numbers
+
+
+def said(name: str) -> str:
+    one = exercise(name)
+    return " ".join([one.task, one.right, *one.hints, *(wrong.why for wrong in one.wrong)])
+
+
+def written(value: float, digits: int = 2) -> str:
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def test_00_1_the_lightest_mode_is_lost_first() -> None:
+    ladder = experiments.teacher_entropy("line", 1)
+    lost = [ladder.betas[int(np.argmin(column))] if not column.all() else np.inf for column in ladder.covered.T]
+    assert lost[3] < lost[2] < lost[1] < lost[0] == np.inf
+    assert f"β = {lost[3]:.2f}" in said("00.1") and f"β = {lost[2]:.2f}" in said("00.1")
+    assert list(dict.fromkeys(ladder.covered.sum(axis=1).tolist())) == [4, 3, 2, 1]
+    assert round(100 * ladder.at(2).teacher.weights[3]) == 3
+    assert (np.diff(ladder.student_means[:, 0, 0]) < 0).all()  # the centre moves left
+    assert (np.diff(ladder.student_covariances[:, 0, 0, 0]) < 0).all()  # and the student narrows
+
+
+def test_01_1_the_standard_error() -> None:
+    one = exercise("01.1")
+    for case in one.cases:
+        student, truth, rng = case.make()
+        error = truth.log_prob(student.sample(10_000, rng)).std() / 100
+        assert error < 0.025 and one.tolerance > 4 * error
+        exact = precision(student, truth).value
+        assert abs(one.solution(*case.make()) - exact) < 4 * error
+    assert "at most 0.02" in said("01.1")
+
+
+def test_01_2_the_numbers_of_the_options() -> None:
+    ladder = experiments.teacher_entropy("line", 1)
+    truth = ladder.scene.truth
+
+    def bell(mean: float, deviation: float) -> GaussianMixture:
+        return GaussianMixture([1.0], [[mean]], [[[deviation**2]]])
+
+    text = said("01.2")
+    best_recall = bell(truth.mean[0], float(np.sqrt(truth.covariance[0, 0])))
+    assert written(recall(best_recall, truth).value) in text and "−2.14" in text
+    assert written(precision(best_recall, truth).value) == "−2.91" and "−2.91" in text
+    bump = precision(bell(-3.0, 0.45), truth).value
+    assert written(bump) == "−1.51" and "−1.51" in text
+    narrower = [precision(bell(-3.0, width), truth).value for width in (0.3, 0.1, 0.03, 0.01)]
+    assert all(a < b for a, b in zip([bump, *narrower], narrower, strict=False))
+    assert written(narrower[-1]) == written(ladder.precision_bound) == "−1.04" and "−1.04" in text
+    assert recall(bell(-3.0, 0.01), truth).value < -10_000
+    assert precision(bell(-1.0, 10.0), truth).value < precision(best_recall, truth).value
+
+
+def test_02_1_who_misses_the_rare_mode() -> None:
+    ladder = experiments.teacher_entropy("rare", 4)
+    lost = [ladder.betas[int(np.argmin(column))] if not column.all() else np.inf for column in ladder.covered.T]
+    assert ladder.covered[0].all() and lost[4] < 1.5 < min(lost[:4])
+    assert ladder.scene.truth.weights.argmin() == 4
+    assert lost[3] == min(lost[:4]) and ladder.scene.truth.weights[:4].argmin() == 3
+    start, end, text = ladder.at(1), ladder.at(1.5), said("02.1")
+    assert f"β = {lost[3]:.2f}" in text
+    assert f"Recall goes from {written(start.recall)} to {written(end.recall)}" in text
+    assert f"precision from {written(start.precision)} to {written(end.precision)}" in text
+    assert (ladder.recall[ladder.betas > end.beta] < end.recall).all()
+
+
+def test_02_2_is_the_fit() -> None:
+    ladder = experiments.teacher_entropy("ring", 1)
+    for beta in (1, 3, 30):
+        one = ladder.at(beta)
+        diagonal = np.array([np.diag(covariance) for covariance in one.teacher.covariances])
+        mean, variance = exercise("02.2").solution(one.teacher.weights, one.teacher.means, diagonal)
+        np.testing.assert_allclose(mean, one.student.means[0], atol=1e-9)
+        np.testing.assert_allclose(variance, np.diag(one.student.covariances[0]), atol=1e-9)
+
+
+def test_02_3_the_numbers_of_the_notebook() -> None:
+    ladder = experiments.teacher_entropy("ring", 1)
+    selective = ladder.scene.teacher.tempered(100)
+    pair = [ladder.direct, ladder.at(100).student]
+    under = [precision(student, selective).value for student in pair]
+    true = [precision(student, ladder.scene.truth).value for student in pair]
+    text = said("02.3")
+    assert f"From {written(under[0])} to {written(under[1])} is a gain of {under[1] - under[0]:.1f} nats" in text
+    assert f"are {true[1] - true[0]:.1f} nats apart under p*, and {under[1] - under[0]:.1f} under" in text
+    assert under[1] < selective.mode_density()
+
+
+@pytest.mark.parametrize("scene", ["line", "rare"])
+def test_03_1_is_the_slope_of_precision(scene: str) -> None:
+    """Against a finite difference of the exact precision; central, so its error is of the order of the step squared."""
+    ladder = experiments.teacher_entropy(scene, 8)
+    truth, teacher = ladder.scene.truth, ladder.scene.teacher
+    scores = np.array(
+        [
+            GaussianMixture([1.0], [mean], [covariance]).expected_log_prob(truth).value
+            for mean, covariance in zip(teacher.means, teacher.covariances, strict=True)
+        ]
+    )
+    for beta in (1.0, 2.5, 6.0):
+        step = 1e-3
+        above, below = (precision(teacher.tempered(beta + sign * step), truth).value for sign in (1, -1))
+        slope = my_slope(teacher.tempered(beta).weights, teacher.log_weights, scores)
+        assert abs(slope - (above - below) / (2 * step)) < 1e-5
+
+
+def test_03_2_and_3_3_what_they_claim_of_the_ladders() -> None:
+    line = experiments.teacher_entropy("line", 1)
+    assert line.covered[0].sum() == 4 and line.covered[-1].sum() == 1
+    four, eight = (experiments.teacher_entropy("ring", k) for k in (4, 8))
+    assert np.abs(four.precision - eight.precision).max() < 1e-9 and np.abs(four.recall - eight.recall).max() < 1e-9
+    assert np.abs(four.kl).max() < 1e-9
+    assert written(four.recall[0]) in said("03.3") and written(four.recall_bound) in said("03.3")
+    round_four, round_eight = (experiments.teacher_entropy("ring", k, "spherical") for k in (4, 8))
+    assert np.abs(round_four.precision - round_eight.precision).max() > 0.1
