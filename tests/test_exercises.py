@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import inspect
 import json
 import re
 import subprocess
@@ -15,6 +17,9 @@ from typing import Any
 import nbformat
 import numpy as np
 import pytest
+from chromium import chromium
+from lab import jupyterlab, write_notebook
+from playwright.sync_api import expect
 
 from kdlab import Estimate, GaussianMixture, answers, experiments, precision, recall
 from kdlab.exercises import cards, exercise, exercises_of, form
@@ -103,7 +108,7 @@ def test_arguments_are_fresh_each_time(one: Code) -> None:
                 argument[...] = 0
         return result
 
-    spoils.__signature__ = __import__("inspect").signature(one.solution)  # type: ignore[attr-defined]
+    spoils.__signature__ = inspect.signature(one.solution)  # type: ignore[attr-defined]
     assert one.check(spoils).kind == one.check(spoils).kind == "right"
 
 
@@ -404,6 +409,81 @@ def test_every_gate_has_a_name_of_its_own(path: Path) -> None:
     names = re.findall(r'"id": "([^"]*)"', text)
     assert len(names) == len(set(names)) == len(re.findall(r'"outcome":', text)) > 0
     assert all(name.startswith(f"{path.name[:2]}.") for name in names)
+
+
+@every_notebook
+def test_committed_cards_are_what_the_exercises_are_now(path: Path) -> None:
+    """Change an exercise, or its look, and the notebooks that show it have to be built again: make notebooks."""
+    shown = {}
+    for cell in nbformat.read(path, as_version=4).cells:
+        found = re.search(r'^exercise\("([^"]*)"\)$', cell.source, flags=re.M) if cell.cell_type == "code" else None
+        if found:
+            shown[found[1]] = dict(cell.outputs[-1].data)
+    now = {
+        one.id: {"text/plain": cards.plain(one), "text/html": cards.page(one)} for one in exercises_of(path.name[:2])
+    }
+    assert shown == now
+
+
+@pytest.mark.slow
+def test_a_build_does_not_look_at_the_answers_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "notebooks")
+    build = importlib.import_module("build").build
+    question = {"id": "02.ring", "question": "?", "options": ["a", "b"], "outcome": "c"}
+    show = (
+        f"from kdlab import experiments, widgets\nwidgets.show(experiments.teacher_entropy('line'), predict={question})"
+    )
+    path = tmp_path / "a.ipynb"
+    write_notebook(path, show, 'from kdlab.exercises import exercise\nexercise("02.1")', 'exercise("02.2").check(...)')
+    build(path)
+    without = path.read_bytes()
+    assert [file.name for file in tmp_path.iterdir()] == ["a.ipynb"]
+    exercise("02.1").check(2)
+    answers.record("prediction 02.ring", {**question, "guess": "a"}, tmp_path)
+    assert set(answers.read(tmp_path)) == {"exercise 02.1", "prediction 02.ring"}
+    assert not build(path) and path.read_bytes() == without
+    (tmp_path / "my_answers.json").write_text("broken", encoding="utf-8")
+    assert not build(path) and path.read_bytes() == without
+
+
+# In a browser
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_a_card_is_answered_with_keys_and_remembers(tmp_path: Path) -> None:
+    """JupyterLab takes arrow keys, Enter and Space away from what stands in an output, unless it is told not to."""
+    (tmp_path / "served").mkdir()
+    show = 'from kdlab.exercises import exercise\nexercise("02.1")'
+    write_notebook(tmp_path / "served" / "a.ipynb", show)
+    with chromium() as browser, jupyterlab(tmp_path / "served", tmp_path / "state") as lab:
+        notebook = lab.open(browser, "a.ipynb")
+        notebook.run_all()
+        page, keys = notebook.page, notebook.page.keyboard
+        card, radios = page.locator(".kdlab-card"), page.locator(".kdlab-card input[type=radio]")
+        expect(card.locator("details[open]")).to_have_count(0)
+        radios.first.focus()
+        for key in ("Space", "ArrowDown", "ArrowDown"):
+            keys.press(key)
+        expect(radios.nth(2)).to_be_checked()
+        keys.press("Tab")
+        keys.type("it is rare, and b is a key of the notebook")
+        keys.press("Tab")
+        keys.press("Enter")
+        expect(card.locator(".kdlab-verdict")).to_have_class(re.compile("kdlab-verdict-wrong"))
+        keys.press("Tab")
+        keys.press("Enter")
+        expect(card.locator("details[open] summary")).to_have_text("Hint 1 of 2")
+        assert answers.read(tmp_path / "served")["exercise 02.1"]["reason"].startswith("it is rare")
+
+        notebook.run_all()
+        expect(radios.nth(2)).to_be_checked()
+        expect(card.locator("textarea")).to_have_value("it is rare, and b is a key of the notebook")
+        expect(card.locator(".kdlab-verdict-wrong")).to_be_visible()
+        radios.nth(1).check()
+        card.locator("button").click()
+        expect(card.locator(".kdlab-verdict-right")).to_contain_text("Right.")
+        assert notebook.thrown == []
 
 
 # What the exercises say, against the numbers

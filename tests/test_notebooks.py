@@ -128,6 +128,7 @@ def test_papermill_runs_it_headless(path: Path, tmp_path: Path) -> None:
     assert done.metadata.papermill.exception is None
     again = [printed(cell) for cell in done.cells if CHECKED in cell.source]
     assert again == [printed(cell) for cell in checked_cells(path)]
+    assert [file.name for file in tmp_path.iterdir()] == [path.name], "nobody answered, so no answers are kept"
 
 
 @pytest.mark.slow
