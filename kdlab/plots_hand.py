@@ -158,13 +158,13 @@ def estimates(exact: float, found: Sequence[Estimate]) -> plots.Picture:
     _quiet_axes(axes)
     axes.annotate(
         "exact",
-        (1.0, exact),
+        (0.5, exact),
         (0, 4),
         xycoords=axes.get_yaxis_transform(),
         textcoords="offset points",
         fontsize=9,
         color=plots.STYLE["truth"].colour,
-        ha="right",
+        ha="center",
     )
     made.words = (
         f"Estimates of a precision of {words(exact)} nats, each with a bar of 2 standard errors: "

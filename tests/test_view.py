@@ -6,69 +6,24 @@ import copy
 import json
 import re
 import statistics
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from chromium import chromium
 from fake_ladder import fake_ladder
+from pages import served
 from playwright.sync_api import Page, expect
 
 from kdlab import widgets
-from kdlab.frontend import STYLE_SHEET, front_end
 
 pytestmark = pytest.mark.browser
-
-# The stand-in behaves as a widget's model does in JupyterLab: `set` tells listeners only of changes.
-HTML = """<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="view.css">
-<link rel="icon" href="data:,"><body><div id="here"></div><script type="module">
-import make from "./view.js";
-class Model {
-  constructor(values) { Object.assign(this, { values, heard: {}, saved: 0 }); }
-  get(name) { return this.values[name]; }
-  set(name, value) {
-    const same = JSON.stringify(this.values[name]) === JSON.stringify(value);
-    this.values[name] = value;
-    if (!same) for (const listener of [...(this.heard["change:" + name] ?? [])]) listener();
-  }
-  on(event, listener) { (this.heard[event] ??= []).push(listener); }
-  off(event, listener) { this.heard[event] = this.heard[event].filter((other) => other !== listener); }
-  save_changes() { this.saved += 1; if (window.broken) throw new Error("no kernel"); }
-}
-window.open_view = (state) => {
-  window.model = new Model(state);
-  const widget = make();
-  widget.initialize({ model });
-  window.close_view = widget.render({ model, el: document.getElementById("here") });
-};
-window.ready = true;
-</script>"""
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    files = {"/": ("text/html", HTML)}
-    files["/view.js"] = ("text/javascript", front_end("view.js"))
-    files["/view.css"] = ("text/css", STYLE_SHEET.read_text("utf-8"))
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802
-            kind, text = files[self.path]
-            self.send_response(200)
-            self.send_header("Content-Type", f"{kind}; charset=utf-8")
-            self.end_headers()
-            self.wfile.write(text.encode())
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
+    with served("view.js") as one:
+        yield one
 
 
 @pytest.fixture(scope="module")

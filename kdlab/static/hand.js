@@ -218,7 +218,10 @@ class Hand extends Live {
     centre.input.addEventListener("input", () => this.move({ ...this.hand, centre: this.snapped(Number(centre.input.value)) }));
     width.input.addEventListener("input", () => this.move({ ...this.hand, width: this.world.widths[Number(width.input.value)] }));
     reset.addEventListener("click", () => this.reset());
-    this.space?.grips.forEach((grip) => grip.addEventListener("pointerdown", (event) => this.drag(event, grip)));
+    for (const grip of this.space?.grips ?? []) {
+      grip.addEventListener("pointerdown", (event) => this.drag(event, grip));
+      grip.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false }); // or the page scrolls
+    }
     this.onChange = () => { this.guard(() => this.follow()); this.update(); };
     TRAITS.forEach((name) => this.model.on(`change:${name}`, this.onChange));
   }

@@ -1,0 +1,64 @@
+"""A view's module on a page of its own: served as anywidget would load it, with a stand-in for the widget's model."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from kdlab.frontend import STYLE_SHEET, front_end
+
+# The stand-in behaves as a widget's model does in JupyterLab: `set` tells listeners only of changes.
+HTML = """<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="view.css">
+<link rel="icon" href="data:,"><body><div id="here"></div><script type="module">
+import make from "./view.js";
+class Model {
+  constructor(values) { Object.assign(this, { values, heard: {}, saved: 0 }); }
+  get(name) { return this.values[name]; }
+  set(name, value) {
+    const same = JSON.stringify(this.values[name]) === JSON.stringify(value);
+    this.values[name] = value;
+    if (!same) for (const listener of [...(this.heard["change:" + name] ?? [])]) listener();
+  }
+  on(event, listener) { (this.heard[event] ??= []).push(listener); }
+  off(event, listener) { this.heard[event] = this.heard[event].filter((other) => other !== listener); }
+  save_changes() { this.saved += 1; if (window.broken) throw new Error("no kernel"); }
+}
+window.open_view = (state) => {
+  window.model = new Model(state);
+  const widget = make();
+  widget.initialize({ model });
+  window.close_view = widget.render({ model, el: document.getElementById("here") });
+};
+window.ready = true;
+</script>"""
+
+
+@contextmanager
+def served(name: str) -> Iterator[str]:
+    """Serve the page of one view, such as "view.js"; yield its address."""
+    files = {
+        "/": ("text/html", HTML),
+        "/view.js": ("text/javascript", front_end(name)),
+        "/view.css": ("text/css", STYLE_SHEET.read_text("utf-8")),
+    }
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # noqa: N802
+            kind, text = files[self.path]
+            self.send_response(200)
+            self.send_header("Content-Type", f"{kind}; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,133 @@
+"""Bells: exact against scipy's quadrature, the frontier against a search by hand, words against their numbers."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+import pytest
+from scipy import integrate, special, stats
+
+from kdlab import bells, hand, plots_hand
+from kdlab.metrics import Estimate
+from kdlab.mixtures import GaussianMixture
+from kdlab.scenes import make_scene
+
+
+def log_density(truth: GaussianMixture, x: float) -> float:
+    """Log p* at one place, from scipy."""
+    parts = stats.norm.logpdf(x, truth.means[:, 0], np.sqrt(truth.covariances[:, 0, 0]))
+    return float(special.logsumexp(parts, b=truth.weights))
+
+
+def precision_by_quad(truth: GaussianMixture, centre: float, width: float) -> float:
+    """Integrate in the bell's own units, so that a spike is as easy as a wide bell."""
+
+    def integrand(u: float) -> float:
+        return float(stats.norm.pdf(u)) * log_density(truth, centre + width * u)
+
+    # The mass beyond 9 sigma is 2e-19; the integrand bends where two bumps are equal, and quad splits there itself.
+    return float(integrate.quad(integrand, -9, 9, epsabs=1e-9, epsrel=1e-10, limit=1000)[0])
+
+
+def recall_by_quad(truth: GaussianMixture, centre: float, width: float) -> float:
+    def integrand(x: float) -> float:
+        return math.exp(log_density(truth, x)) * float(stats.norm.logpdf(x, centre, width))
+
+    low, high = float(truth.means.min()) - 6, float(truth.means.max()) + 6
+    return float(integrate.quad(integrand, low, high, epsabs=1e-9, epsrel=1e-11, limit=1000)[0])
+
+
+@pytest.mark.parametrize("scene", hand.LINES)
+@pytest.mark.parametrize("width", [hand.NARROWEST, 0.45, hand.WIDEST])
+@pytest.mark.parametrize("centre", [-5.0, -3.0, 0.15])
+def test_numbers_are_exact_from_a_spike_to_a_plain(scene: str, centre: float, width: float) -> None:
+    truth = make_scene(scene).truth
+    found = bells.measure(truth, centre, width)
+    assert found.precision == pytest.approx(precision_by_quad(truth, centre, width), abs=1e-6)
+    # Recall under a spike is -1e5 nats and more: exact there means to 1e-9 of it.
+    assert found.recall == pytest.approx(recall_by_quad(truth, centre, width), abs=1e-6, rel=1e-9)
+
+
+@pytest.mark.parametrize("scene", hand.LINES)
+def test_bounds_are_exact_and_hold(scene: str) -> None:
+    truth = make_scene(scene).truth
+    found = bells.measure(truth, 0.0, 1.0)
+    grid = np.linspace(-5, 5, 20_001)
+    # Half a step beside a maximum of curvature 1 / 0.375^2 costs 2e-7 nats.
+    assert found.precision_bound == pytest.approx(max(log_density(truth, x) for x in grid), abs=1e-6)
+    by_quad = integrate.quad(lambda x: math.exp(log_density(truth, x)) * log_density(truth, x), -9, 9, limit=1000)[0]
+    assert found.recall_bound == pytest.approx(by_quad, abs=1e-6)
+    assert found.precision < found.precision_bound and found.recall < found.recall_bound
+
+
+@pytest.mark.parametrize(("centre", "width"), [(-3.0, 0.1), (0.0, 1.0), (4.95, 0.005), (-1.0, 2.08), (-3.0, 0.005)])
+def test_the_sentence_says_the_numbers(centre: float, width: float) -> None:
+    found = bells.measure(make_scene("line").truth, centre, width)
+    pattern = (
+        r"Centre (\S+), width (\S+): precision (\S+) nats \((.+?) below its bound\), "
+        r"recall (\S+) nats \((.+?) below its bound\)\."
+    )
+    match = re.fullmatch(pattern, found.sentence)
+    assert match
+    said = [text.replace("−", "-").replace(",", "") for text in match.groups()]
+    assert float(said[0]) == centre and float(said[1]) == width
+    short = found.precision_bound - found.precision
+    assert said[3] == "less than 0.01" if short < 0.005 else float(said[3]) == pytest.approx(short, abs=0.00501)
+    for text, value in ((said[2], found.precision), (said[4], found.recall)):
+        assert float(text) == pytest.approx(value, abs=0.00501 if abs(value) < 1000 else 0.501)
+    missed = found.recall_bound - found.recall
+    assert float(said[5]) == pytest.approx(missed, abs=0.00501 if missed < 1000 else 0.501)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(-1.318, "−1.32"), (0.0, "0.00"), (-0.001, "0.00"), (2.5, "2.50"), (-999.99, "−999.99"), (-164045.6, "−164,046")],
+)
+def test_words(value: float, text: str) -> None:
+    assert bells.words(value) == text
+
+
+@pytest.mark.parametrize(
+    ("width", "text"), [(0.005, "0.005"), (0.0052, "0.0052"), (0.05, "0.05"), (0.1, "0.10"), (5, "5.00")]
+)
+def test_width_words(width: float, text: str) -> None:
+    assert bells.width_words(width) == text
+
+
+@pytest.mark.parametrize("width", [0.0, -1.0, math.nan, math.inf])
+def test_a_width_that_is_none_is_an_error(width: float) -> None:
+    with pytest.raises(ValueError, match=rf"width is {width}: .* above zero"):
+        bells.measure(make_scene("line").truth, 0.0, width)
+
+
+def test_the_frontier_is_what_nothing_beats() -> None:
+    truth = make_scene("line").truth
+    centres, widths = np.linspace(-4, 1, 6), np.geomspace(0.1, 4, 7)
+    found = {(one.centre, one.width) for one in bells.frontier(truth, centres, widths)}
+    every = [bells.measure(truth, float(c), float(w)) for c in centres for w in widths]
+
+    def beaten(one: bells.Measured) -> bool:
+        return any(
+            other.precision >= one.precision and other.recall >= one.recall and other is not one for other in every
+        )
+
+    assert found == {(one.centre, one.width) for one in every if not beaten(one)}
+    assert 3 < len(found) < len(every)
+
+
+def test_still_pictures_say_what_they_show() -> None:
+    scene = make_scene("line")
+    found = bells.measure(scene.truth, -3.0, 0.005)
+    made = plots_hand.figure(scene, found)
+    assert found.sentence in " ".join(" ".join(text.get_text() for text in made.texts).split())
+    plane = made.axes[1]
+    arrow = plane.lines[-1]
+    assert arrow.get_marker() == "<"  # the recall is far beyond the edge: the dot stands on it as an arrow
+    assert arrow.get_xdata()[0] == plane.get_xlim()[0] == pytest.approx(found.recall_bound - 30)
+    bells_found = bells.frontier(scene.truth, np.linspace(-4, 1, 6), np.geomspace(0.3, 4, 7))
+    words = plots_hand.frontier(bells_found, bells_found[:1]).words
+    assert bells.words(bells_found[0].recall) in words and bells.words(bells_found[0].precision) in words
+    estimates = plots_hand.estimates(-2.0, [Estimate(-2.1, 0.1, 100), Estimate(-2.01, 0.01, 10_000)])
+    assert "100 samples, −2.10 ± 0.200; 10,000 samples, −2.01 ± 0.020" in estimates.words
