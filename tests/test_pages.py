@@ -329,3 +329,24 @@ def test_a_symbol_is_met_in_the_notebook_that_the_page_names(heading: str) -> No
         cells = nbformat.read(NOTEBOOKS / found[2], as_version=4).cells
         text = "\n".join(cell.source + str(cell.get("outputs", "")) for cell in cells)
         assert symbol in text.lower(), f"{symbol} is not in {found[2]}"
+
+
+# The README's table of notebooks
+
+
+WORDS = {"ten": 10, "twenty": 20}
+
+
+def test_the_readme_says_how_long_each_notebook_takes() -> None:
+    readme = (NOTEBOOKS.parent / "README.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"\| \[\w+\]\(notebooks/(\w+\.ipynb)\) \| .* \| (\d+) \|", readme))
+    assert sorted(listed) == [path.name for path in notebooks()]
+    for name, minutes in listed.items():
+        opening = nbformat.read(NOTEBOOKS / name, as_version=4).cells[0].source
+        (own,) = re.findall(r"\*\*Time\*\*\s+about (\w+) minutes", opening)
+        assert int(WORDS.get(own, own)) == int(minutes), name
+
+
+def test_the_readme_points_to_both_pages() -> None:
+    readme = (NOTEBOOKS.parent / "README.md").read_text(encoding="utf-8")
+    assert {f"notebooks/{name}" for name in PAGES} <= set(LINK.findall(readme))

@@ -15,9 +15,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import nbformat
 import pytest
 from chromium import chromium
 from lab import START_LIMIT, Lab, Notebook, free_port, jupyterlab
+from nbconvert import HTMLExporter
 from playwright.sync_api import Browser, Locator, Page, expect
 from shown import assert_shows
 
@@ -276,3 +278,22 @@ def test_jupyterlab_shows_the_stills_before_anything_has_run(browser: Browser, f
         assert_still_shown(notebook.page.locator(".jp-RenderedImage"))
         assert notebook.page.locator(".kdlab-view").count() == 0
         notebook.page.close()
+
+
+# On paper
+
+
+def stills(path: Path) -> list[str]:
+    """The committed pictures of a notebook, as they stand in the file."""
+    outputs = [output for cell in nbformat.read(path, as_version=4).cells for output in cell.get("outputs", [])]
+    return ["".join(output.data["image/png"].split()) for output in outputs if "image/png" in output.get("data", {})]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_a_notebook_turned_into_html_keeps_every_still(path: Path) -> None:
+    """`jupyter nbconvert --to html`, which a browser then prints, as the README says."""
+    page, _ = HTMLExporter().from_filename(str(path))
+    pictures = stills(path)
+    assert pictures
+    flat = "".join(page.split())
+    assert [picture in flat for picture in pictures] == [True] * len(pictures)
