@@ -16,7 +16,8 @@ from lab import Lab, Notebook, jupyterlab, write_notebook
 from playwright.sync_api import Browser, Locator, expect
 from shown import assert_shows, look
 
-from kdlab import experiments, widgets
+from kdlab import bells, experiments, widgets
+from kdlab.scenes import make_scene
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -211,6 +212,59 @@ def test_notebook_00(opened: Any) -> None:
     use(notebook, 0, "view", commit_by_click)
 
 
+def await_bell(root: Locator) -> bells.Measured:
+    """Wait until the numbers are those of the bell on the screen; assert that they are the metrics' own."""
+    expect(root).to_have_attribute("aria-busy", "false")
+    centre, width = (float(root.get_attribute(f"data-{name}") or "nan") for name in ("centre", "width"))
+    right = bells.measure(make_scene("line").truth, centre, width)
+    expect(root.locator(".kdlab-sentence")).to_have_text(right.sentence)
+    dot = root.locator(".kdlab-student-dot")
+    assert float(dot.get_attribute("data-precision") or "nan") == pytest.approx(right.precision, abs=1e-9)
+    assert float(dot.get_attribute("data-recall") or "nan") == pytest.approx(right.recall, abs=1e-9, rel=1e-12)
+    return right
+
+
+def walk_bell(notebook: Notebook, root: Locator, name: str, positions: list[float]) -> None:
+    """One slider of the bell by real keys, position by position; every twentieth waits for its numbers."""
+    root.locator(f".kdlab-hand-{name}").focus()
+    notebook.page.keyboard.press("Home")
+    for i, position in enumerate(positions):
+        expect(root).to_have_attribute(f"data-{name}", f"{position:g}")
+        if i % 20 == 0 or position == positions[-1]:
+            await_bell(root)
+        notebook.page.keyboard.press("ArrowRight")
+    expect(root).to_have_attribute(f"data-{name}", f"{positions[-1]:g}")  # the last press had nowhere to go
+
+
+def test_notebook_01(opened: Any) -> None:
+    notebook = opened("01_precision_and_recall.ipynb")
+    assert notebook.page.locator(".kdlab-view").count() == 1
+    root = notebook.view()
+    commit_by_click(notebook, root, "view")
+    opening = await_bell(root)
+    world = notebook.json("view.world")
+    walk_bell(notebook, root, "centre", [round(-5 + 0.05 * i, 2) for i in range(201)])
+    walk_bell(notebook, root, "width", world["widths"])
+    root.locator(".kdlab-hand-width").focus()
+    notebook.page.keyboard.press("Home")
+    await_bell(root)  # a spike
+    grip = root.locator(".kdlab-hand-grip circle").bounding_box()
+    assert grip
+    x, y = grip["x"] + grip["width"] / 2, grip["y"] + grip["height"] / 2
+    notebook.page.mouse.move(x, y)
+    notebook.page.mouse.down()
+    notebook.page.mouse.move(x - 120, y + 150, steps=15)
+    notebook.page.mouse.up()
+    dragged = await_bell(root)
+    assert dragged.centre < 4 and dragged.width > 0.02
+    assert notebook.json("[view.measured.centre, view.measured.width]") == [dragged.centre, dragged.width]
+    root.locator(".kdlab-reset").focus()
+    notebook.page.keyboard.press("Enter")
+    expect(root).to_have_attribute("data-centre", "0")
+    assert await_bell(root) == opening
+    assert_no_errors(notebook, "view")
+
+
 def test_notebook_02(opened: Any) -> None:
     notebook = opened("02_teacher_entropy.ipynb")
     assert notebook.page.locator(".kdlab-view").count() == 2
@@ -224,6 +278,7 @@ def test_notebook_02(opened: Any) -> None:
 def test_every_notebook_has_a_test() -> None:
     assert sorted(path.name for path in NOTEBOOKS.glob("*.ipynb")) == [
         "00_start_here.ipynb",
+        "01_precision_and_recall.ipynb",
         "02_teacher_entropy.ipynb",
     ]
 

@@ -367,6 +367,22 @@ def test_one_question_is_under_way_and_the_newest_place_is_asked_next(page: Page
 
 
 @pytest.mark.browser
+def test_an_echo_does_not_take_the_bell_back(page: Page) -> None:
+    """JupyterLab sends a trait back to the page that set it: an equal value, in another object."""
+    open_view(page)
+    slider = page.locator(".kdlab-hand-centre")
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    settle(page)
+    first = get(page, "hand")
+    put(page, hand=first)
+    answer(page, first)
+    assert place(page)["centre"] == pytest.approx(0.1)
+    assert_answered(page, answer(page))
+
+
+@pytest.mark.browser
 def test_python_moves_the_bell_too(page: Page) -> None:
     world = open_view(page)
     put(page, hand={"centre": -3.0, "width": 0.5})

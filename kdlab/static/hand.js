@@ -197,7 +197,8 @@ class Hand extends Live {
   /** @param model the widget's traits  @param memory {opened, trail, best, stale}, shared by a widget's views */
   constructor(model, memory) {
     super(model);
-    Object.assign(this, { memory, world: model.get("world"), frame: 0, asked: null, patience: 0, hand: model.get("hand") });
+    Object.assign(this, { memory, world: model.get("world"), frame: 0, asked: null, patience: 0, told: model.get("hand") });
+    this.hand = this.told; // where the bell is; `told` is what Python and the page last agreed on
     this.page = buildPage(this.world);
     this.guard(() => this.build());
     this.listen();
@@ -288,7 +289,8 @@ class Hand extends Live {
       clearTimeout(this.lost);
       this.say(false);
     }
-    if (hand !== this.told && !this.asked) this.hand = { ...hand };
+    // Compared by value: an echo from Python replaces the object, and must not take the bell back to where it was.
+    if (!same(hand, this.told) && !this.asked) this.hand = { ...hand };
     this.told = hand;
     this.ask();
     this.draw();
