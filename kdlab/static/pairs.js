@@ -8,7 +8,7 @@
 const MATRICES = [
   ["joint_weights", "(a′)  α′ α″", 2, true],
   ["cross_entropies", "(b′)  cross-entropy, nats", 1, false],
-  ["shares", "share of the mass, α′ r", 2, true],
+  ["shares", "share of mass, α′ r", 2, true],
 ]; // name, title, decimals, whether cells light up with their value
 const SUMS = { jensen: "Jensen", variational: "variational", exact: "exact" };
 const CELL = { width: 66, height: 40, left: 38, top: 56 }; // svg units
