@@ -74,6 +74,8 @@ def spike() -> list[str]:
 
 def entropies() -> list[str]:
     teachers = [ladder("ring", 1).scene.teacher.tempered(beta) for beta in (1, 2)]
+    log_volumes = np.linalg.slogdet(teachers[0].covariances)[1]
+    assert teachers[1].weights @ log_volumes > teachers[0].weights @ log_volumes  # wider ones gain weight
     return ["1", "2"] + [said(one.weight_entropy) for one in teachers] + [said(-own(one)) for one in teachers]
 
 
