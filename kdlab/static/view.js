@@ -146,7 +146,9 @@ function buildPlane(panel, ladder) {
     const [aside, below] = besidePath(at, i);
     set(past, { d: paths[i] });
     set(dot, { cx, cy, "data-precision": ladder.precision[i], "data-recall": ladder.recall[i] });
-    set(name, { x: Math.max(cx + 13 * aside, FRAME.left + 68), y: round(cy + 4.5 + 18 * below) });
+    const room = cx + 13 * aside - (FRAME.left + 68); // for the name; where there is none, it goes below the dot
+    const drop = Math.max(below, Math.min(1, -room / 20));
+    set(name, { x: round(cx + 13 * aside - Math.min(room, 0)), y: round(cy + 4.5 + 18 * drop) });
   };
 }
 
