@@ -22,7 +22,7 @@ from lab import jupyterlab, write_notebook
 from playwright.sync_api import expect
 
 from kdlab import Estimate, GaussianMixture, answers, experiments, precision, recall
-from kdlab.exercises import cards, exercise, exercises_of, form
+from kdlab.exercises import cards, exercise, exercises_of, form, nb01
 from kdlab.exercises.frame import Choice, Code, Exercise, Verdict
 from kdlab.exercises.nb03 import my_slope
 
@@ -209,6 +209,15 @@ def test_nothing_that_a_reader_writes_raises(one: Exercise, name: str) -> None:
         (lambda s, t: ..., "Not answered yet: fill in my_divergence"),
         (lambda s, t: recall(s, t), "returns an Estimate, and a plain number is wanted: add .value"),
         (lambda s: 1.0, "is called with (student, truth), yours takes (s)"),
+        (
+            lambda s, t: recall(t, t) - recall(s, t),
+            "'Estimate' and 'Estimate'. An Estimate is no plain number: add .value",
+        ),
+        (
+            lambda s, t: -recall(s, t),
+            "An Estimate is no plain number: add .value. This was for a student with centre −1",
+        ),
+        (lambda s, t: np.exp(recall(s, t)), "add .value"),
         (lambda s, t: s.mean / 0, "Your function stopped with"),
         (lambda s, t: s.nothing, "AttributeError: 'GaussianMixture' object has no attribute 'nothing'"),
         (lambda s, t: np.ones(3), "returns an array of shape (3,) where one number is wanted"),
@@ -220,6 +229,27 @@ def test_nothing_that_a_reader_writes_raises(one: Exercise, name: str) -> None:
 )
 def test_what_is_said_helps(answer: Any, said: str) -> None:
     assert said in exercise("01.3").check(answer).text
+
+
+def test_advice_about_estimates_only_where_one_was_in_the_way() -> None:
+    assert ".value" not in exercise("01.3").check(lambda s, t: s.nothing).text
+
+
+@every_code
+def test_a_stub_is_not_answered_yet(one: Code, folder: Path) -> None:
+    """As a notebook asks: one line to replace, and the function around it stands."""
+    names: dict[str, Any] = {}
+    exec(f"{one.signature}\n    return ...  # your turn\n", names)
+    name = one.solution.__name__
+    said = one.check(names[name])
+    assert said.kind == "unfinished" and said.text.startswith(f"Not answered yet: fill in {name}")
+    assert list(folder.iterdir()) == []
+
+
+def test_who_speaks_and_who_scores_is_not_doubted_where_it_was_right() -> None:
+    for mistake, word in (("_wrong_sign", "minus"), ("_summed", "added up"), ("_in_bits", "bits")):
+        why = exercise("01.2").check(getattr(nb01, mistake)).text
+        assert word in why and "scores" in why and "who is drawn from" not in why
 
 
 def test_a_pair_is_asked_for_as_a_pair() -> None:
@@ -400,7 +430,7 @@ def test_a_notebook_checks_every_function_that_it_asks_for(path: Path) -> None:
         if isinstance(one, Code):
             name = one.solution.__name__
             assert f'exercise("{one.id}").check({name})' in text
-            assert one.signature in text  # the stub asks for the arguments that the check gives
+            assert f"{one.signature}\n" in text  # the stub asks for what the check gives, and has a body to fill in
 
 
 @every_notebook
@@ -509,35 +539,53 @@ def test_00_1_the_lightest_mode_is_lost_first() -> None:
     assert (np.diff(ladder.student_covariances[:, 0, 0, 0]) < 0).all()  # and the student narrows
 
 
-def test_01_1_the_standard_error() -> None:
-    one = exercise("01.1")
+def test_01_2_the_standard_error() -> None:
+    one = exercise("01.2")
     for case in one.cases:
         student, truth, rng = case.make()
         error = truth.log_prob(student.sample(10_000, rng)).std() / 100
         assert error < 0.025 and one.tolerance > 4 * error
         exact = precision(student, truth).value
         assert abs(one.solution(*case.make()) - exact) < 4 * error
-    assert "at most 0.02" in said("01.1")
+    assert "at most 0.02" in said("01.2")
 
 
-def test_01_2_the_numbers_of_the_options() -> None:
+def test_01_1_the_numbers_of_the_options() -> None:
     ladder = experiments.teacher_entropy("line", 1)
     truth = ladder.scene.truth
 
     def bell(mean: float, deviation: float) -> GaussianMixture:
         return GaussianMixture([1.0], [[mean]], [[[deviation**2]]])
 
-    text = said("01.2")
-    best_recall = bell(truth.mean[0], float(np.sqrt(truth.covariance[0, 0])))
-    assert written(recall(best_recall, truth).value) in text and "−2.14" in text
-    assert written(precision(best_recall, truth).value) == "−2.91" and "−2.91" in text
+    text = said("01.1")
+    wide = bell(truth.mean[0], float(np.sqrt(truth.covariance[0, 0])))
+    assert written(precision(wide, truth).value) == "−2.91" and "−2.91" in text
     bump = precision(bell(-3.0, 0.45), truth).value
     assert written(bump) == "−1.51" and "−1.51" in text
     narrower = [precision(bell(-3.0, width), truth).value for width in (0.3, 0.1, 0.03, 0.01)]
     assert all(a < b for a, b in zip([bump, *narrower], narrower, strict=False))
     assert written(narrower[-1]) == written(ladder.precision_bound) == "−1.04" and "−1.04" in text
     assert recall(bell(-3.0, 0.01), truth).value < -10_000
-    assert precision(bell(-1.0, 10.0), truth).value < precision(best_recall, truth).value
+    assert precision(bell(-1.0, 10.0), truth).value < precision(wide, truth).value
+    assert "direct" not in text  # nobody has told the reader of a direct student yet
+
+
+def test_01_1_where_a_wide_student_pays() -> None:
+    """A fine grid: its error is far below the last digit that is said."""
+    truth = experiments.teacher_entropy("line", 1).scene.truth
+    mean, variance = truth.mean[0], truth.covariance[0, 0]
+    x = np.linspace(-20, 20, 400_001)
+    share = np.exp(-((x - mean) ** 2) / (2 * variance))
+    share, scores = share / share.sum(), truth.log_prob(x[:, None])
+    centres, width = truth.means.ravel(), np.sqrt(truth.covariances[0, 0, 0])
+    away = np.abs(x[:, None] - centres).min(axis=1) > 2 * width
+    outside = away & ((x < centres.min()) | (x > centres.max()))
+    there = share[outside] @ scores[outside] / share[outside].sum()
+    text = said("01.1")
+    assert f"{100 * share[away].sum():.0f} percent of what it says lies more than two bump widths" in text
+    assert f"{100 * share[outside].sum():.0f} percent lie more than two bump widths beyond the outer centres" in text
+    assert f"log p* there is {written(there, 1)} nats on average" in text
+    assert scores[away & ~outside].min() > there  # even the deepest gap costs less than that
 
 
 def test_02_1_who_misses_the_rare_mode() -> None:
@@ -551,6 +599,11 @@ def test_02_1_who_misses_the_rare_mode() -> None:
     assert f"Recall goes from {written(start.recall)} to {written(end.recall)}" in text
     assert f"precision from {written(start.precision)} to {written(end.precision)}" in text
     assert (ladder.recall[ladder.betas > end.beta] < end.recall).all()
+    truth = ladder.scene.truth
+    rare = GaussianMixture([1.0], [truth.means[4]], [truth.covariances[4]])
+    there = [rare.expected_log_prob(ladder.at(beta).student).value for beta in (1, 1.5, 3, 10, 30, 100)]
+    assert (np.diff(there) < 0).all() and f"at β = 100 log p″ is {written(there[-1], 0)} nats there" in text
+    assert end.student.log_prob(truth.means[4:])[0] < start.student.log_prob(truth.means[4:])[0] - 3  # hardly said
 
 
 def test_02_2_is_the_fit() -> None:
@@ -573,6 +626,7 @@ def test_02_3_the_numbers_of_the_notebook() -> None:
     assert f"From {written(under[0])} to {written(under[1])} is a gain of {under[1] - under[0]:.1f} nats" in text
     assert f"are {true[1] - true[0]:.1f} nats apart under p*, and {under[1] - under[0]:.1f} under" in text
     assert under[1] < selective.mode_density()
+    assert (selective.log_prob(ladder.direct.sample(10_000, np.random.default_rng(0))) < -10).mean() > 0.5
 
 
 @pytest.mark.parametrize("scene", ["line", "rare"])

@@ -187,8 +187,7 @@ class Code(_Frame):
             try:
                 result = function(*arguments)
             except (Exception, SystemExit) as error:
-                said = f"{type(error).__name__}: {error}".strip(": ")
-                return Verdict("unfinished", f"Your function stopped with {said}. This was for {case.words}.")
+                return Verdict("unfinished", f"{_stopped(error)} This was for {case.words}.")
             wanted = self.solution(*case.make())
             problem = _problem(result, wanted, name)
             if problem:
@@ -265,6 +264,13 @@ def _problem(result: Any, wanted: Any, name: str) -> str:
         if not np.isfinite(one).all():
             return f"{name} returns {_written([one])}: look for a logarithm of zero or a division by zero."
     return ""
+
+
+def _stopped(error: BaseException) -> str:
+    """Say what a function stopped with, and what helps where it took an Estimate for a number."""
+    said = f"{type(error).__name__}: {error}".strip(": ")
+    advice = " An Estimate is no plain number: add .value." if Estimate.__name__ in said else ""
+    return f"Your function stopped with {said}.{advice}"
 
 
 def _shape(array: Any) -> str:

@@ -81,17 +81,17 @@ TEMPER = Code(
 `w` is a numpy array of weights that sum to 1; return an array of the same length. The check compares on two
 teachers, to six decimals.""",
     hints=("In numpy `w**beta` works on all entries at once, and `.sum()` adds them up.",),
-    right="Heavy gets heavier, light gets lighter, and they still sum to 1.",
+    right="With β above 1 the heaviest gets heavier, the lightest gets lighter, and they still sum to 1.",
     wrong=(
         Wrong(
             _not_normalised,
-            "You raised the weights to the power β and did not divide by their sum. They add up to less than 1 then, "
-            "and are no weights of a mixture.",
+            "You raised the weights to the power β and did not divide by their sum. With β above 1 they add up to less "
+            "than 1, and are no weights of a mixture.",
         ),
         Wrong(
             _multiplied,
-            "You multiplied by β. Once that is divided by the sum, β drops out and nothing has changed. Only a power "
-            "changes the ratios: `w**beta`.",
+            "You multiplied by β. Once that is divided by the sum, β drops out and nothing has changed. A power "
+            "does change the ratios: `w**beta`.",
         ),
         Wrong(
             _softmax,

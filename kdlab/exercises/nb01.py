@@ -15,6 +15,42 @@ __all__ = ["EXERCISES"]
 
 # 01.1
 
+SPIKE = Choice(
+    id="01.1",
+    title="The most precise student",
+    task="""The truth is the four bumps on a line: 40, 30, 20 and 10 percent, all equally wide. The student is one
+Gaussian, and you may choose its centre and its width. Which choice has the highest precision?""",
+    answer="The centre of the heaviest bump, and as narrow as you like",
+    place=3,
+    hints=("Precision is an average of log p*(x) over what the student says. Where is log p*(x) largest?",),
+    right=(
+        "The narrower the student, the closer its samples lie to the densest point of p*, and the closer precision "
+        "comes to max log p* = −1.04 nats. It is no good model: it says one thing again and again, and its recall "
+        "falls without limit. Precision alone does not ask for variety."
+    ),
+    wrong=(
+        Wrong(
+            "The mean and the variance of p*",
+            "Its precision is only −2.91 nats. It is wide: 17 percent of what it says lies more than two bump widths "
+            "from every centre, in the gaps or outside all bumps. Ask what is scored, and by whom.",
+        ),
+        Wrong(
+            "The centre and the width of the heaviest bump",
+            "A good guess: −1.51 nats. But samples on the flanks of the bump score less than samples at its top. What "
+            "happens to the average if you draw only from the top?",
+        ),
+        Wrong(
+            "Wide enough to give every bump a fair density",
+            "A fair density on every bump helps recall, which scores what the truth says. Precision scores what the "
+            "student says. Of that, a part falls into the gaps. A few samples fall far outside: one by one, those "
+            "cost most. With the mean and the variance of p*, 9 percent lie more than two bump widths beyond the outer "
+            "centres, and log p* there is −10.8 nats on average.",
+        ),
+    ),
+)
+
+# 01.2
+
 
 def my_precision(student, truth, rng):
     """E over x ~ student of log truth(x), estimated; nats."""
@@ -38,20 +74,33 @@ def _truth_by_itself(student, truth, rng):
     return truth.log_prob(truth.sample(10_000, rng)).mean()
 
 
+def _wrong_sign(student, truth, rng):
+    return -my_precision(student, truth, rng)
+
+
+def _summed(student, truth, rng):
+    return truth.log_prob(student.sample(10_000, rng)).sum()
+
+
+def _in_bits(student, truth, rng):
+    return my_precision(student, truth, rng) / np.log(2)
+
+
 def _models(mean, deviation):
     """The four bumps on a line and one Gaussian: (student, truth)."""
     return line_mixture([1.0], [mean], [deviation]), line().truth
 
 
 SAMPLING = Code(
-    id="01.1",
-    title="Precision in three lines",
+    id="01.2",
+    title="Precision from samples",
     task="""Write `my_precision(student, truth, rng)`: estimate precision from 10,000 samples, in nats.
+Two or three lines are enough.
 
 Every model here can draw, `model.sample(n, rng)`, and score, `model.log_prob(x)`: one log-density per row of x. The
 check compares with the solution on two pairs of models, and allows 0.1 nats for chance.""",
     hints=(
-        "Read the definition from right to left. Who speaks? Whose ear is it?",
+        "Read the definition from right to left. Who speaks, and who scores?",
         "An expectation over x ~ p″ is an average over samples of p″. What is averaged is log p*(x).",
     ),
     right="The student speaks and the truth listens. With 10,000 samples the standard error here is at most 0.02 nats.",
@@ -63,8 +112,8 @@ check compares with the solution on two pairs of models, and allows 0.1 nats for
         ),
         Wrong(
             _scored_by_itself,
-            "You drew from the student and also scored under the student. That is minus the student's own entropy, and "
-            "the truth has no say in it. Score the samples with `truth.log_prob`.",
+            "You drew from the student and also scored under the student. That estimates minus the student's entropy, "
+            "and the truth has no say in it. Score the samples with `truth.log_prob`.",
         ),
         Wrong(
             _log_of_the_mean,
@@ -73,8 +122,23 @@ check compares with the solution on two pairs of models, and allows 0.1 nats for
         ),
         Wrong(
             _truth_by_itself,
-            "You drew from the truth and scored under the truth. That is −H(p*), the bound on recall, and the student "
-            "has no say in it. Draw from the student.",
+            "You drew from the truth and scored under the truth. That estimates −H(p*), the bound on recall, and the "
+            "student has no say in it. Draw from the student.",
+        ),
+        Wrong(
+            _wrong_sign,
+            "This is minus the precision. The right one speaks and the right one scores; only the sign is turned. "
+            "Precision is the mean log-density as it is, and no loss: higher is better. Leave out the minus.",
+        ),
+        Wrong(
+            _summed,
+            "You added up all 10,000 scores. Who speaks and who scores is right, but a sum grows with the number of "
+            "samples. An expectation is estimated by a mean: divide by their number.",
+        ),
+        Wrong(
+            _in_bits,
+            "This is precision in bits, with the logarithm to base 2. Who speaks and who scores is right; only the "
+            "unit is not. `log_prob` gives nats already: take its mean, and do not divide by log 2.",
         ),
     ),
     solution=my_precision,
@@ -89,42 +153,7 @@ check compares with the solution on two pairs of models, and allows 0.1 nats for
         ),
     ),
     tolerance=0.1,
-    look="Ask two questions of each line: who is drawn from, and who scores?",
-)
-
-# 01.2
-
-SPIKE = Choice(
-    id="01.2",
-    title="The most precise student",
-    task="""The truth is the four bumps on a line: 40, 30, 20 and 10 percent, all equally wide. The student is one
-Gaussian, and you may choose its centre and its width. Which choice has the highest precision?""",
-    answer="The centre of the heaviest bump, and as narrow as you like",
-    place=3,
-    hints=("Precision is an average of log p*(x) over what the student says. Where is log p*(x) largest?",),
-    right=(
-        "Every sample then falls on the densest point of p*, so precision comes close to max log p* = −1.04 nats. It "
-        "is no good model: it says one thing again and again, and its recall falls without limit. Precision alone does "
-        "not ask for variety."
-    ),
-    wrong=(
-        Wrong(
-            "The mean and the variance of p*, as the direct student has",
-            "That is the Gaussian with the best recall, −2.14 nats. Its precision is only −2.91: it is wide, and much "
-            "of what it says falls into the gaps between the bumps. Ask what is scored, and by whom.",
-        ),
-        Wrong(
-            "The centre and the width of the heaviest bump",
-            "A good guess: −1.51 nats, far better than the direct student's −2.91. But samples on the flanks of the "
-            "bump score less than samples at its top. What happens to the average if you draw only from the top?",
-        ),
-        Wrong(
-            "Wide enough to give every bump a fair density",
-            "That thinks of recall: a wide student finds nothing that the truth says impossible. But what a wide "
-            "student says falls mostly into gaps and far outside, where log p* is very low. Precision scores what the "
-            "student says.",
-        ),
-    ),
+    look="Ask of each line: who is drawn from, and who scores? Then: is it the plain mean of all scores?",
 )
 
 # 01.3
@@ -159,8 +188,8 @@ DIVERGENCE = Code(
     task="""Write `my_divergence(student, truth)`: KL(p* ‖ p″) in nats, by means of `recall` only. From kdlab,
 `recall(student, truth).value` is E over x ~ p* of log p″(x), exact for these models.
 
-The divergence is E over x ~ p* of log p*(x) − log p″(x). The check compares on two pairs of models, to six decimals
-nats.""",
+The divergence is E over x ~ p* of log p*(x) − log p″(x). The check compares on two pairs of models, in nats, to six
+decimals.""",
     hints=(
         "Split the expectation into two. One of the halves is recall.",
         "The other half is E over x ~ p* of log p*(x) = −H(p*). That is a recall as well: of which model, by which?",
@@ -175,18 +204,18 @@ nats.""",
         ),
         Wrong(
             _forgot_the_entropy,
-            "You returned minus the recall: that is the cross-entropy. It is not 0 even for a perfect student. What it "
-            "is for a perfect student, H(p*), has still to be taken off.",
+            "You returned minus the recall: that is the cross-entropy. For a perfect student it is H(p*), and a "
+            "divergence would be 0. So H(p*) has still to be taken off.",
         ),
         Wrong(
             _turned_around,
             "You computed KL(p″ ‖ p*), where the student speaks. Recall belongs to the other direction, where the "
-            "truth speaks. Look at which model comes first in each call of recall.",
+            "truth speaks. Look at which model comes first where you call recall.",
         ),
         Wrong(
             _upside_down,
-            "That is minus the divergence. No divergence is negative: recall never exceeds −H(p*), so it is recall "
-            "that is taken from −H(p*), and not the other way round.",
+            "That is minus the divergence. This divergence is never negative: recall never exceeds −H(p*), so it is "
+            "recall that is taken from −H(p*), and not the other way round.",
         ),
     ),
     solution=my_divergence,
@@ -198,4 +227,4 @@ nats.""",
     look="Try a student that equals the truth: what must come out?",
 )
 
-EXERCISES: tuple[Exercise, ...] = (SAMPLING, SPIKE, DIVERGENCE)
+EXERCISES: tuple[Exercise, ...] = (SPIKE, SAMPLING, DIVERGENCE)

@@ -28,24 +28,24 @@ from 1 to 1.5. Which mode goes first, and which of the two numbers says so?""",
     ),
     right=(
         "Recall goes from −2.30 to −2.37 and precision from −2.50 to −2.26. Nobody who looks at the student's samples "
-        "misses what is not in them. Recall does notice, and not loudly: only 3 percent of what the truth says is "
-        "there. At larger β that small share costs more and more, because log p″ falls without limit."
+        "misses what is not in them. Recall does notice, but only a little: 3 percent of what the truth says is "
+        "there. At larger β that small share costs more: at β = 100 log p″ is −77 nats there, on average."
     ),
     wrong=(
         Wrong(
             "The rare one; both numbers fall",
             "The right mode. But precision asks only about what the student says, and it now says the good common "
-            "things more often: precision rises, from −2.50 to −2.26. What is never said is never scored.",
+            "things more often: precision rises, from −2.50 to −2.26. What is hardly said is hardly scored.",
         ),
         Wrong(
             "The rare one; precision falls, recall hardly notices",
-            "The right mode, with the two numbers swapped. Precision averages over the student's own samples, and "
-            "there are none left of that mode to score. Which average still runs over the rare mode?",
+            "The right mode, but not the right number. Precision averages over the student's own samples, and "
+            "hardly any of them lie there to be scored. Which average still runs over the rare mode?",
         ),
         Wrong(
             "The weakest of the four common ones, since the rare one is far from everything",
-            "Distance does not keep it: the teacher's weights alone decide what it says, and the rare one is the "
-            "lightest by far. The weakest common mode goes later, at β = 4.64.",
+            "Distance does not keep it: β acts on the weights alone, and the rare one is the lightest by far. The "
+            "weakest common mode goes later, at β = 4.64.",
         ),
     ),
 )
@@ -142,13 +142,13 @@ TWENTY = Choice(
     title="Twenty nats",
     task="""A report says: "with the selective teacher, precision improved by 20 nats". In the appendix you find that
 it was measured under the tempered teacher, and not under p*. What do the 20 nats say?""",
-    answer="How much better the student now imitates that teacher; about p* they say nothing by themselves",
+    answer="How much likelier that teacher finds what the student says; about p* they say nothing by themselves",
     place=4,
     hints=("Put the definition of precision beside the number. Who scores in the one, and who in the other?",),
     right=(
-        "The score asks whether the selective teacher finds the student's samples likely. A student trained on that "
-        "teacher must do well there, and the direct student, which says what that teacher never says, must do badly. "
-        "On our points the same two students are 4.5 nats apart under p*, and 20.7 under the tempered teacher."
+        "The score asks how likely the selective teacher finds the student's samples. A student trained on that "
+        "teacher has an advantage there. The direct student says much that this teacher hardly ever says, and does "
+        "badly. On our points the same two students are 4.5 nats apart under p*, and 20.7 under the tempered teacher."
     ),
     wrong=(
         Wrong(

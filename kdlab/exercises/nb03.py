@@ -50,8 +50,9 @@ def _slope_case(alpha, scores, beta):
 SLOPE = Code(
     id="03.1",
     title="The slope of precision",
-    task="""While the student is the tempered teacher itself (K″ ≥ K′), precision is the sum of w_k s_k: w_k = w_k(β)
-are the tempered weights, s_k = E over x ~ N_k of log p*(x) is how well component k says things. Its slope is
+    task="""While the student is the tempered teacher itself (K″ ≥ K′, the same kind of covariances), precision is the
+sum of w_k s_k. Here w_k = w_k(β) are the tempered weights. The score s_k = E over x ~ N_k of log p*(x) is the
+precision of component k alone. The slope is
 
 d precision / dβ = Cov over w(β) of ( log α_k , s_k ).
 
@@ -62,7 +63,8 @@ sums to 1. The check compares on two teachers, to six decimals.""",
         "under w.",
         "The mean of an array `a` under w is `(w * a).sum()`, or shorter `w @ a`.",
     ),
-    right="Precision rises with β exactly when, on average under w, the heavier components are also the better ones.",
+    right="Precision rises with β exactly where this covariance is positive: where, under w, the heavier components "
+    "tend to have the better scores.",
     wrong=(
         Wrong(
             _unweighted,
@@ -76,8 +78,8 @@ sums to 1. The check compares on two teachers, to six decimals.""",
         ),
         Wrong(
             _as_from_a_sample,
-            "Your weights are right, but the result is too large: np.cov divides as for a sample, of which the mean is "
-            "only estimated (the n − 1). Here w is the whole distribution. Write the sum out, or pass ddof=0.",
+            "Your weights are right, but the result is too far from 0: np.cov divides as for a sample, of which the "
+            "mean is only estimated (the n − 1). Here w is the whole distribution. Write the sum out, or pass ddof=0.",
         ),
         Wrong(
             _tempered_logs,
@@ -126,8 +128,8 @@ grows. Why?""",
         ),
         Wrong(
             "The student has one component, so it would end there with any teacher",
-            "At β = 1 the very same student covers all 4 modes. One component is a reason why it has to choose between "
-            "wide and narrow, but not why it chooses narrow. What else changes with β?",
+            "At β = 1 a student of one component covers all 4 modes. One component is a reason why it has to choose "
+            "between wide and narrow, but not why it chooses narrow. What else changes with β?",
         ),
         Wrong(
             "The fit gets stuck in a local optimum",
@@ -155,13 +157,13 @@ of K″ = 4. The truth has eight modes. Why do four more components change nothi
     wrong=(
         Wrong(
             "Eight components are hard to fit: four of them end in bad places",
-            "Then the two paths would differ, at least a little. They are the same, because both students are the same "
-            "model. Whose model?",
+            "Then its loss would stay above 0, and the two paths would differ. They are the same, because both "
+            "students are the same model. Whose model?",
         ),
         Wrong(
             "Components that are not needed are pruned, because the fit prefers small models",
-            "Nothing in this fit prefers small models: it maximises the likelihood of what the teacher says, and no "
-            "weight is taken away. What is the highest value that this likelihood can reach?",
+            "Nothing in this fit prefers small models: it maximises the likelihood of what the teacher says. What is "
+            "the highest value that this likelihood can reach?",
         ),
         Wrong(
             "Four components are enough for the eight modes of p*",
