@@ -2,8 +2,8 @@
 
     from kdlab.exercises import exercise
 
-    exercise("01.1")                       # shows the task; hints and solution are a click away
-    exercise("01.1").check(my_precision)   # says whether it is right, and if not, why not
+    exercise("01.2")                       # shows the task; hints and solution are a click away
+    exercise("01.2").check(my_precision)   # says whether it is right, and if not, why not
 
 `nb00` to `nb03` hold what is asked, one module per notebook; `frame` knows how answers are judged, `cards` how
 exercises look, `form` how they are answered on the page.
