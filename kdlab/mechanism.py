@@ -44,7 +44,7 @@ def component_precisions(model: GaussianMixture, truth: GaussianMixture) -> Floa
 
 
 def precision_slope(teacher: GaussianMixture, truth: GaussianMixture, beta: float) -> float:
-    """d precision / d beta of the tempered teacher itself, so of a student that has room for all of it.
+    """d precision / d beta of the tempered teacher itself: of a student with room for it, in a family that holds it.
 
     Precision is sum_k w_k s_k with w_k proportional to alpha_k^beta and s_k = E_{N_k}[log p*]; its derivative is
     the covariance, under w, of log alpha_k and s_k. Nats per unit of beta.
@@ -83,7 +83,8 @@ def pair_terms(teacher: GaussianMixture, student: GaussianMixture) -> PairTerms:
     """Return the terms of Cha & Cho 2025, section 3, and of the tighter variational bound.
 
     For one r(k''|k') per teacher component, sum over pairs of alpha'_k' r [ b' + log r - log alpha''_k'' ] bounds the
-    cross-entropy from above (Hershey & Olsen 2007, ICASSP, eq. 20); it is lowest at r proportional to alpha'' exp(-b').
+    cross-entropy from above (with the sign turned, the lower bound on an expected log-density in section 7 of Hershey &
+    Olsen 2007, ICASSP). At r = alpha'' it is Jensen's; it is lowest at r proportional to alpha'' exp(-b').
     """
     crossed = _cross_entropies(teacher, student)
     joint = teacher.weights[:, None] * student.weights
@@ -154,10 +155,10 @@ def pairs_along(ladder: Ladder) -> Pairs:
 
 
 def reverse_student(target: GaussianMixture) -> GaussianMixture:
-    """Return the single Gaussian q with the least KL(q || target), for a target on a line.
+    """Return the best single Gaussian q found for KL(q || target), for a target on a line.
 
-    The divergence has several minima, often one per mode: the search starts at each component and keeps the best.
-    Raises ValueError in more dimensions.
+    The divergence has several minima, often one per mode and a wide one: local searches start at each component and
+    at the target's own mean and variance, and the best end is kept. Raises ValueError in more dimensions.
     """
     from scipy.optimize import minimize  # here, since `import kdlab` loads no scipy
 
@@ -172,8 +173,9 @@ def reverse_student(target: GaussianMixture) -> GaussianMixture:
         return -entropy - gaussian(place).expected_log_prob(target).value
 
     found = []
-    for mean, covariance in zip(target.means[:, 0], target.covariances[:, 0, 0], strict=True):
-        sd = math.sqrt(covariance)
+    means = [*target.means[:, 0], target.mean[0]]
+    for mean, variance in zip(means, [*target.covariances[:, 0, 0], target.covariance[0, 0]], strict=True):
+        sd = math.sqrt(variance)
         simplex = [(mean, math.log(sd)), (mean + _START_STEP * sd, math.log(sd)), (mean, math.log(sd) + _START_STEP)]
         settings = {"initial_simplex": simplex, "xatol": _SETTLED, "fatol": _SETTLED, "maxiter": 1000}
         found.append(minimize(divergence, simplex[0], method="Nelder-Mead", options=settings))

@@ -11,7 +11,6 @@ import numpy as np
 import traitlets
 
 from kdlab import plots, plots_why
-from kdlab.experiments import Ladder
 from kdlab.frontend import STYLE_SHEET, front_end
 from kdlab.mechanism import Pairs
 
@@ -82,7 +81,7 @@ def _sent(pairs: Pairs) -> dict[str, Any]:
         **sent,
         "title": f"{ladder.scene.title}: who pays for whom",
         "beta": _plain(ladder.betas),
-        "space": _space(ladder),
+        "space": dict(zip("xy", _plain(plots_why.map_limits(ladder)), strict=True)),
         "teacher": {
             "weights": _plain(np.exp(ladder.teacher_log_weights[:, order])),
             "means": _plain(teacher.means[order]),
@@ -95,22 +94,6 @@ def _sent(pairs: Pairs) -> dict[str, Any]:
         },
         "sentence": list(pairs.sentences),
     }
-
-
-def _space(ladder: Ladder) -> dict[str, list[float]]:
-    """The limits of a square that holds every ellipse of the map, at one standard deviation, and a number above it."""
-    teacher, corners = ladder.scene.teacher, []
-    for means, covariances in (
-        (teacher.means, teacher.covariances),
-        (ladder.student_means, ladder.student_covariances),
-    ):
-        reach = np.sqrt(np.diagonal(covariances, axis1=-2, axis2=-1))
-        corners += [(means - reach).reshape(-1, 2), (means + reach).reshape(-1, 2)]
-    everything = np.concatenate(corners)
-    low, high = everything.min(axis=0), everything.max(axis=0)
-    centre, half = (low + high) / 2, 0.55 * float((high - low).max())
-    x, y = np.stack([centre - half, centre + half], axis=1)
-    return {"x": _plain(x), "y": _plain(y)}
 
 
 def _plain(values: Any) -> Any:

@@ -306,14 +306,14 @@ def _draw_ellipses(axes: Axes, ladder: Ladder, index: int, lean: float) -> None:
     for weight, mean, covariance in _parts(here.student):
         for sigmas, width in ((1.0, 2.2), (2.0, 1.3)):
             width *= lean * (0.45 + 0.55 * math.sqrt(weight))
-            axes.add_patch(_ellipse(mean, covariance, sigmas, STYLE["distilled"], width))
+            axes.add_patch(ellipse(mean, covariance, sigmas, STYLE["distilled"], width))
     for _, mean, covariance in _parts(ladder.direct):
-        axes.add_patch(_ellipse(mean, covariance, 1.0, STYLE["direct"], 1.6 * lean, linestyle=(0, (4, 2.5))))
+        axes.add_patch(ellipse(mean, covariance, 1.0, STYLE["direct"], 1.6 * lean, linestyle=(0, (4, 2.5))))
     for weight, mean, covariance in _parts(here.teacher):
         style: dict[str, Any] = {"linestyle": (0, (0.01, 1.7)), "capstyle": "round"}
         width = teacher_width(weight) * lean
         alpha = min(1.0, 0.25 + 3 * weight)
-        axes.add_patch(_ellipse(mean, covariance, 1.0, STYLE["teacher"], width, alpha=alpha, **style))
+        axes.add_patch(ellipse(mean, covariance, 1.0, STYLE["teacher"], width, alpha=alpha, **style))
 
 
 def teacher_width(weight: float) -> float:
@@ -325,7 +325,8 @@ def _parts(mixture: GaussianMixture) -> list[tuple[float, Floats, Floats]]:
     return list(zip(mixture.weights.tolist(), mixture.means, mixture.covariances, strict=True))
 
 
-def _ellipse(mean: Floats, cov: Floats, sigmas: float, role: Role, width: float, **style: Any) -> Ellipse:
+def ellipse(mean: Floats, cov: Floats, sigmas: float, role: Role, width: float, **style: Any) -> Ellipse:
+    """Return a Gaussian's ellipse at so many standard deviations: ``mean`` (2,), ``cov`` (2, 2)."""
     values, vectors = np.linalg.eigh(cov)
     angle = math.degrees(math.atan2(vectors[1, 1], vectors[0, 1]))  # of the longer axis
     long, short = 2 * sigmas * np.sqrt(values[::-1])

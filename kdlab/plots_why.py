@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from kdlab.experiments import Ladder
 from kdlab.mechanism import Pairs, component_precisions, precision_slope, reverse_student
 from kdlab.mixtures import GaussianMixture
-from kdlab.plots import INK, QUIET, STYLE, Picture
+from kdlab.plots import INK, QUIET, STYLE, Picture, ellipse
 from kdlab.scenes import Scene
 
-__all__ = ["frontier", "heavier_and_better", "pair_matrices", "selectivity", "two_divergences"]
+__all__ = ["frontier", "heavier_and_better", "map_limits", "pair_matrices", "selectivity", "two_divergences"]
 
 Floats = NDArray[np.float64]
 
@@ -76,7 +76,7 @@ def selectivity(ladder: Ladder) -> Picture:
 def heavier_and_better(scenes: Sequence[Scene], beta: float = 1.0) -> Picture:
     """Each teacher component's log-weight against the precision of its own samples; area is its weight at ``beta``.
 
-    The line is the weighted regression: it climbs exactly where precision does.
+    The line is the weighted regression: it climbs exactly where the tempered teacher's own precision does.
     """
     slopes = [precision_slope(scene.teacher, scene.truth, beta) for scene in scenes]
     words = "Teacher components as dots, log-weight across and precision of their own samples up. " + " ".join(
@@ -89,7 +89,7 @@ def heavier_and_better(scenes: Sequence[Scene], beta: float = 1.0) -> Picture:
     for axes, scene, slope in zip(panels, scenes, slopes, strict=True):
         weights = scene.teacher.tempered(beta).weights
         logs, scores = scene.teacher.log_weights, component_precisions(scene.teacher, scene.truth)
-        axes.scatter(logs, scores, s=30 + 700 * weights, color=STYLE["teacher"].colour, edgecolor="white", zorder=3)
+        axes.scatter(logs, scores, s=800 * weights, color=STYLE["teacher"].colour, edgecolor="white", zorder=3)
         middle = weights @ logs, weights @ scores
         tilt = slope / float(weights @ (logs - middle[0]) ** 2)
         ends = np.array([logs.min() - 0.15, logs.max() + 0.15])
@@ -98,29 +98,73 @@ def heavier_and_better(scenes: Sequence[Scene], beta: float = 1.0) -> Picture:
         axes.locator_params(nbins=5)
         axes.set(xlabel="log α′: heavier to the right, nats", ylabel="E[log p*] under the component, nats")
         axes.set_title(scene.title, fontsize=11, color=INK, loc="left", pad=20)
-        text = f"covariance {slope:+.2f}: precision {'rises' if slope > 0 else 'falls'} with β".replace("-", "−")
+        turn = "rises" if slope > 0 else "falls"
+        text = f"covariance {slope:+.3f} at β = {beta:g}: the teacher's own precision {turn}".replace("-", "−")
         axes.text(0, 1.03, text, transform=axes.transAxes, fontsize=9, color=QUIET)
     return made
 
 
 def pair_matrices(pairs: Pairs, betas: Sequence[float]) -> Picture:
-    """At each beta, three matrices over (teacher component, student component): (a'), (b') and the best shares.
+    """At each beta, the components with their numbers, and three matrices over their pairs: (a'), (b'), best shares.
 
     (a') and the shares light up with their own value, as on the page; (b') is in nats and stays dark.
     """
     indices = [pairs.ladder.index(beta) for beta in betas]
     height = 0.5 + 1.9 * len(indices)
-    made = Picture(figsize=(8.4, height), dpi=110, facecolor="white")
+    made = Picture(figsize=(9.6, height), dpi=110, facecolor="white")
     made.words = "\n".join(pairs.sentences[i] for i in indices)
     for row, i in enumerate(indices):
         bottom = 1 - (0.5 + 1.9 * (row + 1) - 0.2) / height
         made.text(0.01, bottom + 1.47 / height, f"β = {pairs.ladder.betas[i]:.3g}", fontsize=11, color=INK)
+        _map(made.add_axes((0.01, bottom, 1.3 / 9.6, 1.3 / height)), pairs, i)
         for column, (title, values, form) in enumerate(_columns(pairs, i)):
-            axes = made.add_axes((0.145 + 0.29 * column, bottom, 0.24, 1.3 / height))
+            axes = made.add_axes((0.215 + 0.27 * column, bottom, 0.22, 1.3 / height))
             _matrix(axes, values, values if column != 1 else np.zeros_like(values), form)
             if row == 0:
                 axes.set_title(title, fontsize=11, color=INK, pad=18)
     return made
+
+
+def _map(axes: Axes, pairs: Pairs, i: int) -> None:
+    """The components at one standard deviation, fading with their weight, and their numbers."""
+    ladder, teacher = pairs.ladder, pairs.ladder.scene.teacher
+    limits, order = map_limits(ladder), pairs.order
+    axes.set(xlim=limits[0], ylim=limits[1], aspect="equal")
+    axes.axis("off")
+    weights = np.exp(ladder.teacher_log_weights[i])
+    for number, k in enumerate(order, start=1):
+        style: dict[str, Any] = {"linestyle": (0, (0.01, 1.7)), "capstyle": "round", "alpha": _fading(weights[k])}
+        axes.add_patch(ellipse(teacher.means[k], teacher.covariances[k], 1.0, STYLE["teacher"], 2.0, **style))
+        x, y = teacher.means[k]
+        axes.text(x, y, f"p′{number}", fontsize=7, color="#9A6A00", ha="center", va="center")
+    student = ladder.at(ladder.betas[i]).student
+    for number, (weight, mean, covariance) in enumerate(
+        zip(student.weights, student.means, student.covariances, strict=True), start=1
+    ):
+        axes.add_patch(ellipse(mean, covariance, 1.0, STYLE["distilled"], 1.6, alpha=_fading(weight)))
+        top = mean[1] + np.sqrt(covariance[1, 1])
+        axes.text(mean[0], top, f"p″{number}", fontsize=7, color=STYLE["distilled"].colour, ha="center", va="bottom")
+
+
+def _fading(weight: float) -> float:
+    """Opacity of a component; static/pairs.js has the same rule."""
+    return min(1.0, 0.25 + 3 * float(weight))
+
+
+def map_limits(ladder: Ladder) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Limits (x, y) of a square that holds every ellipse of the map, and a number above it."""
+    teacher, corners = ladder.scene.teacher, []
+    for means, covariances in (
+        (teacher.means, teacher.covariances),
+        (ladder.student_means, ladder.student_covariances),
+    ):
+        reach = np.sqrt(np.diagonal(covariances, axis1=-2, axis2=-1))
+        corners += [(means - reach).reshape(-1, 2), (means + reach).reshape(-1, 2)]
+    everything = np.concatenate(corners)
+    low, high = everything.min(axis=0), everything.max(axis=0)
+    centre, half = (low + high) / 2, 0.56 * float((high - low).max())
+    (x0, y0), (x1, y1) = centre - half, centre + half
+    return (float(x0), float(x1)), (float(y0), float(y1))
 
 
 def _columns(pairs: Pairs, i: int) -> list[tuple[str, Floats, str]]:

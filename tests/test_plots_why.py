@@ -52,10 +52,10 @@ def test_the_regression_line_is_numpys() -> None:
 def test_matrices_carry_the_numbers_of_their_positions(ladders: list[Any]) -> None:
     pairs = mechanism.pairs_along(ladders[1])
     made = plots_why.pair_matrices(pairs, [1, 5])
-    assert len(made.axes) == 6
+    assert len(made.axes) == 8  # a map and three matrices for each beta
     i = ladders[1].index(5)
     for axes, values, form in zip(
-        made.axes[3:], (pairs.joint_weights[i], pairs.cross_entropies[i], pairs.shares[i]), ("2", "1", "2"), strict=True
+        made.axes[5:], (pairs.joint_weights[i], pairs.cross_entropies[i], pairs.shares[i]), ("2", "1", "2"), strict=True
     ):
         assert [text.get_text() for text in axes.texts] == [f"{value:.{form}f}" for value in values.ravel()]
     assert made.words == f"{pairs.sentences[0]}\n{pairs.sentences[i]}"

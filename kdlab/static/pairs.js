@@ -29,18 +29,22 @@ function buildMap(panel, { teacher, student, space }) {
   const y = scale(space.y, [MAP - 4, 4]);
   const unit = x(1) - x(0);
   const named = (shape, role, text) => [svg(panel, "ellipse", { class: shape }), svg(panel, "text", { class: `kdlab-pair-${role}`, text })];
-  const learned = student.weights[0].map((_, k) => named("kdlab-student-ellipse", "distilled", k + 1));
+  const learned = student.weights[0].map((_, k) => named("kdlab-student-ellipse", "distilled", `p″${k + 1}`));
   const taught = teacher.means.map((mean, k) => {
-    const [ellipse, name] = named("kdlab-teacher", "teacher", k + 1);
+    const [ellipse, name] = named("kdlab-teacher", "teacher", `p′${k + 1}`);
     placeEllipse(ellipse, mean, teacher.covariances[k], 1, x, y, unit);
     set(name, { x: round(x(mean[0])), y: round(y(mean[1])) + 4, "text-anchor": "middle" });
-    return ellipse;
+    return [ellipse, name];
   });
   return (i) => {
-    taught.forEach((ellipse, k) => emphasise(ellipse, teacher.weights[i][k]));
+    taught.forEach(([ellipse, name], k) => {
+      emphasise(ellipse, teacher.weights[i][k]);
+      name.style.opacity = ellipse.style.opacity;
+    });
     learned.forEach(([ellipse, name], k) => {
       const [mean, covariance] = [student.means[i][k], student.covariances[i][k]];
       placeEllipse(ellipse, mean, covariance, 1, x, y, unit);
+      ellipse.style.opacity = name.style.opacity = round(Math.min(1, 0.25 + 3 * student.weights[i][k]));
       const edge = y(mean[1]) - unit * Math.sqrt(covariance[1][1]);
       set(name, { x: round(x(mean[0])), y: round(Math.max(edge - 5, 13)), "text-anchor": "middle" });
     });
@@ -69,6 +73,7 @@ function buildMatrix(panel, values, title, decimals, lit) {
   return (i) => cells.forEach((row, r) => row.forEach(({ light, text }, c) => {
     const value = values[i][r][c];
     text.textContent = number(value, decimals);
+    text.classList.toggle("kdlab-on-light", Boolean(light) && value > 0.75);
     light?.setAttribute("fill-opacity", Math.round(value * 1000) / 1000);
   }));
 }

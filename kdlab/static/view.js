@@ -359,6 +359,7 @@ class View extends Live {
       this.send({ prediction: { ...prediction, guess } });
       this.update();
     });
+    if (nameOf(settings) !== nameOf(this.memory.opened.settings)) page.outcome.hidden = true; // it was about another picture
   }
 }
 
