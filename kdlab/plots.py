@@ -142,14 +142,17 @@ def density_contours(
 # Figures
 
 
-def figure(ladder: Ladder, beta: float = 1.0) -> Figure:
-    """One position of the ladder, laid out as on the page: title, space, plane, sentence."""
+def figure(ladder: Ladder, beta: float = 1.0, *, path: bool = True) -> Figure:
+    """One position of the ladder, laid out as on the page: title, space, plane, sentence.
+
+    ``path=False`` leaves out where the student goes, which would answer a question that is still open.
+    """
     index = _position(ladder, beta)
     made = Picture(figsize=(9.2, 5.35), dpi=110, facecolor="white")
     space = made.add_axes((0.02, 0.2, 0.44, 0.645))
     plane = made.add_axes((0.55, 0.27, 0.43, 0.575))
     draw_space(space, ladder, index)
-    draw_plane(plane, ladder, [index])
+    draw_plane(plane, ladder, [index], path=path)
     made.text(0.02, 0.945, ladder.scene.title, fontsize=14, color=INK)
     made.text(0.98, 0.945, f"β = {ladder.betas[index]:.2f}", fontsize=13, color=INK, ha="right")
     _key(made, 0.02, 0.885)
@@ -351,10 +354,11 @@ def _draw_modes(axes: Axes, ladder: Ladder, index: int, lean: float) -> None:
 # The plane
 
 
-def draw_plane(axes: Axes, ladder: Ladder, indices: Sequence[int]) -> None:
+def draw_plane(axes: Axes, ladder: Ladder, indices: Sequence[int], *, path: bool = True) -> None:
     """Draw the precision-recall plane into `axes`: bounds, path, direct student, and a dot at each position.
 
     With one position the path up to it is solid, as on the page; with several the dots carry their beta.
+    ``path=False`` leaves out the path ahead.
     """
     recall, precision = plane_limits(ladder)
     axes.set(xlim=recall, ylim=precision, xlabel="recall, nats", ylabel="precision, nats")
@@ -366,7 +370,7 @@ def draw_plane(axes: Axes, ladder: Ladder, indices: Sequence[int]) -> None:
     axes.locator_params(nbins=5, steps=[1, 2, 5, 10])
     _draw_bounds(axes, ladder)
     role = STYLE["distilled"]
-    for run in _runs(ladder.switched, len(ladder.betas)):
+    for run in _runs(ladder.switched, len(ladder.betas)) if path else []:
         axes.plot(ladder.recall[run], ladder.precision[run], color=role.colour, alpha=0.3, linewidth=1.5)
     if len(indices) == 1:
         for run in _runs(ladder.switched, indices[0] + 1):

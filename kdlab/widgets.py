@@ -200,7 +200,8 @@ class TeacherEntropyView(anywidget.AnyWidget):
         """Return the live view, and beside it a PNG of the current position and its sentence."""
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         sentence = self.position.sentence
-        picture = base64.b64encode(plots.png(plots.figure(self._shown, self.beta))).decode()
+        still = plots.figure(self._shown, self.beta, path=self.prediction is None)  # a still cannot be uncovered
+        picture = base64.b64encode(plots.png(still)).decode()
         data = {**data, "image/png": picture, "text/plain": sentence}
         return data, {**metadata, "image/png": {"alt": sentence}}
 

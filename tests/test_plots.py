@@ -15,7 +15,7 @@ from fake_ladder import fake_ladder
 from matplotlib.figure import Figure
 from PIL import Image
 
-from kdlab import plots
+from kdlab import experiments, plots
 
 STATIC = Path(plots.__file__).parent / "static"
 
@@ -39,7 +39,7 @@ def test_the_colours_are_okabe_and_itos() -> None:
 
 
 def test_page_and_matplotlib_thin_the_teacher_by_the_same_rule() -> None:
-    script = (STATIC / "view.js").read_text("utf-8")
+    script = (STATIC / "tools.js").read_text("utf-8")
     assert "round(0.5 + 4 * Math.sqrt(weight))" in script
     assert plots.teacher_width(0.25) == pytest.approx(2.5)
     assert plots.teacher_width(0.0) == pytest.approx(0.5)
@@ -158,3 +158,11 @@ def test_no_pyplot() -> None:
     """Its figures are global and not safe on the threads that callbacks run on."""
     code = "import sys, kdlab.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_picture_without_the_path_ahead_gives_nothing_away() -> None:
+    ladder = experiments.teacher_entropy("line")
+    whole, still = (plots.figure(ladder, path=path).axes[1] for path in (True, False))
+    ahead = [line for line in whole.lines if len(line.get_xdata()) == len(ladder.betas)]
+    assert ahead
+    assert not [line for line in still.lines if len(line.get_xdata()) > 2]
