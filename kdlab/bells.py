@@ -34,9 +34,11 @@ class Measured:
         )
 
     def below(self, name: str) -> str:
-        """How far "precision" or "recall" is from its bound, as text with two decimals."""
+        """How far "precision" or "recall" is from its bound, as text: under 1 nat with three decimals, else two."""
         apart = float(getattr(self, f"{name}_bound") - getattr(self, name))
-        return words(apart) if apart >= 0.005 else "less than 0.01"
+        if apart >= 0.9995:
+            return words(apart)
+        return f"{apart:.3f}" if apart >= 0.0005 else "less than 0.001"
 
 
 def measure(truth: GaussianMixture, centre: float, width: float) -> Measured:
@@ -73,4 +75,9 @@ def words(value: float) -> str:
 
 def width_words(value: float) -> str:
     """Write a width: two decimals, more where those would say too little."""
-    return f"{value:.2f}" if value >= 0.1 else f"{value:.4f}".rstrip("0")
+    if value >= 1:
+        return f"{value:.2f}"
+    if value >= 0.1:
+        text = f"{value:.3f}"
+        return text.removesuffix("0")
+    return f"{value:.4f}".rstrip("0")

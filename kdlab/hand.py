@@ -159,6 +159,8 @@ def _world(scene: Scene, measured: Measured) -> dict[str, Any]:
         "bounds": bounds,
         "space": dict(zip("xy", map(list, plots_hand.space_limits(truth)), strict=True)),
         "plane": dict(zip(("recall", "precision"), map(list, plots_hand.plane_limits(measured)), strict=True)),
+        "stretch": plots_hand.STRETCH,
+        "marks": list(plots_hand.recall_marks(measured.recall_bound)),
         "step": STEP,
         "widths": _widths(),
     }

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
 
 from kdlab import plots
 from kdlab.bells import Measured, width_words, words
@@ -19,9 +20,21 @@ from kdlab.metrics import Estimate
 from kdlab.mixtures import GaussianMixture
 from kdlab.scenes import Scene, line_mixture
 
-__all__ = ["estimates", "figure", "frontier", "plane_limits", "space_limits"]
+__all__ = [
+    "STRETCH",
+    "bend",
+    "estimates",
+    "figure",
+    "frontier",
+    "plane_limits",
+    "recall_marks",
+    "space_limits",
+    "unbend",
+]
 
+STRETCH = 0.3  # nats below the bound of recall where its axis turns from straight to logarithmic
 _SHOWN = {"recall": 30.0, "precision": 7.0}  # nats below the bounds that the plane shows; what is worse is on its edge
+_ROOM = 0.09  # of an axis, beyond its bound
 
 
 # Limits: the live picture has the same
@@ -36,12 +49,36 @@ def space_limits(truth: GaussianMixture) -> tuple[plots.Limits, plots.Limits]:
 
 
 def plane_limits(measured: Measured) -> tuple[plots.Limits, plots.Limits]:
-    """Limits of recall and precision, nats: fixed, both bounds inside."""
-    return _below(measured.recall_bound, _SHOWN["recall"]), _below(measured.precision_bound, _SHOWN["precision"])
+    """Limits of recall and precision, nats: fixed, both bounds inside, and room beyond them for the bounds' names."""
+    recall, precision = measured.recall_bound, measured.precision_bound
+    beyond = float(unbend(-_ROOM * bend(recall - _SHOWN["recall"], recall), recall))
+    return (recall - _SHOWN["recall"], beyond), (
+        precision - _SHOWN["precision"],
+        precision + _ROOM * _SHOWN["precision"],
+    )
 
 
-def _below(bound: float, shown: float) -> plots.Limits:
-    return bound - shown, bound + 0.09 * shown  # room for the bound's name beyond it
+def bend(recall: ArrayLike, bound: float) -> plots.Floats:
+    """Where a recall stands on the stretched axis: 0 at its bound, below it the logarithm of how far; the same shape.
+
+    Most bells are close to the bound, and a spike is very far: log(1 + distance / STRETCH) has room for both.
+    """
+    apart = np.asarray(recall, float) - bound
+    places: plots.Floats = np.sign(apart) * np.log1p(np.abs(apart) / STRETCH)
+    return places
+
+
+def unbend(place: ArrayLike, bound: float) -> plots.Floats:
+    """Undo `bend`: the recall, nats, that stands at a place of the stretched axis."""
+    values = np.asarray(place, float)
+    recalls: plots.Floats = bound + np.sign(values) * STRETCH * np.expm1(np.abs(values))
+    return recalls
+
+
+def recall_marks(bound: float) -> tuple[float, ...]:
+    """Round recalls, nats, to mark on the stretched axis from its left end to shortly below the bound."""
+    round_ones = (-50.0, -30.0, -20.0, -10.0, -5.0, -3.0, -2.0, -1.0)
+    return tuple(one for one in round_ones if bound - _SHOWN["recall"] <= one <= bound - 0.1)
 
 
 # Pictures
@@ -73,15 +110,24 @@ def _draw_space(axes: Axes, truth: GaussianMixture, measured: Measured) -> None:
             axes.fill_between(x, height, color=role.colour, alpha=0.16, linewidth=0)
     _quiet_axes(axes)
     axes.locator_params(axis="x", nbins=5, steps=[1, 2, 5, 10])
-    top: dict[str, Any] = {"transform": axes.transAxes, "fontsize": 9, "va": "top"}
-    axes.text(0.0, 1.07, "p* truth", color=plots.STYLE["truth"].colour, **top)
-    axes.text(0.14, 1.07, "p″ a student by hand", color=plots.STYLE["distilled"].colour, **top)
+    _draw_key(axes)
+
+
+def _draw_key(axes: Axes) -> None:
+    """Name both lines above the picture, each behind a sample of it, as the live picture does."""
+    for at, name, text, width in ((0.0, "truth", "p* truth", 1.0), (0.23, "distilled", "p″ your student", 2.2)):
+        role = plots.STYLE[name]
+        sample: dict[str, Any] = {"color": role.colour, "linestyle": role.line, "linewidth": width}
+        axes.plot([at, at + 0.045], [1.045, 1.045], transform=axes.transAxes, clip_on=False, **sample)
+        axes.text(at + 0.06, 1.045, text, transform=axes.transAxes, fontsize=9, va="center", color=role.colour)
 
 
 def _draw_plane(axes: Axes, measured: Measured) -> None:
     """The plane with its fixed limits; a student beyond them stands on the edge, as an arrow."""
     recall_limits, precision_limits = plane_limits(measured)
     _plane(axes, measured, recall_limits, precision_limits)
+    _stretch(axes, measured.recall_bound)
+    axes.set_xlim(recall_limits)
     x, y = max(measured.recall, recall_limits[0]), max(measured.precision, precision_limits[0])
     marker = "<" if x > measured.recall else "v" if y > measured.precision else "o"
     axes.plot(
@@ -95,6 +141,14 @@ def _plane(axes: Axes, measured: Measured, recall: plots.Limits, precision: plot
     _quiet_axes(axes)
     axes.locator_params(axis="x", nbins=5, steps=[1, 2, 5, 10])
     _draw_bounds(axes, measured)
+
+
+def _stretch(axes: Axes, bound: float) -> None:
+    """Stretch the axis of recall near its bound, with marks at round numbers and a label that says so."""
+    axes.set_xscale("function", functions=(lambda recall: bend(recall, bound), lambda place: unbend(place, bound)))
+    marks = recall_marks(bound)
+    axes.set_xticks(marks, [words(mark).removesuffix(".00") for mark in marks])
+    axes.set_xlabel("recall, nats (stretched near its bound)")
 
 
 def _draw_bounds(axes: Axes, measured: Measured) -> None:
@@ -119,27 +173,44 @@ def _quiet_axes(axes: Axes) -> None:
 def frontier(bells: Sequence[Measured], chosen: Sequence[Measured] = ()) -> plots.Picture:
     """Draw a frontier in the plane with both bounds, and a dot with its width at each of the ``chosen`` bells.
 
-    What has a recall beyond the plane's limits is left out: a spike's is far away.
+    What has a recall beyond the plane's limits is left out, a spike's is far away: there the line ends in an arrow.
     """
     made = plots.Picture(figsize=(6.6, 4.2), dpi=110, facecolor="white")
     axes = made.add_axes((0.11, 0.14, 0.86, 0.82))
-    limits, _ = plane_limits(bells[0])
+    limits = (plane_limits(bells[0])[0][0], bells[0].recall_bound + _ROOM * _SHOWN["recall"])  # straight, for its shape
     shown = [bell for bell in bells if bell.recall >= limits[0]]
     _plane(axes, bells[0], limits, (-3.2, bells[0].precision_bound + 0.25))
     colour = plots.STYLE["distilled"].colour
     axes.plot([bell.recall for bell in shown], [bell.precision for bell in shown], color=colour, linewidth=1.8)
+    if len(shown) < len(bells):
+        _draw_going_on(axes, shown[-1], bells[len(shown)], bells[-1])
     label: dict[str, Any] = {"textcoords": "offset points", "fontsize": 9, "color": colour}
     for bell in chosen:
         at = (bell.recall, bell.precision)
         axes.plot(*at, plots.STYLE["distilled"].marker, color=colour, markersize=8, markeredgecolor="white", zorder=5)
-        text = f"centre {words(bell.centre)}, width {width_words(bell.width)}"
+        width = round(bell.width, 2) if bell.width >= 0.1 else bell.width
+        text = f"centre {words(bell.centre)}, width {width_words(width)}"
         axes.annotate(text, at, (-9, -4), ha="right", va="top", **label)
+    drawn = ", as far as drawn" if len(shown) < len(bells) else ""
+    start, end = (
+        f"recall {words(bell.recall)} and precision {words(bell.precision)}" for bell in (shown[0], shown[-1])
+    )
     made.words = (
-        f"The best precision for each recall that one bell can have: from recall {words(shown[0].recall)} and "
-        f"precision {words(shown[0].precision)} nats, up and to the left, to recall {words(shown[-1].recall)} and "
-        f"precision {words(shown[-1].precision)}. It stays below both bounds, away from the corner where they meet."
+        f"The best precision for each recall that one bell can have{drawn}: from {start} nats, up and to the left, "
+        f"to {end}. It stays below both bounds, away from the corner where they meet."
     )
     return made
+
+
+def _draw_going_on(axes: Axes, end: Measured, beyond: Measured, last: Measured) -> None:
+    """Say that the frontier goes on beyond the left edge: an arrow towards the next bell, and where it leads."""
+    edge = axes.get_xlim()[0]
+    slope = (beyond.precision - end.precision) / (beyond.recall - end.recall)
+    tip = (edge, end.precision + slope * (edge - end.recall))
+    arrow: dict[str, Any] = {"arrowstyle": "-|>", "color": plots.STYLE["distilled"].colour, "shrinkA": 0, "shrinkB": 0}
+    axes.annotate("", tip, (end.recall, end.precision), arrowprops={**arrow, "linewidth": 1.8, "mutation_scale": 14})
+    said = f"goes on, to precision {words(last.precision)}"
+    axes.annotate(said, tip, (9, 9), textcoords="offset points", fontsize=8, color=plots.QUIET, va="bottom")
 
 
 def estimates(exact: float, found: Sequence[Estimate]) -> plots.Picture:

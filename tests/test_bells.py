@@ -74,11 +74,16 @@ def test_the_sentence_says_the_numbers(centre: float, width: float) -> None:
     said = [text.replace("−", "-").replace(",", "") for text in match.groups()]
     assert float(said[0]) == centre and float(said[1]) == width
     short = found.precision_bound - found.precision
-    assert said[3] == "less than 0.01" if short < 0.005 else float(said[3]) == pytest.approx(short, abs=0.00501)
+    if short < 0.0005:
+        assert said[3] == "less than 0.001"
+    else:
+        assert float(said[3]) == pytest.approx(short, abs=0.000501 if short < 0.99 else 0.00501)
     for text, value in ((said[2], found.precision), (said[4], found.recall)):
         assert float(text) == pytest.approx(value, abs=0.00501 if abs(value) < 1000 else 0.501)
     missed = found.recall_bound - found.recall
-    assert float(said[5]) == pytest.approx(missed, abs=0.00501 if missed < 1000 else 0.501)
+    assert float(said[5]) == pytest.approx(
+        missed, abs=0.000501 if missed < 0.99 else 0.00501 if missed < 1000 else 0.501
+    )
 
 
 @pytest.mark.parametrize(
@@ -90,10 +95,40 @@ def test_words(value: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("width", "text"), [(0.005, "0.005"), (0.0052, "0.0052"), (0.05, "0.05"), (0.1, "0.10"), (5, "5.00")]
+    ("width", "text"),
+    [(0.005, "0.005"), (0.0052, "0.0052"), (0.05, "0.05"), (0.1, "0.10"), (0.452, "0.452"), (5, "5.00")],
 )
 def test_width_words(width: float, text: str) -> None:
     assert bells.width_words(width) == text
+
+
+@pytest.mark.parametrize(
+    ("apart", "text"),
+    [
+        (0.00049, "less than 0.001"),
+        (0.0006, "0.001"),
+        (0.2886, "0.289"),
+        (0.9994, "0.999"),
+        (0.9996, "1.00"),
+        (2, "2.00"),
+    ],
+)
+def test_distances_below_a_bound(apart: float, text: str) -> None:
+    found = bells.Measured(0.0, 1.0, precision=-apart, recall=-1.0 - apart, precision_bound=0.0, recall_bound=-1.0)
+    assert found.below("precision") == found.below("recall") == text
+
+
+@pytest.mark.parametrize("bound", [-1.85, -2.3])
+def test_the_stretched_axis(bound: float) -> None:
+    """Increasing, zero at the bound, its own inverse's inverse; every mark is on it, in order, clear of the bound."""
+    recalls = bound - np.array([30.0, 10.0, 0.6, 0.3, 0.0, -0.1])
+    places = plots_hand.bend(recalls, bound)
+    assert np.all(np.diff(places) > 0) and places[4] == 0
+    assert places[3] == pytest.approx(-math.log(2), abs=1e-12)  # STRETCH below the bound
+    assert plots_hand.unbend(places, bound) == pytest.approx(recalls, abs=1e-12)
+    marks = plots_hand.recall_marks(bound)
+    assert list(marks) == sorted(marks) and len(marks) >= 5
+    assert bound - 30 <= marks[0] and marks[-1] <= bound - 0.1
 
 
 @pytest.mark.parametrize("width", [0.0, -1.0, math.nan, math.inf])
@@ -129,5 +164,32 @@ def test_still_pictures_say_what_they_show() -> None:
     bells_found = bells.frontier(scene.truth, np.linspace(-4, 1, 6), np.geomspace(0.3, 4, 7))
     words = plots_hand.frontier(bells_found, bells_found[:1]).words
     assert bells.words(bells_found[0].recall) in words and bells.words(bells_found[0].precision) in words
+    all_drawn = [bell for bell in bells_found if bell.recall > bell.recall_bound - 30]
+    assert "as far as drawn" not in plots_hand.frontier(all_drawn).words
     estimates = plots_hand.estimates(-2.0, [Estimate(-2.1, 0.1, 100), Estimate(-2.01, 0.01, 10_000)])
     assert "100 samples, −2.10 ± 0.200; 10,000 samples, −2.01 ± 0.020" in estimates.words
+
+
+def test_a_frontier_that_goes_on_says_so() -> None:
+    truth = make_scene("line").truth
+    found = bells.frontier(truth, np.linspace(-4, 1, 6), np.geomspace(0.05, 4, 9))
+    assert found[-1].recall < found[-1].recall_bound - 30  # else nothing is left out
+    made = plots_hand.frontier(found)
+    assert "as far as drawn" in made.words
+    said = [text for text in made.axes[0].texts if "goes on" in text.get_text()]
+    assert [text.get_text() for text in said] == [f"goes on, to precision {bells.words(found[-1].precision)}"]
+    assert all(text.xy[0] == made.axes[0].get_xlim()[0] for text in said)
+
+
+def test_the_still_picture_has_the_live_one_s_axis_and_key() -> None:
+    scene = make_scene("line")
+    found = bells.measure(scene.truth, -1.0, 2.08)
+    made = plots_hand.figure(scene, found)
+    space, plane = made.axes
+    assert [text.get_text() for text in space.texts] == ["p* truth", "p″ your student"]
+    dot = plane.lines[-1]
+    at = plane.transData.transform((dot.get_xdata()[0], dot.get_ydata()[0]))[0]
+    left, right = plane.transAxes.transform([(0, 0), (1, 0)])[:, 0]
+    share = math.log((0.3 + found.recall_bound - found.recall) / 0.3) / math.log(30.3 / 0.3)
+    assert (at - left) / (right - left) == pytest.approx((1 - share) / 1.09, abs=1e-6)
+    assert [text.get_text() for text in plane.get_xticklabels()] == ["−30", "−20", "−10", "−5", "−3", "−2"]

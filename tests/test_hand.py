@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from chromium import chromium
 from pages import served
 from playwright.sync_api import Page, expect
+from scipy import stats
 
 from kdlab import answers, bells, hand, scenes
 from kdlab.metrics import precision, recall
@@ -218,6 +220,26 @@ def place(page: Page) -> dict[str, float]:
     return {name: float(root.get_attribute(f"data-{name}") or "nan") for name in ("centre", "width")}
 
 
+def grip_at(page: Page) -> tuple[float, float]:
+    """Where the handle is, in pixels of the page."""
+    settle(page)
+    box = page.locator(".kdlab-hand-grip circle").bounding_box()
+    assert box
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def unit_of(page: Page) -> float:
+    """Pixels in one svg unit."""
+    panel = page.locator(".kdlab-space").bounding_box()
+    assert panel
+    return float(panel["width"]) / 440
+
+
+def peak(width: float) -> float:
+    """The density of N(0, width^2) at its centre, as the normal distribution has it."""
+    return math.exp(-0.5 * math.log(2 * math.pi) - math.log(width))
+
+
 def assert_bell(page: Page, world: dict[str, Any]) -> None:
     """Assert that bell, handle and sliders are where the page says that the hand is."""
     settle(page)
@@ -231,13 +253,26 @@ def assert_bell(page: Page, world: dict[str, Any]) -> None:
     assert (span[2] - span[0]) / 2 == pytest.approx(at["width"] / (high - low) * 416, abs=0.06)
     centre, width = page.locator(".kdlab-hand-centre"), page.locator(".kdlab-hand-width")
     assert float(centre.input_value()) == at["centre"]
-    assert world["widths"][int(width.input_value())] == at["width"]
+    assert world["widths"][int(width.input_value())] == pytest.approx(at["width"], rel=0.05)  # or the nearest to it
     assert centre.get_attribute("aria-valuetext") == f"centre {bells.words(at['centre'])}"
     assert width.get_attribute("aria-valuetext") == f"width {bells.width_words(at['width'])}"
 
 
+def assert_dot(page: Page, sent: dict[str, Any]) -> None:
+    """Assert where the dot is: recall by the logarithm of what it misses, 0.3 nats at a time; 30 nats are shown."""
+    world = get(page, "world")
+    at = re.findall(r"-?[\d.]+", page.locator(".kdlab-student-dot").get_attribute("transform") or "")
+    missed = world["bounds"]["recall"] - sent["recall"]
+    share = math.log((0.3 + missed) / 0.3) / math.log(30.3 / 0.3)  # 0 at the bound, 1 at the left edge
+    bound = 428 - 370 * 0.09 / 1.09  # 9 % of what is below the bound is room beyond it
+    assert float(at[0]) == pytest.approx(max(bound - share * (bound - 58), 58), abs=0.06)
+    low, high = world["plane"]["precision"]
+    assert float(at[1]) == pytest.approx(min(348 - 336 * (sent["precision"] - low) / (high - low), 348), abs=0.06)
+
+
 def assert_answered(page: Page, sent: dict[str, Any]) -> None:
     """Assert that dot, numbers and sentence are an answer's, and that none of them is pale."""
+    assert_dot(page, sent)
     assert page.locator(".kdlab-sentence").inner_text() == sent["sentence"]
     assert page.locator(".kdlab-numbers").inner_text() == sent["numbers"]
     dot = page.locator(".kdlab-student-dot")
@@ -278,23 +313,62 @@ def test_keys_stay_with_the_controls(page: Page) -> None:
 
 @pytest.mark.browser
 def test_a_pointer_drags_the_bell(page: Page) -> None:
-    """The handle follows sideways; up is narrower, and the whole height of the picture is the whole range."""
+    """Wherever the peak fits into the picture the handle stays under the pointer; sideways always."""
     world = open_view(page)
-    box, panel = (page.locator(name).bounding_box() for name in (".kdlab-hand-grip circle", ".kdlab-space"))
-    assert box and panel
-    unit = panel["width"] / 440
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    unit = unit_of(page)
+    x, y = grip_at(page)
     page.mouse.move(x, y)
     page.mouse.down()
-    page.mouse.move(x - 2 * 41.6 * unit, y - 336 / 3 * unit, steps=12)
-    assert_bell(page, world)
-    assert place(page)["centre"] == pytest.approx(-2.0, abs=0.051)  # 41.6 units are one unit of place
-    assert place(page)["width"] == pytest.approx(0.1, rel=0.05)  # a third of the way up is a tenth of the width
+    seen = {}
+    for down in (20, 40, 60, 80, 1, -50, -120, -180, 30):
+        page.mouse.move(x - 2 * 41.6 * unit, y + down, steps=4)
+        assert_bell(page, world)
+        at = grip_at(page)
+        assert at[1] == pytest.approx(y + down, abs=2)  # rounding the width to what is said of it moves it by less
+        assert at[0] == pytest.approx(x - 2 * 41.6 * unit, abs=1.1 * unit)  # the slider's step is 2 units
+        assert place(page)["centre"] == pytest.approx(-2.0, abs=0.026)  # 41.6 units are one unit of place
+        seen[down] = place(page)["width"]
+    assert [width for _, width in sorted(seen.items())] == sorted(seen.values())  # down is wider, always
     page.mouse.up()
     page.mouse.move(x, y, steps=3)  # let go: it stays
     assert_bell(page, world)
-    assert place(page)["centre"] == pytest.approx(-2.0, abs=0.051)
+    assert place(page) == {"centre": pytest.approx(-2.0, abs=0.026), "width": seen[30]}
     assert get(page, "page_errors") == []
+
+
+def test_helpers_see_the_peak() -> None:
+    """The density of a bell's peak, as the page test below uses it, is the normal density's."""
+    assert peak(0.7) == pytest.approx(float(stats.norm.pdf(0, 0, 0.7)), rel=1e-12)
+
+
+@pytest.mark.browser
+def test_above_the_picture_a_drag_goes_on_to_a_spike(page: Page) -> None:
+    """One rule meets the other at the top: up is narrower, nothing jumps, the way back is the same."""
+    world = open_view(page)
+    unit = unit_of(page)
+    top = 1 / (336 / world["space"]["y"][1])  # of density, per svg unit
+    x, y = grip_at(page)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    ups = list(range(0, 400, 10))
+    widths = {}
+    for up in [*ups, *reversed(ups)]:
+        page.mouse.move(x, y - up)
+        settle(page)
+        width = place(page)["width"]
+        assert widths.setdefault(up, width) == width
+        assert -5 < grip_at(page)[1] - (page.locator(".kdlab-space").bounding_box() or {"y": 0})["y"]
+    page.mouse.up()
+    found = [widths[up] for up in ups]
+    assert found[0] == 1.0 and found[-1] == world["widths"][0]
+    for before, after in zip(found, found[1:], strict=False):
+        assert after < before or after == world["widths"][0]
+        # 10 px are 10 / unit svg units: a factor of 10 takes 70 of them above the top, and below it many more
+        assert after > before * 10 ** (-10 / unit / 70) - 0.006
+    inside = [width for width in found if peak(width) < world["space"]["y"][1]]
+    assert 0.42 < inside[-1] < 0.46 and len(inside) > 15
+    for up, width in zip(ups, inside, strict=False):
+        assert peak(width) == pytest.approx(peak(1.0) + up / unit * top, abs=2 / unit * top)
 
 
 @pytest.mark.browser
@@ -419,8 +493,8 @@ def test_the_bests_are_kept_and_reset_forgets_them(page: Page) -> None:
     assert float(best["recall"].get_attribute("data-value") or "") == wide.recall
     words = page.locator(".kdlab-hand-best-words").all_text_contents()
     assert words == [
-        f"best precision so far: {spike.below('precision')} nats below its bound",
-        f"best recall so far: {wide.below('recall')} nats below its bound",
+        f"your best precision: {spike.below('precision')} below its bound",
+        f"your best recall: {wide.below('recall')} below its bound",
     ]
     assert (page.locator(".kdlab-hand-trail").get_attribute("d") or "").count("M") == 4  # the first one, and three more
     page.locator(".kdlab-reset").click()
@@ -464,6 +538,67 @@ def test_what_is_beyond_the_plane_is_an_arrow_on_its_edge(page: Page) -> None:
         assert x is None or at[0] == x
         assert y is None or at[1] == y
         assert_answered(page, sent)  # the words keep the exact numbers
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("centre", "width"), [(-3.0, 0.005), (5.0, 0.1), (-1.0, 2.08), (-3.0, 0.45)])
+def test_triangles_stay_within_the_bounds_and_clear_of_an_arrow(page: Page, centre: float, width: float) -> None:
+    open_view(page)
+    put(page, answer=hand.by_hand().answer, hand={"centre": centre, "width": width})
+    answer(page)
+    shapes = page.evaluate("""() => Object.fromEntries(
+      [".kdlab-best-precision", ".kdlab-best-recall", ".kdlab-student-dot"].map((name) => {
+        const { left, right, top, bottom } = document.querySelector(`.kdlab-plane ${name}`).getBoundingClientRect();
+        return [name, { left, right, top, bottom }];
+      }))""")
+    dot = shapes[".kdlab-student-dot"]
+    world = get(page, "world")
+    panel, unit = page.locator(".kdlab-plane").bounding_box(), unit_of(page)
+    assert panel
+    low, high = world["plane"]["precision"]
+    ceiling = panel["y"] + (348 - 336 * (world["bounds"]["precision"] - low) / (high - low)) * unit
+    limit = panel["x"] + (428 - 370 * 0.09 / 1.09) * unit
+    arrow = page.locator(".kdlab-student-dot").get_attribute("d") or ""
+    for name in (".kdlab-best-precision", ".kdlab-best-recall"):
+        mark = shapes[name]
+        assert mark["top"] >= ceiling - 1 and mark["right"] <= limit + 1  # 1 px: half a stroke
+        apart = (
+            mark["left"] >= dot["right"]
+            or mark["bottom"] <= dot["top"]
+            or mark["right"] <= dot["left"]
+            or mark["top"] >= dot["bottom"]
+        )
+        assert apart or "a8 8" in arrow  # a dot may hold its triangle, an arrow is not hidden
+
+
+@pytest.mark.browser
+def test_the_words_in_the_plane_have_room(page: Page) -> None:
+    """The longest of them ends before the bound of recall."""
+    open_view(page)
+    put(page, hand={"centre": -3.0, "width": 0.005})
+    answer(page)
+    boxes = page.evaluate("""() => [...document.querySelectorAll(".kdlab-hand-best-words")].map((text) => {
+      const { x, width } = text.getBBox();
+      return [text.textContent, x + width];
+    })""")
+    assert "less than 0.001" in boxes[0][0]
+    assert all(end < 428 - 370 * 0.09 / 1.09 - 2 for _, end in boxes)
+
+
+@pytest.mark.browser
+def test_the_line_across_the_bell_has_its_name(page: Page) -> None:
+    open_view(page)
+    name, span = page.locator(".kdlab-hand-span-name"), page.locator(".kdlab-hand-span")
+    for centre, width, shown in ((0.0, 1.0, True), (4.5, 1.0, True), (0.0, 5.0, True), (0.0, 0.1, False)):
+        put(page, hand={"centre": centre, "width": width})
+        answer(page)
+        assert name.is_visible() is shown
+        box, panel = name.bounding_box(), page.locator(".kdlab-space").bounding_box()
+        if shown:
+            line = span.bounding_box()
+            assert box and panel and line and name.text_content() == "± width"
+            assert panel["x"] <= box["x"] and box["x"] + box["width"] <= panel["x"] + panel["width"]
+            assert abs(box["y"] + box["height"] / 2 - line["y"]) < 20
 
 
 @pytest.mark.browser

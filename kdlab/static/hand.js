@@ -11,19 +11,27 @@
 
 const TRAITS = ["hand", "answer", "prediction", "kernel_error"]; // whose changes matter here
 const ROLES = { truth: "p* truth", distilled: "p″ your student" };
-const NUMBERS = ["truth", "bounds", "space", "plane", "step", "widths"];
+const NUMBERS = ["truth", "bounds", "space", "plane", "stretch", "marks", "step", "widths"];
 const KEPT = 200; // positions that the trail remembers
 const PATIENCE = 1000; // ms until the page says that it waits for the kernel
 const GIVE_UP = 4000; // ms until a question counts as lost and the next may be asked
-const LOG_PER_UNIT = Math.log(1000) / (FRAME.bottom - FRAME.top); // dragging from bottom to top: from widest to narrowest
+const DECADE = 70; // svg units above the picture's top that make a bell ten times as narrow
 const CIRCLE = "M-8 0a8 8 0 1 0 16 0a8 8 0 1 0 -16 0Z";
 const ARROW = "M-10 0L6 -9V9Z"; // points to the left
+const TRIANGLES = { precision: "M-5 9H5L0 0Z", recall: "M-9 -5V5L0 0Z" }; // their tips stand at the best, their bodies short of it
+const BESIDE = 18; // svg units from an arrow on the edge to a triangle that belongs there too
 
 const same = (one, other) => one.centre === other.centre && one.width === other.width;
 const clamp = (value, [low, high]) => Math.min(Math.max(value, low), high);
 
 /** As Python writes a width: two decimals, more where those would say too little. */
-const widthText = (width) => (width < 0.1 ? String(width) : width.toFixed(2));
+const widthText = (width) => (width < 0.1 ? String(width) : width.toFixed(width < 1 ? 3 : 2).replace(/(\.\d\d)0$/, "$1"));
+
+/** A width with no more digits than are said of it; a drag does not stop at the slider's positions. */
+const roundedWidth = (width) => Number(width.toFixed(width < 0.1 ? 4 : width < 1 ? 3 : 2));
+
+/** The height of a bell's peak, and the width that has such a peak: the rule is its own inverse. */
+const peakOf = (width) => 1 / (width * Math.sqrt(2 * Math.PI));
 
 // ---------------------------------------------------------------- what was tried
 
@@ -54,6 +62,7 @@ function buildSpace(panel, world) {
   buildPlaces(panel, world, x);
   const bell = svg(inner, "path", { class: "kdlab-student-curve" });
   const span = svg(inner, "path", { class: "kdlab-hand-span" });
+  const drawName = buildSpanName(panel, x);
   const words = svg(panel, "text", { class: "kdlab-hand-peak" });
   const grab = svg(inner, "path", { class: "kdlab-hand-grab" });
   const grip = svg(panel, "g", { class: "kdlab-hand-grip" });
@@ -63,18 +72,47 @@ function buildSpace(panel, world) {
     text: "drag the bell:  ↔ moves it   ↑ narrower   ↓ wider" });
   const draw = ({ centre, width: sigma }) => {
     const d = bellPath(centre, sigma, x, y);
-    const peak = density(centre, [1], [[centre]], [[[sigma * sigma]]]);
+    const peak = peakOf(sigma);
     const [cx, cy] = [round(x(centre)), round(Math.max(y(peak), FRAME.top))];
     set(bell, { d });
     set(grab, { d: `${d}V${FRAME.bottom}Z` });
     const waist = round(y(peak * Math.exp(-0.5)));
     set(span, { d: `M${round(x(centre - sigma))} ${waist}H${round(x(centre + sigma))}` });
+    drawName(centre, sigma, waist);
     set(grip, { transform: `translate(${cx} ${cy})` });
     const right = centre > (world.space.x[0] + world.space.x[1]) / 2;
     set(words, { x: cx + (right ? -18 : 18), y: FRAME.top + 5, "text-anchor": right ? "end" : "start",
       text: y(peak) < FRAME.top ? `its peak is at ${number(peak, peak < 10 ? 1 : 0)}, above the picture` : "" });
   };
-  return { draw, grips: [grab, grip], perUnit: 1 / (x(1) - x(0)) };
+  return { draw, grips: [grab, grip], perUnit: 1 / (x(1) - x(0)), ...peakRule(y) };
+}
+
+/**
+ * Where the peak of a bell is and which bell has its peak there, in svg units: so the peak follows the pointer. A spike's
+ * peak would be a hundred pictures away: above the top a logarithm brings it near. The two rules meet at the top.
+ */
+function peakRule(y) {
+  const highest = (FRAME.bottom - FRAME.top) / (y(0) - y(1)); // density at the top of the picture
+  const narrow = peakOf(highest);
+  return {
+    peakAt: (width) => (width >= narrow ? y(peakOf(width)) : FRAME.top - DECADE * Math.log10(narrow / width)),
+    widthAt(at) {
+      if (at >= FRAME.bottom) return Infinity;
+      return at >= FRAME.top ? peakOf((FRAME.bottom - at) / (y(0) - y(1))) : narrow * 10 ** ((at - FRAME.top) / DECADE);
+    },
+  };
+}
+
+/** The line across the bell reaches one width to each side: its name stands beside it, or below where both sides are full. */
+function buildSpanName(panel, x) {
+  const name = svg(panel, "text", { class: "kdlab-hand-span-name", text: "± width" });
+  return (centre, sigma, waist) => {
+    const [left, right] = [x(centre - sigma) - 6, x(centre + sigma) + 6];
+    const [fits, other] = [right < 380, left > 60];
+    set(name, { x: round(fits ? right : other ? left : 424), y: round(waist + (fits || other ? -4 : 13)),
+      "text-anchor": fits ? "start" : "end" });
+    name.toggleAttribute("hidden", waist < FRAME.top + 6);
+  };
 }
 
 function buildTruth(panel, { truth, space }, x, y) {
@@ -107,11 +145,23 @@ function bellPath(centre, sigma, x, y) {
 
 // ---------------------------------------------------------------- the precision-recall plane
 
+/** Recall is stretched near its bound, where most bells are: by the logarithm of how far below it a recall is. */
+function stretched({ plane, bounds, stretch }) {
+  const bend = (recall) => Math.sign(recall - bounds.recall) * Math.log1p(Math.abs(recall - bounds.recall) / stretch);
+  const straight = scale(plane.recall.map(bend), [FRAME.left, FRAME.right]);
+  return (recall) => straight(bend(recall));
+}
+
 function buildPlane(panel, world) {
-  const x = scale(world.plane.recall, [FRAME.left, FRAME.right]);
+  const x = stretched(world);
   const y = scale(world.plane.precision, [FRAME.bottom, FRAME.top]);
-  buildAxes(panel, world.plane, world.bounds, x, y);
+  buildAxes(panel, world.plane, world.bounds, x, y,
+    { marks: world.marks.map((value) => [value, number(value, 0)]), label: "recall, nats (stretched near its bound)" });
   const at = (answer) => [round(Math.max(x(answer.recall), FRAME.left)), round(Math.min(y(answer.precision), FRAME.bottom))];
+  const beside = (answer) => { // a triangle on the edge would hide the arrow
+    const [cx, cy] = at(answer);
+    return [x(answer.recall) < FRAME.left ? cx + BESIDE : cx, y(answer.precision) > FRAME.bottom ? cy - BESIDE : cy];
+  };
   const trail = svg(panel, "path", { class: "kdlab-hand-trail" });
   const dot = svg(panel, "path", { class: "kdlab-student-dot" });
   const bests = { precision: buildBest(panel, "precision", 0), recall: buildBest(panel, "recall", 20) };
@@ -122,15 +172,15 @@ function buildPlane(panel, world) {
     set(dot, { d: left || down ? ARROW : CIRCLE, transform: `translate(${cx} ${cy}) rotate(${turned})`,
       "data-precision": answer.precision, "data-recall": answer.recall });
     set(trail, { d: memory.trail.map((tried) => `M${at(tried).join(" ")}h0`).join("") });
-    Object.values(bests).forEach((draw) => draw(memory, at));
+    Object.values(bests).forEach((draw) => draw(memory, beside));
   };
 }
 
 /** The best so far of one of the two numbers: a small triangle in the plane, and what it says in the empty corner. */
 function buildBest(panel, name, lower) {
-  const shape = name === "precision" ? "M-5 4H5L0 -5Z" : "M-4 -5V5L5 0Z"; // up, and to the right
-  const [x, y] = [FRAME.left + 18, FRAME.bottom - 34 + lower];
-  svg(panel, "path", { class: "kdlab-hand-best", d: shape, transform: `translate(${x} ${y - 4})` });
+  const shape = TRIANGLES[name];
+  const [x, y] = [FRAME.left + 14, FRAME.bottom - 34 + lower];
+  svg(panel, "path", { class: "kdlab-hand-best", d: shape, transform: `translate(${name === "precision" ? `${x} ${y - 9}` : `${x + 4} ${y - 4}`})` });
   const words = svg(panel, "text", { class: "kdlab-hand-best-words", x: x + 12, y });
   const mark = svg(panel, "path", { class: `kdlab-hand-best kdlab-best-${name}`, d: shape });
   return (memory, at) => {
@@ -138,7 +188,7 @@ function buildBest(panel, name, lower) {
     mark.toggleAttribute("hidden", !best);
     if (!best) return;
     set(mark, { transform: `translate(${at(best).join(" ")})`, "data-value": best[name] });
-    words.textContent = `best ${name} so far: ${best.below[name]} nats below its bound`;
+    words.textContent = `your best ${name}: ${best.below[name]} below its bound`;
   };
 }
 
@@ -235,7 +285,7 @@ class Hand extends Live {
     clearTimeout(this.lost);
   }
 
-  /** From pressing a pointer to letting it go: sideways is the centre, up and down the width as a ratio. */
+  /** From pressing a pointer to letting it go: the bell's peak moves as the pointer does. */
   drag(event, grip) {
     event.preventDefault();
     grip.setPointerCapture(event.pointerId);
@@ -243,9 +293,9 @@ class Hand extends Live {
     const unit = FRAME.width / page.space.getBoundingClientRect().width; // svg units in a pixel
     const follow = ({ clientX, clientY }) => {
       const aside = (clientX - event.clientX) * unit * this.space.perUnit;
-      const higher = (event.clientY - clientY) * unit * LOG_PER_UNIT;
-      const width = world.widths[nearest(world.widths, hand.width * Math.exp(-higher))];
-      this.move({ centre: this.snapped(hand.centre + aside), width });
+      const peak = this.space.peakAt(hand.width) + (clientY - event.clientY) * unit;
+      const width = clamp(this.space.widthAt(peak), [world.widths[0], world.widths.at(-1)]);
+      this.move({ centre: this.snapped(hand.centre + aside), width: roundedWidth(width) });
     };
     const end = () => {
       grip.removeEventListener("pointermove", follow);

@@ -140,11 +140,14 @@ function buildKey(head, roles) {
   }
 }
 
-/** The axes of a precision-recall plane, in nats, and both bounds: {recall, precision} limits, {recall, precision} bounds. */
-function buildAxes(panel, limits, bounds, x, y) {
+/**
+ * The axes of a precision-recall plane, in nats, and both bounds: {recall, precision} limits, {recall, precision} bounds.
+ * An axis of recall that is not straight brings its own marks, [[value, text], ...], and its own label.
+ */
+function buildAxes(panel, limits, bounds, x, y, { marks = ticks(limits.recall), label = "recall, nats" } = {}) {
   const { left, right, top, bottom } = FRAME;
   svg(panel, "path", { class: "kdlab-axis", d: `M${left} ${top}V${bottom}H${right}` });
-  for (const [value, text] of ticks(limits.recall)) {
+  for (const [value, text] of marks) {
     const at = round(x(value));
     svg(panel, "path", { class: "kdlab-axis", d: `M${at} ${bottom}v4` });
     svg(panel, "text", { class: "kdlab-tick", x: at, y: bottom + 18, "text-anchor": "middle", text });
@@ -154,7 +157,7 @@ function buildAxes(panel, limits, bounds, x, y) {
     svg(panel, "path", { class: "kdlab-axis", d: `M${left} ${at}h-4` });
     svg(panel, "text", { class: "kdlab-tick", x: left - 8, y: at + 4, "text-anchor": "end", text });
   }
-  svg(panel, "text", { class: "kdlab-quiet", x: (left + right) / 2, y: 391, "text-anchor": "middle", text: "recall, nats" });
+  svg(panel, "text", { class: "kdlab-quiet", x: (left + right) / 2, y: 391, "text-anchor": "middle", text: label });
   svg(panel, "text", { class: "kdlab-quiet", "text-anchor": "middle", text: "precision, nats",
     transform: `translate(13 ${(top + bottom) / 2}) rotate(-90)` });
   const [limit, ceiling] = [round(x(bounds.recall)), round(y(bounds.precision))];
