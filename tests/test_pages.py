@@ -125,7 +125,7 @@ def tokens() -> list[str]:
     assert sum(by_letter) == pytest.approx(1)
     assert max(strings, key=lambda string: strings[string]) == "bc" and min(by_letter) == by_letter[2]
     given = [said(p, 1) for p in strings.values()]
-    return ["1", *given, "2", *(said(p, 3) for p in (*whole, *by_letter))]
+    return ["1", "1", *given, "2", *(said(p, 3) for p in (*whole, *by_letter))]
 
 
 def letterwise(strings: dict[str, float], string: str, beta: float) -> float:
