@@ -2,18 +2,19 @@
 
     python benchmarks/opening.py               each notebook 3 times; writes opening.json and .md beside this file
     python benchmarks/opening.py --repeat 1    once each
+    python benchmarks/opening.py --together    the browser on the same core too; writes nothing
     python benchmarks/opening.py 00 02         only these notebooks; writes nothing
 
-This process, the JupyterLab server, the kernels and a headless Chromium with an empty cache all share one core
-(os.sched_setaffinity), as on a small Binder machine with the reader's browser on it too. The server is up before the
-clock starts; the clock starts with the request for the notebook's address. *Still*: nothing is run; the page is
-scrolled to the first live picture's cell, and its committed still can be seen. *Cells there*: JupyterLab is up and
-shows the notebook, and the cells are run from now on. *Slider, run to here*: the cells up to the first live picture
-are run as soon as the page lets them, a guess is committed where one is asked for, and a real ArrowRight moves the
-slider. *Slider, run all*: the same with Run All Cells, so that the later cells compete for the core. *All cells*: the
-last cell is done. *Memory*: the peak of server and kernel together while all cells run, PSS (proportional set size),
-sampled every 0.2 s; the browser is not in it. *Processor seconds* are what the core really worked: less than the
-clock shows, the more so the busier the machine is with other things.
+The JupyterLab server and the kernels share one core (os.sched_setaffinity), as on Binder; the reader's browser, a
+headless Chromium with an empty cache, and this process have the others, as on a machine of the reader's own, or with
+`--together` the same one core. The server is up before the clock starts; the clock starts with the request for the
+notebook's address. *Still*: nothing is run; the page is scrolled to the first live picture's cell, and its committed
+still can be seen. *Cells there*: JupyterLab is up and shows the notebook, and the cells are run from now on. *Slider,
+run to here*: the cells up to the first live picture are run as soon as the page lets them, a guess is committed where
+one is asked for, and a real ArrowRight moves the slider. *Slider, run all*: the same with Run All Cells, so that the
+later cells compete for the core. *All cells*: the last cell is done. *Memory*: the peak of server and kernel together
+while all cells run, PSS (proportional set size), sampled every 0.2 s; the browser is not in it. *Processor seconds*
+are what the core really worked: less than the clock shows, the more so the busier the machine is with other things.
 """
 
 from __future__ import annotations
@@ -227,6 +228,14 @@ def assert_still_is_said(path: Path) -> None:
         raise RuntimeError(f"{path.name}: its live picture has no sentence: {output.data['text/plain']!r}")
 
 
+def move_the_reader() -> None:
+    """Put the browser and this process on the cores that the server and the kernels do not have."""
+    others = set(range(os.cpu_count() or 1)) - os.sched_getaffinity(0)
+    for pid in (os.getpid(), *below(os.getpid())):
+        if others and role(pid) in ("browser", "this script"):
+            os.sched_setaffinity(pid, others)
+
+
 @contextmanager
 def one_core() -> Iterator[int]:
     """Put this process and all that it starts on one core."""
@@ -239,7 +248,7 @@ def one_core() -> Iterator[int]:
         os.sched_setaffinity(0, before)
 
 
-def measure_once(path: Path) -> dict[str, float]:
+def measure_once(path: Path, core: int, together: bool) -> dict[str, float]:
     """Measure one notebook, with a server and browsers of its own."""
     assert_still_is_said(path)
     found: dict[str, float] = {}
@@ -248,7 +257,10 @@ def measure_once(path: Path) -> dict[str, float]:
             folder = Path(temporary) / "notebooks"
             folder.mkdir()
             (folder / path.name).write_bytes(path.read_bytes())
+            os.sched_setaffinity(0, {core})
             with jupyterlab(folder, Path(temporary) / "jupyter") as server, launched() as browser:
+                if not together:
+                    move_the_reader()
                 memory = Memory()
                 memory.start()
                 found |= visited(server, browser, path.name, mode)
@@ -277,13 +289,13 @@ def imports(repeat: int) -> dict[str, Any]:
     return {"seconds": seconds, "milliseconds of their own": {package: round(ms) for package, ms in costly}}
 
 
-def measure(paths: list[Path], repeat: int) -> dict[str, Any]:
+def measure(paths: list[Path], repeat: int, together: bool) -> dict[str, Any]:
     with one_core() as core:
         load = os.getloadavg()[0]
         needed = imports(repeat)
         results = {}
         for path in paths:
-            runs = [measure_once(path) for _ in range(repeat)]
+            runs = [measure_once(path, core, together) for _ in range(repeat)]
             results[path.stem] = {
                 name: round(statistics.median(run[name] for run in runs), 0 if name == "memory" else 1)
                 for name in (*MOMENTS, *ROLES, "memory")
@@ -326,7 +338,7 @@ def table(measured: dict[str, Any]) -> str:
     where = measured["machine"]
     lines += [
         "",
-        f"Median of {measured['repeat']}. One core of {where['cores']}, load {where['load_at_start']} before ",
+        f"Median of {measured['repeat']}. Server and kernel on one core; load {where['load_at_start']} before ",
     ]
     lines[-1] += f"and {where['load_at_end']} after; Chromium {where['chromium']}, JupyterLab {where['jupyterlab']}, "
     lines[-1] += f"Python {where['python']}."
@@ -338,13 +350,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", nargs="*", help="how their names begin; default: all, and the results are saved")
     parser.add_argument("--repeat", type=int, default=3, help="times each notebook is opened")
+    parser.add_argument("--together", action="store_true", help="the browser shares the one core")
     asked = parser.parse_args()
     paths = sorted(NOTEBOOKS.glob("*.ipynb"))
     chosen = [path for path in paths if not asked.notebooks or path.name.startswith(tuple(asked.notebooks))]
-    measured = measure(chosen, asked.repeat)
+    measured = measure(chosen, asked.repeat, asked.together)
     text = table(measured)
     print(text)
-    if not asked.notebooks:
+    if not asked.notebooks and not asked.together:
         save("opening.json", json.dumps(measured, indent=1))
         save("opening.md", f"# From opening a notebook to a slider\n\n{__doc__.split(chr(10) * 2, 2)[2]}\n{text}")
     return int("MISSED" in text)
