@@ -21,7 +21,7 @@ lab: setup  ## Open JupyterLab on the first notebook (this machine only, with Ju
 	  --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ALLOW_ROOT) $(ARGS)
 
 test: setup  ## Run every test: the package, the page in a browser, the notebooks
-	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadscope --nbval-lax --nbval-cell-timeout=120 tests notebooks $(ARGS)
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --nbval-lax --nbval-cell-timeout=120 tests notebooks $(ARGS)
 
 lint: setup  ## Lint and types
 	$(BIN)/ruff check .

@@ -28,7 +28,7 @@ __all__ = [
 FloatArray = NDArray[np.float64]
 
 _START_STEP = 0.3  # of log sigma and of standard deviations: the first simplex of the search
-_SETTLED = 1e-9  # nats and parameters
+_SETTLED = 1e-6  # nats and parameters: what quadrature promises
 
 
 # One line

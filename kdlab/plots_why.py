@@ -99,7 +99,7 @@ def heavier_and_better(scenes: Sequence[Scene], beta: float = 1.0) -> Picture:
         axes.set(xlabel="log α′: heavier to the right, nats", ylabel="E[log p*] under the component, nats")
         axes.set_title(scene.title, fontsize=11, color=INK, loc="left", pad=20)
         turn = "rises" if slope > 0 else "falls"
-        text = f"covariance {slope:+.3f} at β = {beta:g}: the teacher's own precision {turn}".replace("-", "−")
+        text = f"covariance {slope:+.3f} at β = {beta:g}: precision {turn}".replace("-", "−")
         axes.text(0, 1.03, text, transform=axes.transAxes, fontsize=9, color=QUIET)
     return made
 

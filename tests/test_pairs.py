@@ -114,7 +114,7 @@ def test_notebook_03(lab: Lab, browser: Browser, pairs: Pairs) -> None:
     gated = notebook.view(0)
     expect(gated.locator(".kdlab-cover button")).to_have_count(3)
     gated.locator(".kdlab-cover button").nth(1).click()
-    said = "You predicted: It falls at first. What happened: it falls."
+    said = "You predicted: It falls first, then rises a little. What happened: it falls first, then rises a little."
     expect(gated.locator(".kdlab-outcome")).to_contain_text(said)
     gated.locator(".kdlab-beta").focus()
     notebook.page.keyboard.press("End")
