@@ -140,7 +140,7 @@ def test_papermill_fails_where_a_cell_does(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", NOTEBOOKS[:2], ids=lambda path: path.stem)  # the others take a minute more
+@every_notebook
 def test_building_it_again_changes_no_byte(path: Path, tmp_path: Path) -> None:
     """The first build may differ from what is committed by another machine's last digits; the second may not."""
     spec = importlib.util.spec_from_file_location("build", ROOT / "notebooks" / "build.py")
