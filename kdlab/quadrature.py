@@ -24,6 +24,7 @@ _RADIUS = 7.75  # standard deviations: the mass outside is below 1e-13
 _FIELD_RADIUS = 6.5  # standard deviations that must lie in a field's box (mass outside: below 1e-9)
 _COARSEST = 0.25  # standard deviations between nodes, on the first try
 _SHIFT = 0.3141592653589793  # off-centre, so that no symmetry of a scene falls onto the nodes
+_SHARE = 0.1  # of the worst axis's error: an axis that errs less is fine enough for now
 _CHUNK = 16_384  # rows evaluated at once: bounds the memory, keeps the arrays in cache
 BLOCK = 12  # nodes along an axis come in multiples of this, so that every 2nd, 3rd and 4th is a rule of its own
 
@@ -42,19 +43,19 @@ def expect_gaussian(
 ) -> tuple[float, int]:
     """Return (E_{x ~ N(mean, L L')} [function(x)], nodes used), for D = 1 or 2.
 
-    ``function`` maps (N, D) to (N,); ``mean`` is (D,), ``cholesky`` L is (D, D). The spacing is halved
-    until `error_of` says that the sum is within ``tolerance``. Raises TooManyNodes.
+    ``function`` maps (N, D) to (N,); ``mean`` is (D,), ``cholesky`` L is (D, D). The spacing is halved,
+    along the axes that need it, until `error_of` says that the sum is within ``tolerance``. Raises TooManyNodes.
     """
-    spacing = _COARSEST
+    spacings = np.full(mean.size, _COARSEST)
     while True:
-        axis = _axis(spacing)
-        nodes = axis.size**mean.size
+        axes = [_axis(spacing) for spacing in spacings]
+        nodes = math.prod(axis.size for axis in axes)
         if nodes > max_nodes:
             raise TooManyNodes(f"{nodes} nodes wanted, {max_nodes} allowed")
-        products = _weighted_values(function, mean, cholesky, axis, spacing)
+        products = _weighted_values(function, mean, cholesky, axes)
         if error_of(products, tolerance) <= tolerance:
             return float(products.sum()), nodes
-        spacing /= 2
+        spacings[_too_coarse(products)] /= 2
 
 
 def error_of(products: FloatArray, tolerance: float) -> float:
@@ -82,6 +83,20 @@ def _continued(error: float, coarser_error: float, step: int) -> float:
     return float(error * step**-power)
 
 
+def _too_coarse(products: FloatArray) -> NDArray[np.bool_]:
+    """(D,): which axes to halve, judged by what every second node along one axis alone would lose.
+
+    Both, where neither loses much alone: a kink that runs across the diagonal errs in both at once.
+    """
+    value, folded = float(products.sum()), _folded(products)
+    together = max(abs(c - value) for c in _every(folded, 2))
+    others = [tuple(other for other in range(folded.ndim) if other != axis) for axis in range(folded.ndim)]
+    alone = np.array([max(abs(c - value) for c in _every(folded.sum(axis=other), 2)) for other in others])
+    if alone.max() < _SHARE * together:
+        return np.ones(folded.ndim, dtype=bool)
+    return np.asarray(alone >= _SHARE * alone.max())
+
+
 def _axis(spacing: float) -> FloatArray:
     """Nodes along one standardised axis: whole blocks of them, shifted off the centre."""
     half = BLOCK // 2 * math.ceil(_RADIUS / spacing / (BLOCK // 2))
@@ -92,20 +107,18 @@ def _weighted_values(
     function: Callable[[FloatArray], FloatArray],
     mean: FloatArray,
     cholesky: FloatArray,
-    axis: FloatArray,
-    spacing: float,
+    axes: list[FloatArray],
 ) -> FloatArray:
-    """Standard normal density times cell size times function, on the whole grid: (n,) or (n, n)."""
-    density = np.exp(-0.5 * axis**2)
-    density /= density.sum()  # equals spacing / sqrt(2 pi) to rounding: a trapezoid rule of a Gaussian
-    grid = np.stack(np.meshgrid(*[axis] * mean.size, indexing="ij"), axis=-1).reshape(-1, mean.size)
+    """Standard normal density times cell size times function, on the whole grid: (n,) or (n, m)."""
+    densities = [np.exp(-0.5 * axis**2) for axis in axes]
+    densities = [one / one.sum() for one in densities]  # spacing / sqrt(2 pi) to rounding: a trapezoid rule
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, mean.size)
     values = np.empty(len(grid))
     for start in range(0, len(grid), _CHUNK):
         rows = slice(start, start + _CHUNK)
         values[rows] = function(mean + grid[rows] @ cholesky.T)
-    values = values.reshape((axis.size,) * mean.size)
-    weights = density if mean.size == 1 else np.outer(density, density)
-    return np.asarray(weights * values)
+    weights = densities[0] if mean.size == 1 else np.outer(*densities)
+    return np.asarray(weights * values.reshape(weights.shape))
 
 
 def _folded(products: FloatArray) -> FloatArray:

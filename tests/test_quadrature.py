@@ -58,6 +58,33 @@ def test_a_kink_anywhere(tolerance: float) -> None:
         assert value == pytest.approx(exact, abs=5 * tolerance)
 
 
+def test_a_kink_at_any_angle() -> None:
+    """E |n x - a| in the plane, for 24 directions n, the axes and their diagonals among them, and two shapes.
+
+    Each axis is halved on its own account: a kink along one axis, or across both, must not be missed.
+    """
+    rng = np.random.default_rng(1)
+    for shape in ([[1.0, 0.0], [0.0, 0.05]], CORRELATED):
+        for angle in np.arange(24) * math.pi / 12:
+            n, a = np.array([math.cos(angle), math.sin(angle)]), float(rng.uniform(-0.5, 0.5))
+            deviation = math.sqrt(float(n @ np.array(shape) @ n))
+            far = a / deviation
+            exact = deviation * 2 * math.exp(-(far**2) / 2) / math.sqrt(2 * math.pi) + a * math.erf(far / math.sqrt(2))
+            value = expect(lambda x, n=n, a=a: np.abs(x @ n - a), [0.0, 0.0], shape, 1e-4)
+            assert value == pytest.approx(exact, abs=5e-4)
+
+
+def test_only_the_axis_that_needs_it_is_halved() -> None:
+    """A kink along one axis of a plane costs what it costs on a line, times the coarsest spacing's nodes."""
+
+    def nodes(function: Any, dim: int) -> int:
+        return expect_gaussian(function, np.zeros(dim), np.eye(dim), tolerance=1e-5)[1]
+
+    on_a_line, coarsest = nodes(lambda x: np.abs(x[:, 0] - 0.3), 1), nodes(lambda x: np.ones(len(x)), 1)
+    assert on_a_line > 8 * coarsest
+    assert nodes(lambda x: np.abs(x[:, 0] - 0.3), 2) == on_a_line * coarsest
+
+
 def test_log_mixtures_in_one_dimension_against_scipy() -> None:
     """Adaptive Gauss-Kronrod from scipy, told where the modes are, at 1e-10; thirty random pairs."""
     for seed in range(30):
