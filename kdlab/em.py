@@ -38,6 +38,7 @@ _FARTHEST = 4.0  # in packed coordinates: keeps exponentials finite
 _NOISE = 1e-6  # nats: what single precision may blur, with room to spare
 _LIGHT = math.log(1e-4)  # components below this weight neither leap nor hold up the others
 _LIGHT_SHARE = 0.01  # of their movement that counts: the likelihood is flat there, their steps are rough
+_BLOCK = 2**17  # scores at once, of all students, components and nodes: what they need stays in the cache
 _NOTHING = 1e-300  # a component with less mass than this has nothing to move it
 
 
@@ -84,21 +85,24 @@ class Family:
     floor: float = 0.0
 
     def project(self, covariances: FloatArray) -> FloatArray:
-        """Return the family's member nearest in likelihood to each second moment (K, D, D)."""
-        dim = covariances.shape[-1]
-        variances = np.diagonal(covariances, axis1=-2, axis2=-1)
+        """Return the family's member nearest in likelihood to each second moment (..., D, D)."""
         if self.covariance == "full":
-            return self._lifted(covariances)
+            return covariances if self.above_floor(covariances) else self._lifted(covariances)
+        variances = np.diagonal(covariances, axis1=-2, axis2=-1)
         if self.covariance == "spherical":
-            variances = np.repeat(variances.mean(axis=-1, keepdims=True), dim, axis=-1)
-        return np.asarray(np.eye(dim) * np.maximum(variances, self.floor)[..., None])
+            variances = variances.mean(axis=-1, keepdims=True)
+        return np.asarray(np.eye(covariances.shape[-1]) * np.maximum(variances, self.floor)[..., None])
+
+    def above_floor(self, covariances: FloatArray) -> bool:
+        """Say whether no covariance (..., D, D) has less than the floor along any axis (of the family's)."""
+        if self.covariance != "full":
+            return bool(np.diagonal(covariances, axis1=-2, axis2=-1).min() >= self.floor)
+        if covariances.shape[-1] == 2:
+            return bool(_smallest_eigenvalue(covariances).min() >= self.floor)  # eigh is slow on many small ones
+        return bool(np.linalg.eigvalsh(covariances).min() >= self.floor)
 
     def _lifted(self, covariances: FloatArray) -> FloatArray:
-        if covariances.shape[-1] == 2 and _smallest_eigenvalue(covariances).min() >= self.floor:
-            return covariances  # eigh is slow on thousands of small matrices
         values, vectors = np.linalg.eigh(covariances)
-        if values.min() >= self.floor:
-            return covariances
         lifted = np.maximum(values, self.floor)
         return np.asarray((vectors * lifted[..., None, :]) @ np.swapaxes(vectors, -1, -2))
 
@@ -224,6 +228,16 @@ class Runs:
 
 def em_step(cloud: Cloud, family: Family, students: Students) -> tuple[Students, FloatArray]:
     """Return the students after one EM step, and their log-likelihoods (S,) *before* it (standard coordinates)."""
+    s, k = students.log_weights.shape
+    some = max(1, _BLOCK // (k * cloud.weights.shape[-1]))
+    blocks = [slice(first, first + some) for first in range(0, s, some)]
+    parts = [_moments(cloud[block], students[block]) for block in blocks]
+    moments, reached = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return _maximised(moments, students, cloud, family), reached
+
+
+def _moments(cloud: Cloud, students: Students) -> tuple[FloatArray, FloatArray]:
+    """E-step: each component's share of the features' mean (S, K, F), and the log-likelihoods (S,)."""
     scores = _coefficients(students, cloud) @ cloud.features
     top = scores.max(axis=1)
     scores -= top[:, None]
@@ -231,8 +245,7 @@ def em_step(cloud: Cloud, family: Family, students: Students) -> tuple[Students,
     total = shares.sum(axis=1)
     reached = ((np.log(total) + top) * cloud.weights).sum(axis=-1)
     shares *= (cloud.weights / total)[:, None]
-    moments = shares @ np.swapaxes(cloud.features, -1, -2)
-    return _maximised(moments, students, cloud, family), reached
+    return shares @ np.swapaxes(cloud.features, -1, -2), reached
 
 
 def log_likelihood(cloud: Cloud, students: Students) -> FloatArray:
@@ -296,9 +309,8 @@ def run_em(
     active, mixer = np.arange(len(starts)), _Mixer(ends, starts.log_weights.shape[1])
     while active.size:
         here = starts[active].unpacked(mixer.here)
-        inside = family.project(here.covariances)  # a leap may undercut the floor
-        if not np.array_equal(inside, here.covariances):
-            here = replace(here, covariances=inside)
+        if not family.above_floor(here.covariances):  # as a leap may not be
+            here = replace(here, covariances=family.project(here.covariances))
             mixer.here = here.packed()
         stepped, reached = em_step(cloud[active], family, here)
         mixer.advance(stepped.packed(), reached)

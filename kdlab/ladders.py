@@ -44,7 +44,8 @@ _COARSE = {"tolerance": 1e-3, "max_iter": 40, "sweeps": 12}
 _FINE = {"tolerance": 1e-5, "max_iter": 60}
 _ON_POINTS = {"tolerance": 1e-3, "max_iter": 20, "sweeps": 6}
 _JUMP = 0.5  # like _STEP, for students fitted to points
-_TOGETHER = 32  # runs of EM at once: enough to spare overhead, few enough for the cache
+_TOGETHER = 128  # runs of EM at once: enough to spare overhead, few enough for progress to be told
+_SETTLED = 32  # positions settled at once: what the last ones moved by is a good guess for the next
 
 
 @dataclass(frozen=True)
@@ -236,23 +237,27 @@ class _Search:
         changed = 0
         for offset in range(_STRETCH)[::step]:
             where = range(offset, self.n_positions, _STRETCH)
-            changed += self._try_neighbours([i for i in where if 0 <= i - step < self.n_positions], step, best, reached)
+            told = [i for i in where if 0 <= i - step < self.n_positions]
+            changed += len(self._try_neighbours(told, step, best, reached))
         return changed
 
-    def _try_neighbours(self, where: list[int], step: int, best: list[Students], reached: list[float]) -> int:
-        """Continue the students of ``where - step`` at ``where``; keep what is better (from the left: as good)."""
+    def _try_neighbours(self, where: list[int], step: int, best: list[Students], reached: list[float]) -> list[int]:
+        """Continue the students of ``where - step`` at ``where``; keep what is better (from the left: as good).
+
+        Return where that was.
+        """
         for i in where:
             best[i] = _aligned(best[i], best[i - step])
         where = [i for i in where if self._worth_asking(i, step, reached) and not _steady(best[i], best[i - step])]
         if not where:
-            return 0
+            return []
         needed = -_TIE if step > 0 else _TIE  # equally good: continue from the left
         ends, scores = self.run(where, stacked([best[i - step] for i in where]))
-        changed = 0
+        changed = []
         for s, i in enumerate(where):
             if scores[s] - reached[i] >= needed and not _same(ends[[s]], best[i]):
                 best[i], reached[i] = ends[[s]], float(scores[s])
-                changed += 1
+                changed.append(i)
         return changed
 
     def _worth_asking(self, i: int, step: int, reached: list[float]) -> bool:
@@ -266,8 +271,8 @@ class _Search:
         packed, stretch = guesses.packed(), np.cumsum([0, *(not _steady(one, other) for one, other in _pairs(guesses))])
         ends: list[Students] = []
         moved_by = np.zeros_like(packed[0])
-        for first in range(0, self.n_positions, _TOGETHER):
-            some = np.arange(first, min(first + _TOGETHER, self.n_positions))
+        for first in range(0, self.n_positions, _SETTLED):
+            some = np.arange(first, min(first + _SETTLED, self.n_positions))
             alike = stretch[some] == stretch[max(0, first - 1)]
             ends.append(self.run(some, guesses.unpacked(packed[some] + alike[:, None] * moved_by))[0])
             moved_by = ends[-1].packed()[-1] - packed[some[-1]]
@@ -280,8 +285,9 @@ class _Search:
         switched = np.zeros(self.n_positions, dtype=bool)
         if not unsteady:
             return switched
-        there, _ = self.run(unsteady, students[[i - 1 for i in unsteady]])
-        back, _ = self.run([i - 1 for i in unsteady], students[unsteady])
+        before = [i - 1 for i in unsteady]
+        ends, _ = self.run([*unsteady, *before], students[[*before, *unsteady]])
+        there, back = ends[: len(unsteady)], ends[len(unsteady) :]
         for s, i in enumerate(unsteady):
             switched[i] = not (_same(there[[s]], students[[i]]) and _same(back[[s]], students[[i - 1]]))
         return switched
@@ -296,13 +302,12 @@ class _Search:
         best = [students[[i]] for i in range(len(students))]
         reached = log_likelihood(self.clouds, students).tolist()
         changed = False
-        for i in np.flatnonzero(switched).tolist():
-            ahead, back = range(i, len(best))[:_STRETCH], range(i - 1, -1, -1)[:_STRETCH]
-            for order, step in ((ahead, 1), (back, -1)):
-                for j in order:
-                    if not self._try_neighbours([j], step, best, reached):
-                        break
-                    changed = True
+        for step in (1, -1):
+            here = np.flatnonzero(switched) - (step < 0)
+            for _ in range(_STRETCH):
+                won = self._try_neighbours([i for i in here.tolist() if 0 <= i < len(best)], step, best, reached)
+                changed |= bool(won)
+                here = np.array(won, dtype=int) + step
         winners = _in_line(best)
         return winners, self.switches(winners) if changed else switched
 

@@ -24,7 +24,8 @@ COVERED_DENSITY = 0.1  # c: a point of p* is covered where p''(x) >= c p*(x)
 COVERED_SHARE = 0.5  # of a mode's mass that must be covered for the mode to count as covered
 
 _TOLERANCE = 5e-7  # nats; the promise is 1e-6
-_FINENESS = (4, 8, 16, 32)  # nodes per standard deviation of p*, tried in turn
+_FINENESS = (4, 8, 16, 32)  # nodes per standard deviation of p*, tried in turn, for recall
+_TABLES = (5, 10)  # the same for precision
 _RADIUS = 7.5  # standard deviations of p* that its own grid covers
 
 
@@ -35,14 +36,10 @@ class Judge:
     """
 
     def __init__(self, truth: GaussianMixture, reach: GaussianMixture) -> None:
-        self.truth = truth
-        cut = narrowest_cut(truth)
-        low, high = _box(reach, _RADIUS)
-        try:
-            self._field: Field | None = Field(truth.log_prob, low, high, cut / 10)
-        except TooManyNodes:
-            self._field = None
-        self._cut, self._grids = cut, [_TruthGrid(truth, cut / _FINENESS[0])]
+        self.truth, self._reach = truth, _box(reach, _RADIUS)
+        self._cut = cut = narrowest_cut(truth)
+        self._tables: list[Field | None] = []
+        self._grids = [_TruthGrid(truth, cut / _FINENESS[0])]
         # An edge of the covered region that falls between two nodes counts for one of them: finely, on a line.
         self._steps = _TruthGrid(truth, cut / 200) if truth.dim == 1 else self._grids[0]
 
@@ -55,12 +52,23 @@ class Judge:
     def _under(self, student: GaussianMixture, k: int, share: float) -> float:
         """Mean of log p* under component ``k``: from the table, or by a grid of the component's own."""
         tolerance = _TOLERANCE / share
-        if self._field is not None:
-            value = self._field.mean_under(student.means[k], student.covariances[k], tolerance)
+        for level in range(len(_TABLES)):
+            table = self._table(level)
+            value = None if table is None else table.mean_under(student.means[k], student.covariances[k], tolerance)
             if value is not None:
                 return value
         truth = self.truth.log_prob
         return expect_gaussian(truth, student.means[k], student.choleskys[k], tolerance=tolerance)[0]
+
+    def _table(self, level: int) -> Field | None:
+        """The table of log p* with ``_TABLES[level]`` nodes per deviation, made when first asked for."""
+        if level == len(self._tables):
+            try:
+                table: Field | None = Field(self.truth.log_prob, *self._reach, self._cut / _TABLES[level])
+            except TooManyNodes:
+                table = None
+            self._tables.append(table)
+        return self._tables[level]
 
     def recall(self, student: GaussianMixture) -> float:
         """E_{x ~ p*} [ log student(x) ], nats."""
@@ -79,14 +87,21 @@ class Judge:
 
 
 class _TruthGrid:
-    """p* on a uniform grid: nodes, their mass, and which component each node's mass belongs to."""
+    """p* on a uniform grid: nodes, their mass, and which component each node's mass belongs to.
+
+    Only nodes within 7.5 standard deviations of some component are kept; ``near`` says where they lie in the grid.
+    """
 
     def __init__(self, truth: GaussianMixture, spacing: float) -> None:
         low, high = _box(truth, _RADIUS)
         counts = [BLOCK * math.ceil((b - a) / spacing / BLOCK) for a, b in zip(low, high, strict=True)]
         axes = [a + spacing * (np.arange(n) + 0.3) for a, n in zip(low, counts, strict=True)]
-        self.nodes = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, truth.dim)
-        joint = truth.component_log_probs(self.nodes).T + truth.log_weights[:, None]
+        nodes = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, truth.dim)
+        rows = truth.component_log_probs(nodes).T
+        peaks = truth.component_log_probs(truth.means).diagonal()
+        self.near = np.flatnonzero((rows >= peaks[:, None] - 0.5 * _RADIUS**2).any(axis=0))
+        self.nodes = nodes[self.near]
+        joint = rows[:, self.near] + truth.log_weights[:, None]
         self.log_density = log_sum_exp(joint, axis=0)
         self.mass = np.exp(self.log_density) * spacing**truth.dim
         self.members = np.exp(joint) * spacing**truth.dim
@@ -100,7 +115,9 @@ class _TruthGrid:
         return self._latest[1]
 
     def mean_of(self, student: GaussianMixture) -> float | None:
-        products = (self.mass * self._scores(student)).reshape(self.counts)
+        products = np.zeros(math.prod(self.counts))
+        products[self.near] = self.mass * self._scores(student)
+        products = products.reshape(self.counts)
         return float(products.sum()) if error_of(products, _TOLERANCE) <= _TOLERANCE else None
 
     def coverage(self, student: GaussianMixture) -> FloatArray:
