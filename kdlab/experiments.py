@@ -46,7 +46,7 @@ CHOICES: dict[str, Any] = {
     "seed": (0, 1, 2, 3, 4),
 }
 
-_JUMP = 0.1  # nats: a step of precision or recall that the eye may take for a jump
+_JUMP = 0.05  # nats: a step of precision or recall that the eye may take for a jump
 _ONE_DIMENSIONAL = ("line", "falls")
 _SAMPLE_FLOOR = 0.5  # of the narrowest standard deviation in p*: how far students of points may shrink
 
@@ -287,7 +287,7 @@ def _make(settings: Settings, betas: FloatArray, progress: Callable[[float], Non
 
 
 def _jumps(values: FloatArray) -> NDArray[np.bool_]:
-    """(P,): where a step is over 0.1 nats and four times the median of the eight around it, or both beside it.
+    """(P,): where a step is over 0.05 nats and four times the median of the eight around it, or both beside it.
 
     A component too light for the likelihood to hold in place may change its place; recall feels that.
     """
