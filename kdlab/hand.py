@@ -14,12 +14,12 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
-import anywidget
 import traitlets
 
-from kdlab import plots, plots_hand, widgets
+from kdlab import plots, plots_hand
 from kdlab.bells import Measured, measure, words
 from kdlab.frontend import STYLE_SHEET, front_end
+from kdlab.predictions import AskingView
 from kdlab.scenes import Scene, make_scene
 
 __all__ = ["LINES", "ByHandView", "by_hand"]
@@ -42,7 +42,7 @@ def by_hand(scene: str = "line", *, predict: Mapping[str, Any] | None = None) ->
     return ByHandView(make_scene(scene), predict)
 
 
-class ByHandView(anywidget.AnyWidget):
+class ByHandView(AskingView):
     """A bell that the reader drags over p*, with its exact numbers. Make it with `by_hand`.
 
     Traits are what Python and the page share: ``world`` is sent once, ``hand`` is where the bell is, ``answer`` is
@@ -55,24 +55,19 @@ class ByHandView(anywidget.AnyWidget):
     world = traitlets.Dict().tag(sync=True)
     hand = traitlets.Dict().tag(sync=True)
     answer = traitlets.Dict().tag(sync=True)
-    prediction = traitlets.Dict(None, allow_none=True).tag(sync=True)
-    kernel_error = traitlets.Unicode("").tag(sync=True)
-    page_errors = traitlets.List(traitlets.Unicode()).tag(sync=True)
 
     def __init__(self, scene: Scene, predict: Mapping[str, Any] | None = None) -> None:
         self._lock = threading.RLock()  # callbacks may run on several threads beside the cell
         self._request = 0  # the newest request: only its answer is shown
-        self._kernel_errors: list[str] = []
         self._scene = scene
         self._measured = measure(scene.truth, *OPENING)
         super().__init__(
+            predict,
             world=_world(scene, self._measured),
             hand=_hand(*OPENING),
             answer=_answer(self._measured),
-            prediction=widgets.checked_prediction(predict),
         )
         self.observe(self._on_hand, names="hand")
-        self.observe(self._on_prediction, names="prediction")
 
     # What a notebook may ask
 
@@ -80,11 +75,6 @@ class ByHandView(anywidget.AnyWidget):
     def measured(self) -> Measured:
         """The student shown last, with its exact precision and recall."""
         return self._measured
-
-    @property
-    def errors(self) -> list[str]:
-        """Everything that went wrong: tracebacks of the kernel's side, messages of the page's."""
-        return [*self._kernel_errors, *self.page_errors]
 
     def place(self, centre: float, width: float) -> None:
         """Move the bell, as a hand does. Raises ValueError outside the picture."""
@@ -96,18 +86,7 @@ class ByHandView(anywidget.AnyWidget):
             )
         self.hand = _hand(centre, width)
 
-    def commit(self, guess: str) -> None:
-        """Commit a guess, as a click on one of the options does: the picture is uncovered."""
-        self.prediction = widgets.committed(self.prediction, guess)
-
     # Answering the page
-
-    def _on_prediction(self, change: Mapping[str, Any]) -> None:
-        """A guess was committed, here or on the page: keep it. Where that fails, the page says so."""
-        trouble = widgets.keep_guess(change["new"])
-        if trouble:
-            self._kernel_errors.append(trouble)
-            self.kernel_error = trouble
 
     def _on_hand(self, change: Mapping[str, Any]) -> None:
         with self._lock:

@@ -1,4 +1,4 @@
-"""A ladder shown in a notebook: the live picture, its controls, and the reader's prediction. No maths.
+"""A ladder shown in a notebook: the live picture and its controls. No maths.
 
 The picture itself is drawn by static/view.js from `payload(ladder)`, which is sent once. What Python does afterwards is
 to answer when the reader asks for other settings: at once where a ladder is ready, from a background thread where it
@@ -15,17 +15,17 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import anywidget
 import numpy as np
 import traitlets
 from matplotlib.figure import Figure
 
-from kdlab import answers, experiments, plots
+from kdlab import experiments, plots
 from kdlab.experiments import Ladder, Position, Settings
 from kdlab.frontend import STYLE_SHEET, front_end
 from kdlab.ladders import N_POSITIONS
+from kdlab.predictions import AskingView
 
-__all__ = ["TeacherEntropyView", "checked_prediction", "committed", "keep_guess", "payload", "show"]
+__all__ = ["TeacherEntropyView", "payload", "show"]
 
 _FIELDS = ("scene", "n_components", "covariance", "samples", "seed")
 _KEPT = 24  # ladders remembered per view, each about 100 kB on the page
@@ -49,7 +49,7 @@ def show(ladder: Ladder, *, predict: Mapping[str, Any] | None = None) -> Teacher
     return TeacherEntropyView(ladder, predict)
 
 
-class TeacherEntropyView(anywidget.AnyWidget):
+class TeacherEntropyView(AskingView):
     """The live picture of one ladder, and of others that its controls ask for. Make it with `show`.
 
     Traits are what Python and the page share; static/view.js says what each is for.
@@ -63,9 +63,6 @@ class TeacherEntropyView(anywidget.AnyWidget):
     settings = traitlets.Dict().tag(sync=True)
     beta = traitlets.Float(1.0).tag(sync=True)
     progress = traitlets.Float(None, allow_none=True).tag(sync=True)
-    prediction = traitlets.Dict(None, allow_none=True).tag(sync=True)
-    kernel_error = traitlets.Unicode("").tag(sync=True)
-    page_errors = traitlets.List(traitlets.Unicode()).tag(sync=True)
 
     def __init__(self, ladder: Ladder, predict: Mapping[str, Any] | None = None) -> None:
         self._lock = threading.RLock()  # callbacks may run on several threads beside the cell
@@ -73,15 +70,13 @@ class TeacherEntropyView(anywidget.AnyWidget):
         self._shown = ladder
         self._positions = len(ladder.betas)
         self._kept: OrderedDict[str, tuple[Ladder, dict[str, Any]]] = OrderedDict()
-        self._kernel_errors: list[str] = []
         super().__init__(
+            predict,
             ladder=self._keep(ladder),
             settings=_plain_settings(ladder.settings),
             choices=_choices(ladder.settings),
-            prediction=checked_prediction(predict),
         )
         self.observe(self._on_settings, names="settings")
-        self.observe(self._on_prediction, names="prediction")
 
     @traitlets.validate("beta")
     def _check_beta(self, proposal: Mapping[str, Any]) -> float:
@@ -102,27 +97,11 @@ class TeacherEntropyView(anywidget.AnyWidget):
         """The position shown now, as far as the page has told; the page tells when the slider rests."""
         return self._shown.at(self.beta)
 
-    @property
-    def errors(self) -> list[str]:
-        """Everything that went wrong: tracebacks of the kernel's side, messages of the page's."""
-        return [*self._kernel_errors, *self.page_errors]
-
-    def commit(self, guess: str) -> None:
-        """Commit a guess, as a click on one of the options does: the picture is uncovered."""
-        self.prediction = committed(self.prediction, guess)
-
     def filmstrip(self, betas: Sequence[float] = (1, 2, 5, 20)) -> Figure:
         """The static version: the same ladder at several beta, side by side."""
         return plots.filmstrip(self._shown, betas)
 
     # Answering the page
-
-    def _on_prediction(self, change: Mapping[str, Any]) -> None:
-        """A guess was committed, here or on the page: keep it. Where that fails, the page says so."""
-        trouble = keep_guess(change["new"])
-        if trouble:
-            self._kernel_errors.append(trouble)
-            self.kernel_error = trouble
 
     def _on_settings(self, change: Mapping[str, Any]) -> None:
         """Other settings are wanted: answer at once if their ladder is ready, else start making it."""
@@ -295,61 +274,3 @@ def _choices(settings: Settings) -> dict[str, list[dict[str, Any]]]:
             listed.append(getattr(settings, field))
         offered[field] = [{"value": value, "label": str(names.get(value, value))} for value in listed]
     return offered
-
-
-# The prediction: what a gate asks, and where its answer is kept
-
-
-def checked_prediction(predict: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return what the page shows of a question, with the guess that was kept for it, if any.
-
-    Raises ValueError for a question without text, options, outcome, or with an id that is no text.
-    """
-    if predict is None:
-        return None
-    missing = [name for name in ("question", "options", "outcome") if not predict.get(name)]
-    if missing or isinstance(predict["options"], str):
-        raise ValueError(
-            f"predict={dict(predict)!r} has no usable {', '.join(missing) or 'options'}: give "
-            '{"question": "...", "options": ["...", "..."], "outcome": "..."}.'
-        )
-    if not isinstance(predict.get("id", ""), str):
-        raise ValueError(f'The id of a prediction is {predict["id"]!r}: give it a name, such as "02.ring".')
-    prediction = {**predict, "options": list(predict["options"]), "guess": predict.get("guess")}
-    if prediction["guess"] is None:
-        prediction["guess"] = _kept_guess(prediction)
-    return prediction
-
-
-def committed(prediction: Mapping[str, Any] | None, guess: str) -> dict[str, Any]:
-    """Return the prediction with its guess. Raises ValueError where nothing was asked, or for no option."""
-    if prediction is None:
-        raise ValueError(f"The guess {guess!r} has no question: this view was shown without predict=...")
-    if guess not in prediction["options"]:
-        raise ValueError(f"{guess!r} is not among the options: choose one of {prediction['options']}.")
-    return {**prediction, "guess": guess}
-
-
-def keep_guess(prediction: Mapping[str, Any] | None) -> str:
-    """Keep a committed guess beside the notebook, if its question has an id; return what to say where that fails."""
-    if not prediction or not prediction.get("id") or prediction.get("guess") is None:
-        return ""
-    entry = {name: prediction[name] for name in ("question", "options", "guess")}
-    return answers.keep(_key(prediction), entry)
-
-
-def _kept_guess(prediction: Mapping[str, Any]) -> str | None:
-    """The guess kept for this id, if the same options were offered then."""
-    if not prediction.get("id"):
-        return None
-    try:
-        entry = answers.read().get(_key(prediction))
-    except answers.AnswersError:
-        return None  # said when the reader commits a guess: showing a picture must not fail
-    if not isinstance(entry, dict) or entry.get("options") != prediction["options"]:
-        return None
-    return entry["guess"] if entry.get("guess") in prediction["options"] else None
-
-
-def _key(prediction: Mapping[str, Any]) -> str:
-    return f"prediction {prediction['id']}"
