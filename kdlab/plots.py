@@ -400,14 +400,14 @@ def _draw_students(axes: Axes, ladder: Ladder, indices: Sequence[int]) -> None:
     direct, distilled = STYLE["direct"], STYLE["distilled"]
     label: dict[str, Any] = {"textcoords": "offset points", "fontsize": 9}
     size = 11 if len(indices) == 1 else 7
-    named = [_on_paper(axes, [ladder.direct_recall], [ladder.direct_precision])[0]]
+    named = [(_on_paper(axes, [ladder.direct_recall], [ladder.direct_precision])[0], _UNDER)]
     for index in indices:
         at = (float(ladder.recall[index]), float(ladder.precision[index]))
         axes.plot(*at, "o", color=distilled.colour, markersize=size, markeredgecolor="white", zorder=5)
         here = _on_paper(axes, [at[0]], [at[1]])[0]
-        if len(indices) > 1 and min(np.hypot(*(here - other)) for other in named) < _CROWDED * axes.figure.dpi:
+        if len(indices) > 1 and any(np.hypot(*(here - other)) < near * axes.figure.dpi for other, near in named):
             continue
-        named.append(here)
+        named.append((here, _CROWDED))
         text = "distilled" if len(indices) == 1 else f"{float(f'{ladder.betas[index]:.2g}'):g}"  # 100, not 1e+02
         aside, up = _beside_path(axes, ladder, index)
         offset = (0.9 * size * aside, 1.3 * size * up)
@@ -437,6 +437,7 @@ def _beside_path(axes: Axes, ladder: Ladder, index: int) -> tuple[float, float]:
 
 
 _CROWDED = 0.3  # inches: dots closer than this to a named one go without a name of their own
+_UNDER = 0.15  # the same for the direct student's square, whose name stands on the side where the path is not
 
 
 def _on_paper(axes: Axes, recall: Any, precision: Any) -> Floats:

@@ -119,6 +119,7 @@ def test_one_option_is_right_and_every_other_says_why_not(one: Choice) -> None:
     for number, option in enumerate(one.options, 1):
         verdict = one.check(option)
         assert verdict == one.check(number) == one.check(np.int64(number)) == one.check(f" {option.upper()}. ")
+        assert verdict == one.check(str(number))
         assert verdict.kind == ("right" if option == one.answer else "wrong")
     assert len({one.check(option).text for option in one.options}) == len(one.options)
 

@@ -122,7 +122,10 @@ class Choice(_Frame):
         """Return the option that ``answer`` names, None if it names none."""
         if isinstance(answer, str):
             wanted = " ".join(answer.split()).casefold().rstrip(".")
-            return next((one for one in self.options if one.casefold().rstrip(".") == wanted), None)
+            named = next((one for one in self.options if one.casefold().rstrip(".") == wanted), None)
+            if named is not None or not wanted.isdecimal():
+                return named
+            answer = int(wanted)
         if isinstance(answer, int | np.integer) and not isinstance(answer, bool) and 1 <= answer <= len(self.options):
             return self.options[int(answer) - 1]
         return None

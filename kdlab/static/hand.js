@@ -195,30 +195,18 @@ function buildBest(panel, name, lower) {
 // ---------------------------------------------------------------- the page
 
 function buildPage(world) {
-  const root = set(document.createElement("div"), { class: "kdlab-view kdlab-by-hand" });
-  const page = { root, title: html(root, "div", { class: "kdlab-title", text: world.title }) };
-  const controls = html(root, "div", { class: "kdlab-controls" });
+  const page = buildFrame(ROLES, { space: "The truth, and your student over it", plane: "The precision-recall plane" });
+  page.root.classList.add("kdlab-by-hand");
+  page.title.textContent = world.title;
   const [low, high] = world.space.x;
-  page.centre = buildRange(controls, "centre", "centre of your student",
+  page.centre = buildRange(page.controls, "centre", "centre of your student",
     { min: low, max: high, step: world.step }, ticks(world.space.x).map(([value, text]) => [(value - low) / (high - low), text]));
   const last = world.widths.length - 1;
-  page.width = buildRange(controls, "width", "width of your student, its standard deviation", { min: 0, max: last, step: 1 },
+  page.width = buildRange(page.controls, "width", "width of your student, its standard deviation", { min: 0, max: last, step: 1 },
     [0.005, 0.05, 0.5, 5].map((width) => [nearest(world.widths, width) / last, width]));
-  page.reset = html(controls, "button", { class: "kdlab-reset", type: "button", text: "Reset" });
-  page.error = html(root, "div", { class: "kdlab-error", role: "alert", hidden: "" });
-  page.stage = html(root, "div", { class: "kdlab-stage" });
-  page.picture = html(page.stage, "div", { class: "kdlab-picture" });
-  const head = html(page.picture, "div", { class: "kdlab-head" });
-  buildKey(head, ROLES);
-  page.numbers = html(head, "span", { class: "kdlab-numbers" });
-  const panels = html(page.picture, "div", { class: "kdlab-panels" });
-  const viewBox = `0 0 ${FRAME.width} ${FRAME.height}`;
-  page.space = svg(panels, "svg", { class: "kdlab-space", viewBox, role: "img", "aria-label": "The truth, and your student over it" });
-  page.plane = svg(panels, "svg", { class: "kdlab-plane", viewBox, role: "img", "aria-label": "The precision-recall plane" });
-  page.outcome = html(page.picture, "p", { class: "kdlab-outcome", hidden: "" });
-  page.sentence = html(page.picture, "p", { class: "kdlab-sentence kdlab-hand-sentence", "aria-live": "polite" });
+  page.reset = html(page.controls, "button", { class: "kdlab-reset", type: "button", text: "Reset" });
+  page.sentence.classList.add("kdlab-hand-sentence");
   page.status = html(page.picture, "p", { class: "kdlab-hand-status", role: "status" });
-  page.cover = html(page.stage, "div", { class: "kdlab-cover", hidden: "" });
   return page;
 }
 

@@ -140,6 +140,28 @@ function buildKey(head, roles) {
   }
 }
 
+/** Title, controls, error, key, numbers, the two panels, outcome, sentence: a picture without its controls and numbers. */
+function buildFrame(roles, names) {
+  const root = set(document.createElement("div"), { class: "kdlab-view" });
+  const page = { root, title: html(root, "div", { class: "kdlab-title" }) };
+  page.controls = html(root, "div", { class: "kdlab-controls" });
+  page.error = html(root, "div", { class: "kdlab-error", role: "alert", hidden: "" });
+  page.stage = html(root, "div", { class: "kdlab-stage" });
+  page.picture = html(page.stage, "div", { class: "kdlab-picture" });
+  const head = html(page.picture, "div", { class: "kdlab-head" });
+  buildKey(head, roles);
+  page.numbers = html(head, "span", { class: "kdlab-numbers" });
+  const panels = html(page.picture, "div", { class: "kdlab-panels" });
+  const viewBox = `0 0 ${FRAME.width} ${FRAME.height}`;
+  for (const [panel, name] of Object.entries(names)) { // {space: what it shows, plane: what it shows}
+    page[panel] = svg(panels, "svg", { class: `kdlab-${panel}`, viewBox, role: "img", "aria-label": name });
+  }
+  page.outcome = html(page.picture, "p", { class: "kdlab-outcome", hidden: "" });
+  page.sentence = html(page.picture, "p", { class: "kdlab-sentence", "aria-live": "polite" });
+  page.cover = html(page.stage, "div", { class: "kdlab-cover", hidden: "" });
+  return page;
+}
+
 /**
  * The axes of a precision-recall plane, in nats, and both bounds: {recall, precision} limits, {recall, precision} bounds.
  * An axis of recall that is not straight brings its own marks, [[value, text], ...], and its own label.

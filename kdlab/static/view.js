@@ -177,28 +177,14 @@ function pathsTo(points, switched) {
 
 /** All elements of a view, without any numbers yet. */
 function buildPage(choices) {
-  const root = set(document.createElement("div"), { class: "kdlab-view" });
-  const page = { root, title: html(root, "div", { class: "kdlab-title" }), selects: {} };
-  const controls = html(root, "div", { class: "kdlab-controls" });
-  buildSlider(page, controls);
+  const page = buildFrame(ROLES, { space: "The space of all models", plane: "The precision-recall plane" });
+  buildSlider(page, page.controls);
+  page.selects = {};
   for (const field of ["n_components", "covariance", "scene", "samples", "seed"]) {
-    page.selects[field] = buildSelect(controls, field, choices[field] ?? []);
+    page.selects[field] = buildSelect(page.controls, field, choices[field] ?? []);
   }
-  page.reset = html(controls, "button", { class: "kdlab-reset", type: "button", text: "Reset" });
-  page.error = html(root, "div", { class: "kdlab-error", role: "alert", hidden: "" });
-  page.stage = html(root, "div", { class: "kdlab-stage" });
-  page.picture = html(page.stage, "div", { class: "kdlab-picture" });
-  const head = html(page.picture, "div", { class: "kdlab-head" });
-  buildKey(head, ROLES);
-  page.numbers = html(head, "span", { class: "kdlab-numbers" });
-  const panels = html(page.picture, "div", { class: "kdlab-panels" });
-  const viewBox = `0 0 ${FRAME.width} ${FRAME.height}`;
-  page.space = svg(panels, "svg", { class: "kdlab-space", viewBox, role: "img", "aria-label": "The space of all models" });
-  page.plane = svg(panels, "svg", { class: "kdlab-plane", viewBox, role: "img", "aria-label": "The precision-recall plane" });
-  page.outcome = html(page.picture, "p", { class: "kdlab-outcome", hidden: "" });
-  page.sentence = html(page.picture, "p", { class: "kdlab-sentence", "aria-live": "polite" });
+  page.reset = html(page.controls, "button", { class: "kdlab-reset", type: "button", text: "Reset" });
   page.status = html(page.stage, "div", { class: "kdlab-status", role: "status", hidden: "" });
-  page.cover = html(page.stage, "div", { class: "kdlab-cover", hidden: "" });
   return page;
 }
 
