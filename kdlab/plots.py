@@ -202,8 +202,9 @@ def png(figure: Figure) -> bytes:
     A palette of 256 colours is a third of the size, in notebooks that keep one such picture for every view.
     """
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    few = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    figure.savefig(buffer, format="raw")
+    drawn = Image.frombytes("RGBA", figure.canvas.get_width_height(), buffer.getvalue())
+    few = drawn.convert("RGB").quantize(256, dither=Image.Dither.NONE)
     small = io.BytesIO()
     few.save(small, format="png", optimize=True)
     return small.getvalue()
