@@ -10,10 +10,12 @@ The live pictures are one import away, and bring matplotlib and the widgets::
     widgets.show(experiments.teacher_entropy())
 """
 
+from kdlab.chains import NGramChain
 from kdlab.fits import Fit, fit_mixture
 from kdlab.metrics import Estimate, precision, recall
 from kdlab.mixtures import GaussianMixture
+from kdlab.strings import first_names
 
-__all__ = ["Estimate", "Fit", "GaussianMixture", "fit_mixture", "precision", "recall"]
+__all__ = ["Estimate", "Fit", "GaussianMixture", "NGramChain", "first_names", "fit_mixture", "precision", "recall"]
 
 __version__ = "0.1.0"
