@@ -26,8 +26,18 @@ from kdlab.ladders import positions as slider_positions
 from kdlab.mixtures import GaussianMixture
 from kdlab.scenes import NAMED, Scene, make_scene
 from kdlab.scores import COVERED_SHARE, Judge, divergences
+from kdlab.temperature import teacher_temperature
 
-__all__ = ["CHOICES", "Ladder", "Position", "Settings", "is_prepared", "save_named_ladders", "teacher_entropy"]
+__all__ = [
+    "CHOICES",
+    "Ladder",
+    "Position",
+    "Settings",
+    "is_prepared",
+    "save_named_ladders",
+    "teacher_entropy",
+    "teacher_temperature",
+]
 
 FloatArray = NDArray[np.float64]
 Samples = Literal[100, 1000]

@@ -1,0 +1,224 @@
+"""The slider of tau: a teacher of text is sampled hotter or colder, and its student learns from that. Pure: no drawing.
+
+Everything is exact: p* is a chain fitted to first names, the teacher its projection onto a lower order, the student the
+projection of the tempered teacher onto a lower one still. The invented names are drawn with the same random numbers at
+every position, so that what differs between two positions is tau alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kdlab.chains import MAX_ORDER, NGramChain
+from kdlab.strings import LETTERS, encoded, first_names
+
+__all__ = ["COVERED_DENSITY", "Moment", "TextLadder", "taus", "teacher_temperature"]
+
+FloatArray = NDArray[np.float64]
+
+N_POSITIONS = 61
+LOWEST, HIGHEST = 0.3, 1.5
+COVERED_DENSITY = 0.1  # a real name is covered where p''(x) >= 0.1 p*(x)
+_INVENTED = 12
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One position of the slider: chains, names, and numbers in nats."""
+
+    tau: float
+    teacher: NGramChain
+    student: NGramChain
+    precision: float
+    recall: float
+    choices: float
+    covered: float
+    names: tuple[str, ...]
+    sentence: str
+
+
+@dataclass(frozen=True)
+class TextLadder:
+    """A slider's P positions of tau and what there is to show at each of them. All log-probabilities in nats per name.
+
+    ``choices`` (P,) is the effective number of letters that the tempered teacher chooses among: exp of its entropy per
+    step. ``covered`` (P,) is the share of real names, weighted by how common they are, that the student gives at
+    least a tenth of their true probability. ``recall_bound`` is -H(p*), ``precision_bound`` the log-probability of
+    p*'s most likely name: bounds, not corners to reach.
+    """
+
+    orders: tuple[int, int, int]
+    seed: int
+    taus: FloatArray
+    truth: NGramChain
+    teacher: NGramChain
+    direct_precision: float
+    direct_recall: float
+    precision: FloatArray
+    recall: FloatArray
+    choices: FloatArray
+    covered: FloatArray
+    names: tuple[tuple[str, ...], ...]
+    recall_bound: float
+    precision_bound: float
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """P sentences, one per position: the same that the page shows."""
+        return tuple(self._sentence(i) for i in range(len(self.taus)))
+
+    def index(self, tau: float) -> int:
+        """The position nearest to ``tau``. ValueError outside the slider."""
+        if not self.taus[0] - 1e-9 <= tau <= self.taus[-1] + 1e-9:
+            raise ValueError(f"tau is {tau}: the slider goes from {self.taus[0]:g} to {self.taus[-1]:g}")
+        return int(np.abs(self.taus - tau).argmin())
+
+    def at(self, tau: float) -> Moment:
+        """Everything at the position nearest to ``tau``."""
+        i = self.index(tau)
+        teacher = self.teacher.tempered(1 / float(self.taus[i]))
+        return Moment(
+            tau=float(self.taus[i]),
+            teacher=teacher,
+            student=NGramChain.fit(teacher, order=self.orders[2]),
+            precision=float(self.precision[i]),
+            recall=float(self.recall[i]),
+            choices=float(self.choices[i]),
+            covered=float(self.covered[i]),
+            names=self.names[i],
+            sentence=self._sentence(i),
+        )
+
+    def _sentence(self, i: int) -> str:
+        return (
+            f"At τ = {self.taus[i]:.2f} the teacher effectively chooses among {self.choices[i]:.2f} letters at each "
+            f"step. The student covers {100 * self.covered[i]:.0f} % of the real names, with "
+            f"precision {_signed(self.precision[i])} and recall {_signed(self.recall[i])} nats; "
+            f"the direct student has {_signed(self.direct_precision)} and {_signed(self.direct_recall)}."
+        )
+
+
+def _signed(value: float) -> str:
+    """Two decimals, with a real minus sign, and no minus before zero."""
+    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "\N{MINUS SIGN}")
+
+
+def taus(n: int = N_POSITIONS) -> FloatArray:
+    """(n,) values of tau, evenly spaced from 0.3 to 1.5; 61 of them are whole fiftieths, with 1 among them."""
+    if n < 2:
+        raise ValueError(f"positions is {n}: a slider has 2 or more; {N_POSITIONS} is usual")
+    return np.round(np.linspace(LOWEST, HIGHEST, n), 12)
+
+
+def teacher_temperature(
+    truth: int = 3,
+    teacher: int = 2,
+    student: int = 1,
+    *,
+    seed: int = 0,
+    positions: int = N_POSITIONS,
+    progress: Callable[[float], None] | None = None,
+) -> TextLadder:
+    """Return the ladder of text: students of a teacher whose every step is tempered by tau, 0.3 to 1.5.
+
+    ``truth``, ``teacher`` and ``student`` are the orders of the three chains, 0 to 4; ``seed`` draws the invented
+    names. ``progress`` is called with fractions up to 1. Raises ValueError for orders that do not fall from
+    truth to student (equal ones are allowed), and for a seed that is no whole number from 0.
+
+    >>> ladder = teacher_temperature(positions=7)
+    >>> bool(ladder.at(0.5).precision > ladder.at(1.1).precision)
+    True
+    """
+    orders = _checked_orders(truth, teacher, student)
+    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
+        raise ValueError(f"seed is {seed!r}: a whole number from 0 is needed")
+    told, places = progress or (lambda fraction: None), taus(positions)
+    p_star, taught = _world(orders[0], orders[1])
+    direct = NGramChain.fit(p_star, order=orders[2])
+    rows = []
+    for i, tau in enumerate(places):
+        rows.append(_measured(p_star, taught.tempered(1 / float(tau)), orders[2], int(seed)))
+        told((i + 1) / len(places))
+    precision, recall, choices, covered, names = zip(*rows, strict=True)
+    return TextLadder(
+        orders=orders,
+        seed=int(seed),
+        taus=places,
+        truth=p_star,
+        teacher=taught,
+        direct_precision=direct.expected_log_prob(p_star).value,
+        direct_recall=p_star.expected_log_prob(direct).value,
+        precision=np.array(precision),
+        recall=np.array(recall),
+        choices=np.array(choices),
+        covered=np.array(covered),
+        names=tuple(names),
+        recall_bound=-p_star.entropy,
+        precision_bound=p_star.most_likely()[1],
+    )
+
+
+def _checked_orders(truth: int, teacher: int, student: int) -> tuple[int, int, int]:
+    orders = (truth, teacher, student)
+    whole = all(isinstance(order, int | np.integer) and not isinstance(order, bool) for order in orders)
+    if not whole or not MAX_ORDER >= truth >= teacher >= student >= 0:
+        raise ValueError(
+            f"the orders of p*, teacher and student are {truth!r}, {teacher!r}, {student!r}: whole numbers from "
+            f"{MAX_ORDER} to 0 are needed, none larger than the one before it; try 3, 2, 1"
+        )
+    return int(truth), int(teacher), int(student)
+
+
+@lru_cache(maxsize=4)
+def _world(truth: int, teacher: int) -> tuple[NGramChain, NGramChain]:
+    """p* fitted to the names, and the teacher, its projection."""
+    p_star = NGramChain.fit(*_names(), order=truth)
+    return p_star, NGramChain.fit(p_star, order=teacher)
+
+
+def _measured(
+    p_star: NGramChain, tempered: NGramChain, order: int, seed: int
+) -> tuple[float, float, float, float, tuple[str, ...]]:
+    student = NGramChain.fit(tempered, order=order)
+    precision, recall = student.expected_log_prob(p_star).value, p_star.expected_log_prob(student).value
+    invented = tuple(student.sample(_INVENTED, np.random.default_rng([seed, 1])))
+    return precision, recall, _choices(tempered), _covered(p_star, student), invented
+
+
+def _choices(chain: NGramChain) -> float:
+    """exp of the entropy per step, in letters; the end counts as one."""
+    return math.exp(chain.entropy / float(chain.visits.sum()))
+
+
+def _covered(p_star: NGramChain, student: NGramChain) -> float:
+    """The share of the real names' weight where p''(x) >= 0.1 p*(x)."""
+    enough = _scores(student) >= math.log(COVERED_DENSITY) + _true_scores(p_star)
+    return float(_names()[1] @ enough)
+
+
+@lru_cache(maxsize=4)
+def _true_scores(p_star: NGramChain) -> FloatArray:
+    """The same for every student (chains are compared by identity)."""
+    return _scores(p_star)
+
+
+def _scores(chain: NGramChain) -> FloatArray:
+    """(N,) log-probabilities of the real names, which are laid out once for all chains of an order."""
+    rows, symbols, starts = _steps(max(chain.order, 1))
+    return np.asarray(np.add.reduceat(chain.log_table[rows, symbols], starts))
+
+
+@lru_cache(maxsize=MAX_ORDER)
+def _steps(depth: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    return encoded(_names()[0], LETTERS, depth)
+
+
+@lru_cache(maxsize=1)
+def _names() -> tuple[list[str], FloatArray]:
+    return first_names()

@@ -1,0 +1,149 @@
+"""The slider of tau over chains: exact against definitions, and the shape that notebook 04 tells of."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kdlab.chains import NGramChain
+from kdlab.metrics import monte_carlo
+from kdlab.strings import first_names
+from kdlab.temperature import TextLadder, taus, teacher_temperature
+
+
+@pytest.fixture(scope="module")
+def ladder() -> TextLadder:
+    return teacher_temperature()
+
+
+def test_the_positions_are_whole_fiftieths_with_one_among_them(ladder: TextLadder) -> None:
+    assert len(taus()) == 61 and taus()[0] == 0.3 and taus()[-1] == 1.5
+    assert np.allclose(taus() * 50, np.round(taus() * 50)) and 1.0 in taus()
+    assert np.array_equal(ladder.taus, taus())
+    with pytest.raises(ValueError, match="positions is 1: a slider has 2 or more; 61 is usual"):
+        taus(1)
+
+
+@pytest.mark.parametrize("tau", [0.3, 0.62, 1.0, 1.5])
+def test_a_position_is_its_definition(ladder: TextLadder, tau: float) -> None:
+    """The chains made again, step by step; numbers against 20,000 samples within 4 standard errors.
+
+    16 comparisons, each off by chance once in 16,000 times: a false alarm in one of 1,000 seeds, and the seed stays.
+    """
+    names, shares = first_names()
+    truth = NGramChain.fit(names, shares, order=3)
+    teacher = NGramChain.fit(truth, order=2).tempered(1 / tau)
+    student = NGramChain.fit(teacher, order=1)
+    moment, rng = ladder.at(tau), np.random.default_rng(5)
+    for model, of, exact in [(student, truth, moment.precision), (truth, student, moment.recall)]:
+        estimate = monte_carlo(model, of, n_samples=20_000, rng=rng)
+        assert abs(estimate.value - exact) < 4 * estimate.standard_error
+    np.testing.assert_allclose(moment.student.table, student.table, atol=1e-12)
+    np.testing.assert_allclose(moment.teacher.table, teacher.table, atol=1e-12)
+    drawn = teacher.sample(20_000, rng)
+    letters = np.array([len(name) + 1 for name in drawn])
+    nats, steps = -teacher.log_prob(drawn), letters.mean()
+    slope = (nats - nats.sum() / letters.sum() * letters).std() / steps / math.sqrt(len(drawn))  # of a ratio of means
+    assert abs(nats.sum() / letters.sum() - math.log(moment.choices)) < 4 * slope
+
+
+def test_coverage_is_its_definition(ladder: TextLadder) -> None:
+    names, shares = first_names()
+    for tau in (0.3, 0.8, 1.2):
+        moment = ladder.at(tau)
+        under_student, under_truth = moment.student.log_prob(names), ladder.truth.log_prob(names)
+        covered = sum(s for s, a, b in zip(shares, under_student, under_truth, strict=True) if a >= math.log(0.1) + b)
+        assert moment.covered == pytest.approx(covered, abs=1e-12)
+        assert 0 < covered < 1
+
+
+def test_below_one_precision_rises_and_recall_falls(ladder: TextLadder) -> None:
+    """The paper's trade, exactly, at every step from tau = 1 down; asserted of these names and orders, not of all."""
+    below = ladder.taus <= 1
+    assert (np.diff(ladder.precision[below]) < 0).all()
+    assert (np.diff(ladder.recall[below]) > 0).all()
+
+
+def test_above_one_there_is_no_trade(ladder: TextLadder) -> None:
+    above = ladder.taus >= 1
+    assert (np.diff(ladder.precision[above]) < 0).all()
+    assert (np.diff(ladder.recall[above]) < 0).all()
+    assert ladder.taus[ladder.recall.argmax()] == 1.0
+
+
+def test_the_direct_student_is_the_one_of_tau_one(ladder: TextLadder) -> None:
+    """The teacher is p*'s projection, and projecting in two steps is projecting once."""
+    at = ladder.at(1.0)
+    assert at.precision == pytest.approx(ladder.direct_precision, abs=1e-9)
+    assert at.recall == pytest.approx(ladder.direct_recall, abs=1e-9)
+
+
+def test_both_bounds_hold(ladder: TextLadder) -> None:
+    assert (ladder.recall < ladder.recall_bound).all() and (ladder.precision < ladder.precision_bound).all()
+    truth = ladder.truth
+    assert ladder.recall_bound == pytest.approx(truth.expected_log_prob(truth).value, abs=1e-12)
+    best = truth.log_prob(first_names()[0]).max()
+    assert ladder.precision_bound >= best - 1e-12
+
+
+def test_names_change_with_tau_and_not_by_chance(ladder: TextLadder) -> None:
+    """From one position to the next four in five names stay, with fresh random numbers hardly one would.
+
+    From end to end they change; made again they are the same.
+    """
+    pairs = list(itertools.pairwise(ladder.names))
+    stays = np.mean([one == other for before, after in pairs for one, other in zip(before, after, strict=True)])
+    ends = np.mean([one == other for one, other in zip(ladder.names[0], ladder.names[-1], strict=True)])
+    fresh = [ladder.at(tau).student.sample(12, np.random.default_rng(i)) for i, tau in enumerate(ladder.taus)]
+    by_chance = np.mean([one == other for a, b in itertools.pairwise(fresh) for one, other in zip(a, b, strict=True)])
+    assert stays > 0.75 and ends < 0.5 and by_chance < 0.1
+    assert all(len(names) == 12 and all(names) for names in ladder.names)
+    assert teacher_temperature(positions=2).names == (ladder.names[0], ladder.names[-1])
+    assert teacher_temperature(positions=2, seed=1).names != teacher_temperature(positions=2).names
+
+
+def test_the_sentence_says_the_numbers(ladder: TextLadder) -> None:
+    moment = ladder.at(0.5)
+    assert moment.sentence == ladder.sentences[10]
+    plain = moment.sentence.replace("\N{MINUS SIGN}", "-")
+    assert plain == (
+        f"At τ = 0.50 the teacher effectively chooses among {moment.choices:.2f} letters at each step. "
+        f"The student covers {100 * moment.covered:.0f} % of the real names, with precision {moment.precision:.2f} "
+        f"and recall {moment.recall:.2f} nats; the direct student has {ladder.direct_precision:.2f} and "
+        f"{ladder.direct_recall:.2f}."
+    )
+
+
+@pytest.mark.parametrize("orders", [(2, 2, 2), (3, 1, 0), (2, 1, 1), (1, 0, 0)])
+def test_other_orders_have_the_same_bounds(orders: tuple[int, int, int]) -> None:
+    small = teacher_temperature(*orders, positions=4)
+    assert np.isfinite([small.precision, small.recall, small.choices, small.covered]).all()
+    assert (small.recall <= small.recall_bound + 1e-9).all() and (small.precision <= small.precision_bound).all()
+
+
+def test_progress_is_told() -> None:
+    told: list[float] = []
+    teacher_temperature(positions=4, progress=told.append)
+    assert told == [0.25, 0.5, 0.75, 1.0]
+
+
+@pytest.mark.parametrize("orders", [(1, 2, 3), (5, 2, 1), (3, 2, -1), (3, 2, 1.0), (3, True, 1)])
+def test_orders_must_fall(orders: Any) -> None:
+    with pytest.raises(ValueError, match=r"the orders of p\*, teacher and student are .*: whole numbers from 4 to 0"):
+        teacher_temperature(*orders)
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, True, "0"])
+def test_a_seed_is_a_whole_number(seed: Any) -> None:
+    with pytest.raises(ValueError, match="seed is .*: a whole number from 0 is needed"):
+        teacher_temperature(positions=2, seed=seed)
+
+
+@pytest.mark.parametrize("tau", [0.29, 1.51, float("nan")])
+def test_a_tau_off_the_slider_is_an_error(ladder: TextLadder, tau: float) -> None:
+    with pytest.raises(ValueError, match="the slider goes from 0.3 to 1.5"):
+        ladder.at(tau)
