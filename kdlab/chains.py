@@ -230,7 +230,7 @@ class NGramChain:
             columns.append(column)
             on = picks < self._n_letters
             going, codes = going[on], codes[on] * self._n_letters + picks[on]
-            codes %= self._n_letters ** min(t + 1, self._depth)
+            codes %= self._n_letters**self._depth
             if going.size == 0:
                 return decoded(np.stack(columns, axis=1), self.alphabet)
         raise ValueError(
@@ -379,7 +379,7 @@ def _checked_weights(weights: ArrayLike | None, n: int) -> FloatArray:
         raise ValueError(f"weight {bad[0]} is {checked[bad[0]]}: each must be finite and not negative")
     if checked.max() == 0:
         raise ValueError(f"weights are {checked}: at least one must be above zero")
-    checked /= checked.max()
+    checked /= checked.max()  # their sum might overflow
     return np.asarray(checked / checked.sum())
 
 

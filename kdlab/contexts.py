@@ -131,12 +131,12 @@ def _letters_left(full: FloatArray, reached: FloatArray, patience: int) -> float
 
     With Q the steps between contexts, h = (I - Q)^-1 1 is wanted. The sum s = 1 + Q 1 + ... + Q^(k-1) 1 has
     (I - Q) s = 1 - Q^k 1 >= 1 - r, where r is the largest entry of Q^k 1. As (I - Q)^-1 has no negative entry,
-    h <= s / (1 - r).
+    h <= s / (1 - r). What is reached leads only to what is reached, so each 1 need stand at those contexts only.
     """
     steps, going, total = _steps(full), reached, np.zeros(len(reached))
     for _ in range(patience):
         total = total + going
-        going = _backward(steps, going) * reached
+        going = _backward(steps, going)
         most = float(going.max())
         if most <= 0.5:
             return float(total.max()) / (1 - most)

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 import kdlab.contexts
 from kdlab import NGramChain, first_names, precision, recall
+from kdlab.chains import _picked
 from kdlab.metrics import monte_carlo
 
 steady = settings(derandomize=True, deadline=None, max_examples=60)
@@ -140,6 +141,17 @@ def test_samples_never_take_a_step_of_probability_zero() -> None:
     for seed in range(20):
         chain = sparse_chain(seed, seed % 4)
         assert np.isfinite(chain.log_prob(chain.sample(5_000, np.random.default_rng(seed)))).all()
+
+
+def test_uniform_numbers_at_the_edges_pick_no_impossible_letter() -> None:
+    """0, the largest number below 1, and sums that round to less than 1."""
+    table = np.array([[0.0, 0.3, 0.0, 0.7, 0.0], [0.1, 0.2, 0.3, 0.1, 0.3]])
+    almost = np.nextafter(1.0, 0.0)
+    picks = _picked(table, np.array([0, 0, 0, 1, 1]), np.array([0.0, 0.3, almost, 0.0, almost]))
+    np.testing.assert_array_equal(picks, [1, 3, 3, 0, 4])
+    tenths = np.full((1, 11), 0.1)
+    tenths[0, -1] = 0.0
+    assert _picked(tenths, np.array([0]), np.array([almost]))[0] == 9
 
 
 def test_the_same_random_numbers_give_the_same_names_almost() -> None:
@@ -339,7 +351,7 @@ def test_no_beta_overflows(seed: int, order: int, beta: float) -> None:
 
 
 def test_tempering_per_step_is_not_tempering_strings() -> None:
-    """MATHS: ac, ad, bc with .3, .3, .4. Squared as strings .265, .265, .471; squared per step .346, .346, .308."""
+    """Strings ac, ad, bc with .3, .3, .4. Squared as strings .265, .265, .471; squared per step .346, .346, .308."""
     strings = ["ac", "ad", "bc"]
     chain = NGramChain.fit(strings, [0.3, 0.3, 0.4], 1, alphabet="abcd", smoothing=0.0)
     np.testing.assert_allclose(np.exp(chain.log_prob(strings)), [0.3, 0.3, 0.4], rtol=1e-14)
@@ -404,7 +416,7 @@ def test_only_ratios_of_weights_matter(order: int) -> None:
     """Repeated strings count together, one without weight not at all."""
     strings, weights = ["ab", "abba", "b"], np.array([3.0, 1.0, 2.0])
     plain = NGramChain.fit(strings, weights, order, alphabet="abz")
-    for factor in (1e-300, 0.1, 7.0, 1e300):
+    for factor in (1e-300, 0.1, 7.0, 5e307):
         scaled = NGramChain.fit(strings, weights * factor, order, alphabet="abz")
         np.testing.assert_allclose(scaled.table, plain.table, rtol=1e-13)
     listed = [*["ab"] * 3, "abba", "b", "b", "zzz"]
