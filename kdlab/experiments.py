@@ -191,7 +191,9 @@ class Ladder:
     def _sentence(self, i: int) -> str:
         used, available = self.effective_components[i], self.teacher_log_weights.shape[1]
         modes = self.coverage.shape[1]
-        gap = " Here the best student is another one: its path has a gap." if self.switched[i] else ""
+        drawn = self.settings.samples is not None or self.settings.n_components == 1  # then it is the points that jump
+        jump = "the points jump, and the student with them" if drawn else "the best student is another one"
+        gap = f" Here {jump}: its path has a gap." if self.switched[i] else ""
         return (
             f"At β = {self.betas[i]:.2f} the teacher effectively uses {used:.2f} of its {available} components. "
             f"The student covers {int(self.covered[i].sum())} of {modes} modes of p*, with "

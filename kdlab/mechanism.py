@@ -123,13 +123,13 @@ class Pairs:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """P sentences: the brightest pair, and the three numbers."""
+        """P sentences: the heaviest pair, and the three numbers."""
         return tuple(self._sentence(i) for i in range(len(self.jensen)))
 
     def _sentence(self, i: int) -> str:
         taught, learned = np.unravel_index(int(self.shares[i].argmax()), self.shares[i].shape)
         return (
-            f"At β = {self.ladder.betas[i]:.2f} the brightest pair is teacher component {taught + 1} with student "
+            f"At β = {self.ladder.betas[i]:.2f} the heaviest pair is teacher component {taught + 1} with student "
             f"component {learned + 1}: {self.shares[i].max():.2f} of the mass. The cross-entropy is "
             f"{self.exact[i]:.2f} nats; the variational bound says {self.variational[i]:.2f}, "
             f"Jensen's {self.jensen[i]:.2f}."

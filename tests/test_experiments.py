@@ -405,6 +405,16 @@ def test_bad_settings(options: dict[str, Any], message: str) -> None:
         teacher_entropy(**options)
 
 
+def test_students_of_points_say_that_the_points_jump() -> None:
+    """One Gaussian has one best fit: where its path breaks, no other optimum has taken over."""
+    ladder = teacher_entropy("ring", 1, samples=100, seed=3)
+    jumps = [sentence for sentence, gap in zip(ladder.sentences, ladder.switched, strict=True) if gap]
+    assert jumps and all(
+        jump.endswith(" Here the points jump, and the student with them: its path has a gap.") for jump in jumps
+    )
+    assert sum("gap" in sentence for sentence in ladder.sentences) == len(jumps)
+
+
 # No combination of controls raises
 
 

@@ -628,8 +628,11 @@ def test_a_prediction_covers_the_picture_until_it_is_made(page: Page) -> None:
     expect(page.locator(".kdlab-hand-width")).to_be_disabled()
     page.get_by_role("button", name="yes").click()
     assert get(page, "prediction")["guess"] == "yes"
-    expect(page.locator(".kdlab-outcome")).to_have_text("You predicted: yes. What happened: No.")
+    expect(page.locator(".kdlab-outcome")).to_have_text("You predicted: yes. Now move it and see.")
     expect(page.locator(".kdlab-hand-width")).to_be_enabled()
+    page.locator(".kdlab-hand-width").focus()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".kdlab-outcome")).to_have_text("You predicted: yes. What happens: No.")
 
 
 @pytest.mark.browser

@@ -114,10 +114,13 @@ def test_notebook_03(lab: Lab, browser: Browser, pairs: Pairs) -> None:
     gated = notebook.view(0)
     expect(gated.locator(".kdlab-cover button")).to_have_count(3)
     gated.locator(".kdlab-cover button").nth(1).click()
-    said = "You predicted: It falls first, then rises a little. What happened: it falls first, then rises a little."
-    expect(gated.locator(".kdlab-outcome")).to_contain_text(said)
+    predicted = "You predicted: It falls first, then rises a little."
+    expect(gated.locator(".kdlab-outcome")).to_have_text(f"{predicted} Now move it and see.")
     gated.locator(".kdlab-beta").focus()
     notebook.page.keyboard.press("End")
+    expect(gated.locator(".kdlab-outcome")).to_contain_text(
+        f"{predicted} What happens: it falls first, then rises a little."
+    )
     expect(gated).to_have_attribute("data-index", str(LAST))
     root, sent = notebook.view(1), show_pairs(pairs).pairs
     step_through(notebook, root, sent)

@@ -16,6 +16,7 @@ from pages import served
 from playwright.sync_api import Page, expect
 
 from kdlab import widgets
+from kdlab.experiments import teacher_entropy
 
 pytestmark = pytest.mark.browser
 
@@ -248,10 +249,13 @@ def test_in_one_dimension_all_families_are_one(page: Page) -> None:
     expect(page.locator(".kdlab-n-components")).to_be_enabled()
 
 
-@pytest.mark.parametrize("dim", [1, 2])
-def test_the_names_in_the_plane_never_cover_a_mark(page: Page, dim: int) -> None:
-    """At every position the dot's name keeps off the dot, the square and the axis, and inside the picture."""
-    open_view(page, fake_ladder(dim))
+REAL = [("line", 1), ("falls", 1), ("ring", 1), ("ring", 4), ("rare", 4)]
+
+
+@pytest.mark.parametrize("of", [1, 2, *REAL])
+def test_the_names_in_the_plane_never_cover_a_mark(page: Page, of: Any) -> None:
+    """At every position the dot's name keeps off the dot, the other name and the axis, and inside the picture."""
+    open_view(page, fake_ladder(of) if isinstance(of, int) else teacher_entropy(*of))
     overlaps = page.evaluate("""async () => {
       const slider = document.querySelector(".kdlab-beta"), plane = document.querySelector(".kdlab-plane");
       const box = (name) => plane.querySelector(name).getBBox();
@@ -264,7 +268,9 @@ def test_the_names_in_the_plane_never_cover_a_mark(page: Page, dim: int) -> None
         await new Promise(requestAnimationFrame);
         const name = box(".kdlab-student-name"), dot = box(".kdlab-student-dot");
         const tight = { x: name.x, y: name.y + 3, width: name.width, height: name.height - 6 };
-        if (!apart(tight, dot) || name.x < 58 || name.y + name.height > 372) found.push(i);
+        const other = box(".kdlab-direct-name");
+        const inner = { x: other.x, y: other.y + 3, width: other.width, height: other.height - 6 };
+        if (!apart(tight, dot) || !apart(tight, inner) || name.x < 58 || name.y + name.height > 372) found.push(i);
       }
       return found;
     }""")
@@ -335,7 +341,10 @@ def test_a_prediction_covers_the_picture_until_it_is_made(page: Page) -> None:
     expect(page.locator(".kdlab-cover")).to_be_hidden()
     expect(page.locator(".kdlab-sentence")).to_be_visible()
     expect(page.locator(".kdlab-beta")).to_be_enabled()
-    expect(page.locator(".kdlab-outcome")).to_have_text("You predicted: rises. What happened: It fell.")
+    expect(page.locator(".kdlab-outcome")).to_have_text("You predicted: rises. Now move it and see.")
+    page.locator(".kdlab-beta").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".kdlab-outcome")).to_have_text("You predicted: rises. What happens: It fell.")
 
 
 def test_the_slider_has_a_name_and_says_its_value(page: Page) -> None:

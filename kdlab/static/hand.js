@@ -232,7 +232,7 @@ function buildRange(controls, name, long, range, marks) {
 // ---------------------------------------------------------------- what happens when
 
 class Hand extends Live {
-  /** @param model the widget's traits  @param memory {opened, trail, best, stale}, shared by a widget's views */
+  /** @param model the widget's traits  @param memory {opened, moved, trail, best, stale}, shared by a widget's views */
   constructor(model, memory) {
     super(model);
     Object.assign(this, { memory, world: model.get("world"), frame: 0, asked: null, patience: 0, told: model.get("hand") });
@@ -302,6 +302,7 @@ class Hand extends Live {
   /** The bell goes somewhere: draw at the next frame, once, however many events came before it; ask what it is worth. */
   move(hand) {
     this.hand = hand;
+    this.memory.moved = true;
     this.ask();
     this.update();
     this.frame ||= requestAnimationFrame(() => {
@@ -371,7 +372,7 @@ class Hand extends Live {
     const message = [this.error, model.get("kernel_error")].filter(Boolean).join("\n");
     page.error.hidden = !message;
     if (page.error.textContent !== message) page.error.textContent = message;
-    showPrediction(page, prediction, (guess) => {
+    showPrediction(page, prediction, this.memory.moved, (guess) => {
       this.send({ prediction: { ...prediction, guess } });
       this.update();
     });
@@ -393,7 +394,7 @@ class Hand extends Live {
 
 /** anywidget calls this once per widget, so what is kept here belongs to one widget and to no other. */
 export default function () {
-  const memory = { opened: null, trail: [], best: {}, stale: null };
+  const memory = { opened: null, moved: false, trail: [], best: {}, stale: null };
   return {
     initialize({ model }) {
       memory.opened = { ...model.get("hand") };

@@ -137,7 +137,10 @@ function buildPlane(panel, ladder) {
   const clearance = (offset) => Math.min(...at.map(([px, py]) => Math.hypot(px - dx, py - dy - offset)));
   const under = clearance(17) >= clearance(-17); // the direct student's name stands where the path does not go
   const aside = Math.min(dx, round(x(ladder.bounds.recall)) - 25); // and left of the bound, which has a name of its own
-  svg(panel, "text", { class: "kdlab-direct-name", x: aside, y: dy + (under ? 25 : -12), "text-anchor": "middle", text: "direct" });
+  const namedAt = [aside, dy + (under ? 25 : -12)];
+  svg(panel, "text", { class: "kdlab-direct-name", x: namedAt[0], y: namedAt[1], "text-anchor": "middle", text: "direct" });
+  // "distilled" ends where it is put and is some 60 wide; "direct" is some 44 wide and stands around its place.
+  const overlaps = ([x1, y1]) => Math.abs(y1 - namedAt[1]) < 14 && x1 > namedAt[0] - 22 && x1 - 60 < namedAt[0] + 22;
   const name = svg(panel, "text", { class: "kdlab-student-name", "text-anchor": "end", text: "distilled" });
   const dot = svg(panel, "circle", { class: "kdlab-student-dot", r: 8 });
   svg(panel, "rect", { class: "kdlab-direct-square", x: dx - 4.5, y: dy - 4.5, width: 9, height: 9 });
@@ -148,7 +151,9 @@ function buildPlane(panel, ladder) {
     set(dot, { cx, cy, "data-precision": ladder.precision[i], "data-recall": ladder.recall[i] });
     const room = cx + 13 * aside - (FRAME.left + 68); // for the name; where there is none, it goes below the dot
     const drop = Math.max(below, Math.min(1, -room / 20));
-    set(name, { x: round(cx + 13 * aside - Math.min(room, 0)), y: round(cy + 4.5 + 18 * drop) });
+    const place = [round(cx + 13 * aside - Math.min(room, 0)), round(cy + 4.5 + 18 * drop)];
+    if (overlaps(place)) place[1] = namedAt[1] + (under ? 16 : -16); // farther out than the name that is there
+    set(name, { x: place[0], y: place[1] });
   };
 }
 
@@ -200,7 +205,7 @@ function buildSelect(controls, field, choices) {
 // ---------------------------------------------------------------- what happens when
 
 class View extends Live {
-  /** @param model the widget's traits  @param memory {ladders: Map, opened: {settings, beta}}, shared by a widget's views */
+  /** @param model the widget's traits  @param memory {ladders: Map, opened: {settings, beta}, moved}, shared by a widget's views */
   constructor(model, memory) {
     super(model);
     Object.assign(this, { memory, index: 0, frame: 0, telling: 0, ladder: null });
@@ -285,6 +290,10 @@ class View extends Live {
   /** The slider moved: draw at the next frame, once, however many events came before it. */
   moveTo(index) {
     this.wanted = index;
+    if (!this.memory.moved) {
+      this.memory.moved = true;
+      this.update();
+    }
     if (!this.frame) {
       this.frame = requestAnimationFrame(() => {
         this.frame = 0;
@@ -341,7 +350,7 @@ class View extends Live {
     const message = [this.error, model.get("kernel_error")].filter(Boolean).join("\n");
     page.error.hidden = !message;
     if (page.error.textContent !== message) page.error.textContent = message;
-    showPrediction(page, prediction, (guess) => {
+    showPrediction(page, prediction, this.memory.moved, (guess) => {
       this.send({ prediction: { ...prediction, guess } });
       this.update();
     });
@@ -351,7 +360,7 @@ class View extends Live {
 
 /** anywidget calls this once per widget, so what is kept here belongs to one widget and to no other. */
 export default function () {
-  const memory = { ladders: new Map(), opened: null };
+  const memory = { ladders: new Map(), opened: null, moved: false };
   return {
     initialize({ model }) {
       memory.opened = { settings: { ...model.get("settings") }, beta: model.get("beta") };
