@@ -4,18 +4,16 @@ What every notebook uses, with numpy alone::
 
     from kdlab import GaussianMixture, fit_mixture, precision, recall
 
-The live pictures are one import away, and bring matplotlib and the widgets::
+Chains of letters are in ``kdlab.chains``. The live pictures are one import away, and bring matplotlib and the widgets::
 
     from kdlab import experiments, widgets
     widgets.show(experiments.teacher_entropy())
 """
 
-from kdlab.chains import NGramChain
 from kdlab.fits import Fit, fit_mixture
 from kdlab.metrics import Estimate, precision, recall
 from kdlab.mixtures import GaussianMixture
-from kdlab.strings import first_names
 
-__all__ = ["Estimate", "Fit", "GaussianMixture", "NGramChain", "first_names", "fit_mixture", "precision", "recall"]
+__all__ = ["Estimate", "Fit", "GaussianMixture", "fit_mixture", "precision", "recall"]
 
 __version__ = "0.1.0"

@@ -18,9 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kdlab.contexts
-from kdlab import NGramChain, first_names, precision, recall
-from kdlab.chains import _picked
+from kdlab import precision, recall
+from kdlab.chains import NGramChain, _picked
 from kdlab.metrics import monte_carlo
+from kdlab.strings import first_names
 
 steady = settings(derandomize=True, deadline=None, max_examples=60)
 seeds = st.integers(0, 2**32 - 1)
