@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kdlab.metrics import precision, recall
+from kdlab.metrics import precision, recall, signed
 from kdlab.mixtures import GaussianMixture
 from kdlab.scenes import line_mixture
 
@@ -69,8 +69,7 @@ def frontier(truth: GaussianMixture, centres: Sequence[float], widths: Sequence[
 
 def words(value: float) -> str:
     """Write a number: two decimals, from a thousand on none; a real minus sign, and none before zero."""
-    text = f"{value:.2f}" if abs(value) < 1000 else f"{value:,.0f}"
-    return text.replace("-", "−" if float(text.replace(",", "")) else "")
+    return signed(value) if abs(value) < 1000 else f"{value:,.0f}".replace("-", "−")
 
 
 def width_words(value: float) -> str:

@@ -23,6 +23,7 @@ from kdlab.fits import fit_mixture, narrowest_cut
 from kdlab.ladders import N_POSITIONS, sampled_path, solve_path
 from kdlab.ladders import Path as StudentPath
 from kdlab.ladders import positions as slider_positions
+from kdlab.metrics import signed
 from kdlab.mixtures import GaussianMixture
 from kdlab.scenes import NAMED, Scene, make_scene
 from kdlab.scores import COVERED_SHARE, Judge, divergences
@@ -197,14 +198,9 @@ class Ladder:
         return (
             f"At β = {self.betas[i]:.2f} the teacher effectively uses {used:.2f} of its {available} components. "
             f"The student covers {int(self.covered[i].sum())} of {modes} modes of p*, with "
-            f"precision {_signed(self.precision[i])} and recall {_signed(self.recall[i])} nats; "
-            f"the direct student has {_signed(self.direct_precision)} and {_signed(self.direct_recall)}.{gap}"
+            f"precision {signed(self.precision[i])} and recall {signed(self.recall[i])} nats; "
+            f"the direct student has {signed(self.direct_precision)} and {signed(self.direct_recall)}.{gap}"
         )
-
-
-def _signed(value: float) -> str:
-    """Two decimals, with a real minus sign, and no minus before zero."""
-    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "\N{MINUS SIGN}")
 
 
 # Making one

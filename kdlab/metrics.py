@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-__all__ = ["Estimate", "Model", "monte_carlo", "precision", "recall"]
+__all__ = ["Estimate", "Model", "monte_carlo", "precision", "recall", "signed"]
 
 
 @dataclass(frozen=True)
@@ -91,3 +91,12 @@ def monte_carlo(model: Model, of: Model, *, n_samples: int, rng: Any) -> Estimat
     scores = np.asarray(of.log_prob(model.sample(n_samples, rng)), dtype=float)
     error = float(scores.std(ddof=1)) / math.sqrt(n_samples)
     return Estimate(float(scores.mean()), error, n_samples)
+
+
+def signed(value: float) -> str:
+    """Write nats as every sentence does: two decimals, a real minus sign, and none before zero.
+
+    >>> signed(-2.5), signed(-0.001)
+    ('\N{MINUS SIGN}2.50', '0.00')
+    """
+    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "\N{MINUS SIGN}")

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.chains import MAX_ORDER, NGramChain
+from kdlab.metrics import signed
 from kdlab.strings import LETTERS, encoded, first_names
 
 __all__ = ["COVERED_DENSITY", "Moment", "TextLadder", "taus", "teacher_temperature"]
@@ -99,14 +100,9 @@ class TextLadder:
         return (
             f"At τ = {self.taus[i]:.2f} the teacher effectively chooses among {self.choices[i]:.2f} letters at each "
             f"step. The student covers {100 * self.covered[i]:.0f} % of the real names, with "
-            f"precision {_signed(self.precision[i])} and recall {_signed(self.recall[i])} nats; "
-            f"the direct student has {_signed(self.direct_precision)} and {_signed(self.direct_recall)}."
+            f"precision {signed(self.precision[i])} and recall {signed(self.recall[i])} nats; "
+            f"the direct student has {signed(self.direct_precision)} and {signed(self.direct_recall)}."
         )
-
-
-def _signed(value: float) -> str:
-    """Two decimals, with a real minus sign, and no minus before zero."""
-    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "\N{MINUS SIGN}")
 
 
 def taus(n: int = N_POSITIONS) -> FloatArray:

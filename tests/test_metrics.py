@@ -11,7 +11,7 @@ import pytest
 from worlds import random_mixture
 
 from kdlab import Estimate, GaussianMixture, precision, recall
-from kdlab.metrics import monte_carlo
+from kdlab.metrics import monte_carlo, signed
 
 TRUTH = GaussianMixture([1.0], [[0.0]], [[[1.0]]])
 SHARP = GaussianMixture([1.0], [[0.0]], [[[0.25]]])
@@ -97,3 +97,11 @@ def test_exact_numbers_agree_with_a_million_samples_on_fifty_mixtures() -> None:
     The seeds are fixed, so that alarm would have shown once, here, and never comes and goes.
     """
     check_against_samples(range(50), 1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(1.0, "1.00"), (-2.345, "−2.35"), (-0.004, "0.00"), (0.0, "0.00"), (-10.0, "−10.00"), (-0.01, "−0.01")],
+)
+def test_nats_are_written_with_a_real_minus_sign_and_none_before_zero(value: float, said: str) -> None:
+    assert signed(value) == said
