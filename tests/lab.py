@@ -86,6 +86,16 @@ class Notebook:
         """Evaluate an expression in the kernel; what it gives must be plain."""
         return json.loads(self.run(f"import json\nprint(json.dumps({expression}))"))
 
+    def soon(self, expression: str, wanted: Any, patience: float = 20.0) -> Any:
+        """Evaluate an expression in the kernel until it gives what is wanted or patience (seconds) ends: its last value.
+
+        For what the page tells Python when the hand rests.
+        """
+        limit = time.monotonic() + patience
+        while (got := self.json(expression)) != wanted and time.monotonic() < limit:
+            self.page.wait_for_timeout(100)
+        return got
+
     def view(self, number: int = 0) -> Locator:
         """Find one of the notebook's live pictures and bring it onto the screen."""
         root = self.page.locator(".kdlab-view").nth(number)
