@@ -246,16 +246,22 @@ class _Search:
 
         Return where that was.
         """
-        for i in where:
-            best[i] = _aligned(best[i], best[i - step])
-        where = [i for i in where if self._worth_asking(i, step, reached) and not _steady(best[i], best[i - step])]
         if not where:
             return []
-        needed = -_TIE if step > 0 else _TIE  # equally good: continue from the left
-        ends, scores = self.run(where, stacked([best[i - step] for i in where]))
-        changed = []
+        theirs = stacked([best[i - step] for i in where])
+        mine = _aligned(stacked([best[i] for i in where]), theirs)
         for s, i in enumerate(where):
-            if scores[s] - reached[i] >= needed and not _same(ends[[s]], best[i]):
+            best[i] = mine[[s]]
+        apart = ~_steady(mine, theirs)
+        asked = [s for s, i in enumerate(where) if self._worth_asking(i, step, reached) and apart[s]]
+        if not asked:
+            return []
+        ends, scores = self.run([where[s] for s in asked], theirs[asked])
+        other = ~_same(ends, mine[asked])
+        needed = -_TIE if step > 0 else _TIE  # equally good: continue from the left
+        changed = []
+        for s, i in enumerate(where[s] for s in asked):
+            if scores[s] - reached[i] >= needed and other[s]:
                 best[i], reached[i] = ends[[s]], float(scores[s])
                 changed.append(i)
         return changed
@@ -268,7 +274,7 @@ class _Search:
 
     def each(self, guesses: Students, progress: Progress) -> Students:
         """Settle every position's student, some together, from its guess and what settling moved the last ones by."""
-        packed, stretch = guesses.packed(), np.cumsum([0, *(not _steady(one, other) for one, other in _pairs(guesses))])
+        packed, stretch = guesses.packed(), np.cumsum([False, *~_steady(guesses[:-1], guesses[1:])])
         ends: list[Students] = []
         moved_by = np.zeros_like(packed[0])
         for first in range(0, self.n_positions, _SETTLED):
@@ -281,20 +287,19 @@ class _Search:
 
     def switches(self, students: Students) -> NDArray[np.bool_]:
         """(P,): at i, continuing i - 1 does not lead to i's student, or continuing i does not lead back."""
-        unsteady = [i for i, pair in enumerate(_pairs(students), start=1) if not _steady(*pair, faint=False)]
+        unsteady = 1 + np.flatnonzero(~_steady(students[:-1], students[1:], faint=False))
         switched = np.zeros(self.n_positions, dtype=bool)
-        if not unsteady:
+        if not unsteady.size:
             return switched
-        before = [i - 1 for i in unsteady]
-        ends, _ = self.run([*unsteady, *before], students[[*before, *unsteady]])
+        before = unsteady - 1
+        ends, _ = self.run(np.concatenate([unsteady, before]), stacked([students[before], students[unsteady]]))
         there, back = ends[: len(unsteady)], ends[len(unsteady) :]
-        for s, i in enumerate(unsteady):
-            switched[i] = not (_same(there[[s]], students[[i]]) and _same(back[[s]], students[[i - 1]]))
+        switched[unsteady] = ~(_same(there, students[unsteady]) & _same(back, students[before]))
         return switched
 
     def jumps(self, students: Students) -> NDArray[np.bool_]:
         """(P,): where a step is seen as a jump. On points the target itself moves in small jumps."""
-        return np.array([False, *(not _steady(one, other, _JUMP, faint=False) for one, other in _pairs(students))])
+        return np.array([False, *~_steady(students[:-1], students[1:], _JUMP, faint=False)])
 
     def at_switches(self, students: Students) -> tuple[Students, NDArray[np.bool_]]:
         """Let the students on both sides of each switch compete around it; return who won, and the switches."""
@@ -314,48 +319,61 @@ class _Search:
 
 def _in_line(best: list[Students]) -> Students:
     """One batch, in which component k keeps its identity from position to position."""
-    line = best[:1]
-    for student in best[1:]:
-        line.append(_aligned(student, line[-1]))
-    return stacked(line)
+    line = stacked(best)
+    orders = _orders(line[1:], line[:-1])
+    kept = [np.arange(line.log_weights.shape[1])]
+    for order in orders:
+        kept.append(order[kept[-1]])
+    return _reordered(line, np.array(kept))
 
 
-def _pairs(students: Students) -> list[tuple[Students, Students]]:
-    """Each position's student and the next one's."""
-    return [(students[[i]], students[[i + 1]]) for i in range(len(students) - 1)]
+# How far students are from each other: each of S from its partner
 
 
-def _same(one: Students, other: Students) -> bool:
-    """Say whether two students agree, whatever the order of their components, faint ones (below 1e-4) aside."""
-    one = _aligned(one, other)
-    return bool(_apart(one, other)[:, _seen(one, other)].max() <= _SAME)
+def _same(some: Students, others: Students) -> NDArray[np.bool_]:
+    """(S,): they agree, whatever the order of their components, faint ones (below 1e-4) aside."""
+    some = _aligned(some, others)
+    return np.asarray((_apart(some, others) * _seen(some, others)).max(axis=(1, 2)) <= _SAME)
 
 
-def _steady(one: Students, other: Students, step: float = _STEP, *, faint: bool = True) -> bool:
-    """Say whether two students, component by component, are too close for a switch to lie between them."""
-    weights = np.abs(np.exp(one.log_weights) - np.exp(other.log_weights))
-    shapes = _apart(one, other)[1:]
-    return bool(max(weights.max(), (shapes if faint else shapes[:, _seen(one, other)]).max()) <= step)
+def _steady(some: Students, others: Students, step: float = _STEP, *, faint: bool = True) -> NDArray[np.bool_]:
+    """(S,): component by component, they are too close for a switch to lie between them."""
+    weights = np.abs(np.exp(some.log_weights) - np.exp(others.log_weights))
+    shapes = _apart(some, others)[:, 1:] * (True if faint else _seen(some, others))
+    return np.asarray(np.maximum(weights.max(axis=1), shapes.max(axis=(1, 2))) <= step)
 
 
-def _apart(one: Students, other: Students) -> FloatArray:
-    """(1 + 2 D + ..., K): how far each packed parameter of each component differs."""
-    return np.abs(one.packed() - other.packed()).reshape(-1, one.log_weights.shape[1])
+def _apart(some: Students, others: Students) -> FloatArray:
+    """(S, 1 + 2 D + ..., K): how far each packed parameter of each component differs."""
+    s, k = some.log_weights.shape
+    return np.abs(some.packed() - others.packed()).reshape(s, -1, k)
 
 
-def _seen(one: Students, other: Students) -> NDArray[np.bool_]:
-    return np.asarray((one.log_weights[0] > _LIGHT) | (other.log_weights[0] > _LIGHT))
+def _seen(some: Students, others: Students) -> NDArray[np.bool_]:
+    """(S, 1, K): components that either of the two gives a weight above 1e-4."""
+    return np.asarray(np.maximum(some.log_weights, others.log_weights) > _LIGHT)[:, None]
 
 
-def _aligned(student: Students, reference: Students) -> Students:
-    """Reorder the components of one student (1, K) to lie close to another's: closest pairs first."""
-    apart = student.means[0][:, None] - reference.means[0][None]
-    scales = [np.log(np.diagonal(s.covariances[0], axis1=1, axis2=2)) for s in (student, reference)]
-    shapes = scales[0][:, None] - scales[1][None]
+def _aligned(some: Students, others: Students) -> Students:
+    """Reorder each student's components to lie close to its partner's."""
+    return _reordered(some, _orders(some, others))
+
+
+def _reordered(students: Students, orders: NDArray[np.intp]) -> Students:
+    """Put component ``orders[s, k]`` of student s in place k."""
+    return students[np.arange(len(students))[:, None], orders]
+
+
+def _orders(some: Students, others: Students) -> NDArray[np.intp]:
+    """(S, K): for each component of the partner the student's own that lies closest, closest pairs first."""
+    apart = some.means[:, :, None] - others.means[:, None]
+    scales = [np.log(np.diagonal(students.covariances, axis1=-2, axis2=-1)) for students in (some, others)]
+    shapes = scales[0][:, :, None] - scales[1][:, None]
     cost = (apart**2).sum(axis=-1) + 0.25 * (shapes**2).sum(axis=-1)
-    order = np.empty(len(cost), dtype=np.intp)
-    for _ in order:
-        row, column = np.unravel_index(int(np.argmin(cost)), cost.shape)
-        order[column] = row
-        cost[row, :] = cost[:, column] = np.inf
-    return student[:, order]
+    s, k, _ = cost.shape
+    each, orders = np.arange(s), np.empty((s, k), dtype=np.intp)
+    for _ in range(k):
+        rows, columns = np.unravel_index(cost.reshape(s, -1).argmin(axis=1), (k, k))
+        orders[each, columns] = rows
+        cost[each, rows], cost[each, :, columns] = np.inf, np.inf
+    return orders

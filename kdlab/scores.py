@@ -11,6 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from kdlab.em import cloud_of, log_densities
 from kdlab.fits import narrowest_cut, node_cloud
 from kdlab.metrics import recall
 from kdlab.mixtures import GaussianMixture, log_sum_exp
@@ -24,7 +25,7 @@ COVERED_DENSITY = 0.1  # c: a point of p* is covered where p''(x) >= c p*(x)
 COVERED_SHARE = 0.5  # of a mode's mass that must be covered for the mode to count as covered
 
 _TOLERANCE = 5e-7  # nats; the promise is 1e-6
-_FINENESS = (4, 8, 16, 32)  # nodes per standard deviation of p*, tried in turn, for recall
+_FINENESS = (5, 7, 11, 16, 32)  # nodes per standard deviation of p*, tried in turn, for recall
 _TABLES = (5, 10)  # the same for precision
 _RADIUS = 7.5  # standard deviations of p* that its own grid covers
 
@@ -100,18 +101,18 @@ class _TruthGrid:
         rows = truth.component_log_probs(nodes).T
         peaks = truth.component_log_probs(truth.means).diagonal()
         self.near = np.flatnonzero((rows >= peaks[:, None] - 0.5 * _RADIUS**2).any(axis=0))
-        self.nodes = nodes[self.near]
         joint = rows[:, self.near] + truth.log_weights[:, None]
         self.log_density = log_sum_exp(joint, axis=0)
         self.mass = np.exp(self.log_density) * spacing**truth.dim
         self.members = np.exp(joint) * spacing**truth.dim
+        self.cloud = cloud_of(nodes[self.near], self.mass, cross=True)
         self.counts = counts
         self._latest: tuple[GaussianMixture | None, FloatArray] = (None, self.mass)
 
     def _scores(self, student: GaussianMixture) -> FloatArray:
         """The student's log-density at the nodes; recall and coverage ask for it one after the other."""
         if self._latest[0] is not student:
-            self._latest = student, student.log_prob(self.nodes)
+            self._latest = student, log_densities(self.cloud, student)
         return self._latest[1]
 
     def mean_of(self, student: GaussianMixture) -> float | None:

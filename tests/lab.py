@@ -87,7 +87,7 @@ class Notebook:
         return json.loads(self.run(f"import json\nprint(json.dumps({expression}))"))
 
     def soon(self, expression: str, wanted: Any, patience: float = 20.0) -> Any:
-        """Evaluate an expression in the kernel until it gives what is wanted or patience (seconds) ends: its last value.
+        """Evaluate an expression in the kernel until it gives what is wanted or patience (seconds) ends.
 
         For what the page tells Python when the hand rests.
         """

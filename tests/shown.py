@@ -48,8 +48,8 @@ def look(root: Locator, index: int | None = None) -> dict[str, Any]:
     return dict(root.evaluate(_LOOK, index))
 
 
-def assert_shows(root: Locator, sent: dict[str, Any], index: int) -> None:
-    """Assert that slider, sentence, numbers, dot, path and models are the payload's at this position."""
+def assert_shows(root: Locator, sent: dict[str, Any], index: int) -> dict[str, Any]:
+    """Assert that slider, sentence, numbers, dot, path and models are the payload's at this position; return them."""
     seen = look(root, index)
     assert (seen["key"], seen["index"], seen["value"]) == (sent["key"], str(index), str(index))
     assert seen["error"] == ""
@@ -66,6 +66,7 @@ def assert_shows(root: Locator, sent: dict[str, Any], index: int) -> None:
     assert seen["past"].count("M") == 1 + sum(sent["switched"][1 : index + 1])
     assert seen["lost"] == [share < 0.5 for share in sent["covered"][index]]
     (_assert_curve if sent["dim"] == 1 else _assert_ellipses)(seen, sent, index)
+    return seen
 
 
 def _assert_curve(seen: dict[str, Any], sent: dict[str, Any], index: int) -> None:

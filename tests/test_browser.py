@@ -101,8 +101,7 @@ def step_through_every_position(notebook: Notebook, root: Locator, sent: dict[st
     notebook.page.keyboard.press("Home")
     pictures = set()
     for index in range(LAST + 1):
-        assert_shows(root, sent, index)
-        seen = look(root)
+        seen = assert_shows(root, sent, index)
         pictures.add((tuple(seen["dot"]), seen["curve"], str(seen["ellipses"]), str(seen["taught"]), seen["sentence"]))
         notebook.page.keyboard.press("ArrowRight")
     assert len(pictures) == LAST + 1  # no two positions look the same

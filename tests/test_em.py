@@ -11,7 +11,7 @@ import pytest
 from worlds import random_mixture
 
 from kdlab import GaussianMixture
-from kdlab.em import Cloud, Family, Students, cloud_of, em_step, log_likelihood, run_em, stacked
+from kdlab.em import Cloud, Family, Students, cloud_of, em_step, log_densities, log_likelihood, run_em, stacked
 
 FAMILIES: tuple[Any, ...] = ("diag", "full", "spherical")
 
@@ -64,6 +64,14 @@ def test_the_likelihood_is_the_models_own(covariance: Any) -> None:
     several = students(cloud, Family(covariance), 4)
     expected = [several.model(s, cloud).log_prob(points).mean() for s in range(4)]
     np.testing.assert_allclose(log_likelihood(cloud, several), expected, atol=1e-10)
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+def test_log_densities_are_the_models_own(dim: int) -> None:
+    """To 1e-6 nats, where single-precision exponentials bring 1e-7; also far out, and over more than one block."""
+    points = np.random.default_rng(1).normal(scale=12.0, size=(60_000, dim))
+    model = random_mixture(np.random.default_rng(2), 3, dim)
+    np.testing.assert_allclose(log_densities(even(points), model), model.log_prob(points), rtol=0, atol=5e-7)
 
 
 @pytest.mark.parametrize("covariance", FAMILIES)
