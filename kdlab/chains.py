@@ -186,6 +186,18 @@ class NGramChain:
         rows, _, _ = encoded([prefix], self.alphabet, self._depth)
         return np.asarray(self.table[rows[-1]])
 
+    def step_counts(self, order: int) -> FloatArray:
+        """Return (R, A + 1): how often, on average, a string takes each step from each context of ``order`` letters.
+
+        ``order`` is 1 to 4, whatever the chain's own; rows stand as in `contexts` of a chain of that order. The sum of
+        a row is how often a string passes its context. At most 1e-14 letters per string are left out. Raises ValueError
+        for another order, and where strings practically never end.
+        """
+        _check_order(order)
+        if order == 0:
+            raise ValueError("order is 0: steps are counted after contexts of 1 letter or more; try 1")
+        return np.concatenate(self._counts(int(order)))
+
     def most_likely(self) -> tuple[str, float]:
         """Return the string of highest probability and its log-probability in nats: what precision never exceeds.
 

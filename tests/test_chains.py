@@ -811,3 +811,40 @@ def test_strings_that_practically_never_end_in_a_large_chain() -> None:
     table[row, [0, -1]] = 1 - 1e-6, 1e-6
     with pytest.raises(ValueError, match=r"practically never end \(.*more than 1000 letters to come, at even odds\)"):
         _ = NGramChain(table, 3).visits
+
+
+# Steps counted
+
+
+@pytest.mark.parametrize("own", range(5))
+@pytest.mark.parametrize("order", [1, 2, 4])
+def test_step_counts_against_every_prefix(own: int, order: int) -> None:
+    """Every prefix of up to 13 letters of two; longer ones have less than 0.4^13 = 7e-6 of the mass."""
+    chain = random_chain([60, own], own, end=(0.6, 0.8))
+    depth, rows = max(own, 1), dict(zip(chain.contexts, chain.table, strict=True))
+    contexts = random_chain(0, order).contexts
+    counts, prefixes = {context: np.zeros(3) for context in contexts}, {"": 1.0}
+    for _ in range(14):
+        longer = {}
+        for prefix, mass in prefixes.items():
+            steps = mass * rows[prefix[-depth:]]
+            counts[prefix[-order:]] += steps
+            longer |= {prefix + letter: odds for letter, odds in zip("ab", steps[:-1], strict=True)}
+        prefixes = longer
+    found = chain.step_counts(order)
+    np.testing.assert_allclose(found, [counts[context] for context in contexts], rtol=0, atol=2e-5)
+    assert found[:, -1].sum() == pytest.approx(1.0, abs=1e-12)  # every string ends once
+    if order == depth:
+        np.testing.assert_allclose(found.sum(axis=1), chain.visits, atol=1e-14)
+
+
+def test_step_counts_are_no_handle_on_the_chain() -> None:
+    chain = random_chain(61, 1)
+    chain.step_counts(1)[:] = 0
+    assert chain.step_counts(1).sum() == pytest.approx(chain.visits.sum())
+
+
+@pytest.mark.parametrize("order", [0, 5, -1, 1.0, True])
+def test_step_counts_of_an_impossible_order(order: Any) -> None:
+    with pytest.raises(ValueError, match=f"order is {order}"):
+        random_chain(62, 1).step_counts(order)

@@ -1,0 +1,146 @@
+"""Objectives of distillation between chains: where does each of them leave the student? Pure: no drawing.
+
+A student that sees fewer letters than its teacher has to answer once for many prefixes. Objectives differ in two things
+only: whose prefixes count, and whether the teacher's answers are averaged or their logarithms are. Every student here
+is exact, and so are its precision and recall.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kdlab.chains import NGramChain
+from kdlab.contexts import by_length, gathered
+from kdlab.mixtures import log_sum_exp
+from kdlab.tables import rows_of
+
+__all__ = ["NAMES", "Outcome", "compare_objectives"]
+
+FloatArray = NDArray[np.float64]
+Update = Callable[[NGramChain, FloatArray, int], NGramChain]
+
+NAMES = (
+    "sequence, forward KL",
+    "token on p*'s prefixes, forward KL",
+    "token on its own prefixes, forward KL",
+    "token on p*'s prefixes, reverse KL",
+    "token on its own prefixes, reverse KL",
+)
+_SETTLED = 1e-12  # no probability moves by more than this
+_MOST_UPDATES = 1_000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An objective, the student that it leads to, and that student's precision and recall in nats per string."""
+
+    name: str
+    student: NGramChain
+    precision: float
+    recall: float
+
+
+def compare_objectives(truth: NGramChain, teacher: NGramChain, order: int, tau: float) -> tuple[Outcome, ...]:
+    """Return five outcomes, in the order of NAMES: students of ``order`` of the teacher, its steps tempered by tau.
+
+    With p' the tempered teacher, q the student, s a prefix as the teacher sees it and c(s) what the student sees of it:
+
+    - Sequence, forward KL: q minimises KL(p' || q) between whole strings, as in the paper: `NGramChain.fit`. It is
+      the next line with the teacher's own prefixes.
+    - Token on p*'s prefixes, forward KL: q minimises E_{s ~ p*} KL(p'(.|s) || q(.|c(s))). So q(.|c) is the mean of
+      p'(.|s) over the prefixes that look like c, each weighed by how often p* passes it.
+    - Token on its own prefixes, forward KL: the same with prefixes from q, held fixed in each update as token-level
+      training does (GKD; Agarwal et al. 2024, arXiv 2306.13649). A fixed point, iterated from the sequence-level
+      student: weights go half the way to q's own visits, which gives a new q, until no probability moves by more than
+      1e-12. A teacher that sees just one letter more (t = order + 1) leaves the sequence-level student where it is,
+      for that student passes every run of t letters exactly as often as the teacher does.
+    - Token, reverse KL, on p*'s prefixes and on its own: q minimises E_s KL(q(.|c(s)) || p'(.|s)), prefixes held
+      fixed. So log q(.|c) is, up to a constant, the weighted mean of log p'(.|s): a geometric mean. MiniLLM (Gu
+      et al. 2024, arXiv 2306.08543) minimises KL(q || p') of whole strings, with a gradient through the prefixes
+      too; here there is none.
+
+    A student context that the prefixes never pass gets equal odds. ``teacher`` has order t >= 1 and gives every step
+    positive probability, ``order`` is 1 to t, ``truth`` of any order; all write in one alphabet.
+
+    Raises ValueError for other orders, two alphabets, a teacher with a step of probability zero, tau that is not
+    positive and finite, or strings that practically never end; RuntimeError where a fixed point is not reached.
+
+    >>> from kdlab.temperature import teacher_temperature
+    >>> ladder = teacher_temperature(positions=2)
+    >>> outcomes = compare_objectives(ladder.truth, ladder.teacher, 1, tau=0.5)
+    >>> [outcome.name for outcome in outcomes if outcome.recall < -18]
+    ['token on its own prefixes, reverse KL']
+    """
+    _check(truth, teacher, order, tau)
+    tempered = teacher.tempered(1 / tau)
+    given = truth.step_counts(teacher.order).sum(axis=1)
+    sequence = NGramChain.fit(tempered, order=order)
+    students = (
+        sequence,
+        _averaged(tempered, given, order),
+        _settled(_averaged, tempered, sequence),
+        _averaged_logs(tempered, given, order),
+        _settled(_averaged_logs, tempered, sequence),
+    )
+    return tuple(
+        Outcome(name, student, student.expected_log_prob(truth).value, truth.expected_log_prob(student).value)
+        for name, student in zip(NAMES, students, strict=True)
+    )
+
+
+def _averaged(teacher: NGramChain, visits: FloatArray, order: int) -> NGramChain:
+    """The student of least forward KL where the prefixes pass the teacher's contexts ``visits`` (R,) times."""
+    steps = by_length(visits[:, None] * teacher.table, len(teacher.alphabet))
+    return NGramChain(rows_of(gathered(steps, order), order), order, teacher.alphabet)
+
+
+def _averaged_logs(teacher: NGramChain, visits: FloatArray, order: int) -> NGramChain:
+    """The student of least reverse KL, likewise."""
+    n_letters, logs = len(teacher.alphabet), teacher.log_table.copy()
+    logs[0, -1] = 0.0  # the end at the first position: masked below
+    each = np.broadcast_to(visits[:, None], logs.shape)
+    total = np.concatenate(gathered(by_length(each, n_letters), order))
+    means = np.concatenate(gathered(by_length(each * logs, n_letters), order)) / np.where(total > 0, total, 1.0)
+    means[0, -1] = -np.inf
+    return NGramChain(np.exp(means - log_sum_exp(means)[:, None]), order, teacher.alphabet)
+
+
+def _settled(update: Update, teacher: NGramChain, student: NGramChain) -> NGramChain:
+    """Update the student on its own prefixes until it stands still; half steps, as whole ones may swing for ever."""
+    visits = student.step_counts(teacher.order).sum(axis=1)
+    for _ in range(_MOST_UPDATES):
+        visits = (visits + student.step_counts(teacher.order).sum(axis=1)) / 2
+        before, student = student, update(teacher, visits, student.order)
+        moved = float(np.abs(student.table - before.table).max())
+        if moved <= _SETTLED:
+            return student
+    raise RuntimeError(
+        f"after {_MOST_UPDATES} updates on its own prefixes a probability of the student still moves by {moved:.2g} "
+        f"at each: it has not settled to {_SETTLED:g}; try a tau nearer to 1"
+    )
+
+
+def _check(truth: NGramChain, teacher: NGramChain, order: int, tau: float) -> None:
+    if truth.alphabet != teacher.alphabet:
+        raise ValueError(
+            f"alphabets are {truth.alphabet!r} and {teacher.alphabet!r}: p* and teacher must write in the same letters"
+        )
+    if isinstance(order, bool) or not isinstance(order, int | np.integer) or not 1 <= order <= teacher.order:
+        raise ValueError(
+            f"order is {order!r} beside a teacher of order {teacher.order}: the student sees 1 letter or more, and no "
+            "more than its teacher (order 0 would tie the first letter's odds to all others')"
+        )
+    if not (tau > 0 and math.isfinite(tau)):
+        raise ValueError(f"tau is {tau}: a positive temperature is needed; try 1")
+    never = np.isneginf(teacher.log_table)
+    never[0, -1] = False
+    if never.any():
+        raise ValueError(
+            f"{never.sum()} steps of the teacher have probability zero: reverse KL needs all to be positive; "
+            "project a chain that was fitted with smoothing"
+        )
