@@ -73,8 +73,8 @@ def compare_objectives(truth: NGramChain, teacher: NGramChain, order: int, tau: 
     >>> from kdlab.temperature import teacher_temperature
     >>> ladder = teacher_temperature(positions=2)
     >>> outcomes = compare_objectives(ladder.truth, ladder.teacher, 1, tau=0.5)
-    >>> [outcome.name for outcome in outcomes if outcome.recall < -18]
-    ['token on its own prefixes, reverse KL']
+    >>> [outcome.name for outcome in outcomes if outcome.precision > -14]
+    ["token on p*'s prefixes, reverse KL", 'token on its own prefixes, reverse KL']
     """
     _check(truth, teacher, order, tau)
     tempered = teacher.tempered(1 / tau)
