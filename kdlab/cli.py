@@ -24,7 +24,17 @@ NUMBERS = ("numpy", "scipy", "matplotlib", "contourpy")
 WIDGETS = ("anywidget", "ipywidgets", "traitlets")
 LAB = ("jupyterlab", "ipykernel")
 LAB_EXTENSIONS = ("anywidget", "@jupyter-widgets/jupyterlab-manager")
-FRONT_END = ("tools.js", "view.js", "hand.js", "pairs.js", "exercises.js", "view.css", "exercises.css")
+FRONT_END = (
+    "tools.js",
+    "ladder.js",
+    "view.js",
+    "text.js",
+    "hand.js",
+    "pairs.js",
+    "exercises.js",
+    "view.css",
+    "exercises.css",
+)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge", "firefox")
 REINSTALL = "run `make setup` again, or reinstall kdlab"
 LATER = "only the language-model notebooks to come need them"

@@ -10,9 +10,9 @@ _STATIC = Path(__file__).parent / "static"
 STYLE_SHEET = _STATIC / "view.css"
 
 
-def front_end(name: str) -> str:
-    """Return the JavaScript module of one picture: static/tools.js, then ``name``, such as "view.js".
+def front_end(*names: str) -> str:
+    """Return the JavaScript module of one picture: static/tools.js, then ``names``, such as "ladder.js", "view.js".
 
     Raises FileNotFoundError where static/ has no such file.
     """
-    return "\n".join((_STATIC / part).read_text("utf-8") for part in ("tools.js", name))
+    return "\n".join((_STATIC / part).read_text("utf-8") for part in ("tools.js", *names))

@@ -42,7 +42,7 @@ def main() -> None:
     with launched() as browser:
         page = browser.new_page(viewport={"width": 976, "height": 800}, device_scale_factor=2, color_scheme="light")
         page.set_content(f"<style>{STYLE_SHEET.read_text('utf-8')}</style>")
-        page.evaluate(SHOW, [front_end("view.js"), view.get_state(TRAITS)])
+        page.evaluate(SHOW, [front_end("ladder.js", "view.js"), view.get_state(TRAITS)])
         picture = page.locator(".kdlab-view").screenshot()
     few = Image.open(io.BytesIO(picture)).convert("RGB").quantize(256, dither=Image.Dither.NONE)
     TARGET.parent.mkdir(exist_ok=True)

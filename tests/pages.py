@@ -36,11 +36,11 @@ window.ready = true;
 
 
 @contextmanager
-def served(name: str) -> Iterator[str]:
-    """Serve the page of one view, such as "view.js"; yield its address."""
+def served(*names: str) -> Iterator[str]:
+    """Serve the page of one view, such as "ladder.js", "view.js"; yield its address."""
     files = {
         "/": ("text/html", HTML),
-        "/view.js": ("text/javascript", front_end(name)),
+        "/view.js": ("text/javascript", front_end(*names)),
         "/view.css": ("text/css", STYLE_SHEET.read_text("utf-8")),
     }
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with served("view.js") as one:
+    with served("ladder.js", "view.js") as one:
         yield one
 
 

@@ -14,7 +14,7 @@ import ipywidgets
 import numpy as np
 import pytest
 
-from kdlab import experiments, widgets
+from kdlab import experiments, making, widgets
 from kdlab.experiments import Ladder
 
 FIELDS = ("scene", "n_components", "covariance", "samples", "seed")
@@ -241,7 +241,7 @@ def test_a_prepared_ladder_is_answered_before_the_callback_returns() -> None:
 def test_a_view_remembers_only_so_many_ladders(view: widgets.TeacherEntropyView) -> None:
     for seed in range(30):
         view._keep(make(samples=20, seed=seed))
-    assert len(view._kept) == widgets._KEPT
+    assert len(view._kept) == making._KEPT
 
 
 # What breaks
@@ -305,4 +305,4 @@ def test_every_trait_of_the_page_is_synced(view: widgets.TeacherEntropyView) -> 
     assert isinstance(view, ipywidgets.DOMWidget)
     wanted = ("ladder", "choices", "settings", "beta", "progress", "prediction", "kernel_error", "page_errors")
     assert set(wanted) <= set(view.keys)
-    assert "export default function" in str(view._esm) and ".kdlab-view" in str(view._css)
+    assert "export default viewsOf" in str(view._esm) and ".kdlab-view" in str(view._css)

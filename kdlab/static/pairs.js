@@ -95,7 +95,7 @@ class PairsView extends Live {
   build() {
     const root = set(document.createElement("div"), { class: "kdlab-view kdlab-pairs" });
     const page = { root, title: html(root, "div", { class: "kdlab-title" }) };
-    buildSlider(page, html(root, "div", { class: "kdlab-controls" }));
+    buildSlider(page, html(root, "div", { class: "kdlab-controls" }), BETA);
     page.error = html(root, "div", { class: "kdlab-error", role: "alert", hidden: "" });
     page.picture = html(root, "div", { class: "kdlab-picture" });
     const head = html(page.picture, "div", { class: "kdlab-head" });
@@ -116,7 +116,7 @@ class PairsView extends Live {
     this.parts = [buildMap(page.map, pairs), ...MATRICES.map(([name, ...how], m) => buildMatrix(page.matrices[m], pairs[name], ...how))];
     page.title.textContent = pairs.title;
     page.slider.max = pairs.beta.length - 1;
-    buildMarks(page.marks, pairs.beta);
+    buildMarks(page.marks, pairs.beta, BETA_MARKS);
     this.draw(nearest(pairs.beta, this.model.get("beta")));
   }
 

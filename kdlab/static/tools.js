@@ -1,5 +1,5 @@
 /**
- * What every picture of kdlab needs: elements, numbers, scales, ellipses, the slider of beta, the axes of the plane, the question
+ * What every picture of kdlab needs: elements, numbers, scales, ellipses, the slider, the axes of the plane, the question
  * that covers a picture.
  *
  * There is no build step. Python puts this text before that of a view (kdlab/frontend.py) and sends the two as one module:
@@ -74,9 +74,9 @@ function keepKeys(...controls) {
   controls.forEach((control) => control.addEventListener("keydown", (event) => event.stopPropagation()));
 }
 
-/** The position of the beta nearest to `target`; on a logarithmic ladder, nearest as a ratio. */
-function nearest(betas, target) {
-  const away = betas.map((beta) => Math.abs(Math.log(beta / target)));
+/** The position nearest to `target`, as a ratio: most ladders are logarithmic, and the others have no ties either. */
+function nearest(places, target) {
+  const away = places.map((place) => Math.abs(Math.log(place / target)));
   return away.indexOf(Math.min(...away));
 }
 
@@ -110,22 +110,26 @@ function emphasise(element, weight) {
 
 // ---------------------------------------------------------------- what every view shows
 
-/** The slider of beta: its name, value, track and marks, as page.slider, .value and .marks. */
-function buildSlider(page, controls) {
-  const label = html(controls, "label", { class: "kdlab-field kdlab-field-beta" });
-  const name = html(label, "span", { class: "kdlab-label", text: "β, how selective the teacher is  " });
+const BETA = { text: "β, how selective the teacher is", label: "beta, the teacher's selectivity" };
+
+/** The slider: its name, value, track and marks, as page.slider, .value and .marks. */
+function buildSlider(page, controls, { text, label }) {
+  const field = html(controls, "label", { class: "kdlab-field kdlab-field-beta" });
+  const name = html(field, "span", { class: "kdlab-label", text: `${text}  ` });
   page.value = html(name, "span", { class: "kdlab-value" });
-  page.slider = html(label, "input", { class: "kdlab-beta", type: "range", min: 0, max: 0, value: 0,
-    "aria-label": "beta, the teacher's selectivity" });
-  page.marks = html(label, "span", { class: "kdlab-marks", "aria-hidden": "true" });
+  page.slider = html(field, "input", { class: "kdlab-beta", type: "range", min: 0, max: 0, value: 0, "aria-label": label });
+  page.marks = html(field, "span", { class: "kdlab-marks", "aria-hidden": "true" });
 }
 
-/** Round values of beta under the slider, where its thumb stands for them. */
-function buildMarks(marks, betas) {
+const BETA_MARKS = [1, 2, 5, 10, 20, 50, 100];
+
+/** Round values under the slider, where its thumb stands for them: the slider's positions are evenly spaced. */
+function buildMarks(marks, places, values) {
   marks.replaceChildren();
-  const [low, high] = [betas[0], betas.at(-1)];
-  for (const value of [1, 2, 5, 10, 20, 50, 100].filter((mark) => mark >= low * 0.999 && mark <= high * 1.001)) {
-    const share = Math.log(value / low) / Math.log(high / low);
+  const last = places.length - 1;
+  for (const value of values.filter((mark) => mark >= places[0] * 0.999 && mark <= places[last] * 1.001)) {
+    const after = Math.max(1, places.findIndex((place) => place >= value * 0.9999));
+    const share = (after - (places[after] - value) / (places[after] - places[after - 1])) / last;
     html(marks, "span", { text: value }).style.left = `calc(9px + ${share} * (100% - 18px))`;
   }
 }

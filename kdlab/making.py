@@ -1,0 +1,149 @@
+"""Views whose controls ask for other ladders: answered at once where one is ready, else from a thread that makes it.
+
+What a ladder is about, mixtures or text, is a subclass's business. Errors of either side are shown on the page and kept
+in `view.errors`.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import traitlets
+
+from kdlab.predictions import AskingView
+
+__all__ = ["MakingView", "require_finite"]
+
+_KEPT = 24  # ladders remembered per view, each about 100 kB on the page
+
+
+class MakingView(AskingView):
+    """The live picture of one ladder, and of others that its controls ask for.
+
+    Settings are plain: {name: value}. A subclass answers five questions: the settings of a ladder (``_settings_of``),
+    their name (``_key``, which raises ValueError for bad ones), whether making it takes no time (``_is_ready``), the
+    ladder itself (``_made``), and what is sent of it (``_sent``).
+    """
+
+    ladder = traitlets.Dict().tag(sync=True)
+    choices = traitlets.Dict().tag(sync=True)
+    settings = traitlets.Dict().tag(sync=True)
+    progress = traitlets.Float(None, allow_none=True).tag(sync=True)
+
+    def __init__(self, ladder: Any, predict: Mapping[str, Any] | None, choices: Mapping[str, Any]) -> None:
+        self._lock = threading.RLock()  # callbacks may run on several threads beside the cell
+        self._request = 0  # the newest request: only its answer is shown
+        self._shown = ladder
+        self._kept: OrderedDict[str, tuple[Any, dict[str, Any]]] = OrderedDict()
+        super().__init__(predict, ladder=self._keep(ladder), settings=self._settings_of(ladder), choices=dict(choices))
+        self.observe(self._on_settings, names="settings")
+
+    # What a subclass answers
+
+    def _settings_of(self, ladder: Any) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def _key(self, settings: Mapping[str, Any]) -> str:
+        raise NotImplementedError
+
+    def _is_ready(self, settings: Mapping[str, Any]) -> bool:
+        raise NotImplementedError
+
+    def _made(self, settings: Mapping[str, Any], progress: Callable[[float], None]) -> Any:
+        raise NotImplementedError
+
+    def _sent(self, ladder: Any) -> dict[str, Any]:
+        raise NotImplementedError
+
+    # Answering the page
+
+    def _on_settings(self, change: Mapping[str, Any]) -> None:
+        """Other settings are wanted: answer at once if their ladder is ready, else start making it."""
+        with self._lock:
+            self._request += 1
+            request = self._request
+        wanted = dict(change["new"])
+        try:
+            key = self._key(wanted)
+            with self._lock:
+                kept = self._kept.get(key)
+            if kept is not None:
+                self._answer(request, wanted, kept[0])
+            elif self._is_ready(wanted):
+                with self.hold_sync():  # one message, not three
+                    self._make(request, wanted)
+            else:
+                self.progress = 0.0
+                threading.Thread(target=self._work, args=(request, wanted), daemon=True).start()
+        except Exception:
+            self._fail(request)
+
+    def _work(self, request: int, wanted: Mapping[str, Any]) -> None:
+        """Make a ladder on a thread of its own."""
+        try:
+            self._make(request, wanted)
+        except _Superseded:
+            pass  # by design: something newer is wanted, and being made
+        except Exception:
+            self._fail(request)
+
+    def _make(self, request: int, wanted: Mapping[str, Any]) -> None:
+        def progress(fraction: float) -> None:
+            with self._lock:
+                if request != self._request:
+                    raise _Superseded
+                self.progress = round(fraction, 2)
+
+        self._answer(request, wanted, self._made(wanted, progress))
+
+    def _answer(self, request: int, wanted: Mapping[str, Any], ladder: Any) -> None:
+        """Show a ladder, unless something else has been asked for meanwhile."""
+        sent = self._keep(ladder)
+        with self._lock:
+            if request == self._request:
+                self._shown = ladder
+                # The page knows an answer by the settings it asked for, even if the ladder does not need them all.
+                self.ladder = {**sent, "settings": dict(wanted)}
+                self.progress = None
+
+    def _fail(self, request: int) -> None:
+        """Keep the error that is being handled, say it on the page, and go back to what is shown."""
+        error = traceback.format_exc()
+        with self._lock:
+            self._kernel_errors.append(error)
+            if request == self._request:
+                self.kernel_error = error.strip().splitlines()[-1]
+                self.progress = None
+                self.settings = self._settings_of(self._shown)
+
+    def _keep(self, ladder: Any) -> dict[str, Any]:
+        """Remember a ladder and its payload, forget the oldest; return the payload."""
+        key = self._key(self._settings_of(ladder))
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = (ladder, self._sent(ladder))
+                while len(self._kept) > _KEPT:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(key)
+            return self._kept[key][1]
+
+
+class _Superseded(Exception):
+    """Raised inside the making of a ladder that nobody waits for any more."""
+
+
+def require_finite(value: Any, path: str) -> None:
+    """Refuse to send a number that is none: JSON has no way to say it, and no picture could show it (ValueError)."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            require_finite(inner, f"{path}, {name}")
+    elif isinstance(value, list):
+        for inner in value:
+            require_finite(inner, path)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"The ladder {path} holds {value}: every number must be finite. Make the ladder again.")

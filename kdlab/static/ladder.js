@@ -1,0 +1,292 @@
+/**
+ * What all pictures of a ladder do alike, whatever it is a ladder of.
+ *
+ * Python sends a ladder once: a slider's positions, and for each of them every number there is to show. From then on the
+ * page draws any position by itself, so the slider answers within one frame with the kernel busy, stopped or gone.
+ *
+ * Shared with Python (kdlab/making.py): the TRAITS below, choices and page_errors. `settings` says what the reader
+ * wants, `ladder` is Python's answer; one made for other settings than those wanted now is kept for later, not shown.
+ *
+ * A world, {place, ...}, says what is particular, and a view's file declares it:
+ *   place                  the trait that the slider moves, and the ladder's list of positions: "beta"
+ *   slider, marks          {text, label} of the slider, and the round values under it
+ *   roles, panels          the key {role: text}, and what the two panels show {space: text, plane: text}
+ *   fields, labels         the selects, each with its [short, long] name
+ *   perPosition, numbers   the ladder's lists with an entry for each position, and its entries that hold numbers only
+ *   remake                 the call that makes such a ladder again
+ *   build(page, ladder)    create the elements once; returns [draw(index), ...], which only set attributes
+ *   idle(settings, ladder) the selects that could change nothing now; ladder is null while another is on its way
+ */
+
+const TRAITS = ["ladder", "settings", "progress", "prediction", "kernel_error"]; // whose changes matter here, with the place
+
+// ---------------------------------------------------------------- the ladder, checked
+
+/** Refuse a ladder with a missing field, a wrong length or something else than a number; say which, and what to do. */
+function checkLadder(ladder, world) {
+  const count = ladder[world.place]?.length ?? 0;
+  const listed = (path) => path.split(".").reduce((inner, name) => inner?.[name], ladder);
+  const wrong = world.perPosition.find((path) => !count || listed(path)?.length !== count);
+  const problem = wrong
+    ? `${listed(wrong)?.length ?? "no"} entries in "${wrong}" for ${count} positions of ${world.place}`
+    : world.numbers.map((name) => notANumber(ladder[name], name)).find(Boolean);
+  if (problem) throw new Error(`This ladder cannot be drawn, it has ${problem}. Make it again with ${world.remake}.`);
+}
+
+// ---------------------------------------------------------------- the precision-recall plane
+
+/** The plane of one ladder, with the path so far from position `from`; returns draw(index). */
+function buildPlane(panel, ladder, from = 0) {
+  panel.replaceChildren();
+  const x = scale(ladder.plane.recall, [FRAME.left, FRAME.right]);
+  const y = scale(ladder.plane.precision, [FRAME.bottom, FRAME.top]);
+  buildAxes(panel, ladder.plane, ladder.bounds, x, y);
+  const at = ladder.recall.map((recall, i) => [round(x(recall)), round(y(ladder.precision[i]))]);
+  const paths = at.map((_, i) => pathBetween(at, ladder.switched, Math.min(from, i), Math.max(from, i)));
+  svg(panel, "path", { class: "kdlab-path-all", d: pathBetween(at, ladder.switched, 0, at.length - 1) });
+  const past = svg(panel, "path", { class: "kdlab-path-past" });
+  const [dx, dy] = [round(x(ladder.direct.recall)), round(y(ladder.direct.precision))];
+  // The direct student's name stands where the path does not go: above or below the square, else to its right.
+  const clearance = (ox, oy) => Math.min(...at.map(([px, py]) => Math.hypot(px - dx - ox, py - dy - oy)));
+  const under = clearance(0, 17) >= clearance(0, -17);
+  const [limit, onPath] = [round(x(ladder.bounds.recall)), Math.max(clearance(0, 17), clearance(0, -17)) < 8];
+  const aside = Math.min(dx, limit - 25); // left of the bound, which has a name of its own
+  const namedAt = onPath && dx + 60 < limit ? [dx + 32, dy + 4.5] : [aside, dy + (under ? 25 : -12)];
+  svg(panel, "text", { class: "kdlab-direct-name", x: namedAt[0], y: namedAt[1], "text-anchor": "middle", text: "direct" });
+  // "distilled" ends where it is put and is some 60 wide; "direct" is some 44 wide and stands around its place.
+  const overlaps = ([x1, y1]) => Math.abs(y1 - namedAt[1]) < 14 && x1 > namedAt[0] - 22 && x1 - 60 < namedAt[0] + 22;
+  const name = svg(panel, "text", { class: "kdlab-student-name", "text-anchor": "end", text: "distilled" });
+  const dot = svg(panel, "circle", { class: "kdlab-student-dot", r: 8 });
+  svg(panel, "rect", { class: "kdlab-direct-square", x: dx - 4.5, y: dy - 4.5, width: 9, height: 9 });
+  return (i) => {
+    const [cx, cy] = at[i];
+    const [aside, below] = besidePath(at, i);
+    set(past, { d: paths[i] });
+    set(dot, { cx, cy, "data-precision": ladder.precision[i], "data-recall": ladder.recall[i] });
+    const room = cx + 13 * aside - (FRAME.left + 68); // for the name; where there is none, it goes below the dot
+    const drop = Math.max(below, Math.min(1, -room / 20));
+    const place = [round(cx + 13 * aside - Math.min(room, 0)), round(cy + 4.5 + 18 * drop)];
+    if (overlaps(place)) place[1] = namedAt[1] + (under ? 16 : -16); // farther out than the name that is there
+    set(name, { x: place[0], y: place[1] });
+  };
+}
+
+/**
+ * Which way is off the path at position i, as a unit vector: left of a path that climbs or falls steeply, below one that goes left.
+ * There is room for a name there; on the other side, where all is better, stand the bounds and their names.
+ */
+function besidePath(points, i) {
+  const [x0, y0] = points[Math.max(i - 4, 0)];
+  const [x1, y1] = points[Math.min(i + 4, points.length - 1)];
+  const length = Math.hypot(x1 - x0, y1 - y0);
+  const falls = length > 0 ? (y1 - y0) / length : -1;
+  const aside = falls > 0.8 ? -1 : Math.min(0, falls); // never to the right
+  return [aside, Math.sqrt(1 - aside * aside) * (x1 > x0 ? -1 : 1)];
+}
+
+/** The path from one position to another, with a gap wherever the best student switches to another solution. */
+function pathBetween(points, switched, first, last) {
+  const step = ([x, y], i) => (i === 0 || switched[first + i] ? `M${x} ${y}h0` : `L${x} ${y}`); // "h0": a lone point is a dot
+  return points.slice(first, last + 1).map(step).join("");
+}
+
+// ---------------------------------------------------------------- the page
+
+/** All elements of a view, without any numbers yet. */
+function buildPage(choices, world) {
+  const page = buildFrame(world.roles, world.panels);
+  buildSlider(page, page.controls, world.slider);
+  page.selects = {};
+  for (const field of world.fields) {
+    page.selects[field] = buildSelect(page.controls, field, world.labels[field], choices[field] ?? []);
+  }
+  page.reset = html(page.controls, "button", { class: "kdlab-reset", type: "button", text: "Reset" });
+  page.status = html(page.stage, "div", { class: "kdlab-status", role: "status", hidden: "" });
+  return page;
+}
+
+function buildSelect(controls, field, [short, long], choices) {
+  const label = html(controls, "label", { class: "kdlab-field" });
+  html(label, "span", { class: "kdlab-label", text: short });
+  const select = html(label, "select", { class: `kdlab-${field.replace("_", "-")}`, "aria-label": long });
+  choices.forEach((choice) => html(select, "option", { value: String(choice.value), text: choice.label }));
+  return select;
+}
+
+// ---------------------------------------------------------------- what happens when
+
+/** One view of a widget whose ladders are of one world. */
+class LadderView extends Live {
+  /** @param model the widget's traits  @param memory {ladders: Map, opened: {settings, place}, moved}, shared by its views */
+  constructor(model, memory, world) {
+    super(model);
+    Object.assign(this, { memory, world, index: 0, frame: 0, telling: 0, ladder: null });
+    this.choices = model.get("choices");
+    this.page = buildPage(this.choices, world);
+    this.listen();
+    this.onChange();
+  }
+
+  /** Connect the controls and the traits. */
+  listen() {
+    const { slider, selects, reset } = this.page;
+    slider.addEventListener("input", () => this.moveTo(Number(slider.value)));
+    keepKeys(slider, ...Object.values(selects));
+    Object.values(selects).forEach((select) => select.addEventListener("change", () => this.ask(this.chosen())));
+    reset.addEventListener("click", () => this.reset());
+    this.onChange = () => { this.guard(() => this.follow()); this.update(); };
+    this.traits = [...TRAITS, this.world.place];
+    this.traits.forEach((name) => this.model.on(`change:${name}`, this.onChange));
+  }
+
+  /** Let go of the traits when the picture leaves the page. */
+  close() {
+    this.traits.forEach((name) => this.model.off(`change:${name}`, this.onChange));
+    cancelAnimationFrame(this.frame);
+    clearTimeout(this.telling);
+  }
+
+  /** The name of a group of settings, for looking up ladders that are already here. */
+  nameOf(settings) {
+    return this.world.fields.map((field) => settings[field]).join("|");
+  }
+
+  /** Some trait changed: take in a new ladder, show the one wanted if it is here, go to Python's place. */
+  follow() {
+    const { place } = this.world;
+    const [ladder, settings, at] = ["ladder", "settings", place].map((name) => this.model.get(name));
+    if (ladder !== this.received) this.receive(ladder);
+    if (!this.ladder) return;
+    const wanted = this.memory.ladders.get(this.nameOf(settings)) ?? this.ladder;
+    if (wanted !== this.ladder) this.show(wanted);
+    else if (!this.telling) this.draw(nearest(wanted[place], at)); // unless the reader is just moving the slider
+  }
+
+  /** A ladder has come from Python: check it and keep it. The first is shown even if it is not the one wanted. */
+  receive(ladder) {
+    this.received = ladder;
+    try {
+      checkLadder(ladder, this.world);
+    } catch (error) {
+      if (this.ladder) this.send({ settings: this.ladder.settings }); // nothing better will come: back to what is shown
+      throw error;
+    }
+    const { ladders } = this.memory;
+    const name = this.nameOf(ladder.settings);
+    if (!ladders.has(name)) ladders.set(name, ladder); // the same settings always give the same ladder
+    if (ladders.size > 24) ladders.delete(ladders.keys().next().value); // the oldest
+    if (!this.ladder) this.show(ladder);
+  }
+
+  /** Create the elements of a ladder, once, and draw it at the place where the reader is. */
+  show(ladder) {
+    const { page, world } = this;
+    const at = this.ladder ? this.ladder[world.place][this.index] : this.model.get(world.place);
+    this.error = "";
+    this.parts = world.build(page, ladder);
+    this.ladder = ladder;
+    page.title.textContent = ladder.title;
+    page.root.dataset.key = ladder.key;
+    page.slider.max = ladder[world.place].length - 1;
+    buildMarks(page.marks, ladder[world.place], world.marks);
+    this.draw(nearest(ladder[world.place], at));
+  }
+
+  /** Draw one position: attributes only, from numbers that are already here. */
+  draw(index) {
+    const { page, ladder, world } = this;
+    this.index = index;
+    this.parts.forEach((part) => part(index));
+    const at = number(ladder[world.place][index]);
+    if (Number(page.slider.value) !== index) page.slider.value = index;
+    page.slider.setAttribute("aria-valuetext", `${world.place} = ${at}`);
+    page.value.textContent = at;
+    page.numbers.textContent = `precision ${number(ladder.precision[index])}   recall ${number(ladder.recall[index])}`;
+    page.sentence.textContent = ladder.sentence[index];
+    page.root.dataset.index = index;
+  }
+
+  /** The slider moved: draw at the next frame, once, however many events came before it. */
+  moveTo(index) {
+    this.wanted = index;
+    if (!this.memory.moved) {
+      this.memory.moved = true;
+      this.update();
+    }
+    if (!this.frame) {
+      this.frame = requestAnimationFrame(() => {
+        this.frame = 0;
+        this.guard(() => this.draw(this.wanted));
+      });
+    }
+    // Python hears of it when the hand rests: nothing on the page waits for that.
+    clearTimeout(this.telling);
+    this.telling = setTimeout(() => {
+      this.telling = 0;
+      this.send({ [this.world.place]: this.ladder[this.world.place][this.index] });
+    }, 200);
+  }
+
+  /** The settings that the controls show. */
+  chosen() {
+    const value = (field) => this.choices[field][this.page.selects[field].selectedIndex].value;
+    return Object.fromEntries(this.world.fields.map((field) => [field, value(field)]));
+  }
+
+  /** Ask for other settings; "change:settings" shows them at once if their ladder is here, else Python makes it. */
+  ask(settings) {
+    this.error = "";
+    this.send({ settings, kernel_error: "" });
+    this.update();
+  }
+
+  reset() {
+    const { settings, place } = this.memory.opened;
+    this.ask({ ...settings });
+    if (this.ladder) this.moveTo(nearest(this.ladder[this.world.place], place));
+  }
+
+  /** Bring everything around the picture up to date: controls, waiting, errors, the prediction. */
+  update() {
+    const { page, model } = this;
+    const settings = model.get("settings");
+    const prediction = model.get("prediction");
+    const covered = Boolean(prediction && prediction.guess == null);
+    const waiting = !this.ladder || this.nameOf(this.ladder.settings) !== this.nameOf(settings);
+    const idle = this.world.idle(settings, waiting ? null : this.ladder);
+    for (const field of this.world.fields) {
+      page.selects[field].selectedIndex = this.choices[field].findIndex((choice) => choice.value === settings[field]);
+      page.selects[field].disabled = covered || idle.includes(field);
+    }
+    page.slider.disabled = waiting || covered;
+    page.reset.disabled = covered;
+    page.root.setAttribute("aria-busy", waiting);
+    page.picture.classList.toggle("kdlab-waiting", waiting);
+    page.status.hidden = !waiting || !this.ladder;
+    const progress = model.get("progress");
+    page.status.textContent = progress === null ? "Asking Python …" : `Making the students: ${Math.round(progress * 100)} %`;
+    const message = [this.error, model.get("kernel_error")].filter(Boolean).join("\n");
+    page.error.hidden = !message;
+    if (page.error.textContent !== message) page.error.textContent = message;
+    showPrediction(page, prediction, this.memory.moved, (guess) => {
+      this.send({ prediction: { ...prediction, guess } });
+      this.update();
+    });
+    if (this.nameOf(settings) !== this.nameOf(this.memory.opened.settings)) page.outcome.hidden = true; // it was about another picture
+  }
+}
+
+/** What a view's file exports: anywidget calls the result once per widget, so what is kept belongs to one widget only. */
+const viewsOf = (world) => () => {
+  const memory = { ladders: new Map(), opened: null, moved: false };
+  return {
+    initialize({ model }) {
+      memory.opened = { settings: { ...model.get("settings") }, place: model.get(world.place) };
+    },
+    render({ model, el }) {
+      const view = new LadderView(model, memory, world);
+      el.append(view.page.root);
+      return () => view.close();
+    },
+  };
+};
