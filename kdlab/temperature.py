@@ -19,13 +19,14 @@ from kdlab.chains import MAX_ORDER, NGramChain
 from kdlab.metrics import signed
 from kdlab.strings import LETTERS, encoded, first_names
 
-__all__ = ["COVERED_DENSITY", "Moment", "TextLadder", "taus", "teacher_temperature"]
+__all__ = ["COVERED_DENSITY", "PREFIX", "Moment", "TextLadder", "taus", "teacher_temperature"]
 
 FloatArray = NDArray[np.float64]
 
 N_POSITIONS = 61
 LOWEST, HIGHEST = 0.3, 1.5
 COVERED_DENSITY = 0.1  # a real name is covered where p''(x) >= 0.1 p*(x)
+PREFIX = "ma"  # of Mary, Margaret, Martha, Maria: what comes next hangs on both letters
 _INVENTED = 12
 
 
@@ -51,7 +52,8 @@ class TextLadder:
     ``choices`` (P,) is the effective number of letters that the tempered teacher chooses among: exp of its entropy per
     step. ``covered`` (P,) is the share of real names, weighted by how common they are, that the student gives at
     least a tenth of their true probability. ``recall_bound`` is -H(p*), ``precision_bound`` the log-probability of
-    p*'s most likely name: bounds, not corners to reach.
+    p*'s most likely name: bounds, not corners to reach. ``next_true`` (A + 1,), ``next_taught`` and ``next_learned``
+    (P, A + 1) are the probabilities of each letter, and of the end, after PREFIX: under p*, teacher and student.
     """
 
     orders: tuple[int, int, int]
@@ -68,6 +70,9 @@ class TextLadder:
     names: tuple[tuple[str, ...], ...]
     recall_bound: float
     precision_bound: float
+    next_true: FloatArray
+    next_taught: FloatArray
+    next_learned: FloatArray
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -141,7 +146,7 @@ def teacher_temperature(
     for i, tau in enumerate(places):
         rows.append(_measured(p_star, taught.tempered(1 / float(tau)), orders[2], int(seed)))
         told((i + 1) / len(places))
-    precision, recall, choices, covered, names = zip(*rows, strict=True)
+    precision, recall, choices, covered, names, taught_next, learned_next = zip(*rows, strict=True)
     return TextLadder(
         orders=orders,
         seed=int(seed),
@@ -157,6 +162,9 @@ def teacher_temperature(
         names=tuple(names),
         recall_bound=-p_star.entropy,
         precision_bound=p_star.most_likely()[1],
+        next_true=p_star.next_letters(PREFIX),
+        next_taught=np.array(taught_next),
+        next_learned=np.array(learned_next),
     )
 
 
@@ -180,11 +188,12 @@ def _world(truth: int, teacher: int) -> tuple[NGramChain, NGramChain]:
 
 def _measured(
     p_star: NGramChain, tempered: NGramChain, order: int, seed: int
-) -> tuple[float, float, float, float, tuple[str, ...]]:
+) -> tuple[float, float, float, float, tuple[str, ...], FloatArray, FloatArray]:
     student = NGramChain.fit(tempered, order=order)
     precision, recall = student.expected_log_prob(p_star).value, p_star.expected_log_prob(student).value
     invented = tuple(student.sample(_INVENTED, np.random.default_rng([seed, 1])))
-    return precision, recall, _choices(tempered), _covered(p_star, student), invented
+    ahead = tempered.next_letters(PREFIX), student.next_letters(PREFIX)
+    return precision, recall, _choices(tempered), _covered(p_star, student), invented, *ahead
 
 
 def _choices(chain: NGramChain) -> float:
