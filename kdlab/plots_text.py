@@ -1,0 +1,509 @@
+"""Static pictures of text (notebook 04): a name letter by letter, the slider of tau, objectives in the plane.
+
+Drawn as in `kdlab.plots`: same roles, no pyplot, and every picture carries its words.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Annotation
+from matplotlib.transforms import Bbox
+from numpy.typing import NDArray
+
+from kdlab.chains import NGramChain
+from kdlab.metrics import signed
+from kdlab.objectives import NAMES, Outcome
+from kdlab.plots import INK, QUIET, STYLE, Limits, Picture
+from kdlab.strings import first_names
+from kdlab.temperature import TextLadder
+
+__all__ = ["figure", "filmstrip", "letters", "objectives", "plane_limits"]
+
+Floats = NDArray[np.float64]
+Point = tuple[float, float]
+
+_TAUGHT = "#9A6A00"  # the teacher's orange, dark enough for small text
+_FAINT = "#EEEEEE"
+_NAMED = (0.3, 0.5, 0.7, 1.0, 1.5)  # of the path's positions, those that are named
+_LONGEST = 17  # letters of an invented name that are shown
+_LEAST = 0.005  # next letters rarer than this would only blur the line they stand on
+
+
+# A name, letter by letter
+
+
+def letters(truth: NGramChain, teacher: NGramChain, student: NGramChain, name: str) -> Picture:
+    """One name being written: a row for each step, with bars of the next letter under all three chains.
+
+    The letter that comes next is marked, its probabilities stand at the right; multiplied down they are the name's.
+    Made for names of 3 to 6 letters. Raises ValueError for letters outside the alphabet, or chains of two alphabets.
+    """
+    chains = {"truth": truth, "teacher": teacher, "distilled": student}
+    if len({chain.alphabet for chain in chains.values()}) > 1:
+        raise ValueError(f"alphabets are {[chain.alphabet for chain in chains.values()]}: three equal ones are needed")
+    whole = {role: float(np.exp(chain.log_prob([name])[0])) for role, chain in chains.items()}
+    steps = [(name[:k], (*name, "end")[k]) for k in range(len(name) + 1)]
+    height = 1.0 + 1.0 * len(steps)
+    made = Picture(figsize=(9.2, height), dpi=110, facecolor="white")
+    made.words = _words_of(name, chains, steps, whole)
+    top = max(chain.next_letters(prefix).max() for chain in chains.values() for prefix, _ in steps)
+    _letters_key(made, name, height)
+    for row, (prefix, coming) in enumerate(steps):
+        axes = made.add_axes((0.16, 1 - (1.35 + 1.0 * row) / height, 0.7, 0.78 / height))
+        _one_step(axes, chains, prefix, coming, 1.08 * float(top))
+    _products(made, whole, name, height)
+    return made
+
+
+def _words_of(name: str, chains: dict[str, NGramChain], steps: list[tuple[str, str]], whole: dict[str, float]) -> str:
+    """What the picture says: every step's three probabilities, and their products."""
+    said = [f"The name {name} written letter by letter; next-letter probabilities under p*, p′ and p″."]
+    for prefix, coming in steps:
+        odds = ", ".join(_percent(_odds(chain, prefix, coming)) for chain in chains.values())
+        said.append(f"{f'After {prefix}' if prefix else 'First'}, {coming}: {odds}.")
+    return " ".join([*said, f"Multiplied: {', '.join(_percent(p) for p in whole.values())}."])
+
+
+def _odds(chain: NGramChain, prefix: str, coming: str) -> float:
+    return float(chain.next_letters(prefix)[-1 if coming == "end" else chain.alphabet.index(coming)])
+
+
+def _percent(p: float) -> str:
+    """Two digits that count: 0.013 %, 1.3 %, 42 %."""
+    return f"{float(f'{100 * p:.2g}'):.15g} %" if p >= 1e-8 else f"{100 * p:.0e} %"
+
+
+def _letters_key(made: Picture, name: str, height: float) -> None:
+    made.text(0.02, 1 - 0.34 / height, f"Writing “{name}”", fontsize=14, color=INK)
+    x, y = 0.3, 1 - 0.29 / height
+    for role, (mark, label) in {"truth": ("■", "p* truth"), "teacher": ("⬚", "p′ teacher"),
+                                "distilled": ("●", "p″ student")}.items():  # fmt: skip
+        made.text(x, y, mark, fontsize=11, color=_role(role)[0], va="center")
+        made.text(x + 0.022, y, label, fontsize=9, color=_role(role)[0], va="center")
+        x += 0.13
+    made.text(0.98, y, "next letter", fontsize=9, color=QUIET, ha="right", va="center")
+    made.text(x, y, f"(below {_percent(_LEAST)} nothing is drawn)", fontsize=8, color=QUIET, va="center")
+
+
+def _one_step(axes: Axes, chains: dict[str, NGramChain], prefix: str, coming: str, top: float) -> None:
+    """Bars of one step: p* filled, the teacher a dotted outline, the student a dot; what comes next on a band."""
+    names = [*chains["truth"].alphabet, "end"]
+    here = len(names) - 1 if coming == "end" else names.index(coming)
+    axes.axvspan(here - 0.5, here + 0.5, color=_FAINT, linewidth=0, zorder=0)
+    looks: dict[str, dict[str, Any]] = {
+        "truth": {"color": STYLE["truth"].colour, "alpha": 0.45, "linewidth": 0},
+        "teacher": {"fill": False, "edgecolor": STYLE["teacher"].colour, "linestyle": ":", "linewidth": 1.6},
+    }
+    for role, chain in chains.items():
+        odds = chain.next_letters(prefix)
+        x = np.flatnonzero(odds >= _LEAST)
+        if role in looks:
+            axes.bar(x, odds[x], 0.72, **looks[role])
+        else:
+            axes.plot(x, odds[x], "o", color=STYLE[role].colour, markersize=4.5, clip_on=False, zorder=5)
+    axes.set(xlim=(-0.6, len(names) - 0.4), ylim=(0, top), yticks=[])
+    axes.set_xticks(np.arange(len(names)), names)
+    axes.tick_params(length=0, labelsize=9, labelcolor=QUIET, pad=3)
+    axes.get_xticklabels()[here].set(color=INK, fontweight="bold")
+    axes.spines[["left", "top", "right"]].set_visible(False)
+    axes.spines["bottom"].set_color(STYLE["bounds"].colour)
+    _beside(axes, chains, prefix, coming)
+
+
+def _beside(axes: Axes, chains: dict[str, NGramChain], prefix: str, coming: str) -> None:
+    """Left of the bars the prefix and what each chain sees of it; right of them the next letter and its odds."""
+    left, right = -0.14 / 0.7, 0.82 / 0.7
+    at: dict[str, Any] = {"transform": axes.transAxes, "va": "center"}
+    axes.text(left, 0.84, f"{prefix}_", fontsize=13, color=INK, fontweight="bold", **at)
+    axes.text(right, 0.84, coming, fontsize=13, color=INK, fontweight="bold", ha="right", **at)
+    for line, (role, chain) in enumerate(chains.items()):
+        colour, mark = _role(role)
+        y = 0.52 - 0.22 * line
+        axes.text(left, y, f"{mark} sees {_seen(prefix, chain)}", fontsize=8, color=colour, **at)
+        odds = f"{mark}  {_percent(_odds(chain, prefix, coming))}"
+        axes.text(right, y, odds, fontsize=8, color=colour, ha="right", **at)
+
+
+def _role(name: str) -> tuple[str, str]:
+    """Colour of text, and sign."""
+    return {
+        "truth": (STYLE["truth"].colour, "p*"),
+        "teacher": (_TAUGHT, "p′"),
+        "distilled": (STYLE["distilled"].colour, "p″"),
+    }[name]
+
+
+def _seen(prefix: str, chain: NGramChain) -> str:
+    """What a chain sees of a prefix; dots where it cannot know whether more stands before."""
+    depth = max(chain.order, 1)
+    if not prefix:
+        return "the start"
+    if chain.order == 0:
+        return "nothing"
+    return prefix if len(prefix) < depth else f"…{prefix[-depth:]}"
+
+
+def _products(made: Picture, whole: dict[str, float], name: str, height: float) -> None:
+    made.text(0.02, 0.12 / height, f"Multiplied down, “{name}” has probability", fontsize=10.5, color=INK)
+    x = 0.42
+    for role, p in whole.items():
+        colour, mark = _role(role)
+        made.text(x, 0.12 / height, f"{mark}  {_percent(p)}", fontsize=10.5, color=colour)
+        x += 0.14
+
+
+# The slider of tau
+
+
+def plane_limits(ladder: TextLadder) -> tuple[Limits, Limits]:
+    """Limits (recall, precision) of the plane, nats: both bounds and every point inside, with a margin."""
+    recall = _with_margin([*ladder.recall, ladder.direct_recall, ladder.recall_bound])
+    return recall, _with_margin([*ladder.precision, ladder.direct_precision, ladder.precision_bound])
+
+
+def _with_margin(values: Sequence[float]) -> Limits:
+    low, high = float(np.min(values)), float(np.max(values))
+    length = max(high - low, 0.5)
+    return low - 0.1 * length, high + 0.08 * length
+
+
+def figure(ladder: TextLadder, tau: float, *, path: bool = True) -> Picture:
+    """One position of the ladder, laid out as on the page: title, invented names, plane, sentence.
+
+    ``path=False`` leaves out where the student goes, which would answer a question that is still open. Raises
+    ValueError for a tau off the slider.
+    """
+    index = _position(ladder, tau)
+    made = Picture(figsize=(9.2, 5.35), dpi=110, facecolor="white")
+    made.words = ladder.sentences[index]
+    made.text(0.02, 0.945, _title(ladder), fontsize=14, color=INK)
+    made.text(0.98, 0.945, f"τ = {ladder.taus[index]:.2f}", fontsize=13, color=INK, ha="right")
+    _draw_names(made.add_axes((0.02, 0.335, 0.44, 0.53)), ladder.names[index], columns=2, size=13)
+    _draw_covered(made.add_axes((0.02, 0.2, 0.44, 0.085)), float(ladder.covered[index]))
+    plane = made.add_axes((0.56, 0.27, 0.42, 0.595))
+    _draw_plane(plane, ladder, plane_limits(ladder))
+    names = _Names(plane)
+    if path:
+        _draw_path(names, ladder)
+    _draw_students(names, ladder, [index], 12)
+    at = float(ladder.recall[index]), float(ladder.precision[index])
+    names.add("distilled", at, STYLE["distilled"].colour, 9, toward=160)
+    if path:
+        _name_some(names, ladder)
+    said = textwrap.fill(ladder.sentences[index], 112)
+    made.text(0.02, 0.125, said, fontsize=10.5, color=INK, va="top", linespacing=1.45)
+    return made
+
+
+def filmstrip(ladder: TextLadder, taus: Sequence[float]) -> Picture:
+    """Small multiples: the names at each tau, in the order given, and all of them in the plane on the right.
+
+    Raises ValueError for no tau at all, and for one off the slider.
+    """
+    if len(taus) == 0:
+        raise ValueError("A filmstrip of no tau: give at least one value in [0.3, 1.5], such as [0.3, 0.6, 1, 1.5].")
+    indices = [_position(ladder, tau) for tau in taus]
+    columns = min(len(indices), 4)
+    rows = math.ceil(len(indices) / columns)
+    width, height, side = 1.65, 3.2, 4.0  # inches: a frame, a row, the plane
+    made = Picture(figsize=(columns * width + side, rows * height + 0.8), dpi=110, facecolor="white")
+    made.words = "\n".join(ladder.sentences[i] for i in indices)
+    total_w, total_h = made.get_size_inches()
+    for n, index in enumerate(indices):
+        left, top = 0.1 + (n % columns) * width, 1.0 + (n // columns) * height
+        made.text(left / total_w, 1 - top / total_h, f"τ = {ladder.taus[index]:.2f}", fontsize=11, color=INK)
+        box = (left / total_w, 1 - (top + 2.25) / total_h, (width - 0.15) / total_w, 2.15 / total_h)
+        _draw_names(made.add_axes(box), ladder.names[index], columns=1, size=9)
+        _caption(made, ladder, index, left / total_w, 1 - (top + 2.43) / total_h, total_h)
+    box = ((columns * width + 0.8) / total_w, 1 - (1.0 + 2.43) / total_h, (side - 0.95) / total_w, 2.55 / total_h)
+    plane = made.add_axes(box)
+    _draw_plane(plane, ladder, plane_limits(ladder))
+    names = _Names(plane)
+    _draw_path(names, ladder)
+    _draw_students(names, ladder, indices, 8)
+    for index in indices:
+        at = float(ladder.recall[index]), float(ladder.precision[index])
+        names.add(f"{ladder.taus[index]:g}", at, STYLE["distilled"].colour, 9, toward=20)
+    made.text(0.1 / total_w, 1 - 0.35 / total_h, _title(ladder), fontsize=12, color=INK)
+    said = f"names invented by the student, {_SAME_NUMBERS}; bold and underlined: real names"
+    made.text(0.1 / total_w, 1 - 0.57 / total_h, said, fontsize=8, color=QUIET)
+    return made
+
+
+_SAME_NUMBERS = "with the same random numbers at every τ"
+
+
+def _underlined(names: Sequence[str]) -> str:
+    real = sum(name in _real_names() for name in names)
+    return f"bold and underlined: real names, {real or 'none'} of these {len(names)}"
+
+
+def _position(ladder: TextLadder, tau: float) -> int:
+    if not isinstance(ladder, TextLadder):
+        raise TypeError(
+            f"{type(ladder).__name__} is not a TextLadder: pass what experiments.teacher_temperature(...) returns."
+        )
+    return ladder.index(tau)
+
+
+def _title(ladder: TextLadder) -> str:
+    return "First names: p* of order {}, teacher of order {}, student of order {}".format(*ladder.orders)
+
+
+@lru_cache(maxsize=1)
+def _real_names() -> frozenset[str]:
+    return frozenset(first_names()[0])
+
+
+def _draw_names(axes: Axes, names: Sequence[str], *, columns: int, size: float) -> None:
+    """The invented names in columns, top to bottom; real ones bold, underlined and in the student's colour."""
+    axes.set(xlim=(0, columns), ylim=(0, 1))
+    axes.axis("off")
+    rows = math.ceil(len(names) / columns)
+    high, low = 1.0, 0.0
+    if columns > 1:
+        axes.text(0, 1, f"invented by the student, {_SAME_NUMBERS}", fontsize=8, color=QUIET, va="top")
+        axes.text(0, 0, _underlined(names), fontsize=8, color=QUIET)
+        high, low = 0.88, 0.1
+    for i, name in enumerate(names):
+        at = i // rows, high - (high - low) * (i % rows + 0.5) / rows
+        real = name in _real_names()
+        shown = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+        style: dict[str, Any] = {"fontweight": "bold", "color": STYLE["distilled"].colour} if real else {"color": INK}
+        text = axes.text(*at, shown, fontsize=size, va="baseline", **style)
+        if real:
+            _underline(axes, text.get_window_extent(), at[1], size)
+
+
+def _underline(axes: Axes, box: Bbox, baseline: float, size: float) -> None:
+    back = axes.transData.inverted()
+    (x0, _), (x1, _) = back.transform([[box.x0, box.y0], [box.x1, box.y1]])
+    below = baseline - float(back.transform((0, 0.2 * size))[1] - back.transform((0, 0))[1])
+    axes.plot([x0, x1], [below, below], color=STYLE["distilled"].colour, linewidth=1, clip_on=False)
+
+
+def _draw_covered(axes: Axes, covered: float) -> None:
+    """The share of real names that the student covers, on a scale from none to all."""
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    axes.axis("off")
+    axes.text(0, 1, "real names covered, each counted as often as it is given", fontsize=9, color=QUIET, va="top")
+    axes.barh(0.22, 0.86, 0.4, color=_FAINT, linewidth=0)
+    axes.barh(0.22, 0.86 * covered, 0.4, color=STYLE["distilled"].colour, linewidth=0)
+    axes.text(1, 0.2, f"{100 * covered:.0f} %", fontsize=13, color=STYLE["distilled"].colour, ha="right", va="center")
+
+
+def _caption(made: Figure, ladder: TextLadder, index: int, x: float, y: float, height: float) -> None:
+    lines = (
+        f"precision {signed(ladder.precision[index])}",
+        f"recall {signed(ladder.recall[index])}",
+        f"covers {100 * ladder.covered[index]:.0f} %",
+    )
+    for n, line in enumerate(lines):
+        made.text(x, y - 0.17 * n / height, line, fontsize=8, color=QUIET, va="center")
+
+
+# The plane
+
+
+class _Names:
+    """Puts names beside dots, where neither path nor bound nor dot nor another name stands."""
+
+    def __init__(self, axes: Axes) -> None:
+        self.axes = axes
+        self.points = np.empty((0, 2))  # what names keep off, in dots of the figure
+        self.boxes = [text.get_window_extent() for text in axes.texts]
+        for line in axes.lines:  # bounds
+            self._keep_off(line.get_transform().transform(line.get_xydata()))
+
+    def keep_off(self, recall: Any, precision: Any) -> None:
+        """Names keep off the line through these points."""
+        self._keep_off(self.axes.transData.transform(np.column_stack([recall, precision])))
+
+    def _keep_off(self, corners: Floats) -> None:
+        along = np.linspace(0, len(corners) - 1, max(20 * len(corners), 200))
+        line = [np.interp(along, np.arange(len(corners)), corners[:, i]) for i in (0, 1)]
+        self.points = np.concatenate([self.points, np.column_stack(line)])
+
+    def dot(self, recall: float, precision: float, role: str, size: float, **style: Any) -> None:
+        """Draw a dot (of ``size`` points across) in a role's colour, and keep names off it."""
+        look: dict[str, Any] = {
+            "marker": STYLE[role].marker,
+            "color": STYLE[role].colour,
+            "markeredgecolor": "white",
+            "zorder": 5,
+        }
+        self.axes.plot([recall], [precision], linestyle="none", markersize=size, **(look | style))
+        x, y = self.axes.transData.transform((recall, precision))
+        reach = 0.5 * size * self.axes.figure.dpi / 72
+        self.boxes.append(Bbox([[x - reach, y - reach], [x + reach, y + reach]]))
+
+    def add(self, text: str, at: Point, colour: str, size: float, *, toward: float, away: float = 9) -> Annotation:
+        """Write a name near ``at``, from ``away`` points on and as nearly ``toward`` (degrees) as there is room."""
+        angles = sorted(range(0, 360, 15), key=lambda angle: abs((angle - toward + 180) % 360 - 180))
+        name = self.axes.annotate(text, at, (0, 0), textcoords="offset points", fontsize=size, color=colour)
+        best, least = (0.0, 0.0, 0.0), math.inf
+        for further in (0.0, 6.0, 14.0, 24.0):
+            for angle in angles:
+                cost = self._cost(self._move(name, angle, away + further))
+                if cost < least:
+                    best, least = (angle, away + further, cost), cost
+            if least == 0:
+                break
+        self.boxes.append(self._move(name, *best[:2]))
+        return name
+
+    @staticmethod
+    def _move(name: Annotation, angle: float, away: float) -> Bbox:
+        across, up = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+        name.set_position((away * across, away * up))
+        name.set(
+            ha="left" if across > 0.3 else "right" if across < -0.3 else "center",
+            va="bottom" if up > 0.7 else "top" if up < -0.7 else "center",
+        )
+        box: Bbox = name.get_window_extent()
+        return box
+
+    def _cost(self, box: Bbox) -> float:
+        """How much of a box is taken, in square dots; 0 where it is free."""
+        wide = box.padded(2)
+        taken = sum(_common(wide, other) for other in self.boxes)
+        inside = ((self.points >= wide.min) & (self.points <= wide.max)).all(axis=1).sum()
+        frame = self.axes.get_window_extent()
+        return taken + 20.0 * float(inside) + (wide.width * wide.height - _common(wide, frame))
+
+
+def _common(one: Bbox, other: Bbox) -> float:
+    both = Bbox.intersection(one, other)
+    return 0.0 if both is None else float(both.width * both.height)
+
+
+def _draw_plane(axes: Axes, ladder: TextLadder, limits: tuple[Limits, Limits]) -> None:
+    """Axes, and both bounds with their names."""
+    recall, precision = limits
+    axes.set(xlim=recall, ylim=precision, xlabel="recall, nats", ylabel="precision, nats")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(STYLE["bounds"].colour)
+    axes.tick_params(labelsize=9, color=STYLE["bounds"].colour, labelcolor=QUIET)
+    axes.xaxis.label.set(color=QUIET, size=9)
+    axes.yaxis.label.set(color=QUIET, size=9)
+    axes.locator_params(nbins=6, steps=[1, 2, 5, 10])
+    style: dict[str, Any] = {"color": STYLE["bounds"].colour, "linewidth": 0.8}
+    text: dict[str, Any] = {"fontsize": 8, "color": QUIET, "textcoords": "offset points"}
+    across, up = axes.get_yaxis_transform(), axes.get_xaxis_transform()
+    if ladder.precision_bound < precision[1]:
+        axes.axhline(ladder.precision_bound, **style)
+        axes.annotate("precision ≤ max log p*", (0.02, ladder.precision_bound), (0, 3), xycoords=across, **text)
+    else:
+        beyond = f"precision ≤ max log p* = {signed(ladder.precision_bound)}, above this edge ↑"
+        axes.annotate(beyond, (0.02, 0.98), (0, 0), xycoords="axes fraction", va="top", **text)
+    if ladder.recall_bound < recall[1]:
+        axes.axvline(ladder.recall_bound, **style)
+        axes.annotate("recall ≤ −H(p*)", (ladder.recall_bound, 0.06), (3, 0), xycoords=up, rotation=90, **text)
+    else:
+        beyond = f"recall ≤ −H(p*) = {signed(ladder.recall_bound)}, beyond this edge →"
+        axes.annotate(beyond, (0.995, 0.02), (0, 0), xycoords="axes fraction", ha="right", **text)
+
+
+def _draw_path(names: _Names, ladder: TextLadder) -> None:
+    """The whole path, faint; names keep off it."""
+    names.axes.plot(ladder.recall, ladder.precision, color=STYLE["distilled"].colour, alpha=0.35, linewidth=1.8)
+    names.keep_off(ladder.recall, ladder.precision)
+
+
+def _name_some(names: _Names, ladder: TextLadder) -> None:
+    """A small dot and a name at some values of tau, on the side of the bounds."""
+    role = STYLE["distilled"]
+    named = sorted({ladder.index(tau) for tau in _NAMED})
+    for i in named:
+        at = float(ladder.recall[i]), float(ladder.precision[i])
+        names.axes.plot(*at, "o", color=role.colour, markersize=3.5, zorder=4)
+        text = f"τ = {ladder.taus[i]:g}" if i in (named[0], named[-1]) else f"{ladder.taus[i]:g}"
+        names.add(text, at, QUIET, 8, toward=20, away=7)
+
+
+def _draw_students(names: _Names, ladder: TextLadder, indices: Sequence[int], size: float) -> None:
+    """A dot for each position and the direct student's square, which lies on top: the smaller one."""
+    for i in indices:
+        names.dot(float(ladder.recall[i]), float(ladder.precision[i]), "distilled", size)
+    names.dot(ladder.direct_recall, ladder.direct_precision, "direct", 6, zorder=6)
+    at = ladder.direct_recall, ladder.direct_precision
+    names.add("direct", at, STYLE["direct"].colour, 9, toward=205)
+
+
+# Objectives
+
+
+_LOOKS: dict[str, dict[str, Any]] = {  # shape: whose prefixes; hollow: reverse
+    NAMES[0]: {"marker": "o", "size": 15},
+    NAMES[1]: {"marker": "^", "size": 11},
+    NAMES[2]: {"marker": "D", "size": 6},
+    NAMES[3]: {"marker": "^", "size": 11, "hollow": True},
+    NAMES[4]: {"marker": "D", "size": 8, "hollow": True},
+}
+_SAME = 2.0  # dots of the figure: outcomes nearer than this stand in one place
+
+
+def objectives(outcomes: Sequence[Outcome], ladder: TextLadder) -> Picture:
+    """Where each objective leaves its student: one plane, the path over tau faint behind.
+
+    Triangles stand for p*'s prefixes, diamonds for the student's own, the circle for whole strings of the teacher;
+    hollow ones for reverse KL. Outcomes in one place share a name. A bound that would stretch its axis by
+    more than half is named at the edge instead. Raises ValueError for no outcomes.
+    """
+    if len(outcomes) == 0:
+        raise ValueError("No outcomes: pass what kdlab.objectives.compare_objectives(...) returns.")
+    made = Picture(figsize=(9.2, 5.6), dpi=110, facecolor="white")
+    made.words = "Precision and recall of students of one teacher, in nats. " + " ".join(
+        f"{one.name}: {signed(one.precision)}, {signed(one.recall)}." for one in outcomes
+    )
+    made.text(0.02, 0.94, "Where each objective leaves the student", fontsize=14, color=INK)
+    key = (
+        "○ whole strings of the teacher, line: at every τ   △ prefixes of p*   ◇ its own prefixes   hollow: reverse KL"
+    )
+    made.text(0.02, 0.897, key, fontsize=8, color=QUIET)
+    axes = made.add_axes((0.08, 0.1, 0.9, 0.76))
+    recall = [*ladder.recall, *(one.recall for one in outcomes), ladder.direct_recall]
+    precision = [*ladder.precision, *(one.precision for one in outcomes), ladder.direct_precision]
+    _draw_plane(axes, ladder, (_near(recall, ladder.recall_bound), _near(precision, ladder.precision_bound)))
+    names = _Names(axes)
+    _draw_path(names, ladder)
+    for one in outcomes:
+        look = dict(_LOOKS[one.name])
+        size, hollow = look.pop("size"), look.pop("hollow", False)
+        if hollow:
+            look |= {"markerfacecolor": "white", "markeredgecolor": STYLE["distilled"].colour, "markeredgewidth": 1.8}
+        names.dot(one.recall, one.precision, "distilled", size, **look)
+    _draw_students(names, ladder, [], 0)
+    for text, at in _in_one_place(axes, outcomes):
+        names.add(text, at, STYLE["distilled"].colour, 9, toward=20, away=12)
+    _name_some(names, ladder)
+    return made
+
+
+def _near(values: Sequence[float], bound: float) -> Limits:
+    """Limits that hold the bound as well, unless that would stretch the axis by more than half."""
+    low, high = float(np.min(values)), float(np.max(values))
+    return _with_margin([low, bound] if bound - high <= 0.5 * max(high - low, 0.5) else [low, high])
+
+
+def _in_one_place(axes: Axes, outcomes: Sequence[Outcome]) -> list[tuple[str, Point]]:
+    """Names and where they belong; those of outcomes in one place as lines of one name."""
+    every = [(one.name, (one.recall, one.precision)) for one in outcomes]
+    places: list[tuple[list[str], Point]] = []
+    for name, at in every:
+        here = axes.transData.transform(at)
+        for shared, other in places:
+            if np.hypot(*(axes.transData.transform(other) - here)) < _SAME:
+                shared.append(name)
+                break
+        else:
+            places.append(([name], at))
+    return [("\n= ".join(shared), at) for shared, at in places]
