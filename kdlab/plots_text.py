@@ -228,13 +228,14 @@ def filmstrip(ladder: TextLadder, taus: Sequence[float]) -> Picture:
     _draw_plane(plane, ladder, plane_limits(ladder))
     names = _Names(plane)
     _draw_path(names, ladder)
-    _draw_students(names, ladder, indices, 8)
+    _draw_students(names, ladder, indices, 10)
     for index in indices:
         at = float(ladder.recall[index]), float(ladder.precision[index])
         names.add(f"{ladder.taus[index]:g}", at, STYLE["distilled"].colour, 9, toward=20)
     made.text(0.1 / total_w, 1 - 0.35 / total_h, _title(ladder), fontsize=12, color=INK)
     said = f"names invented by the student, {_SAME_NUMBERS}; bold and underlined: real names"
-    made.text(0.1 / total_w, 1 - 0.57 / total_h, said, fontsize=8, color=QUIET)
+    said = textwrap.fill(said, int(17 * total_w))
+    made.text(0.1 / total_w, 1 - 0.46 / total_h, said, fontsize=8, color=QUIET, va="top")
     return made
 
 
@@ -319,6 +320,7 @@ class _Names:
     def __init__(self, axes: Axes) -> None:
         self.axes = axes
         self.points = np.empty((0, 2))  # what names keep off, in dots of the figure
+        self.dots = np.empty((0, 2))  # the middles of those that are drawn
         self.boxes = [text.get_window_extent() for text in axes.texts]
         for line in axes.lines:  # bounds
             self._keep_off(line.get_transform().transform(line.get_xydata()))
@@ -342,6 +344,7 @@ class _Names:
         }
         self.axes.plot([recall], [precision], linestyle="none", markersize=size, **(look | style))
         x, y = self.axes.transData.transform((recall, precision))
+        self.dots = np.concatenate([self.dots, [[x, y]]])
         reach = 0.5 * size * self.axes.figure.dpi / 72
         self.boxes.append(Bbox([[x - reach, y - reach], [x + reach, y + reach]]))
 
@@ -349,35 +352,51 @@ class _Names:
         """Write a name near ``at``, from ``away`` points on and as nearly ``toward`` (degrees) as there is room."""
         angles = sorted(range(0, 360, 15), key=lambda angle: abs((angle - toward + 180) % 360 - 180))
         name = self.axes.annotate(text, at, (0, 0), textcoords="offset points", fontsize=size, color=colour)
-        best, least = (0.0, 0.0, 0.0), math.inf
+        paper = name.get_window_extent()
+        own, extent = self.axes.transData.transform(at), np.array([paper.width, paper.height])
+        best, least = (0.0, 0.0), math.inf
         for further in (0.0, 6.0, 14.0, 24.0):
             for angle in angles:
-                cost = self._cost(self._move(name, angle, away + further))
+                cost = self._cost(self._box(own, extent, angle, away + further), own)
                 if cost < least:
-                    best, least = (angle, away + further, cost), cost
+                    best, least = (angle, away + further), cost
             if least == 0:
                 break
-        self.boxes.append(self._move(name, *best[:2]))
+        self.boxes.append(self._box(own, extent, *best))
+        across, up = _way(best[0])
+        name.set_position((best[1] * across, best[1] * up))
+        name.set(ha=("right", "center", "left")[_side(across, 0.3)], va=("top", "center", "bottom")[_side(up, 0.7)])
         return name
 
-    @staticmethod
-    def _move(name: Annotation, angle: float, away: float) -> Bbox:
-        across, up = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-        name.set_position((away * across, away * up))
-        name.set(
-            ha="left" if across > 0.3 else "right" if across < -0.3 else "center",
-            va="bottom" if up > 0.7 else "top" if up < -0.7 else "center",
-        )
-        box: Bbox = name.get_window_extent()
-        return box
+    def _box(self, own: Floats, extent: Floats, angle: float, away: float) -> Bbox:
+        """Where a name of this extent, in dots of the figure, would stand."""
+        across, up = _way(angle)
+        shift = np.array([_side(across, 0.3) - 2, _side(up, 0.7) - 2]) / 2
+        corner = own + away * self.axes.figure.dpi / 72 * np.array([across, up]) + extent * shift
+        return Bbox([corner, corner + extent])
 
-    def _cost(self, box: Bbox) -> float:
-        """How much of a box is taken, in square dots; 0 where it is free."""
-        wide = box.padded(2)
+    def _cost(self, box: Bbox, own: Floats) -> float:
+        """How badly a name would stand here, in square dots; 0 where all is free and no other dot is nearer."""
+        wide = box.padded(5, 2)
         taken = sum(_common(wide, other) for other in self.boxes)
         inside = ((self.points >= wide.min) & (self.points <= wide.max)).all(axis=1).sum()
-        frame = self.axes.get_window_extent()
-        return taken + 20.0 * float(inside) + (wide.width * wide.height - _common(wide, frame))
+        outside = wide.width * wide.height - _common(wide, self.axes.get_window_extent())
+        nearer = (_apart(box, self.dots) < _apart(box, own[None])[0] - 1).sum()
+        return taken + outside + 20.0 * float(inside) + 100.0 * float(nearer)
+
+
+def _way(angle: float) -> Point:
+    return math.cos(math.radians(angle)), math.sin(math.radians(angle))
+
+
+def _side(part: float, least: float) -> int:
+    """0, 1 or 2: a name stands wholly before its dot, level with it, or wholly after it."""
+    return 1 + (part > least) - (part < -least)
+
+
+def _apart(box: Bbox, points: Floats) -> Floats:
+    """Distances from a box to points (N, 2): 0 inside."""
+    return np.asarray(np.hypot(*np.maximum(np.maximum(box.min - points, points - box.max), 0).T))
 
 
 def _common(one: Bbox, other: Bbox) -> float:
@@ -403,13 +422,13 @@ def _draw_plane(axes: Axes, ladder: TextLadder, limits: tuple[Limits, Limits]) -
         axes.annotate("precision ≤ max log p*", (0.02, ladder.precision_bound), (0, 3), xycoords=across, **text)
     else:
         beyond = f"precision ≤ max log p* = {signed(ladder.precision_bound)}, above this edge ↑"
-        axes.annotate(beyond, (0.02, 0.98), (0, 0), xycoords="axes fraction", va="top", **text)
+        axes.annotate(beyond, (0, 1), (0, 5), xycoords="axes fraction", **text)
     if ladder.recall_bound < recall[1]:
         axes.axvline(ladder.recall_bound, **style)
         axes.annotate("recall ≤ −H(p*)", (ladder.recall_bound, 0.06), (3, 0), xycoords=up, rotation=90, **text)
     else:
         beyond = f"recall ≤ −H(p*) = {signed(ladder.recall_bound)}, beyond this edge →"
-        axes.annotate(beyond, (0.995, 0.02), (0, 0), xycoords="axes fraction", ha="right", **text)
+        axes.annotate(beyond, (1, 0), (0, -28), xycoords="axes fraction", ha="right", va="center", **text)
 
 
 def _draw_path(names: _Names, ladder: TextLadder) -> None:
@@ -441,12 +460,12 @@ def _draw_students(names: _Names, ladder: TextLadder, indices: Sequence[int], si
 # Objectives
 
 
-_LOOKS: dict[str, dict[str, Any]] = {  # shape: whose prefixes; hollow: reverse
-    NAMES[0]: {"marker": "o", "size": 15},
-    NAMES[1]: {"marker": "^", "size": 11},
-    NAMES[2]: {"marker": "D", "size": 6},
-    NAMES[3]: {"marker": "^", "size": 11, "hollow": True},
-    NAMES[4]: {"marker": "D", "size": 8, "hollow": True},
+_LOOKS: dict[str, tuple[str, str, float, bool]] = {  # sign before the name, marker, size, hollow
+    NAMES[0]: ("●", "o", 15, False),
+    NAMES[1]: ("▲", "^", 11, False),
+    NAMES[2]: ("◆", "D", 6, False),
+    NAMES[3]: ("△", "^", 11, True),
+    NAMES[4]: ("◇", "D", 8, True),
 }
 _SAME = 2.0  # dots of the figure: outcomes nearer than this stand in one place
 
@@ -465,19 +484,17 @@ def objectives(outcomes: Sequence[Outcome], ladder: TextLadder) -> Picture:
         f"{one.name}: {signed(one.precision)}, {signed(one.recall)}." for one in outcomes
     )
     made.text(0.02, 0.94, "Where each objective leaves the student", fontsize=14, color=INK)
-    key = (
-        "○ whole strings of the teacher, line: at every τ   △ prefixes of p*   ◇ its own prefixes   hollow: reverse KL"
-    )
+    key = "filled: forward KL; hollow: reverse KL; the line is ● at every τ"
     made.text(0.02, 0.897, key, fontsize=8, color=QUIET)
-    axes = made.add_axes((0.08, 0.1, 0.9, 0.76))
+    axes = made.add_axes((0.08, 0.11, 0.9, 0.72))
     recall = [*ladder.recall, *(one.recall for one in outcomes), ladder.direct_recall]
     precision = [*ladder.precision, *(one.precision for one in outcomes), ladder.direct_precision]
     _draw_plane(axes, ladder, (_near(recall, ladder.recall_bound), _near(precision, ladder.precision_bound)))
     names = _Names(axes)
     _draw_path(names, ladder)
     for one in outcomes:
-        look = dict(_LOOKS[one.name])
-        size, hollow = look.pop("size"), look.pop("hollow", False)
+        _, marker, size, hollow = _LOOKS[one.name]
+        look: dict[str, Any] = {"marker": marker}
         if hollow:
             look |= {"markerfacecolor": "white", "markeredgecolor": STYLE["distilled"].colour, "markeredgewidth": 1.8}
         names.dot(one.recall, one.precision, "distilled", size, **look)
@@ -496,14 +513,13 @@ def _near(values: Sequence[float], bound: float) -> Limits:
 
 def _in_one_place(axes: Axes, outcomes: Sequence[Outcome]) -> list[tuple[str, Point]]:
     """Names and where they belong; those of outcomes in one place as lines of one name."""
-    every = [(one.name, (one.recall, one.precision)) for one in outcomes]
     places: list[tuple[list[str], Point]] = []
-    for name, at in every:
-        here = axes.transData.transform(at)
+    for one in outcomes:
+        name, at = f"{_LOOKS[one.name][0]}  {one.name}", (one.recall, one.precision)
         for shared, other in places:
-            if np.hypot(*(axes.transData.transform(other) - here)) < _SAME:
+            if np.hypot(*np.subtract(*axes.transData.transform([at, other]))) < _SAME:
                 shared.append(name)
                 break
         else:
             places.append(([name], at))
-    return [("\n= ".join(shared), at) for shared, at in places]
+    return [("\n".join(shared), at) for shared, at in places]
