@@ -115,7 +115,7 @@ def test_notebook_03(lab: Lab, browser: Browser, pairs: Pairs) -> None:
     expect(gated.locator(".kdlab-cover button")).to_have_count(3)
     gated.locator(".kdlab-cover button").nth(1).click()
     predicted = "You predicted: It falls first, then rises a little."
-    expect(gated.locator(".kdlab-outcome")).to_have_text(f"{predicted} Now move it and see.")
+    expect(gated.locator(".kdlab-outcome")).to_have_text(f"{predicted} Now move the slider to its right end and see.")
     gated.locator(".kdlab-beta").focus()
     notebook.page.keyboard.press("End")
     expect(gated.locator(".kdlab-outcome")).to_contain_text(

@@ -347,9 +347,13 @@ def test_a_prediction_covers_the_picture_until_it_is_made(page: Page) -> None:
     expect(page.locator(".kdlab-cover")).to_be_hidden()
     expect(page.locator(".kdlab-sentence")).to_be_visible()
     expect(page.locator(".kdlab-beta")).to_be_enabled()
-    expect(page.locator(".kdlab-outcome")).to_have_text("You predicted: rises. Now move it and see.")
+    still = "You predicted: rises. Now move the slider to its right end and see."
+    expect(page.locator(".kdlab-outcome")).to_have_text(still)
     page.locator(".kdlab-beta").focus()
     page.keyboard.press("ArrowRight")
+    settle(page)
+    expect(page.locator(".kdlab-outcome")).to_have_text(still)  # what happens is said when it has been seen
+    page.keyboard.press("End")
     expect(page.locator(".kdlab-outcome")).to_have_text("You predicted: rises. What happens: It fell.")
 
 

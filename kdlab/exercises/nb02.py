@@ -18,7 +18,7 @@ RARE = Choice(
     title="Who would miss a rare mode?",
     task="""Go back to the first picture of this notebook and choose the scene A rare mode, with K″ = 4. Four modes
 are common; the fifth holds 3 percent of the mass and lies far away. The teacher knows them all. Compare the student
-at β = 1 with the one at β = 1.5. Which mode goes first, and which of the two numbers says so?""",
+at β = 1 with the one at β = 1.53. Which mode goes first, and which of the two numbers says so?""",
     answer="The rare one; recall falls a little, precision rises",
     place=2,
     hints=(
@@ -28,9 +28,10 @@ at β = 1 with the one at β = 1.5. Which mode goes first, and which of the two 
     ),
     right=(
         "Recall goes from −2.30 to −2.37 and precision from −2.50 to −2.26: the component that stood on the rare mode "
-        "is free, and two common modes that had to share one get one each. (Just at the switch, at β = 1.12, both "
-        "numbers dip for a step.) Nobody who looks at the student's samples misses what is not in them. Recall does "
-        "notice, but only a little: 3 percent of what the truth says is there. At larger β that small share costs "
+        "is free, and two common modes that had to share one get one each. (At the switch, around β = 1.12, precision "
+        "dips for two steps and comes back; recall drops and stays.) Nobody who looks at the student's samples misses "
+        "what is not in them. Recall does notice, but only a little: 3 percent of what the truth says is there. At "
+        "larger β that small share costs "
         "more: at β = 100 log p″ is −77 nats there, on average."
     ),
     wrong=(
@@ -38,7 +39,7 @@ at β = 1 with the one at β = 1.5. Which mode goes first, and which of the two 
             "The rare one; both numbers fall",
             "The right mode. But precision asks only about what the student says, and the component that it had there "
             "now helps with the common modes: precision rises, from −2.50 to −2.26. What is hardly said is hardly "
-            "scored. (At the switch itself, β = 1.12, both do dip; compare the two ends.)",
+            "scored. (At the switch itself, around β = 1.12, precision dips for two steps; compare the two ends.)",
         ),
         Wrong(
             "The rare one; precision falls, recall hardly notices",

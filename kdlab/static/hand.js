@@ -372,7 +372,7 @@ class Hand extends Live {
     const message = [this.error, model.get("kernel_error")].filter(Boolean).join("\n");
     page.error.hidden = !message;
     if (page.error.textContent !== message) page.error.textContent = message;
-    showPrediction(page, prediction, this.memory.moved, (guess) => {
+    showPrediction(page, prediction, this.memory.moved ? "" : "Now move it and see.", (guess) => {
       this.send({ prediction: { ...prediction, guess } });
       this.update();
     });

@@ -35,6 +35,8 @@ function checkLadder(ladder, world) {
 
 // ---------------------------------------------------------------- the precision-recall plane
 
+const NAME_ROOM = 16; // svg units from the middle of a name to the path, for the dot to pass by
+
 /** The plane of one ladder, with the path so far from position `from`; returns draw(index). */
 function buildPlane(panel, ladder, from = 0) {
   panel.replaceChildren();
@@ -48,10 +50,11 @@ function buildPlane(panel, ladder, from = 0) {
   const [dx, dy] = [round(x(ladder.direct.recall)), round(y(ladder.direct.precision))];
   // The direct student's name stands where the path does not go: above or below the square, else to its right.
   const clearance = (ox, oy) => Math.min(...at.map(([px, py]) => Math.hypot(px - dx - ox, py - dy - oy)));
-  const under = clearance(0, 17) >= clearance(0, -17);
-  const [limit, onPath] = [round(x(ladder.bounds.recall)), Math.max(clearance(0, 17), clearance(0, -17)) < 8];
+  const [above, below, right] = [clearance(0, -17), clearance(0, 17), clearance(32, 0)];
+  const [under, limit] = [below >= above, round(x(ladder.bounds.recall))];
   const aside = Math.min(dx, limit - 25); // left of the bound, which has a name of its own
-  const namedAt = onPath && dx + 60 < limit ? [dx + 32, dy + 4.5] : [aside, dy + (under ? 25 : -12)];
+  const beside = Math.max(above, below) < NAME_ROOM && right > Math.max(above, below) && dx + 60 < limit;
+  const namedAt = beside ? [dx + 32, dy + 4.5] : [aside, dy + (under ? 25 : -12)];
   svg(panel, "text", { class: "kdlab-direct-name", x: namedAt[0], y: namedAt[1], "text-anchor": "middle", text: "direct" });
   // "distilled" ends where it is put and is some 60 wide; "direct" is some 44 wide and stands around its place.
   const overlaps = ([x1, y1]) => Math.abs(y1 - namedAt[1]) < 14 && x1 > namedAt[0] - 22 && x1 - 60 < namedAt[0] + 22;
@@ -117,7 +120,7 @@ function buildSelect(controls, field, [short, long], choices) {
 
 /** One view of a widget whose ladders are of one world. */
 class LadderView extends Live {
-  /** @param model the widget's traits  @param memory {ladders: Map, opened: {settings, place}, moved}, shared by its views */
+  /** @param model the widget's traits  @param memory {ladders: Map, opened: {settings, place}, seen}, shared by its views */
   constructor(model, memory, world) {
     super(model);
     Object.assign(this, { memory, world, index: 0, frame: 0, telling: 0, ladder: null });
@@ -209,8 +212,8 @@ class LadderView extends Live {
   /** The slider moved: draw at the next frame, once, however many events came before it. */
   moveTo(index) {
     this.wanted = index;
-    if (!this.memory.moved) {
-      this.memory.moved = true;
+    if (!this.memory.seen && index >= 0.9 * (this.ladder[this.world.place].length - 1)) {
+      this.memory.seen = true;
       this.update();
     }
     if (!this.frame) {
@@ -268,7 +271,7 @@ class LadderView extends Live {
     const message = [this.error, model.get("kernel_error")].filter(Boolean).join("\n");
     page.error.hidden = !message;
     if (page.error.textContent !== message) page.error.textContent = message;
-    showPrediction(page, prediction, this.memory.moved, (guess) => {
+    showPrediction(page, prediction, this.memory.seen ? "" : "Now move the slider to its right end and see.", (guess) => {
       this.send({ prediction: { ...prediction, guess } });
       this.update();
     });
@@ -278,7 +281,7 @@ class LadderView extends Live {
 
 /** What a view's file exports: anywidget calls the result once per widget, so what is kept belongs to one widget only. */
 const viewsOf = (world) => () => {
-  const memory = { ladders: new Map(), opened: null, moved: false };
+  const memory = { ladders: new Map(), opened: null, seen: false };
   return {
     initialize({ model }) {
       memory.opened = { settings: { ...model.get("settings") }, place: model.get(world.place) };

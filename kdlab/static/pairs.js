@@ -36,6 +36,7 @@ function buildMap(panel, { teacher, student, space }) {
     set(name, { x: round(x(mean[0])), y: round(y(mean[1])) + 4, "text-anchor": "middle" });
     return [ellipse, name];
   });
+  [...learned, ...taught].forEach(([, name]) => panel.append(name)); // names lie above all outlines
   return (i) => {
     taught.forEach(([ellipse, name], k) => {
       emphasise(ellipse, teacher.weights[i][k]);

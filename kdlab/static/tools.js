@@ -194,10 +194,10 @@ function buildAxes(panel, limits, bounds, x, y, { marks = ticks(limits.recall), 
 }
 
 /**
- * Before the guess the question covers the picture; after it the guess is said, and what happens once the reader has `moved`
- * something. `page` holds {cover, picture, outcome}; `commit` is called with the option that was chosen.
+ * Before the guess the question covers the picture; after it the guess is said, and `still`, what is still to be done; what
+ * happens is said once that is empty. `page` holds {cover, picture, outcome}; `commit` is called with the option chosen.
  */
-function showPrediction(page, prediction, moved, commit) {
+function showPrediction(page, prediction, still, commit) {
   const { cover, picture, outcome } = page;
   const covered = Boolean(prediction && prediction.guess == null);
   cover.hidden = !covered;
@@ -205,7 +205,7 @@ function showPrediction(page, prediction, moved, commit) {
   picture.classList.toggle("kdlab-covered", covered);
   outcome.hidden = !prediction || covered;
   if (!prediction) return;
-  outcome.textContent = `You predicted: ${prediction.guess}. ${moved ? `What happens: ${prediction.outcome}` : "Now move it and see."}`;
+  outcome.textContent = `You predicted: ${prediction.guess}. ${still || `What happens: ${prediction.outcome}`}`;
   if (!covered || cover.childElementCount) return;
   html(cover, "p", { class: "kdlab-question", text: prediction.question });
   for (const option of prediction.options) {
