@@ -280,6 +280,7 @@ def test_every_notebook_has_a_test() -> None:
         "01_precision_and_recall.ipynb",
         "02_teacher_entropy.ipynb",
         "03_why_it_happens.ipynb",  # in test_pairs.py
+        "04_from_mixtures_to_text.ipynb",  # in test_text.py
     ]
 
 

@@ -25,9 +25,10 @@ from kdlab import Estimate, GaussianMixture, answers, experiments, precision, re
 from kdlab.exercises import cards, exercise, exercises_of, form, nb01
 from kdlab.exercises.frame import Choice, Code, Exercise, Verdict
 from kdlab.exercises.nb03 import my_slope
+from kdlab.exercises.nb04 import my_log_prob, my_tempered
 
 ROOT = Path(__file__).resolve().parent.parent
-BOOKS = ("00", "01", "02", "03")
+BOOKS = ("00", "01", "02", "03", "04")
 ALL: list[Exercise] = [one for book in BOOKS for one in exercises_of(book)]
 CODES = [one for one in ALL if isinstance(one, Code)]
 CHOICES = [one for one in ALL if isinstance(one, Choice)]
@@ -50,19 +51,19 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_two_or_three_for_every_notebook_and_no_name_twice() -> None:
-    assert [len(exercises_of(book)) for book in BOOKS] == [2, 3, 3, 3]
+    assert [len(exercises_of(book)) for book in BOOKS] == [2, 3, 3, 3, 3]
     assert [one.id for one in ALL] == [f"{book}.{i + 1}" for book in BOOKS for i in range(len(exercises_of(book)))]
     assert all(exercise(one.id) is one for one in ALL)
 
 
-@pytest.mark.parametrize("name", ["", "00", "00.9", "04.1", "../x", None, 1.1])
+@pytest.mark.parametrize("name", ["", "00", "00.9", "05.1", "../x", None, 1.1])
 def test_an_unknown_name_is_an_error_that_lists_the_known(name: Any) -> None:
-    with pytest.raises(ValueError, match=r"There is no exercise .*: choose one of 00\.1, .*03\.3"):
+    with pytest.raises(ValueError, match=r"There is no exercise .*: choose one of 00\.1, .*04\.3"):
         exercise(name)
 
 
 def test_an_unknown_notebook_is_an_error() -> None:
-    with pytest.raises(ValueError, match="choose one of 00, 01, 02, 03"):
+    with pytest.raises(ValueError, match="choose one of 00, 01, 02, 03, 04"):
         exercises_of("frame")
 
 
@@ -592,14 +593,17 @@ def test_01_1_where_a_wide_student_pays() -> None:
 def test_02_1_who_misses_the_rare_mode() -> None:
     ladder = experiments.teacher_entropy("rare", 4)
     lost = [ladder.betas[int(np.argmin(column))] if not column.all() else np.inf for column in ladder.covered.T]
-    assert ladder.covered[0].all() and lost[4] < 1.5 < min(lost[:4])
+    assert ladder.covered[0].all() and lost[4] < 1.53 < min(lost[:4])
     assert ladder.scene.truth.weights.argmin() == 4
     assert lost[3] == min(lost[:4]) and ladder.scene.truth.weights[:4].argmin() == 3
-    start, end, text = ladder.at(1), ladder.at(1.5), said("02.1")
+    start, end, text = ladder.at(1), ladder.at(1.53), said("02.1")
     assert f"β = {lost[3]:.2f}" in text
     assert f"Recall goes from {written(start.recall)} to {written(end.recall)}" in text
     assert f"precision from {written(start.precision)} to {written(end.precision)}" in text
     assert (ladder.recall[ladder.betas > end.beta] < end.recall).all()
+    dips = np.flatnonzero(ladder.precision[: ladder.index(1.53)] < start.precision - 1e-9)
+    assert f"around β = {ladder.betas[dips[0]]:.2f}" in text and len(dips) == 2 and "dips for two steps" in text
+    assert (np.diff(ladder.recall[: ladder.index(1.53)]) < 0).all()  # it drops, and nothing of it comes back
     truth = ladder.scene.truth
     rare = GaussianMixture([1.0], [truth.means[4]], [truth.covariances[4]])
     there = [rare.expected_log_prob(ladder.at(beta).student).value for beta in (1, 1.5, 3, 10, 30, 100)]
@@ -657,3 +661,26 @@ def test_03_2_and_3_3_what_they_claim_of_the_ladders() -> None:
     assert written(four.recall[0]) in said("03.3") and written(four.recall_bound) in said("03.3")
     round_four, round_eight = (experiments.teacher_entropy("ring", k, "spherical") for k in (4, 8))
     assert np.abs(round_four.precision - round_eight.precision).max() > 0.1
+
+
+def test_04_1_is_what_the_slider_does_to_every_row() -> None:
+    teacher = experiments.teacher_temperature(positions=7).teacher
+    for tau in (0.3, 1.5):
+        hotter = teacher.tempered(1 / tau).next_letters("ma")
+        np.testing.assert_allclose(my_tempered(teacher.next_letters("ma"), tau), hotter, rtol=0, atol=1e-12)
+
+
+def test_04_2_is_the_log_probability_of_a_name() -> None:
+    truth = experiments.teacher_temperature(positions=7).truth
+    ends = "abcdefghijklmnopqrstuvwxyz"
+    steps = [truth.next_letters("mary"[:i])[ends.index("mary"[i])] for i in range(4)]
+    steps.append(truth.next_letters("mary")[-1])
+    assert my_log_prob(np.array(steps)) == pytest.approx(truth.log_prob(["mary"])[0], abs=1e-12)
+
+
+def test_04_3_what_it_claims_of_the_ladder() -> None:
+    ladder = experiments.teacher_temperature(3, 2, 2)
+    cold, one = ladder.at(0.3), ladder.at(1.0)
+    np.testing.assert_allclose(cold.student.table, cold.teacher.table, rtol=0, atol=1e-12)  # has room
+    for moment in (cold, one):
+        assert written(moment.precision) in said("04.3") and written(moment.recall) in said("04.3")

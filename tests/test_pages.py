@@ -16,7 +16,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from kdlab import GaussianMixture, experiments, fit_mixture, plots, precision, recall, scores
+from kdlab import GaussianMixture, experiments, fit_mixture, plots, precision, recall, scores, temperature
 from kdlab.experiments import Ladder
 from kdlab.scenes import line_mixture
 
@@ -282,6 +282,7 @@ def test_numbers_of_the_symbols() -> None:
         "0",  # the least weight entropy
         said(math.e),
         said(scores.COVERED_DENSITY, 1),
+        said(temperature.COVERED_DENSITY, 1),
         said(scores.COVERED_SHARE, 1),
         f"{precision(one.direct, one.scene.truth).standard_error:g}",
         str(len(one.betas)),

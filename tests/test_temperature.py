@@ -12,7 +12,7 @@ import pytest
 from kdlab.chains import NGramChain
 from kdlab.metrics import monte_carlo
 from kdlab.strings import first_names
-from kdlab.temperature import TextLadder, taus, teacher_temperature
+from kdlab.temperature import PREFIX, TextLadder, taus, teacher_temperature
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +104,14 @@ def test_names_change_with_tau_and_not_by_chance(ladder: TextLadder) -> None:
     assert all(len(names) == 12 and all(names) for names in ladder.names)
     assert teacher_temperature(positions=2).names == (ladder.names[0], ladder.names[-1])
     assert teacher_temperature(positions=2, seed=1).names != teacher_temperature(positions=2).names
+
+
+def test_next_letters_are_the_models_own(ladder: TextLadder) -> None:
+    np.testing.assert_array_equal(ladder.next_true, ladder.truth.next_letters(PREFIX))
+    for i, tau in ((0, 0.3), (35, 1.0), (60, 1.5)):
+        at = ladder.at(tau)
+        np.testing.assert_allclose(ladder.next_taught[i], at.teacher.next_letters(PREFIX), rtol=0, atol=1e-12)
+        np.testing.assert_allclose(ladder.next_learned[i], at.student.next_letters(PREFIX), rtol=0, atol=1e-12)
 
 
 def test_the_sentence_says_the_numbers(ladder: TextLadder) -> None:

@@ -1,0 +1,175 @@
+"""A ladder of text shown in a notebook: invented names, next letters, and the plane, as tau moves. No maths.
+
+The picture is drawn by static/text.js from `payload(ladder)`, which is sent once. What Python does afterwards is to
+answer when the reader asks for other orders or other random numbers (kdlab.making).
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, cast
+
+import numpy as np
+import traitlets
+from matplotlib.figure import Figure
+
+from kdlab import plots, plots_text, temperature
+from kdlab.frontend import STYLE_SHEET, front_end
+from kdlab.making import MakingView, require_finite
+from kdlab.strings import LETTERS, first_names
+from kdlab.temperature import Moment, TextLadder
+
+__all__ = ["TextView", "payload", "show_text"]
+
+_ORDERS = ("3, 2, 1", "3, 3, 1", "3, 2, 2", "2, 1, 0", "4, 2, 1", "4, 3, 2")
+_SEEDS = (0, 1, 2)
+
+
+def show_text(ladder: TextLadder, *, predict: Mapping[str, Any] | None = None) -> TextView:
+    """Show a ladder of text as a live picture; in a notebook, make this the last line of a cell.
+
+    ``predict`` covers the picture until the reader commits a guess, as in `kdlab.widgets.show`. Raises TypeError for
+    anything but what `experiments.teacher_temperature(...)` returns.
+    """
+    if not isinstance(ladder, TextLadder):
+        raise TypeError(
+            f"{type(ladder).__name__} is not a TextLadder: pass what experiments.teacher_temperature(...) returns."
+        )
+    return TextView(ladder, predict)
+
+
+class TextView(MakingView):
+    """The live picture of one ladder of text, and of others that its controls ask for. Make it with `show_text`."""
+
+    _esm = front_end("ladder.js", "text.js")
+    _css = STYLE_SHEET
+
+    tau = traitlets.Float(1.0).tag(sync=True)
+
+    def __init__(self, ladder: TextLadder, predict: Mapping[str, Any] | None = None) -> None:
+        self._positions = len(ladder.taus)
+        super().__init__(ladder, predict, _choices(ladder))
+
+    @traitlets.validate("tau")
+    def _check_tau(self, proposal: Mapping[str, Any]) -> float:
+        tau = float(proposal["value"])
+        cast("TextLadder", self._shown).index(tau)  # raises ValueError off the slider
+        return tau
+
+    # What a notebook may ask
+
+    @property
+    def ladder_object(self) -> TextLadder:
+        """The ladder shown now."""
+        return cast("TextLadder", self._shown)
+
+    @property
+    def position(self) -> Moment:
+        """The position shown now, as far as the page has told; the page tells when the slider rests."""
+        return self.ladder_object.at(self.tau)
+
+    def filmstrip(self, taus: Sequence[float] = (0.3, 0.6, 1.0, 1.5)) -> Figure:
+        """The static version: the same ladder at several tau, side by side."""
+        return plots_text.filmstrip(self.ladder_object, taus)
+
+    # What other ladders are
+
+    def _settings_of(self, ladder: TextLadder) -> dict[str, Any]:
+        return {"orders": _named(ladder.orders), "seed": ladder.seed}
+
+    def _key(self, settings: Mapping[str, Any]) -> str:
+        return f"{_named(_orders(settings['orders']))}|{settings['seed']}"
+
+    def _is_ready(self, settings: Mapping[str, Any]) -> bool:
+        return False
+
+    def _made(self, settings: Mapping[str, Any], progress: Callable[[float], None]) -> TextLadder:
+        return temperature.teacher_temperature(
+            *_orders(settings["orders"]), seed=settings["seed"], positions=self._positions, progress=progress
+        )
+
+    def _sent(self, ladder: TextLadder) -> dict[str, Any]:
+        return payload(ladder)
+
+    # Where there is no page: GitHub, print, a Lab without a kernel
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the live view, and beside it a PNG of the current position and its sentence."""
+        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
+        sentence = self.position.sentence
+        still = plots_text.figure(self.ladder_object, self.tau, path=self.prediction is None)
+        picture = base64.b64encode(plots.png(still)).decode()
+        data = {**data, "image/png": picture, "text/plain": sentence}
+        return data, {**metadata, "image/png": {"alt": sentence}}
+
+
+# What is sent
+
+
+def payload(ladder: TextLadder) -> dict[str, Any]:
+    """Return a ladder as the plain numbers and names that the page draws from (about 60 kB as JSON).
+
+    Raises ValueError where a number is not finite.
+    """
+    recall, precision = plots_text.plane_limits(ladder)
+    p_star, taught, learned = ladder.orders
+    sent: dict[str, Any] = {
+        "key": f"{_named(ladder.orders)}|{ladder.seed}",
+        "settings": {"orders": _named(ladder.orders), "seed": ladder.seed},
+        "title": f"First names: p* of order {p_star}, teacher of order {taught}, student of order {learned}",
+        "tau": _plain(ladder.taus),
+        "plane": {"recall": _plain(recall), "precision": _plain(precision)},
+        "bounds": {"recall": round(ladder.recall_bound, 4), "precision": round(ladder.precision_bound, 4)},
+        "direct": {"precision": round(ladder.direct_precision, 4), "recall": round(ladder.direct_recall, 4)},
+        "switched": [0] * len(ladder.taus),
+        "names": [list(names) for names in ladder.names],
+        "real": [[int(name in _real_names()) for name in names] for names in ladder.names],
+        "covered": _plain(ladder.covered),
+        "prefix": temperature.PREFIX,
+        "letters": [*LETTERS, "end"],
+        "next": {
+            "truth": _plain(ladder.next_true),
+            "teacher": _plain(ladder.next_taught),
+            "student": _plain(ladder.next_learned),
+        },
+        "sentence": list(ladder.sentences),
+    }
+    for name in ("precision", "recall"):  # whole: rounded twice, they could differ from the sentence in the last digit
+        sent[name] = getattr(ladder, name).tolist()
+    require_finite(sent, str(sent["key"]))
+    return sent
+
+
+@lru_cache(maxsize=1)
+def _real_names() -> frozenset[str]:
+    return frozenset(first_names()[0])
+
+
+def _plain(values: Any, decimals: int = 5) -> Any:
+    return np.round(np.asarray(values, float), decimals).tolist()
+
+
+def _named(orders: Sequence[int]) -> str:
+    """Orders as the page has them: "3, 2, 1"."""
+    return ", ".join(str(order) for order in orders)
+
+
+def _orders(named: str) -> tuple[int, ...]:
+    try:
+        orders = tuple(int(order) for order in named.split(","))
+    except (AttributeError, ValueError):
+        orders = ()
+    if len(orders) != 3:
+        raise ValueError(f'The orders are {named!r}: three whole numbers are needed, such as "3, 2, 1".')
+    return orders
+
+
+def _choices(ladder: TextLadder) -> dict[str, list[dict[str, Any]]]:
+    """Return what each control offers, the ladder at hand among them even where it is unusual."""
+    offered: dict[str, list[Any]] = {"orders": [*_ORDERS], "seed": [*_SEEDS]}
+    for field, value in (("orders", _named(ladder.orders)), ("seed", ladder.seed)):
+        if value not in offered[field]:
+            offered[field].append(value)
+    return {field: [{"value": value, "label": str(value)} for value in values] for field, values in offered.items()}
