@@ -113,7 +113,7 @@ def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     notebook = copy.deepcopy(notebook)
     notebook.metadata = nbformat.from_dict(METADATA)
     for number, cell in enumerate(notebook.cells):
-        for key in set(cell.metadata) - set(CELL_METADATA):
+        for key in [key for key, value in cell.metadata.items() if key not in CELL_METADATA or not value]:
             del cell.metadata[key]
         if cell.cell_type == "code":
             outputs = [_normal_output(output, number) for output in _merged(cell.outputs)]
