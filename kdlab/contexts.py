@@ -24,6 +24,7 @@ _MAX_LEFT = 10_000.0  # expected letters still to come, from any context that ca
 _PATIENCE = 100  # backward steps tried before a system of equations is solved instead
 _MAX_STEPS = 1_000  # backward steps tried where that system would be too large
 _SMALL = 1_000  # contexts; a system of equations of this size takes some 20 ms
+_TINY = 64  # contexts; one of this size takes less time than a few letters do
 
 
 class EndlessStrings(ValueError):
@@ -66,12 +67,14 @@ def expected_visits(tables: Tables, reached: Sequence[FloatArray]) -> list[Float
 
     A prefix shorter than d is passed at most once, so there this is a probability. The full contexts are summed over
     the length of the string until at most TAIL expected letters are left out: after t letters that is at most the
-    mass still going times the largest expected number of letters to come, which `_letters_left` bounds. Where strings
-    are long and contexts few, the system of equations is solved instead. Raises EndlessStrings where strings
-    practically never end. ``reached`` comes from `reachable`.
+    mass still going times the largest expected number of letters to come, which `_letters_left` bounds. Where
+    contexts are very few, or few and strings are long, the system of equations is solved instead. Raises
+    EndlessStrings where strings practically never end. ``reached`` comes from `reachable`.
     """
     visits = _prefixes(tables, len(tables) - 1)
     going, full = visits.pop(), tables[-1]
+    if len(full) <= _TINY and reached[-1].any():
+        return [*visits, _solved(full, going, reached[-1])]
     small = len(full) <= _SMALL
     left = _letters_left(full, reached[-1], _PATIENCE if small else _MAX_STEPS)
     if left is None:

@@ -516,6 +516,19 @@ def test_visits_too_rare_for_exact_odds_are_an_error_not_a_wrong_number() -> Non
     assert NGramChain.fit(chain.tempered(math.inf), order=1).order == 1
 
 
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_letter_by_letter_and_by_equations_are_one(order: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few contexts are solved as a system of equations, many are summed letter by letter: the same visits."""
+    for seed in range(5):
+        chains = [random_chain([seed, order], order), random_chain([seed, order, 1], order, "abc")]
+        solved = [chain.visits for chain in chains]
+        with monkeypatch.context() as patch:
+            patch.setattr(kdlab.contexts, "_TINY", 0)
+            again = [NGramChain(chain.table, order, chain.alphabet) for chain in chains]
+            for one, other in zip(again, solved, strict=True):
+                np.testing.assert_allclose(one.visits, other, rtol=0, atol=1e-12)
+
+
 # The names
 
 
