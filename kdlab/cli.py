@@ -45,7 +45,7 @@ class Check:
     """One line of the doctor's answer.
 
     ``name`` reads the same on every machine; ``found`` is what is there on this one; ``remedy`` says what
-    to do where ``status`` is not "ok". Only "missing" stops notebooks 00 to 03.
+    to do where ``status`` is not "ok". Only "missing" stops notebooks 00 to 04.
     """
 
     name: str
@@ -55,14 +55,14 @@ class Check:
 
 
 def checks(*, brief: bool = False) -> list[Check]:
-    """Look at this machine; ``brief`` keeps to what notebooks 00 to 03 need."""
+    """Look at this machine; ``brief`` keeps to what notebooks 00 to 04 need."""
     return [check() for check in (NEEDED if brief else NEEDED + WANTED)]
 
 
 def doctor(*, brief: bool = False) -> str:
     """Return what works here, a line each, and what to do where something is missing.
 
-    ``brief=True`` keeps to what notebooks 00 to 03 need and says neither versions nor places, so that its
+    ``brief=True`` keeps to what notebooks 00 to 04 need and says neither versions nor places, so that its
     text is the same on every machine where all is well.
     """
     return _report(checks(brief=brief), brief=brief)
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("doctor", help="say what works here, and what to do where it does not")
-    command.add_argument("--brief", action="store_true", help="what notebooks 00 to 03 need, no versions")
+    command.add_argument("--brief", action="store_true", help="what notebooks 00 to 04 need, no versions")
     arguments = parser.parse_args(argv)
     found = checks(brief=arguments.brief)
     print(_report(found, brief=arguments.brief))
@@ -86,9 +86,9 @@ def _report(found: Sequence[Check], *, brief: bool) -> str:
     lines = list(_lines(found, brief=brief))
     missing = sum(check.status == "missing" for check in found)
     if missing:
-        lines.append(f"Missing for notebooks 00 to 03: {missing}. What to do stands beside each.")
+        lines.append(f"Missing for notebooks 00 to 04: {missing}. What to do stands beside each.")
     else:
-        lines.append("Everything that notebooks 00 to 03 need is here.")
+        lines.append("Everything that notebooks 00 to 04 need is here.")
     return "\n".join(lines)
 
 
@@ -163,10 +163,11 @@ def _front_end() -> Check:
 def _ladders() -> Check:
     name = "the prepared ladders (kdlab/data)"
     try:
-        from kdlab import experiments, scenes
+        from kdlab import experiments, scenes, strings
 
         for scene in scenes.NAMED:
             experiments.teacher_entropy(scene)
+        strings.first_names()
     except Exception as error:  # whatever went wrong is what the reader should see
         return Check(name, "missing", f"{type(error).__name__}: {error}", REINSTALL)
     return Check(name, "ok", ", ".join(scenes.NAMED))

@@ -295,7 +295,7 @@ def _draw_covered(axes: Axes, covered: float) -> None:
     """The share of real names that the student covers, on a scale from none to all."""
     axes.set(xlim=(0, 1), ylim=(0, 1))
     axes.axis("off")
-    axes.text(0, 1, "real names covered, each counted as often as it is given", fontsize=9, color=QUIET, va="top")
+    axes.text(0, 1, "real names covered", fontsize=9, color=QUIET, va="top")
     axes.barh(0.22, 0.86, 0.4, color=_FAINT, linewidth=0)
     axes.barh(0.22, 0.86 * covered, 0.4, color=STYLE["distilled"].colour, linewidth=0)
     axes.text(1, 0.2, f"{100 * covered:.0f} %", fontsize=13, color=STYLE["distilled"].colour, ha="right", va="center")
@@ -460,12 +460,12 @@ def _draw_students(names: _Names, ladder: TextLadder, indices: Sequence[int], si
 # Objectives
 
 
-_LOOKS: dict[str, tuple[str, str, float, bool]] = {  # sign before the name, marker, size, hollow
-    NAMES[0]: ("●", "o", 15, False),
-    NAMES[1]: ("▲", "^", 11, False),
-    NAMES[2]: ("◆", "D", 6, False),
-    NAMES[3]: ("△", "^", 11, True),
-    NAMES[4]: ("◇", "D", 8, True),
+_LOOKS: dict[str, tuple[str, float, bool]] = {  # marker, size, hollow
+    NAMES[0]: ("o", 13, False),
+    NAMES[1]: ("^", 11, False),
+    NAMES[2]: ("D", 8, False),
+    NAMES[3]: ("^", 11, True),
+    NAMES[4]: ("D", 8, True),
 }
 _SAME = 2.0  # dots of the figure: outcomes nearer than this stand in one place
 
@@ -474,8 +474,8 @@ def objectives(outcomes: Sequence[Outcome], ladder: TextLadder) -> Picture:
     """Where each objective leaves its student: one plane, the path over tau faint behind.
 
     Triangles stand for p*'s prefixes, diamonds for the student's own, the circle for whole strings of the teacher;
-    hollow ones for reverse KL. Outcomes in one place share a name. A bound that would stretch its axis by
-    more than half is named at the edge instead. Raises ValueError for no outcomes.
+    hollow ones for reverse KL. Outcomes in one place share the first one's mark, and a name. A bound that would
+    stretch its axis by more than half is named at the edge instead. Raises ValueError for no outcomes.
     """
     if len(outcomes) == 0:
         raise ValueError("No outcomes: pass what kdlab.objectives.compare_objectives(...) returns.")
@@ -484,7 +484,7 @@ def objectives(outcomes: Sequence[Outcome], ladder: TextLadder) -> Picture:
         f"{one.name}: {signed(one.precision)}, {signed(one.recall)}." for one in outcomes
     )
     made.text(0.02, 0.94, "Where each objective leaves the student", fontsize=14, color=INK)
-    key = "filled: forward KL; hollow: reverse KL; the line is ● at every τ"
+    key = "filled: forward KL; hollow: reverse KL; the line: whole sequences, at every τ"
     made.text(0.02, 0.897, key, fontsize=8, color=QUIET)
     axes = made.add_axes((0.08, 0.11, 0.9, 0.72))
     recall = [*ladder.recall, *(one.recall for one in outcomes), ladder.direct_recall]
@@ -492,15 +492,17 @@ def objectives(outcomes: Sequence[Outcome], ladder: TextLadder) -> Picture:
     _draw_plane(axes, ladder, (_near(recall, ladder.recall_bound), _near(precision, ladder.precision_bound)))
     names = _Names(axes)
     _draw_path(names, ladder)
-    for one in outcomes:
-        _, marker, size, hollow = _LOOKS[one.name]
+    places = _in_one_place(axes, outcomes)
+    for one in (shared[0] for shared in places):
+        marker, size, hollow = _LOOKS[one.name]
         look: dict[str, Any] = {"marker": marker}
         if hollow:
             look |= {"markerfacecolor": "white", "markeredgecolor": STYLE["distilled"].colour, "markeredgewidth": 1.8}
         names.dot(one.recall, one.precision, "distilled", size, **look)
     _draw_students(names, ladder, [], 0)
-    for text, at in _in_one_place(axes, outcomes):
-        names.add(text, at, STYLE["distilled"].colour, 9, toward=20, away=12)
+    for shared in places:
+        text = "\n= ".join(one.name for one in shared)
+        names.add(text, (shared[0].recall, shared[0].precision), STYLE["distilled"].colour, 9, toward=20, away=12)
     _name_some(names, ladder)
     return made
 
@@ -511,15 +513,15 @@ def _near(values: Sequence[float], bound: float) -> Limits:
     return _with_margin([low, bound] if bound - high <= 0.5 * max(high - low, 0.5) else [low, high])
 
 
-def _in_one_place(axes: Axes, outcomes: Sequence[Outcome]) -> list[tuple[str, Point]]:
-    """Names and where they belong; those of outcomes in one place as lines of one name."""
-    places: list[tuple[list[str], Point]] = []
+def _in_one_place(axes: Axes, outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
+    """Outcomes, those that stand in one place together."""
+    places: list[list[Outcome]] = []
     for one in outcomes:
-        name, at = f"{_LOOKS[one.name][0]}  {one.name}", (one.recall, one.precision)
-        for shared, other in places:
-            if np.hypot(*np.subtract(*axes.transData.transform([at, other]))) < _SAME:
-                shared.append(name)
+        for shared in places:
+            both = [(other.recall, other.precision) for other in (one, shared[0])]
+            if np.hypot(*np.subtract(*axes.transData.transform(both))) < _SAME:
+                shared.append(one)
                 break
         else:
-            places.append(([name], at))
-    return [("\n".join(shared), at) for shared, at in places]
+            places.append([one])
+    return places

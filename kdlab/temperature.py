@@ -50,7 +50,7 @@ class TextLadder:
     """A slider's P positions of tau and what there is to show at each of them. All log-probabilities in nats per name.
 
     ``choices`` (P,) is the effective number of letters that the tempered teacher chooses among: exp of its entropy per
-    step. ``covered`` (P,) is the share of real names, weighted by how common they are, that the student gives at
+    step. ``covered`` (P,) is the share of the real names, rare ones and common ones alike, that the student gives at
     least a tenth of their true probability. ``recall_bound`` is -H(p*), ``precision_bound`` the log-probability of
     p*'s most likely name: bounds, not corners to reach. ``next_true`` (A + 1,), ``next_taught`` and ``next_learned``
     (P, A + 1) are the probabilities of each letter, and of the end, after PREFIX: under p*, teacher and student.
@@ -202,9 +202,9 @@ def _choices(chain: NGramChain) -> float:
 
 
 def _covered(p_star: NGramChain, student: NGramChain) -> float:
-    """The share of the real names' weight where p''(x) >= 0.1 p*(x)."""
+    """The share of the real names where p''(x) >= 0.1 p*(x)."""
     enough = _scores(student) >= math.log(COVERED_DENSITY) + _true_scores(p_star)
-    return float(_names()[1] @ enough)
+    return float(enough.mean())
 
 
 @lru_cache(maxsize=4)

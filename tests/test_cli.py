@@ -13,7 +13,7 @@ def test_all_is_well_where_the_tests_run(capsys):
     assert cli.main(["doctor"]) == 0
     answer = capsys.readouterr().out
     assert "missing" not in answer
-    assert answer.rstrip().endswith("Everything that notebooks 00 to 03 need is here.")
+    assert answer.rstrip().endswith("Everything that notebooks 00 to 04 need is here.")
     assert all(re.match("ok |optional | +-> |Everything", line) for line in answer.splitlines())
 
 
@@ -54,7 +54,7 @@ def test_what_is_missing_is_named_with_what_to_do(monkeypatch, capsys, name, val
     missing = answer[answer.index("\nmissing") if "\nmissing" in answer else 0 :]
     assert says in missing
     assert "-> " in missing
-    assert "Missing for notebooks 00 to 03: 1." in missing
+    assert "Missing for notebooks 00 to 04: 1." in missing
 
 
 def test_a_ladder_that_is_missing(monkeypatch):

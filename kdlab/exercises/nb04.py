@@ -152,7 +152,9 @@ so it is the tempered teacher itself. Go from τ = 1 to τ = 0.3. What happens t
     right=(
         "Precision goes from −15.09 to −7.27, recall from −11.91 to −18.31. A student with room loses nothing of its "
         "teacher, but its teacher has become selective. So the trade has two sources: what a selective teacher leaves "
-        "out, and what a small student cannot keep apart. Here only the first is at work."
+        "out, and what a small student cannot keep apart. Here only the first is at work. (On the ring of notebook 02 "
+        "it gave nothing: there the heaviest component is no better than the others. Here likelier letters are also "
+        "better ones.)"
     ),
     wrong=(
         Wrong(
