@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from kdlab.chains import NGramChain
 from kdlab.metrics import signed
 from kdlab.objectives import NAMES, Outcome
 from kdlab.plots import INK, QUIET, STYLE, Limits, Picture
-from kdlab.strings import first_names
+from kdlab.strings import real_names
 from kdlab.temperature import TextLadder
 
 __all__ = ["figure", "filmstrip", "letters", "objectives", "plane_limits"]
@@ -243,7 +242,7 @@ _SAME_NUMBERS = "with the same random numbers at every τ"
 
 
 def _underlined(names: Sequence[str]) -> str:
-    real = sum(name in _real_names() for name in names)
+    real = sum(name in real_names() for name in names)
     return f"bold and underlined: real names, {real or 'none'} of these {len(names)}"
 
 
@@ -259,11 +258,6 @@ def _title(ladder: TextLadder) -> str:
     return "First names: p* of order {}, teacher of order {}, student of order {}".format(*ladder.orders)
 
 
-@lru_cache(maxsize=1)
-def _real_names() -> frozenset[str]:
-    return frozenset(first_names()[0])
-
-
 def _draw_names(axes: Axes, names: Sequence[str], *, columns: int, size: float) -> None:
     """The invented names in columns, top to bottom; real ones bold, underlined and in the student's colour."""
     axes.set(xlim=(0, columns), ylim=(0, 1))
@@ -276,7 +270,7 @@ def _draw_names(axes: Axes, names: Sequence[str], *, columns: int, size: float) 
         high, low = 0.88, 0.1
     for i, name in enumerate(names):
         at = i // rows, high - (high - low) * (i % rows + 0.5) / rows
-        real = name in _real_names()
+        real = name in real_names()
         shown = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
         style: dict[str, Any] = {"fontweight": "bold", "color": STYLE["distilled"].colour} if real else {"color": INK}
         text = axes.text(*at, shown, fontsize=size, va="baseline", **style)

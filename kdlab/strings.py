@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib.resources import files
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from kdlab.contexts import context_rows
 
-__all__ = ["LETTERS", "check_alphabet", "decoded", "encoded", "first_names"]
+__all__ = ["LETTERS", "check_alphabet", "decoded", "encoded", "first_names", "real_names"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -27,6 +28,12 @@ def first_names() -> tuple[list[str], FloatArray]:
     names, people = zip(*(line.split(",") for line in lines), strict=True)
     counts = np.array(people, dtype=float)
     return list(names), counts / counts.sum()
+
+
+@lru_cache(maxsize=1)
+def real_names() -> frozenset[str]:
+    """Return the names of `first_names`, to ask whether an invented one is among them."""
+    return frozenset(first_names()[0])
 
 
 def encoded(strings: Sequence[str], alphabet: str, depth: int) -> tuple[IntArray, IntArray, IntArray]:

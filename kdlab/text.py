@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
@@ -18,7 +17,7 @@ from matplotlib.figure import Figure
 from kdlab import plots, plots_text, temperature
 from kdlab.frontend import STYLE_SHEET, front_end
 from kdlab.making import MakingView, require_finite
-from kdlab.strings import LETTERS, first_names
+from kdlab.strings import LETTERS, real_names
 from kdlab.temperature import Moment, TextLadder
 
 __all__ = ["TextView", "payload", "show_text"]
@@ -125,7 +124,7 @@ def payload(ladder: TextLadder) -> dict[str, Any]:
         "direct": {"precision": round(ladder.direct_precision, 4), "recall": round(ladder.direct_recall, 4)},
         "switched": [0] * len(ladder.taus),
         "names": [list(names) for names in ladder.names],
-        "real": [[int(name in _real_names()) for name in names] for names in ladder.names],
+        "real": [[int(name in real_names()) for name in names] for names in ladder.names],
         "covered": _plain(ladder.covered),
         "prefix": temperature.PREFIX,
         "letters": [*LETTERS, "end"],
@@ -140,11 +139,6 @@ def payload(ladder: TextLadder) -> dict[str, Any]:
         sent[name] = getattr(ladder, name).tolist()
     require_finite(sent, str(sent["key"]))
     return sent
-
-
-@lru_cache(maxsize=1)
-def _real_names() -> frozenset[str]:
-    return frozenset(first_names()[0])
 
 
 def _plain(values: Any, decimals: int = 5) -> Any:
