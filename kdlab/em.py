@@ -236,6 +236,9 @@ def em_step(cloud: Cloud, family: Family, students: Students) -> tuple[Students,
     """Return the students after one EM step, and their log-likelihoods (S,) *before* it (standard coordinates)."""
     s, k = students.log_weights.shape
     some = max(1, _BLOCK // (k * cloud.weights.shape[-1]))
+    if s <= some:
+        moments, reached = _moments(cloud, students)
+        return _maximised(moments, students, cloud, family), reached
     blocks = [slice(first, first + some) for first in range(0, s, some)]
     parts = [_moments(cloud[block], students[block]) for block in blocks]
     moments, reached = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -383,9 +386,7 @@ class _Mixer:
 
     def _heavy(self, packed: FloatArray) -> NDArray[np.bool_]:
         """(S, M): which coordinates belong to a component that the likelihood can feel; only those leap."""
-        s, m = packed.shape
-        heavy = packed[:, None, : self._k] > _LIGHT
-        return np.broadcast_to(heavy, (s, m // self._k, self._k)).reshape(s, m)
+        return np.tile(packed[:, : self._k] > _LIGHT, packed.shape[1] // self._k)
 
     def _remember(self, step: FloatArray, residual: FloatArray, fresh: NDArray[np.bool_]) -> None:
         self._steps[:, self._slot], self._residuals[:, self._slot] = step, residual
@@ -396,11 +397,11 @@ class _Mixer:
     def _mixed(self, stepped: FloatArray, residual: FloatArray) -> FloatArray:
         """g(x) minus the combination of past steps whose residuals explain this residual best."""
         gram = self._residuals @ self._residuals.transpose(0, 2, 1)
-        total = np.einsum("sii->s", gram)[:, None, None]
-        gram += np.eye(_MEMORY) * (1e-10 * total + 1e-300)
+        diagonal = np.einsum("sii->si", gram)  # a view
+        diagonal += 1e-10 * diagonal.sum(axis=1, keepdims=True) + 1e-300
         mix = np.linalg.solve(gram, self._residuals @ residual[..., None])
         leap = (mix.transpose(0, 2, 1) @ self._steps)[:, 0]
-        return stepped - np.clip(leap, -_FARTHEST, _FARTHEST)
+        return stepped - np.minimum(np.maximum(leap, -_FARTHEST), _FARTHEST)
 
     def kept(self, going: NDArray[np.bool_]) -> _Mixer:
         """The same iterations without those that have ended."""

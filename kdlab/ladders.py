@@ -285,10 +285,14 @@ class _Search:
             progress((some[-1] + 1) / self.n_positions)
         return stacked(ends)
 
-    def switches(self, students: Students) -> NDArray[np.bool_]:
-        """(P,): at i, continuing i - 1 does not lead to i's student, or continuing i does not lead back."""
-        unsteady = 1 + np.flatnonzero(~_steady(students[:-1], students[1:], faint=False))
-        switched = np.zeros(self.n_positions, dtype=bool)
+    def switches(self, students: Students, switched: NDArray[np.bool_], new: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(P,): at i, continuing i - 1 does not lead to i's student, or continuing i does not lead back.
+
+        Only steps to or from a student that is ``new`` are looked at; of the others ``switched`` tells already.
+        """
+        fresh = new[1:] | new[:-1]
+        unsteady = 1 + np.flatnonzero(fresh & ~_steady(students[:-1], students[1:], faint=False))
+        switched = switched & ~np.append(False, fresh)
         if not unsteady.size:
             return switched
         before = unsteady - 1
@@ -303,18 +307,19 @@ class _Search:
 
     def at_switches(self, students: Students) -> tuple[Students, NDArray[np.bool_]]:
         """Let the students on both sides of each switch compete around it; return who won, and the switches."""
-        switched = self.switches(students)
+        everywhere = np.ones(len(students), dtype=bool)
+        switched = self.switches(students, ~everywhere, everywhere)
         best = [students[[i]] for i in range(len(students))]
         reached = log_likelihood(self.clouds, students).tolist()
-        changed = False
+        changed = ~everywhere
         for step in (1, -1):
             here = np.flatnonzero(switched) - (step < 0)
             for _ in range(_STRETCH):
                 won = self._try_neighbours([i for i in here.tolist() if 0 <= i < len(best)], step, best, reached)
-                changed |= bool(won)
+                changed[won] = True
                 here = np.array(won, dtype=int) + step
         winners = _in_line(best)
-        return winners, self.switches(winners) if changed else switched
+        return winners, self.switches(winners, switched, changed)
 
 
 def _in_line(best: list[Students]) -> Students:

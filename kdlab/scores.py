@@ -104,7 +104,8 @@ class _TruthGrid:
         joint = rows[:, self.near] + truth.log_weights[:, None]
         self.log_density = log_sum_exp(joint, axis=0)
         self.mass = np.exp(self.log_density) * spacing**truth.dim
-        self.members = np.exp(joint) * spacing**truth.dim
+        members = np.exp(joint) * spacing**truth.dim
+        self.shares = members / members.sum(axis=1, keepdims=True)
         self.cloud = cloud_of(nodes[self.near], self.mass, cross=True)
         self.counts = counts
         self._latest: tuple[GaussianMixture | None, FloatArray] = (None, self.mass)
@@ -123,7 +124,7 @@ class _TruthGrid:
 
     def coverage(self, student: GaussianMixture) -> FloatArray:
         covered = self._scores(student) >= math.log(COVERED_DENSITY) + self.log_density
-        return np.asarray(self.members @ covered / self.members.sum(axis=1))
+        return np.asarray(self.shares @ covered)
 
 
 def divergences(tempered: list[GaussianMixture], students: list[GaussianMixture]) -> FloatArray:

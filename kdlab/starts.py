@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +35,7 @@ def grouped_starts(
     if n_components >= len(weights):
         yield _split_up(target, n_components)
         return
-    labels = np.array(list(_groupings(len(weights), n_components)))
-    member = labels[:, None, :] == np.arange(n_components)[:, None]
+    member = _groupings(len(weights), n_components)
     mass = member @ weights
     centre = (member * weights) @ means / mass[..., None]
     second = np.einsum("sgk,kij->sgij", member * weights, covariances + means[:, :, None] * means[:, None, :])
@@ -45,10 +45,12 @@ def grouped_starts(
         yield GaussianMixture.from_log_weights(np.log(mass[best]), centre[best], spread[best])
 
 
-def _groupings(n_items: int, n_groups: int) -> Iterator[list[int]]:
-    """Yield every way to put items into exactly ``n_groups`` unlabelled groups, as restricted growth strings."""
+@cache
+def _groupings(n_items: int, n_groups: int) -> NDArray[np.bool_]:
+    """(W, G, K): every one of W ways to put K items into exactly G unlabelled groups, as who is in which."""
 
     def extend(labels: list[int], used: int) -> Iterator[list[int]]:
+        """Restricted growth strings: a new label is the least that has not been used."""
         left = n_items - len(labels)
         if left < n_groups - used:
             return
@@ -58,7 +60,10 @@ def _groupings(n_items: int, n_groups: int) -> Iterator[list[int]]:
         for label in range(min(used + 1, n_groups)):
             yield from extend([*labels, label], max(used, label + 1))
 
-    return extend([], 0)
+    labels = np.array(list(extend([], 0)))
+    member: NDArray[np.bool_] = labels[:, None, :] == np.arange(n_groups)[:, None]
+    member.setflags(write=False)  # it is shared from now on
+    return member
 
 
 def _merged_down(target: GaussianMixture) -> tuple[FloatArray, FloatArray, FloatArray]:
