@@ -1,0 +1,52 @@
+"""Which process this is, of how many: torchrun's environment, and one process where there is none."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+import torch.distributed as dist
+
+__all__ = ["device", "first", "join", "mine", "rank", "wait", "world"]
+
+
+def join() -> None:
+    """Take part in the group that torchrun announces in the environment; nothing to do for one process alone."""
+    if world() > 1 and not dist.is_initialized():
+        if torch.cuda.is_available():
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+
+
+def rank() -> int:
+    """This process's number, from 0."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def world() -> int:
+    """How many processes work together."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def first() -> bool:
+    """Whether this is the process that speaks for all."""
+    return rank() == 0
+
+
+def mine(index: int) -> bool:
+    """Whether this process makes item ``index``; every item belongs to one process."""
+    return index % world() == rank()
+
+
+def wait() -> None:
+    """Go on when all processes are here."""
+    if world() > 1:
+        join()
+        dist.barrier()
+
+
+def device() -> torch.device:
+    """The GPU of this process, or the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device("cpu")

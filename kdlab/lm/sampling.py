@@ -1,0 +1,134 @@
+"""Sampling from a model: all sequences continue one prompt, at temperature tau, with no top-k and no top-p.
+
+Each token is where a uniform number falls in the cumulated probabilities. So the same numbers give the same text, and
+a text that changes little when tau does. The prompt is read once for all; a sequence that has ended leaves the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from transformers import DynamicCache, LlamaForCausalLM, StaticCache
+
+from kdlab.lm.tokens import Sequences, joined
+
+__all__ = ["chosen", "next_token_logits", "sample"]
+
+_BATCH = {"cpu": 128, "cuda": 1024}
+_WORTH_IT = 0.75  # a batch is made smaller when no more of it than this is still going on
+
+
+@torch.inference_mode()
+def sample(
+    model: LlamaForCausalLM,
+    prompt: Sequence[int],
+    n: int,
+    *,
+    length: int,
+    eos: int,
+    rng: torch.Generator,
+    tau: float = 1.0,
+    batch: int | None = None,
+) -> Sequences:
+    """Draw ``n`` continuations of ``prompt``, each until EOS or ``length`` tokens, the prompt's included.
+
+    ``tau`` divides the logits of every step: below 1 the model is more selective. ``rng`` is a generator on the CPU;
+    its numbers are drawn at once, so that neither device nor batch decides which sequence gets which.
+
+    Raises ValueError for an empty prompt, tokens outside the vocabulary, a ``length`` that leaves nothing to sample,
+    and a ``tau`` that is not a positive number.
+    """
+    _check(model, prompt, n, length, eos, tau)
+    uniform = torch.rand(n, length - len(prompt), generator=rng, dtype=torch.float64)
+    some = batch or _BATCH[model.device.type]
+    parts = [
+        _continued(model, list(prompt), uniform[first : first + some].to(model.device), eos, tau)
+        for first in range(0, n, some)
+    ]
+    return joined(parts)
+
+
+def _check(model: LlamaForCausalLM, prompt: Sequence[int], n: int, length: int, eos: int, tau: float) -> None:
+    vocabulary = model.config.vocab_size
+    if not len(prompt):
+        raise ValueError("prompt is empty: the first token needs something to follow; give at least one id")
+    outside = [token for token in (*prompt, eos) if not 0 <= token < vocabulary]
+    if outside:
+        raise ValueError(f"token {outside[0]} is outside the model's vocabulary of {vocabulary}")
+    if length <= len(prompt):
+        raise ValueError(f"length is {length}, the prompt {len(prompt)} tokens: choose a length above the prompt's")
+    if n < 1:
+        raise ValueError(f"n is {n}: ask for one sequence or more")
+    if not 0 < tau < float("inf"):
+        raise ValueError(f"tau is {tau}: a temperature is a positive number; 1 leaves the model as it is")
+
+
+def chosen(logits: torch.Tensor, tau: float, uniform: torch.Tensor) -> torch.Tensor:
+    """Return the token of each row (B, V) in whose share of the tempered probabilities ``uniform`` (B,) falls."""
+    cumulated = torch.softmax(logits.float() / tau, dim=-1).double().cumsum(dim=-1)
+    token = torch.searchsorted(cumulated, (uniform * cumulated[:, -1])[:, None], right=True)[:, 0]
+    return token.clamp_(max=logits.shape[-1] - 1)
+
+
+@torch.inference_mode()
+def next_token_logits(model: LlamaForCausalLM, ids: Sequence[int]) -> np.ndarray:
+    """(V,) float32: the logits of the token that follows ``ids``."""
+    logits = model(torch.tensor([list(ids)], device=model.device), logits_to_keep=1).logits[0, -1]
+    return np.asarray(logits.float().cpu().numpy())
+
+
+def _continued(model: LlamaForCausalLM, prompt: list[int], uniform: torch.Tensor, eos: int, tau: float) -> Sequences:
+    """One batch: (B, T) uniform numbers to B sequences."""
+    n, steps = uniform.shape
+    ids = torch.full((n, len(prompt) + steps), eos, device=model.device)
+    ids[:, : len(prompt)] = torch.tensor(prompt, device=model.device)
+    lengths = torch.full((n,), len(prompt) + steps, device=model.device)
+    decoder = _Decoder(model, prompt, n, len(prompt) + steps)
+    going = torch.arange(n, device=model.device)  # sequences that the decoder still holds, in its order
+    ended = torch.zeros(n, dtype=torch.bool, device=model.device)
+    for step in range(steps):
+        place = len(prompt) + step
+        token = torch.where(ended[going], eos, chosen(decoder.logits, tau, uniform[going, step]))
+        ids[going, place] = token
+        now = (token == eos) & ~ended[going]
+        lengths[going[now]] = place + 1
+        ended[going] |= now
+        if place + 1 == ids.shape[1] or bool(ended.all()):
+            break
+        alive = ~ended[going]
+        if decoder.shrinks and int(alive.sum()) <= _WORTH_IT * len(going):
+            going, token = going[alive], token[alive]
+            decoder.keep(alive)
+        decoder.advance(token)
+    return Sequences(
+        ids.cpu().numpy().astype(np.uint16), lengths.cpu().numpy().astype(np.uint16), prompt=len(prompt), eos=eos
+    )
+
+
+class _Decoder:
+    """A model that goes on token by token: keys and values lie in memory of a fixed size, written in place."""
+
+    def __init__(self, model: LlamaForCausalLM, prompt: list[int], n: int, length: int) -> None:
+        self._model, self._length = model, length
+        self.shrinks = model.device.type == "cpu"  # on a GPU every new batch size would be compiled anew
+        once = DynamicCache(config=model.config)
+        read = model(torch.tensor([prompt], device=model.device), past_key_values=once, logits_to_keep=1)
+        self.logits = read.logits[:, -1].expand(n, -1)
+        self._fill([(layer.keys.expand(n, -1, -1, -1), layer.values.expand(n, -1, -1, -1)) for layer in once.layers])
+
+    def _fill(self, read: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
+        """Lay out room for the whole length, and put what has been read (each layer's keys and values) at its start."""
+        self._cache = StaticCache(config=self._model.config, max_cache_len=self._length)
+        for i, (keys, values) in enumerate(read):
+            self._cache.update(keys, values, i)
+
+    def keep(self, which: torch.Tensor) -> None:
+        """Let the other sequences go."""
+        n = int(self._cache.get_seq_length())
+        self._fill([(layer.keys[which, :, :n], layer.values[which, :, :n]) for layer in self._cache.layers])
+
+    def advance(self, token: torch.Tensor) -> None:
+        """Read ``token`` (B,); ``logits`` (B, V) are then those of the next."""
+        self.logits = self._model(token[:, None], past_key_values=self._cache).logits[:, -1]

@@ -1,0 +1,197 @@
+"""Corpora on disk: token ids in shards, each a pure function of (what was asked for, its index).
+
+That one rule gives resuming, several processes and several machines: whoever finds a shard missing or damaged makes
+it again, and gets the same bytes. Tokens stay tokens: what was sampled is trained on and scored as those ids.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from kdlab.files import checksum, written_whole
+from kdlab.lm import ranks
+
+__all__ = ["Corpus", "MixedRuns", "Sequences", "generator", "joined"]
+
+IdArray = NDArray[np.uint16]
+Said = Callable[[int, int], None]
+
+
+def generator(seed: int, *names: str | int | float, device: str | torch.device = "cpu") -> torch.Generator:
+    """Return a source of randomness of its own for each purpose: a function of ``seed`` and ``names`` only."""
+    digest = hashlib.sha256(json.dumps([seed, *names]).encode()).digest()
+    return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """N token sequences that continue one prompt.
+
+    ``ids`` (N, L) of uint16, padded with ``eos``; ``lengths`` (N,) counts the prompt and, where the sequence ended by
+    itself, its EOS; the first ``prompt`` tokens are given, never trained and never scored.
+    """
+
+    ids: IdArray
+    lengths: NDArray[np.uint16]
+    prompt: int
+    eos: int
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, which: Any) -> Sequences:
+        return Sequences(self.ids[which], self.lengths[which], self.prompt, self.eos)
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """(N,): tokens after the prompt, EOS included."""
+        return self.lengths.astype(np.int64) - self.prompt
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens after the prompt, of all sequences."""
+        return int(self.counts.sum())
+
+    def tensors(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        """Ids (N, longest) and lengths (N,) of int64 on ``device``, without columns that are padding only."""
+        ids = torch.from_numpy(self.ids[:, : int(self.lengths.max())].astype(np.int64))
+        return ids.to(device), torch.from_numpy(self.lengths.astype(np.int64)).to(device)
+
+    def texts(self, decode: Callable[[list[int]], str]) -> list[str]:
+        """Each sequence, prompt included, as ``decode`` reads it."""
+        return [decode(row[:length].tolist()) for row, length in zip(self.ids, self.lengths, strict=True)]
+
+
+def joined(parts: list[Sequences]) -> Sequences:
+    """Put sequences of one prompt one after the other; shorter rows are padded with EOS."""
+    width = max(part.ids.shape[1] for part in parts)
+    ids = np.concatenate(
+        [np.pad(part.ids, ((0, 0), (0, width - part.ids.shape[1])), constant_values=part.eos) for part in parts]
+    )
+    return Sequences(ids, np.concatenate([part.lengths for part in parts]), parts[0].prompt, parts[0].eos)
+
+
+class MixedRuns(ValueError):
+    """A folder holds what was made from other settings."""
+
+
+class Corpus:
+    """A folder of shards: ``spec.json`` says what they are a function of, ``manifest.jsonl`` their checksums.
+
+    ``spec`` is any JSON-able mapping with at least ``prompt`` (the ids that all sequences continue) and ``eos``. The
+    manifest only grows, one line per finished shard, so that several processes may write it; the last line about a
+    shard counts. Raises `MixedRuns` where the folder was made from another ``spec``, naming the fields.
+    """
+
+    def __init__(self, folder: Path, spec: Mapping[str, Any]) -> None:
+        self.folder, self.spec = Path(folder), json.loads(json.dumps(spec))
+        told = self.folder / "spec.json"
+        if told.is_file():
+            before = json.loads(told.read_text(encoding="utf-8"))
+            other = sorted(name for name in before.keys() | self.spec.keys() if before.get(name) != self.spec.get(name))
+            if other:
+                raise MixedRuns(
+                    f"{self.folder} was made from other settings: "
+                    + "; ".join(f"{name} was {before.get(name)!r}, now {self.spec.get(name)!r}" for name in other)
+                    + ". Choose another folder, or delete this one."
+                )
+        else:
+            with written_whole(told) as temporary:
+                temporary.write_text(json.dumps(self.spec, indent=2) + "\n", encoding="utf-8")
+
+    def path(self, shard: int) -> Path:
+        """Where a shard lies."""
+        return self.folder / f"shard-{shard:05d}.npz"
+
+    def fault(self, shard: int, told: Mapping[int, Mapping[str, Any]] | None = None) -> str:
+        """What is wrong with a shard; empty if nothing is."""
+        entry, path = (self.manifest() if told is None else told).get(shard), self.path(shard)
+        if not path.is_file():
+            return "missing"
+        if entry is None:
+            return "not in the manifest"
+        return "" if checksum(path) == entry["sha256"] else "its checksum is not the manifest's"
+
+    def damaged(self, n_shards: int) -> list[str]:
+        """Names of the first ``n_shards`` shards that are not as they were written, each with what is wrong."""
+        told = self.manifest()
+        faults = [(self.path(i).name, self.fault(i, told)) for i in range(n_shards)]
+        return [f"{name}: {fault}" for name, fault in faults if fault]
+
+    def ensure(self, n_shards: int, make: Callable[[int], Sequences], said: Said = lambda done, of: None) -> list[str]:
+        """Make the shards that are missing or damaged, each process its own share; return what was damaged.
+
+        ``said(done, of)`` hears of every shard that is whole. All processes leave together.
+        """
+        faults, told = [], self.manifest()
+        for i in range(n_shards):
+            fault = self.fault(i, told)
+            if fault and fault != "missing":
+                faults.append(f"{self.path(i).name}: {fault}")
+            if fault and ranks.mine(i):
+                self.write(i, make(i))
+            said(i + 1, n_shards)
+        ranks.wait()
+        return faults
+
+    def write(self, shard: int, sequences: Sequences) -> None:
+        """Write one shard, whole or not at all, then its line in the manifest."""
+        with written_whole(self.path(shard)) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, ids=sequences.ids, lengths=sequences.lengths)
+        entry = {
+            "shard": shard,
+            "sha256": checksum(self.path(shard)),
+            "sequences": len(sequences),
+            "tokens": sequences.n_tokens,
+        }
+        # One write at the end of the file is one line, whoever else writes.
+        handle = os.open(self.folder / "manifest.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(handle, (json.dumps(entry) + "\n").encode())
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def manifest(self) -> dict[int, dict[str, Any]]:
+        """Return what is known of each shard; a line that a crash cut short is passed over."""
+        path = self.folder / "manifest.jsonl"
+        entries: dict[int, dict[str, Any]] = {}
+        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+            try:
+                entry = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            entries[entry["shard"]] = entry
+        return entries
+
+    def read(self, n: int) -> Sequences:
+        """Return the first ``n`` sequences. Raises ValueError where a shard is damaged or there are too few."""
+        prompt, eos = len(self.spec["prompt"]), int(self.spec["eos"])
+        parts: list[Sequences] = []
+        shard, told = 0, self.manifest()
+        while sum(map(len, parts)) < n:
+            fault = self.fault(shard, told)
+            if fault:
+                raise ValueError(f"{self.path(shard)}: {fault}; give the command of this run again to have it re-made")
+            parts.append(_read(self.path(shard), prompt, eos))
+            shard += 1
+        return joined(parts)[:n]
+
+
+def _read(path: Path, prompt: int, eos: int) -> Sequences:
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            return Sequences(data["ids"], data["lengths"], prompt, eos)
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise ValueError(f"{path} is no shard of token ids ({error}); delete it and run again") from error

@@ -1,0 +1,247 @@
+"""Training from scratch on token ids: AdamW, a warm-up / stable / decay schedule, and a resume that changes nothing.
+
+The order of the data is a function of (seed, epoch), never of what happened before; a checkpoint holds the weights,
+AdamW's two moments and the step. So a run that was killed and continued ends in the same weights, bit for bit on a
+CPU. Several processes (torchrun) share each batch and add up their gradients.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.torch import save_file
+from transformers import LlamaForCausalLM
+
+from kdlab.files import written_whole
+from kdlab.lm import ranks
+from kdlab.lm.scoring import score, token_losses
+from kdlab.lm.tokens import Sequences
+
+__all__ = ["Training", "TrainingSettings", "learning_rate", "load_weights", "order", "train"]
+
+_LOGITS = {"cpu": 2**24, "cuda": 2**31}  # logits of one piece of a batch
+_EVERY = 200  # steps between checkpoints
+_POINTS = 100  # of the recorded loss curve
+
+Progress = Callable[[int, int, float, float], None]
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How to train: the paper's recipe (section 4 and its released scripts) unless a field says otherwise."""
+
+    epochs: int = 1
+    batch: int = 256
+    rate: float = 5e-4
+    warmup: float = 0.01
+    decay: float = 0.2
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = 0.01
+    clip: float = 1.0
+
+
+@dataclass
+class Training:
+    """What came of it: ``steps`` and ``losses`` (nats per token) along the way, ``validation`` after each epoch."""
+
+    steps: list[int] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    validation: list[float] = field(default_factory=list)
+    tokens: int = 0
+    seconds: float = 0.0
+
+
+def learning_rate(step: int, n_steps: int, settings: TrainingSettings) -> float:
+    """Rate of step ``step`` (from 0): linear up over the first 1 %, level, linear down over the last 20 %."""
+    up, down = max(1, round(settings.warmup * n_steps)), max(1, round(settings.decay * n_steps))
+    return settings.rate * min(1.0, (step + 1) / up, (n_steps - step) / down)
+
+
+def order(n: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """(n,): which sequence comes when, in that epoch; a function of its arguments only."""
+    return np.random.default_rng([seed, epoch]).permutation(n)
+
+
+def train(
+    model: LlamaForCausalLM,
+    data: Sequences,
+    settings: TrainingSettings,
+    *,
+    folder: Path,
+    seed: int,
+    validation: Sequences | None = None,
+    progress: Progress = lambda step, of, loss, rate: None,
+) -> Training:
+    """Train ``model`` in place and return its curve; continue from ``folder`` where a checkpoint lies there.
+
+    ``progress(step, n_steps, loss, tokens_per_second)`` hears of it a hundred times. ``folder`` receives
+    ``checkpoint.safetensors`` every 200 steps and ``model.safetensors`` at the end. Raises ValueError for data that
+    the model's vocabulary does not hold, or a checkpoint of other settings or data.
+    """
+    run = _Run(model, data, settings, Path(folder), seed, validation)
+    run.resume()
+    model.train()
+    while run.step < run.n_steps:
+        run.advance(progress)
+    model.eval()
+    if ranks.first():
+        _save(dict(_named(model)), {}, run.folder / "model.safetensors")
+        run.checkpoint.unlink(missing_ok=True)
+    ranks.wait()
+    return run.curve
+
+
+class _Run:
+    """One training run, between two steps."""
+
+    def __init__(
+        self,
+        model: LlamaForCausalLM,
+        data: Sequences,
+        settings: TrainingSettings,
+        folder: Path,
+        seed: int,
+        validation: Sequences | None,
+    ) -> None:
+        self.model, self.data, self.settings = model, data, settings
+        self.folder, self.seed, self.validation = folder, seed, validation
+        self.checkpoint = folder / "checkpoint.safetensors"
+        self.per_epoch = math.ceil(len(data) / settings.batch)
+        self.n_steps, self.step = settings.epochs * self.per_epoch, 0
+        self.every = max(1, self.n_steps // _POINTS)
+        self.curve = Training()
+        self._since: list[tuple[float, int]] = []
+        decayed = [weight for weight in model.parameters() if weight.dim() > 1]
+        others = [weight for weight in model.parameters() if weight.dim() <= 1]
+        self.optimizer = torch.optim.AdamW(
+            [{"params": decayed}, {"params": others, "weight_decay": 0.0}],
+            lr=settings.rate,
+            betas=settings.betas,
+            weight_decay=settings.weight_decay,
+        )
+
+    def advance(self, progress: Progress) -> None:
+        """Take one step, note its loss, save where it is time."""
+        started = time.perf_counter()
+        epoch, within = divmod(self.step, self.per_epoch)
+        which = order(len(self.data), self.seed, epoch)[within * self.settings.batch :][: self.settings.batch]
+        loss, n_tokens = self._step(which)
+        self.step += 1
+        self.curve.tokens += n_tokens
+        self._since.append((loss, n_tokens))
+        if self.step % self.every == 0 or self.step == self.n_steps:
+            self._note(progress, time.perf_counter() - started)
+        if self.validation is not None and self.step % self.per_epoch == 0:
+            self.model.eval()
+            self.curve.validation.append(-score(self.model, self.validation).per_token().value)
+            self.model.train()
+        self.curve.seconds += time.perf_counter() - started
+        if self.step % _EVERY == 0 and self.step < self.n_steps:
+            self.save()
+
+    def _note(self, progress: Progress, last: float) -> None:
+        nats, tokens = (sum(values) for values in zip(*self._since, strict=True))
+        self._since = []
+        self.curve.steps.append(self.step)
+        self.curve.losses.append(nats / tokens)
+        progress(self.step, self.n_steps, nats / tokens, self.curve.tokens / max(self.curve.seconds + last, 1e-9))
+
+    def _step(self, which: NDArray[np.int64]) -> tuple[float, int]:
+        """One batch, the sequences ``which`` of all processes together; return its nats and tokens."""
+        device, prompt = self.model.device, self.data.prompt
+        n_tokens = int(self.data.counts[which].sum())
+        own = self.data[which[ranks.rank() :: ranks.world()]]
+        total = torch.zeros((), dtype=torch.float64, device=device)
+        rows = max(1, _LOGITS[device.type] // (self.data.ids.shape[1] * self.model.config.vocab_size))
+        for first in range(0, len(own), rows):
+            ids, lengths = own[first : first + rows].tensors(device)
+            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+                nats = token_losses(self.model, ids, lengths, prompt).sum()
+            (nats / n_tokens).backward()
+            total += nats.detach().double()
+        self._share(total)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.step, self.n_steps, self.settings)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return float(total), n_tokens
+
+    def _share(self, total: torch.Tensor) -> None:
+        """Add up the gradients and the loss of all processes: each has divided by the whole batch's tokens."""
+        if ranks.world() == 1:
+            return
+        for weight in self.model.parameters():
+            if weight.grad is None:  # a process whose share of a small last batch was empty
+                weight.grad = torch.zeros_like(weight)
+            dist.all_reduce(weight.grad)
+        dist.all_reduce(total)
+
+    def told(self) -> dict[str, Any]:
+        """What a checkpoint must agree with."""
+        return {
+            "settings": json.loads(json.dumps(asdict(self.settings))),
+            "seed": self.seed,
+            "sequences": len(self.data),
+            "tokens": self.data.n_tokens,
+        }
+
+    def save(self) -> None:
+        """Write all that the next step depends on."""
+        if ranks.first():
+            tensors = {f"model.{name}": weight for name, weight in _named(self.model)}
+            for name, weight in _named(self.model):
+                state = self.optimizer.state[weight]
+                tensors |= {f"{moment}.{name}": state[moment] for moment in ("exp_avg", "exp_avg_sq")}
+            about = {"step": self.step, "told": self.told(), "curve": asdict(self.curve), "since": self._since}
+            _save(tensors, {"kdlab": json.dumps(about)}, self.checkpoint)
+
+    def resume(self) -> None:
+        """Go back to the last checkpoint, if there is one."""
+        if not self.checkpoint.is_file():
+            return
+        with safe_open(self.checkpoint, framework="pt", device=str(self.model.device)) as file:
+            about = json.loads(file.metadata()["kdlab"])
+            if about["told"] != self.told():
+                raise ValueError(
+                    f"{self.checkpoint} is a checkpoint of another run (it says {about['told']}, "
+                    f"this run is {self.told()}): delete it or choose another folder"
+                )
+            for name, weight in _named(self.model):
+                weight.data.copy_(file.get_tensor(f"model.{name}"))
+                self.optimizer.state[weight] = {
+                    "step": torch.tensor(float(about["step"])),
+                    "exp_avg": file.get_tensor(f"exp_avg.{name}"),
+                    "exp_avg_sq": file.get_tensor(f"exp_avg_sq.{name}"),
+                }
+        self.step, self.curve = about["step"], Training(**about["curve"])
+        self._since = [(nats, tokens) for nats, tokens in about["since"]]
+
+
+def load_weights(model: LlamaForCausalLM, path: Path) -> LlamaForCausalLM:
+    """Put the weights that `train` left at ``path`` into a model of the same size, in place."""
+    with safe_open(path, framework="pt", device=str(model.device)) as file, torch.no_grad():
+        for name, weight in _named(model):
+            weight.copy_(file.get_tensor(name))
+    return model
+
+
+def _named(model: LlamaForCausalLM) -> list[tuple[str, torch.nn.Parameter]]:
+    """The weights by name; the tied embedding once."""
+    return list(model.named_parameters())
+
+
+def _save(tensors: dict[str, torch.Tensor], about: dict[str, str], path: Path) -> None:
+    with written_whole(path) as temporary:
+        save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, temporary, about)

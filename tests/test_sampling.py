@@ -1,0 +1,114 @@
+"""Sampling against the probabilities themselves, and against transformers' own generate."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+from torch_side import EOS, LENGTH, PROMPT, VOCABULARY, draw, small_model, torch
+
+from kdlab.lm.sampling import chosen, next_token_logits, sample
+from kdlab.lm.tokens import generator
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return small_model()
+
+
+@pytest.mark.parametrize("tau", [0.5, 1.0, 1.5])
+def test_frequencies_are_the_models_probabilities(model: Any, tau: float) -> None:
+    # Chi-square of the first token, and of the second after the likeliest first: each p-value below 1e-4 with
+    # probability 1e-4 for a right sampler, so that the test's false-alarm probability is 2e-4.
+    drawn = draw(model, 4000, tau=tau)
+    first = np.exp(torch.log_softmax(torch.tensor(next_token_logits(model, PROMPT)) / tau, -1).numpy())
+    assert p_value(drawn.ids[:, 2], first) > 1e-4
+    likeliest = int(first[1:].argmax()) + 1
+    then = drawn.ids[drawn.ids[:, 2] == likeliest, 3]
+    second = torch.softmax(torch.tensor(next_token_logits(model, [*PROMPT, likeliest])) / tau, -1).numpy()
+    assert p_value(then, second) > 1e-4
+
+
+def p_value(tokens: np.ndarray, probabilities: np.ndarray) -> float:
+    expected = probabilities.astype(float) / probabilities.astype(float).sum() * len(tokens)
+    counts = np.bincount(tokens, minlength=VOCABULARY).astype(float)
+    rare = expected < 5
+    observed = np.append(counts[~rare], counts[rare].sum())
+    wanted = np.append(expected[~rare], expected[rare].sum())
+    kept = wanted > 0
+    return float(stats.chisquare(observed[kept], wanted[kept]).pvalue)
+
+
+def test_whole_sequences_are_as_likely_as_transformers_makes_them(model: Any) -> None:
+    # Two-sample chi-square over the 30 commonest sequences: the same distribution as plain generate.
+    n = 3000
+    ours = Counter(row[:length].tobytes() for row, length in sequences(draw(model, n)))
+    torch.manual_seed(5)
+    plain = model.generate(
+        torch.tensor([PROMPT]).repeat(n, 1), do_sample=True, top_k=0, top_p=1.0, max_length=LENGTH, pad_token_id=EOS
+    )
+    ids = np.pad(plain.numpy(), ((0, 0), (0, LENGTH - plain.shape[1]))).astype(np.uint16)
+    ends = [int(np.argmax(row[2:] == EOS)) + 3 if (row[2:] == EOS).any() else LENGTH for row in ids]
+    theirs = Counter(row[:end].tobytes() for row, end in zip(ids, ends, strict=True))
+    common = [key for key, _ in (ours + theirs).most_common(30)]
+    table = np.array(
+        [[counts[key] for key in common] + [n - sum(counts[key] for key in common)] for counts in (ours, theirs)]
+    )
+    assert stats.chi2_contingency(table[:, table.sum(axis=0) > 0]).pvalue > 1e-4
+
+
+def sequences(drawn: Any) -> list[tuple[np.ndarray, int]]:
+    return list(zip(drawn.ids, drawn.lengths.tolist(), strict=True))
+
+
+def test_sequences_end_at_their_first_eos_and_stay_ended(model: Any) -> None:
+    drawn = draw(model, 500)
+    assert 0.05 < np.mean(drawn.lengths < LENGTH) < 0.99
+    for row, length in sequences(drawn):
+        assert row[:2].tolist() == PROMPT
+        assert not (row[2 : length - 1] == EOS).any() and (row[length:] == EOS).all()
+        assert length == LENGTH or row[length - 1] == EOS
+
+
+def test_the_batch_decides_nothing(model: Any) -> None:
+    # On these sizes no two ways to multiply differ by enough to move a token across a uniform number.
+    one, other = draw(model, 200, batch=200), draw(model, 200, batch=7)
+    assert (one.ids == other.ids).all() and (one.lengths == other.lengths).all()
+
+
+def test_the_same_randomness_gives_the_same_text_and_a_smaller_tau_a_likelier_one(model: Any) -> None:
+    assert (draw(model, 50).ids == draw(model, 50).ids).all()
+    assert (draw(model, 50).ids != draw(model, 50, rng=generator(2, "draw")).ids).any()
+    cold = draw(model, 50, tau=1e-3)
+    greedy = model.generate(torch.tensor([PROMPT]), do_sample=False, max_length=LENGTH, pad_token_id=EOS)[0]
+    assert all(row[: len(greedy)].tolist() == greedy.tolist() for row in cold.ids)
+
+
+def test_each_token_is_chosen_where_the_number_falls() -> None:
+    logits = torch.log(torch.tensor([[0.2, 0.5, 0.3]])).repeat(5, 1)
+    uniform = torch.tensor([0.0, 0.1999, 0.2001, 0.6999, 0.7001], dtype=torch.float64)
+    assert chosen(logits, 1.0, uniform).tolist() == [0, 0, 1, 1, 2]
+    # The fourth number fell into 0.5's share; with tau 0.5 that share is [0.04 / 0.38, 0.29 / 0.38) = [0.105, 0.763).
+    assert chosen(logits, 0.5, uniform).tolist() == [0, 1, 1, 1, 1]
+    impossible = torch.tensor([[0.0, -torch.inf]])
+    assert chosen(impossible, 1.0, torch.tensor([1.0 - 1e-16], dtype=torch.float64)).tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"prompt": []}, "prompt is empty"),
+        ({"prompt": [3, 99]}, "token 99 is outside"),
+        ({"eos": -1}, "token -1 is outside"),
+        ({"length": 2}, "length is 2, the prompt 2 tokens"),
+        ({"n": 0}, "n is 0"),
+        ({"tau": 0.0}, "tau is 0.0"),
+        ({"tau": float("nan")}, "tau is nan"),
+    ],
+)
+def test_bad_input_is_refused_before_any_work(model: Any, wrong: dict, said: str) -> None:
+    settings = {"prompt": PROMPT, "n": 3, "length": LENGTH, "eos": EOS, "rng": generator(0), "tau": 1.0} | wrong
+    prompt, n = settings.pop("prompt"), settings.pop("n")
+    with pytest.raises(ValueError, match=said):
+        sample(model, prompt, n, **settings)

@@ -1,0 +1,181 @@
+"""Training: what it optimises, the order it does it in, and a resume that nobody could tell from a run without one."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from torch_side import EOS, draw, small_model, torch
+
+from kdlab.lm import training
+from kdlab.lm.scoring import score
+from kdlab.lm.sizes import new_model, size_named
+from kdlab.lm.tokens import Sequences, generator
+from kdlab.lm.training import TrainingSettings, learning_rate, load_weights, order, train
+
+SETTINGS = TrainingSettings(epochs=2, batch=16, rate=1e-2)
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return small_model()
+
+
+def fresh() -> Any:
+    return new_model(size_named("tiny"), 16, eos=EOS, rng=generator(9, "fresh"))
+
+
+def weights(model: Any) -> dict[str, torch.Tensor]:
+    return {name: weight.detach().clone() for name, weight in model.named_parameters()}
+
+
+def equal(some: dict[str, torch.Tensor], others: dict[str, torch.Tensor]) -> bool:
+    return some.keys() == others.keys() and all(torch.equal(some[name], others[name]) for name in some)
+
+
+def test_a_student_learns_what_it_is_trained_on(model: Any, tmp_path: Path) -> None:
+    data, validation = draw(model, 600), draw(model, 200, rng=generator(2, "other"))
+    student = fresh()
+    before = -score(student, validation).per_token().value
+    curve = train(student, data, SETTINGS, folder=tmp_path, seed=0, validation=validation)
+    ceiling = -score(model, validation).per_token().value
+    assert len(curve.validation) == 2 and curve.tokens == 2 * data.n_tokens
+    assert curve.steps[-1] == 2 * 38 and curve.losses[-1] < curve.losses[0]
+    assert curve.validation[-1] == pytest.approx(-score(student, validation).per_token().value, abs=1e-6)
+    assert ceiling < curve.validation[-1] < before - 0.5 * (before - ceiling)
+    assert equal(weights(load_weights(fresh(), tmp_path / "model.safetensors")), weights(student))
+    assert not (tmp_path / "checkpoint.safetensors").exists()
+
+
+def test_one_step_is_adamw_on_the_mean_loss_of_the_batch(model: Any, tmp_path: Path) -> None:
+    data, student, other = draw(model, 16), fresh(), fresh()
+    train(student, data, TrainingSettings(epochs=1, batch=16), folder=tmp_path, seed=0)
+    # By hand: sequence by sequence without padding, all tokens after the prompt, EOS too, and nothing else.
+    losses = []
+    for row, length in zip(data.ids, data.lengths.tolist(), strict=True):
+        ids = torch.tensor(row[:length].astype(np.int64))[None]
+        logits = other(ids).logits[0, 1:-1]
+        losses.append(torch.nn.functional.cross_entropy(logits, ids[0, 2:], reduction="sum"))
+    (torch.stack(losses).sum() / data.n_tokens).backward()
+    torch.nn.utils.clip_grad_norm_(other.parameters(), 1.0)
+    for name, weight in other.named_parameters():
+        # AdamW's first step, from its definition: both moments are the gradient's own, up to their bias corrections.
+        decay = 0.01 if weight.dim() > 1 else 0.0
+        step = weight.grad / (weight.grad.abs() + 1e-8)
+        expected = weight.detach() * (1 - 5e-4 * decay) - 5e-4 * step
+        # Where a gradient is near 1e-8 itself, rounding decides how far the step goes.
+        clear = weight.grad.abs() > 1e-5
+        got = dict(student.named_parameters())[name].detach()
+        torch.testing.assert_close(got[clear], expected[clear], atol=2e-6, rtol=0)
+
+
+def test_pieces_of_a_batch_add_up_to_the_batch(model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, whole, pieces = draw(model, 64), fresh(), fresh()
+    train(whole, data, SETTINGS, folder=tmp_path / "whole", seed=0)
+    monkeypatch.setitem(training._LOGITS, "cpu", 16 * 10 * 3)
+    train(pieces, data, SETTINGS, folder=tmp_path / "pieces", seed=0)
+    # AdamW divides by the gradient's size, so rounding of 1e-7 may grow; 8 steps of 5e-3 stay far below 1e-3.
+    for name, weight in weights(pieces).items():
+        torch.testing.assert_close(weight, weights(whole)[name], atol=1e-3, rtol=0)
+
+
+def test_the_schedule_warms_up_stays_and_decays() -> None:
+    settings = TrainingSettings(rate=1.0)
+    rates = [learning_rate(step, 1000, settings) for step in range(1000)]
+    assert rates[0] == pytest.approx(0.1) and rates[9:800] == [1.0] * 791
+    assert rates[800] == 1.0 and rates[900] == pytest.approx(0.5) and rates[999] == pytest.approx(1 / 200)
+    assert all(0 < learning_rate(step, 3, settings) <= 1 for step in range(3))
+
+
+def test_the_order_is_a_function_of_seed_and_epoch() -> None:
+    assert sorted(order(100, 3, 1).tolist()) == list(range(100))
+    assert (order(100, 3, 1) == order(100, 3, 1)).all()
+    assert all((order(100, 3, 1) != order(100, *other)).any() for other in ((3, 2), (4, 1)))
+
+
+class Stop(Exception):
+    pass
+
+
+@pytest.mark.parametrize("at", [1, 5, 8, 13])
+def test_a_run_that_stopped_ends_in_the_same_weights(
+    model: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    at: int,
+) -> None:
+    monkeypatch.setattr(training, "_EVERY", 3)
+    data = draw(model, 128)
+
+    def stop(step: int, of: int, loss: float, rate: float) -> None:
+        if step == at:
+            raise Stop
+
+    straight, broken, resumed = fresh(), fresh(), fresh()
+    curve = train(straight, data, SETTINGS, folder=tmp_path / "straight", seed=1, validation=data[:20])
+    with pytest.raises(Stop):
+        train(broken, data, SETTINGS, folder=tmp_path / "broken", seed=1, validation=data[:20], progress=stop)
+    again = train(resumed, data, SETTINGS, folder=tmp_path / "broken", seed=1, validation=data[:20])
+    assert equal(weights(resumed), weights(straight)) and not equal(weights(broken), weights(straight))
+    assert (again.steps, again.losses, again.validation) == (curve.steps, curve.losses, curve.validation)
+    assert (again.tokens, len(again.steps)) == (curve.tokens, 16)
+
+
+def test_a_checkpoint_of_another_run_is_refused(
+    model: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(training, "_EVERY", 3)
+    data = draw(model, 64)
+
+    def stop(step: int, of: int, loss: float, rate: float) -> None:
+        if step == 4:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train(fresh(), data, SETTINGS, folder=tmp_path, seed=1, progress=stop)
+    with pytest.raises(ValueError, match="checkpoint of another run"):
+        train(fresh(), data, SETTINGS, folder=tmp_path, seed=2)
+    with pytest.raises(ValueError, match="checkpoint of another run"):
+        train(fresh(), data[:60], SETTINGS, folder=tmp_path, seed=1)
+
+
+def run_to_the_end(folder: Path) -> None:
+    """What the drill below runs, and kills: the module as a program."""
+    training._EVERY = 10
+    rng = np.random.default_rng(0)
+    ids = rng.integers(1, 16, (400, 12)).astype(np.uint16)
+    data = Sequences(ids, np.full(400, 12, np.uint16), prompt=2, eos=0)
+    train(fresh(), data, TrainingSettings(epochs=3, batch=8, rate=5e-3), folder=folder, seed=0)
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_it_ends_bit_for_bit_the_same(tmp_path: Path) -> None:
+    def begin(folder: Path) -> subprocess.Popen:
+        return subprocess.Popen([sys.executable, __file__, str(folder)], env=os.environ | {"OMP_NUM_THREADS": "1"})
+
+    assert begin(tmp_path / "straight").wait(timeout=120) == 0
+    rng, kills, folder = np.random.default_rng(3), 0, tmp_path / "killed"
+    while kills < 3:
+        process = begin(folder)
+        while not (folder / "checkpoint.safetensors").exists() and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.3))
+        if process.poll() is not None:
+            break
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kills += 1
+    assert kills > 0
+    assert begin(folder).wait(timeout=120) == 0
+    assert (folder / "model.safetensors").read_bytes() == (tmp_path / "straight" / "model.safetensors").read_bytes()
+
+
+if __name__ == "__main__":
+    run_to_the_end(Path(sys.argv[1]))
