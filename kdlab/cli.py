@@ -1,5 +1,6 @@
 """The command line: ``kdlab doctor`` says what works here, ``kdlab fetch`` gets the weights of a real language model.
 
+``kdlab run`` distils language models without a reader, and ``kdlab results`` shows what came of it, at any moment.
 Thin: it parses, calls and prints. ``doctor`` is also what notebook 00 calls for its environment check.
 """
 
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata, resources
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 __all__ = ["Check", "checks", "doctor", "main"]
 
@@ -81,6 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command.add_argument("what", choices=["smollm2"], help="SmolLM2-135M-Instruct: 93 MB to fetch, 540 MB on disk")
     command.add_argument("--verify", action="store_true", help="read what is there and compare its checksums")
     command.set_defaults(answer=_fetch)
+    _add_run(commands)
     arguments = parser.parse_args(argv)
     answer: Callable[[argparse.Namespace], int] = arguments.answer
     return answer(arguments)
@@ -103,6 +105,54 @@ def _fetch(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("\nkdlab fetch: stopped; the same command goes on from here.", file=sys.stderr)
         return 130
+    return 0
+
+
+def _add_run(commands: Any) -> None:
+    command = commands.add_parser(
+        "run", help="distil language models without a reader: notebooks 05 to 07, resumable; the same command goes on"
+    )
+    command.add_argument("--preset", required=True, help="smoke, cpu, gpu or paper")
+    command.add_argument("--out", required=True, type=Path, help="the run's folder, such as runs/smoke")
+    command.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings", help="any setting"
+    )
+    command.add_argument("--yes", action="store_true", help="start a long run without being asked")
+    command.add_argument("--no-notebooks", action="store_true", help="the same stages in this process alone")
+    command.set_defaults(answer=_run)
+    command = commands.add_parser("results", help="the table and the figure of a run, finished or not")
+    command.add_argument("folder", type=Path, help="the run's folder")
+    command.add_argument("--per", choices=["token", "sequence"], default="token", help="nats per what (default: token)")
+    command.set_defaults(answer=_results)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from kdlab import headless, runs
+
+    plain, yes = arguments.no_notebooks, arguments.yes
+    try:
+        settings = headless.settings_from(arguments.settings)
+        headless.run(arguments.preset, arguments.out, settings, yes=yes, plain=plain)
+    except (ValueError, OSError, ImportError, runs.Busy, headless.Failed) as error:
+        print(f"kdlab run: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nkdlab run: stopped; the same command goes on from what is done.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _results(arguments: argparse.Namespace) -> int:
+    from kdlab import plots_runs, runs
+
+    try:
+        results = runs.read_results(arguments.folder)
+        print(runs.table(results, arguments.per))
+        if results["models"]:
+            print("figure: " + ", ".join(str(path) for path in plots_runs.save(results, arguments.folder)))
+    except (ValueError, OSError) as error:
+        print(f"kdlab results: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -223,7 +273,7 @@ def _torch() -> Check:
 
 def _gpu() -> Check:
     name = "a GPU that PyTorch can use"
-    remedy = "only the presets gpu and paper of `kdlab run` need one"
+    remedy = "nothing needs one; notebooks 05 to 07 can use one"
     if importlib.util.find_spec("torch") is None:
         return Check(name, "optional", "not looked for (no PyTorch)", remedy)
     cuda = importlib.import_module("torch").cuda
