@@ -1,0 +1,334 @@
+"""The stages of a run: p* to corpus to teacher to tempered corpora to students to precision and recall.
+
+Each stage is a function of a `Run`, and of a seed where it belongs to one. What is there and whole is left alone, so
+that the same call goes on after an interruption; what is damaged is named and made again. Under torchrun every process
+calls the same stages in the same order.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import LlamaForCausalLM
+
+from kdlab import progress, runs
+from kdlab.files import checksum, written_whole
+from kdlab.lm import ranks, results
+from kdlab.lm.rungs import size_named
+from kdlab.lm.sampling import sample
+from kdlab.lm.scoring import score
+from kdlab.lm.sizes import new_model
+from kdlab.lm.tokens import Corpus, MixedRuns, Sequences, generator
+from kdlab.lm.training import Training, TrainingSettings, load_weights, train
+from kdlab.lm.work import Run, digest, read_scores, scores_path, told, write_scores
+from kdlab.runs import RunConfig, label
+
+__all__ = ["STAGES", "Run", "corpus", "everything", "finish", "one_seed", "opened"]
+
+PARTS = ("train", "validation", "evaluation")
+_EMBEDDED = 256  # sequences per model in the map of embeddings
+_PATIENCE = 20.0  # seconds: how long the notebook of a command that was killed may take to notice
+
+
+def opened(
+    folder: Path | str,
+    preset: str,
+    settings: Mapping[str, Any] | None = None,
+    show: Callable[[progress.Line], None] = lambda line: None,
+) -> Run:
+    """Open a run, new or old, and hold its folder for this process.
+
+    Raises ValueError for settings that cannot work or are not those of the run that is there, `runs.Busy` where
+    another process has the folder.
+    """
+    config, place = RunConfig.of(preset, settings), Path(folder).absolute()
+    lock = ExitStack()
+    if ranks.first():
+        lock.enter_context(runs.held(place, "work", wait=_PATIENCE))
+        runs.begin(place, config)
+    ranks.wait()
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    run = Run(config, place, progress.Log(place, show, ranks.rank()), lock)
+    run.prompt  # noqa: B018 - whatever is wrong with p* or the prompt is said before any work
+    results.gather(run)
+    return run
+
+
+# Corpora
+
+
+def corpus(run: Run) -> None:
+    """Texts of p* to train on, to watch training with, and to evaluate on."""
+    for part in PARTS:
+        made, stage = run.corpus(part), run.log.stage(f"p* writes: {part}")
+        if run.config.corpus == "recorded":
+            _take_recorded(part, made, stage)
+        _filled(made, stage, lambda: run.truth.model)
+    results.gather(run)
+
+
+def _take_recorded(part: str, made: Corpus, stage: progress.Stage) -> None:
+    """Copy a recorded corpus that was made from the same settings; say so where there is none."""
+    if ranks.first() and made.damaged(_shards(made)):
+        source = next(filter(None, (_same(made, folder) for folder in _recorded(part))), None)
+        if source is None:
+            stage.note("no recorded corpus has these settings: sampled here")
+        else:
+            everything, size = source.read(made.spec["sequences"]), made.spec["shard"]
+            for i in range(_shards(made)):
+                made.write(i, everything[i * size : (i + 1) * size])
+            stage.note(f"copied from {source.folder}")
+    ranks.wait()
+
+
+def _recorded(part: str) -> list[Path]:
+    return sorted(path.parent for path in runs.recorded_folder().glob(f"*/corpus/{part}/spec.json"))
+
+
+def _same(made: Corpus, folder: Path) -> Corpus | None:
+    """The corpus in ``folder`` if it is whole and of the same settings."""
+    try:
+        there = Corpus(folder, made.spec)
+    except MixedRuns:
+        return None
+    return None if there.damaged(_shards(made)) else there
+
+
+def _shards(made: Corpus) -> int:
+    return math.ceil(made.spec["sequences"] / made.spec["shard"])
+
+
+def _filled(made: Corpus, stage: progress.Stage, model: Callable[[], LlamaForCausalLM]) -> None:
+    """Have a corpus on disk, written by ``model()`` where it is not."""
+    spec, fresh = made.spec, {"tokens": 0}
+
+    def make(shard: int) -> Sequences:
+        some = sample(
+            model(),
+            spec["prompt"],
+            min(spec["shard"], spec["sequences"] - shard * spec["shard"]),
+            length=spec["length"],
+            eos=spec["eos"],
+            rng=generator(spec["seed"], spec["model"], spec["purpose"], spec["tau"], shard),
+            tau=spec["tau"],
+        )
+        fresh["tokens"] = some.n_tokens
+        return some
+
+    def said(done: int, of: int) -> None:
+        if fresh["tokens"]:
+            stage.step(done / of, fresh["tokens"])
+        else:
+            stage.skip(done / of)
+        fresh["tokens"] = 0
+
+    ranks.wait()  # nobody writes before everybody has opened it
+    for fault in made.ensure(_shards(made), make, said):
+        stage.note(f"{fault}: made again")
+    stage.done()
+
+
+# Models
+
+
+def teacher(run: Run, seed: int) -> None:
+    """Train the teacher, from scratch, on p*'s texts."""
+    data = run.corpus("train").read(run.config.teacher_sequences)
+    _trained(run, seed, "teacher", run.config.teacher, data, run.config.teacher_epochs)
+    results.gather(run)
+
+
+def tempered(run: Run, seed: int) -> None:
+    """Let the teacher write a corpus at each tau."""
+    load = _once(lambda: _model(run, seed, "teacher"))
+    for tau in run.config.taus:
+        stage = run.log.stage(f"seed {seed}: teacher at tau {tau:g}")
+        _filled(run.tempered(seed, tau), stage, load)
+
+
+def students(run: Run, seed: int) -> None:
+    """Train the direct student on p*'s texts, and one student on each tempered corpus; all begin with equal weights."""
+    n = run.config.student_sequences
+    corpora = {"direct": run.corpus("train")}
+    corpora |= {label(tau): run.tempered(seed, tau) for tau in run.config.taus}
+    for name, data in corpora.items():
+        _trained(run, seed, name, run.config.student, data.read(n), run.config.student_epochs)
+    results.gather(run)
+
+
+def _trained(run: Run, seed: int, name: str, size: str, data: Sequences, epochs: int) -> None:
+    """Train a model from scratch and record its curve; leave alone one that is there, whole, and of these data."""
+    folder, stage, read = run.models(seed)[name], run.log.stage(f"seed {seed}: train {name}"), digest(data)
+    fault = _fault(folder, run.trained(seed, name), read)
+    if fault and fault != "missing":
+        stage.note(f"{folder.name}/model.safetensors: {fault}; trained again")
+    ranks.wait()  # nobody writes before everybody has looked
+    if fault:
+        model = new_model(size_named(size), run.truth.vocabulary, eos=run.truth.eos, rng=_first_weights(seed, size))
+        curve = train(
+            model.to(ranks.device()),
+            data,
+            TrainingSettings(epochs=epochs, batch=run.config.batch, rate=run.config.rate),
+            folder=folder,
+            seed=seed,
+            validation=run.corpus("validation").read(run.config.validation_sequences),
+            progress=lambda step, of, loss, rate: stage.heard(step / of, rate),
+        )
+        if ranks.first():
+            _record(folder, read, curve)
+            stage.done(curve.tokens, curve.seconds)
+    else:
+        stage.done()
+    ranks.wait()
+
+
+def _first_weights(seed: int, size: str) -> torch.Generator:
+    return generator(seed, "first weights", size)
+
+
+def _record(folder: Path, read: str, curve: Training) -> None:
+    about = {"sha256": checksum(folder / "model.safetensors"), "data": read, "curve": asdict(curve)}
+    with written_whole(folder / "trained.json") as temporary:
+        temporary.write_text(json.dumps(about) + "\n", encoding="utf-8")
+
+
+def _fault(folder: Path, about: Mapping[str, Any], read: str) -> str:
+    """What is wrong with a trained model; empty if nothing is."""
+    weights = folder / "model.safetensors"
+    if not about or not weights.is_file():
+        return "missing"
+    if about["sha256"] != checksum(weights):
+        return "its checksum is not the recorded one"
+    return "" if about["data"] == read else "its corpus is not the one that it was trained on"
+
+
+def _model(run: Run, seed: int, name: str) -> LlamaForCausalLM:
+    """A trained model, on this process's device."""
+    size = run.config.teacher if name == "teacher" else run.config.student
+    model = new_model(size_named(size), run.truth.vocabulary, eos=run.truth.eos, rng=_first_weights(seed, size))
+    return load_weights(model.to(ranks.device()), run.models(seed)[name] / "model.safetensors").eval()
+
+
+def _once(make: Callable[[], LlamaForCausalLM]) -> Callable[[], LlamaForCausalLM]:
+    """Make it when first asked for, and keep it."""
+    made: list[LlamaForCausalLM] = []
+
+    def get() -> LlamaForCausalLM:
+        if not made:
+            made.append(make())
+        return made[0]
+
+    return get
+
+
+# Samples and scores
+
+
+def samples(run: Run, seed: int) -> None:
+    """Let every model write, each at its own temperature 1."""
+    for name in run.models(seed):
+        stage = run.log.stage(f"seed {seed}: {name} writes")
+        load = _once(lambda name=name: _model(run, seed, name))  # type: ignore[misc]
+        _filled(run.samples(seed, name), stage, load)
+
+
+def scores(run: Run, seed: int) -> None:
+    """Score each model's texts under p* (precision) and p*'s texts under each model (recall)."""
+    n = run.config.evaluation_sequences
+    texts = run.corpus("evaluation").read(n)
+    stage = run.log.stage(f"seed {seed}: scores")
+    names = list(run.models(seed))
+    for i, name in enumerate(["truth", *names]):
+        if not ranks.mine(i):
+            continue
+        own = texts if name == "truth" else run.samples(seed, name).read(n)
+        path = scores_path(run, seed, name)
+        of = digest(texts, own) + ("" if name == "truth" else checksum(run.models(seed)[name] / "model.safetensors"))
+        if read_scores(path, of) is None:
+            under = run.truth.model if name == "truth" else _model(run, seed, name)
+            found = {"recall": score(under, texts)}
+            found["precision"] = found["recall"] if name == "truth" else score(run.truth.model, own)
+            write_scores(path, of, found)
+            stage.step((i + 1) / (len(names) + 1), own.n_tokens + texts.n_tokens * (name != "truth"))
+        else:
+            stage.skip((i + 1) / (len(names) + 1))
+    ranks.wait()
+    stage.done()
+    if seed == 0:
+        _map(run, seed, texts)
+    results.gather(run)
+
+
+# The map of embeddings
+
+
+def _map(run: Run, seed: int, texts: Sequences) -> None:
+    """Where each model's samples lie among p*'s: mean hidden states of p*, in the plane in which p*'s own vary most."""
+    path = run.folder / f"seed-{seed}" / "map.json"
+    n = min(_EMBEDDED, run.config.evaluation_sequences)
+    own = {name: run.samples(seed, name).read(n) for name in run.models(seed)}
+    of = digest(texts[:n], *own.values())
+    stage = run.log.stage(f"seed {seed}: map of samples")
+    there = told(path).get("of") == of
+    ranks.wait()
+    if not there and ranks.first():
+        states = {}
+        for i, (name, some) in enumerate({"truth": texts[:n], **own}.items()):
+            states[name] = hidden_states(run.truth.model, some)
+            stage.step((i + 1) / (len(own) + 1), some.n_tokens)
+        centre = states["truth"].mean(axis=0)
+        axes = np.linalg.svd(states["truth"] - centre, full_matrices=False)[2][:2]
+        axes *= np.sign(axes[np.arange(2), np.abs(axes).argmax(axis=1)])[:, None]  # so that no sign is left to chance
+        points = {name: ((state - centre) @ axes.T).round(3).tolist() for name, state in states.items()}
+        with written_whole(path) as temporary:
+            temporary.write_text(json.dumps({"of": of, "points": points}) + "\n", encoding="utf-8")
+    ranks.wait()
+    stage.done()
+
+
+@torch.inference_mode()
+def hidden_states(model: LlamaForCausalLM, texts: Sequences) -> NDArray[np.float64]:
+    """(N, hidden): each sequence's mean last hidden state under ``model``, over the tokens after the prompt."""
+    means = []
+    for first in range(0, len(texts), 64):
+        ids, lengths = texts[first : first + 64].tensors(model.device)
+        hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state.double()
+        places = torch.arange(ids.shape[1], device=ids.device)
+        counted = ((places >= texts.prompt) & (places < lengths[:, None])).double()[:, :, None]
+        means.append((hidden * counted).sum(dim=1) / counted.sum(dim=1))
+    return np.asarray(torch.cat(means).cpu().numpy())
+
+
+# All of it
+
+STAGES: tuple[Callable[[Run, int], None], ...] = (teacher, tempered, students, samples, scores)
+
+
+def one_seed(run: Run, seed: int) -> None:
+    """All stages of one seed; its results are on disk when this returns."""
+    for stage in STAGES:
+        stage(run, seed)
+
+
+def finish(run: Run) -> dict[str, Any]:
+    """Write the results once more, and return them."""
+    results.gather(run)
+    return runs.read_results(run.folder)
+
+
+def everything(run: Run) -> dict[str, Any]:
+    """The whole run, in the order of the notebooks; returns its results."""
+    corpus(run)
+    for seed in range(run.config.seeds):
+        one_seed(run, seed)
+    return finish(run)

@@ -1,0 +1,163 @@
+"""A run that is open in this process: its settings, its p*, and where everything of it lies on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import zipfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdlab import progress, runs
+from kdlab.files import written_whole
+from kdlab.lm import ranks
+from kdlab.lm.scoring import Scores
+from kdlab.lm.tokens import Corpus, MixedRuns, Sequences
+from kdlab.lm.weights import Truth, load_truth
+from kdlab.runs import RunConfig, label
+
+__all__ = ["Run", "digest", "prompt_ids", "read_scores", "scores_path", "told", "write_scores"]
+
+
+def prompt_ids(config: RunConfig, truth: Truth) -> list[int]:
+    """Return the ids of the prompt. Raises ValueError where it leaves no room, or the vocabulary cannot be stored."""
+    ids = truth.encode(config.prompt)
+    if len(ids) >= config.length:
+        raise ValueError(
+            f"length is {config.length}, and the prompt {config.prompt!r} takes {len(ids)} tokens of it: "
+            "choose a greater length or a shorter prompt"
+        )
+    if truth.vocabulary > 2**16:
+        raise ValueError(
+            f"p* has {truth.vocabulary} tokens, and corpora are stored as 16-bit numbers: "
+            f"set vocabulary to {2**16} or fewer"
+        )
+    return ids
+
+
+@dataclass
+class Run:
+    """A run that is open in this process: settings, folder, where progress is told, and p*."""
+
+    config: RunConfig
+    folder: Path
+    log: progress.Log
+    lock: ExitStack = field(default_factory=ExitStack)
+
+    @cached_property
+    def truth(self) -> Truth:
+        """The ground truth, on this process's device."""
+        truth = load_truth(self.config.truth, vocabulary=self.config.vocabulary)
+        truth.model.to(ranks.device())
+        return truth
+
+    @cached_property
+    def prompt(self) -> list[int]:
+        """Ids of the prompt."""
+        return prompt_ids(self.config, self.truth)
+
+    def models(self, seed: int) -> dict[str, Path]:
+        """The folders of one seed's models, by name."""
+        return {name: self.folder / f"seed-{seed}" / name for name in runs.model_names(self.config)}
+
+    def corpus(self, part: str) -> Corpus:
+        """The corpus of p* for "train", "validation" or "evaluation"."""
+        counts = {
+            "train": max(self.config.teacher_sequences, self.config.student_sequences),
+            "validation": self.config.validation_sequences,
+            "evaluation": self.config.evaluation_sequences,
+        }
+        spec = self._spec("p*", part, 0, 1.0, counts[part], self._truth_weights)
+        return Corpus(self.folder / "corpus" / part, spec)
+
+    def tempered(self, seed: int, tau: float) -> Corpus:
+        """What the teacher of that seed writes at ``tau``, for students."""
+        n = self.config.student_sequences
+        return self._written(seed, "teacher", "tempered", label(tau), tau, n)
+
+    def samples(self, seed: int, name: str) -> Corpus:
+        """What a model writes, to be evaluated."""
+        return self._written(seed, name, "samples", name, 1.0, self.config.evaluation_sequences)
+
+    def _written(self, seed: int, model: str, purpose: str, name: str, tau: float, n: int) -> Corpus:
+        """A corpus of one of our models; what older weights of it wrote goes."""
+        folder = self.folder / f"seed-{seed}" / purpose / name
+        spec = self._spec(model, purpose, seed, tau, n, self.trained(seed, model)["sha256"])
+        try:
+            return Corpus(folder, spec)
+        except MixedRuns:
+            shutil.rmtree(folder, ignore_errors=True)
+            return Corpus(folder, spec)
+
+    def trained(self, seed: int, name: str) -> dict[str, Any]:
+        """What was recorded of a model when it was trained: checksums and curve; empty if it was not, or is damaged."""
+        return told(self.models(seed)[name] / "trained.json")
+
+    def _spec(self, model: str, purpose: str, seed: int, tau: float, n: int, weights: str) -> dict[str, Any]:
+        """All that shards are a function of."""
+        return {
+            "model": model,
+            "weights": weights,
+            "purpose": purpose,
+            "seed": seed,
+            "tau": tau,
+            "sequences": n,
+            "shard": self.config.shard,
+            "length": self.config.length,
+            "vocabulary": self.truth.vocabulary,
+            "prompt": self.prompt,
+            "eos": self.truth.eos,
+        }
+
+    @cached_property
+    def _truth_weights(self) -> str:
+        """Which p* this is, whatever it is called: the first half of a checksum of its embedding."""
+        weights = self.truth.model.model.embed_tokens.weight.detach().cpu().contiguous().numpy()
+        return hashlib.sha256(weights.tobytes()).hexdigest()[:32]
+
+
+def told(path: Path) -> dict[str, Any]:
+    """What a JSON file of ours says; empty where it is missing or damaged."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+def scores_path(run: Run, seed: int, name: str) -> Path:
+    """Where a model's scores lie; p*'s own belong to no seed."""
+    return run.folder / ("scores" if name == "truth" else f"seed-{seed}/scores") / f"{name}.npz"
+
+
+def digest(*texts: Sequences) -> str:
+    """A checksum of token sequences."""
+    found = hashlib.sha256()
+    for some in texts:
+        found.update(np.ascontiguousarray(some.lengths).tobytes())
+        found.update(np.ascontiguousarray(some.ids).tobytes())
+    return found.hexdigest()
+
+
+def write_scores(path: Path, of: str, found: Mapping[str, Scores]) -> None:
+    """Keep the scores "precision" and "recall" of one model; ``of`` says of which texts and weights."""
+    arrays = {f"{what}_{name}": getattr(one, name) for what, one in found.items() for name in ("nats", "tokens")}
+    with written_whole(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, of=np.array(of), **arrays)
+
+
+def read_scores(path: Path, of: str | None = None) -> dict[str, Scores] | None:
+    """Return a model's scores "precision" and "recall"; None where they are missing, damaged or not of ``of``."""
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            if of is not None and str(data["of"]) != of:
+                return None
+            return {what: Scores(data[f"{what}_nats"], data[f"{what}_tokens"]) for what in ("precision", "recall")}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None

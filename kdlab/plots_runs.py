@@ -1,0 +1,151 @@
+"""Static pictures of a run with language models, from its results: no torch, no pyplot.
+
+Colours and marks are those of the mixtures: the path of distilled students over tau, the direct student a square, the
+teacher, and the ceiling of recall.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from kdlab.files import written_whole
+from kdlab.metrics import signed
+from kdlab.plots import INK, QUIET, STYLE, Picture, png
+from kdlab.runs import about
+
+__all__ = ["draw_precision_recall", "loss_curves", "precision_recall", "save"]
+
+_TEACHER = "#9A6A00"  # its orange, dark enough for small text
+
+
+def precision_recall(results: Mapping[str, Any], per: str = "token") -> Picture:
+    """The plane of a run: every model with its errors, per "token" or per "sequence"."""
+    made = Picture(figsize=(6.6, 4.9), dpi=110, facecolor="white")
+    draw_precision_recall(made.add_axes((0.12, 0.13, 0.84, 0.72)), results, per)
+    config, several = results["config"], len(results["seeds"]) > 1
+    made.text(0.12, 0.94, f"Students of {config['student']} parameters, one per tau", fontsize=13, color=INK)
+    bars = "bars: one standard error over " + ("seeds" if several else "sequences (one seed)")
+    made.text(0.12, 0.89, f"p* {config['truth']}, teacher {config['teacher']}; {bars}", fontsize=9, color=QUIET)
+    made.words = _words(results, per)
+    return made
+
+
+def draw_precision_recall(axes: Axes, results: Mapping[str, Any], per: str = "token") -> None:
+    """Draw the plane into ``axes``: path over tau, direct, teacher, and the ceiling of recall."""
+    axes.set(xlabel=f"recall, nats per {per}", ylabel=f"precision, nats per {per}")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(STYLE["bounds"].colour)
+    axes.tick_params(labelsize=9, color=STYLE["bounds"].colour, labelcolor=QUIET)
+    axes.xaxis.label.set(color=QUIET, size=9)
+    axes.yaxis.label.set(color=QUIET, size=9)
+    axes.margins(0.13)
+    models = results["models"]
+    path = sorted((one for one in models if one["role"] == "distilled"), key=lambda one: -one["tau"])
+    if path:
+        at = [_at(one, per) for one in path]
+        axes.plot(*zip(*at, strict=True), color=STYLE["distilled"].colour, linewidth=2.0, zorder=2)
+    for one in models:
+        _draw_model(axes, one, per)
+    ceiling = results["truth"].get("negative_entropy")
+    if ceiling:
+        value = ceiling[per]["value"]
+        axes.axvline(value, color=STYLE["bounds"].colour, linewidth=0.8, zorder=1)
+        axes.annotate(
+            "recall ≤ −H(p*)",
+            (value, 0.03),
+            (-3, 0),
+            xycoords=axes.get_xaxis_transform(),
+            textcoords="offset points",
+            rotation=90,
+            ha="right",
+            va="bottom",
+            fontsize=8,
+            color=QUIET,
+        )
+
+
+def _draw_model(axes: Axes, one: Mapping[str, Any], per: str) -> None:
+    role, (x, y) = STYLE[one["role"]], _at(one, per)
+    marker, size = {"distilled": ("o", 8.0), "direct": ("s", 8.5), "teacher": ("D", 7.0)}[one["role"]]
+    axes.errorbar(
+        x, y, xerr=_error(one["recall"][per]), yerr=_error(one["precision"][per]), color=role.colour, fmt=marker,
+        markersize=size, markeredgecolor="white", elinewidth=1.3, capsize=0, zorder=4,
+    )  # fmt: skip
+    name = f"τ = {one['tau']:g}" if one["role"] == "distilled" else one["name"]
+    # Names of distilled students stand below the path, the others above: there is better on both axes.
+    offset, place = ((-8, -8), ("right", "top")) if one["role"] == "distilled" else ((7, 7), ("left", "bottom"))
+    axes.annotate(
+        name, (x, y), offset, textcoords="offset points", ha=place[0], va=place[1], fontsize=9,
+        color=_TEACHER if one["role"] == "teacher" else role.colour,
+    )  # fmt: skip
+
+
+def _at(one: Mapping[str, Any], per: str) -> tuple[float, float]:
+    return one["recall"][per]["value"], one["precision"][per]["value"]
+
+
+def _error(estimate: Mapping[str, Any]) -> float:
+    """Over seeds where there are several, else over sequences."""
+    over_seeds = estimate["over_seeds"]
+    return float(estimate["over_sequences"] if over_seeds is None else over_seeds)
+
+
+def _words(results: Mapping[str, Any], per: str) -> str:
+    """What the picture says, for those who do not see it."""
+    told = []
+    for one in results["models"]:
+        x, y = _at(one, per)
+        told.append(f"{one['name']}: precision {signed(y)}, recall {signed(x)}")
+    return f"Precision against recall, nats per {per}. {about(results)}. " + "; ".join(told) + "."
+
+
+def loss_curves(results: Mapping[str, Any], seed: int = 0) -> Picture:
+    """Training loss of every model of a seed, nats per token, and its loss on p*'s validation texts by epoch."""
+    curves = results["curves"].get(str(seed), {})
+    made = Picture(figsize=(8.6, 3.5), dpi=110, facecolor="white")
+    left, right = made.add_axes((0.08, 0.16, 0.38, 0.68)), made.add_axes((0.59, 0.16, 0.38, 0.68))
+    for axes, title in ((left, "on the texts that they learn from"), (right, "on texts of p*, after each epoch")):
+        axes.set_title(title, fontsize=10, color=INK, loc="left")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.spines[["left", "bottom"]].set_color(STYLE["bounds"].colour)
+        axes.tick_params(labelsize=8, color=STYLE["bounds"].colour, labelcolor=QUIET)
+    left.set_xlabel("steps", color=QUIET, fontsize=9)
+    right.set_xlabel("epochs", color=QUIET, fontsize=9)
+    left.set_ylabel("loss, nats per token", color=QUIET, fontsize=9)
+    taus = sorted(one["tau"] for one in results["models"] if one["role"] == "distilled")
+    for name, curve in curves.items():
+        look = _look(name, results["config"]["taus"] if not taus else taus)
+        left.plot(curve["steps"], curve["losses"], linewidth=1.6, **look)
+        epochs = range(1, len(curve["validation"]) + 1)
+        right.plot(epochs, curve["validation"], linewidth=1.6, marker=".", **look)
+    right.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if curves:
+        left.legend(*left.get_legend_handles_labels(), fontsize=8, frameon=False, labelcolor=QUIET)
+    ends = [f"{name} ends at {curve['losses'][-1]:.2f}" for name, curve in curves.items() if curve["losses"]]
+    made.words = "Loss curves in nats per token, falling with training: " + ", ".join(ends) + "."
+    return made
+
+
+def _look(name: str, taus: list[float]) -> dict[str, Any]:
+    """Colour and line by role; the lower a distilled student's tau, the paler its line."""
+    if not name.startswith("tau-"):
+        return {"color": STYLE[name].colour, "linestyle": STYLE[name].line, "label": name}
+    tau = float(name.removeprefix("tau-"))
+    rank = sorted(taus).index(tau) if tau in taus else 0
+    alpha = 0.4 + 0.6 * (rank + 1) / max(1, len(taus))
+    return {"color": STYLE["distilled"].colour, "alpha": alpha, "label": f"τ = {tau:g}"}
+
+
+def save(results: Mapping[str, Any], folder: Path) -> list[Path]:
+    """Write precision_recall.png and .svg into a folder; return where they are."""
+    made, paths = precision_recall(results), [folder / f"precision_recall.{kind}" for kind in ("png", "svg")]
+    with written_whole(paths[0]) as temporary:
+        temporary.write_bytes(png(made))
+    with written_whole(paths[1]) as temporary:
+        made.savefig(temporary, format="svg", metadata={"Date": None})
+    return paths
