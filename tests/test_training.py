@@ -1,15 +1,18 @@
 """Training: what it optimises, the order it does it in, and a resume that nobody could tell from a run without one."""
 
-import os
+import json
+import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import safetensors
 from torch_side import EOS, draw, small_model, torch
 
 from kdlab.lm import training
@@ -146,36 +149,58 @@ def test_a_checkpoint_of_another_run_is_refused(
         train(fresh(), data[:60], SETTINGS, folder=tmp_path, seed=1)
 
 
-def run_to_the_end(folder: Path) -> None:
-    """What the drill below runs, and kills: the module as a program."""
+def run_to_the_end(folder: Path) -> bytes:
+    """A run of 150 steps with a checkpoint every 10, wherever it may have got to; return the weights' file."""
     training._EVERY = 10
     rng = np.random.default_rng(0)
-    ids = rng.integers(1, 16, (400, 12)).astype(np.uint16)
-    data = Sequences(ids, np.full(400, 12, np.uint16), prompt=2, eos=0)
+    data = Sequences(rng.integers(1, 16, (400, 12)).astype(np.uint16), np.full(400, 12, np.uint16), prompt=2, eos=0)
     train(fresh(), data, TrainingSettings(epochs=3, batch=8, rate=5e-3), folder=folder, seed=0)
+    return (folder / "model.safetensors").read_bytes()
+
+
+def killed_after(seconds: float, folder: Path) -> bool:
+    """Run the same in a process of its own, and SIGKILL it so long after its first checkpoint; whether it was alive."""
+    process = subprocess.Popen([sys.executable, __file__, str(folder)])
+    while not (folder / "checkpoint.safetensors").exists() and process.poll() is None:
+        time.sleep(0.005)
+    time.sleep(seconds)
+    alive = process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return alive
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments_it_ends_bit_for_bit_the_same(tmp_path: Path) -> None:
-    def begin(folder: Path) -> subprocess.Popen:
-        return subprocess.Popen([sys.executable, __file__, str(folder)], env=os.environ | {"OMP_NUM_THREADS": "1"})
+def test_killed_at_a_random_moment_it_ends_bit_for_bit_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "_EVERY", 10)
+    straight = run_to_the_end(tmp_path / "straight")
+    assert killed_after(random.Random(4).uniform(0, 0.5), tmp_path / "killed")
+    assert not (tmp_path / "killed" / "model.safetensors").exists()
+    assert run_to_the_end(tmp_path / "killed") == straight
 
-    assert begin(tmp_path / "straight").wait(timeout=120) == 0
-    rng, kills, folder = np.random.default_rng(3), 0, tmp_path / "killed"
-    while kills < 3:
-        process = begin(folder)
-        while not (folder / "checkpoint.safetensors").exists() and process.poll() is None:
-            time.sleep(0.01)
-        time.sleep(rng.uniform(0, 0.3))
-        if process.poll() is not None:
-            break
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        kills += 1
-    assert kills > 0
-    assert begin(folder).wait(timeout=120) == 0
-    assert (folder / "model.safetensors").read_bytes() == (tmp_path / "straight" / "model.safetensors").read_bytes()
+
+def drill(times: int) -> None:
+    """The same at many random points, to be looked at: ``python tests/test_training.py drill 10``."""
+    rng = random.Random(4)
+    with tempfile.TemporaryDirectory() as name:
+        straight = run_to_the_end(Path(name, "straight"))
+        for i in range(times):
+            folder, seconds = Path(name, str(i)), rng.uniform(0, 1.0)
+            alive = killed_after(seconds, folder)
+            with safetensors.safe_open(folder / "checkpoint.safetensors", framework="pt") as file:
+                step = json.loads(file.metadata()["kdlab"])["step"]
+            same = run_to_the_end(folder) == straight
+            print(
+                f"killed {seconds:.2f} s after its first checkpoint (alive: {alive}), resumed from step {step}: ",
+                end="",
+            )
+            print("bit-identical" if same else "DIFFERENT", flush=True)
 
 
 if __name__ == "__main__":
-    run_to_the_end(Path(sys.argv[1]))
+    if sys.argv[1] == "drill":
+        drill(int(sys.argv[2]))
+    else:
+        run_to_the_end(Path(sys.argv[1]))
