@@ -128,12 +128,13 @@ def _add_run(commands: Any) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from kdlab import headless, runs
+    from kdlab.lm.smollm2 import WeightsError
 
     plain, yes = arguments.no_notebooks, arguments.yes
     try:
         settings = headless.settings_from(arguments.settings)
         headless.run(arguments.preset, arguments.out, settings, yes=yes, plain=plain)
-    except (ValueError, OSError, ImportError, runs.Busy, headless.Failed) as error:
+    except (ValueError, OSError, ImportError, runs.Busy, headless.Failed, WeightsError) as error:
         print(f"kdlab run: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

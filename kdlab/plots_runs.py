@@ -28,9 +28,10 @@ def precision_recall(results: Mapping[str, Any], per: str = "token") -> Picture:
     made = Picture(figsize=(6.6, 4.9), dpi=110, facecolor="white")
     draw_precision_recall(made.add_axes((0.12, 0.13, 0.84, 0.72)), results, per)
     config, several = results["config"], len(results["seeds"]) > 1
-    made.text(0.12, 0.94, f"Students of {config['student']} parameters, one per tau", fontsize=13, color=INK)
+    made.text(0.12, 0.94, "Students that learned from p*, or from a teacher at τ", fontsize=13, color=INK)
     bars = "bars: one standard error over " + ("seeds" if several else "sequences (one seed)")
-    made.text(0.12, 0.89, f"p* {config['truth']}, teacher {config['teacher']}; {bars}", fontsize=9, color=QUIET)
+    sizes = f"p* {config['truth']}, teacher {config['teacher']}, students {config['student']}"
+    made.text(0.12, 0.89, f"{sizes}; {bars}", fontsize=9, color=QUIET)
     made.words = _words(results, per)
     return made
 

@@ -176,12 +176,21 @@ def _duration(seconds: float) -> str:
 
 
 def in_place() -> Callable[[Line], None]:
-    """Return what shows a run's progress in a notebook: one line that changes, and goes when the stage is over."""
+    """Return what shows a run's progress in a notebook: one line that changes, and goes when the stage is over.
+
+    What is out of the ordinary stays.
+    """
     from IPython.display import clear_output, display
+
+    notes: list[str] = []
 
     def show(line: Line) -> None:
         clear_output(wait=line.fraction < 1.0)  # type: ignore[no-untyped-call]
-        if line.fraction < 1.0:
+        if line.note and line.fraction < 1.0:
+            notes.append(sentence(line))
+        if notes:
+            print("\n".join(notes))
+        if line.fraction < 1.0 and not line.note:
             display({"text/plain": sentence(line)}, raw=True)  # type: ignore[no-untyped-call]
 
     return show

@@ -7,8 +7,10 @@ Nothing here needs torch, so that the results of a run read and draw anywhere. W
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 import math
+import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from kdlab.files import written_whole
+from kdlab.lm import syllables
 from kdlab.lm.rungs import size_named
 from kdlab.metrics import signed
 
@@ -30,12 +33,13 @@ __all__ = [
     "model_names",
     "read_results",
     "recorded_folder",
+    "side_by_side",
     "table",
 ]
 
 SCHEMA = 1  # of results.json and run.json
 FREE = ("seeds", "threads")  # may change when a run goes on: neither changes what is there already
-SMOLLM2, RANDOM = 49_152, 64  # tokens in the vocabularies of the ground truths that have names here
+SMOLLM2, RANDOM = 49_152, syllables.MOST  # tokens in the vocabularies of the ground truths that have names here
 PACKAGES = ("kdlab", "numpy", "torch", "transformers")
 REMEDY = "run `kdlab run --preset smoke --out runs/smoke` for a small one"
 
@@ -96,10 +100,10 @@ class RunConfig:
             raise ValueError("truth and prompt must not be empty: say which p*, and what its texts continue")
         smollm2 = self.truth == "bundled" or self.truth.startswith("HuggingFaceTB/SmolLM2-")
         whole = SMOLLM2 if smollm2 else RANDOM if self.truth == "random" else 2**16
-        if self.vocabulary is not None and not 2 <= self.vocabulary <= whole:
+        if self.vocabulary is not None and not 3 <= self.vocabulary <= whole:
             raise ValueError(
                 f"vocabulary is {self.vocabulary}: p* ({self.truth}) has at most {whole} tokens; "
-                f"choose from 2 to {whole}, or all"
+                f"choose from 3 to {whole}, or all"
             )
 
     @classmethod
@@ -173,7 +177,7 @@ PRESETS = {
             preset="smoke", truth="random", vocabulary=None, prompt="la ", length=16,
             teacher="tiny", student="tiny", taus=(0.6, 1.0), seeds=2,
             teacher_sequences=512, teacher_epochs=3, student_sequences=256, student_epochs=3,
-            validation_sequences=64, evaluation_sequences=128, batch=32, rate=5e-3, shard=128,
+            validation_sequences=64, evaluation_sequences=128, batch=32, rate=5e-3, shard=128, threads=1,
         ),
         RunConfig(
             preset="cpu", truth="bundled", vocabulary=4096, prompt="One day, a little", length=32,
@@ -318,11 +322,14 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def table(results: Mapping[str, Any], per: str = "token") -> str:
-    """Return a run's numbers as text: precision and recall of every model, in nats per "token" or per "sequence"."""
+def table(results: Mapping[str, Any], per: str = "token", *, where: bool = True) -> str:
+    """Return a run's numbers as text: precision and recall of every model, in nats per "token" or per "sequence".
+
+    ``where=False`` leaves out the device and the day, so that the same numbers are the same text.
+    """
     config, done = results["config"], results["seeds"]
     lines = [
-        about(results),
+        about(results) + (f"; {results['device']}, {results['date']}" if where else ""),
         f"{f'nats per {per}':<18}{'precision':>22}{'recall':>22}",
     ]
     ceiling = results["truth"].get("negative_entropy")
@@ -338,14 +345,30 @@ def table(results: Mapping[str, Any], per: str = "token") -> str:
     return "\n".join(lines)
 
 
+def side_by_side(results: Mapping[str, Any], n: int = 4, width: int = 34, columns: int = 3) -> str:
+    """Return ``n`` samples of p* and of every model as text, in columns ``width`` letters wide."""
+    taus = {model["name"]: model["tau"] for model in results["models"] if model["role"] == "distilled"}
+    named = {"truth": "p*", **{name: f"student at tau {tau:g}" for name, tau in taus.items()}}
+    cells = [
+        [[named.get(name, name), "-" * (width - 2)], *(textwrap.wrap(text, width - 2) or [""] for text in texts[:n])]
+        for name, texts in results["texts"].items()
+    ]
+    lines: list[str] = []
+    for first in range(0, len(cells), columns):
+        for row in zip(*cells[first : first + columns], strict=False):
+            for parts in itertools.zip_longest(*row, fillvalue=""):
+                lines.append("".join(f"{part:<{width}}" for part in parts).rstrip())
+            lines.append("")
+    return "\n".join(lines).rstrip()
+
+
 def about(results: Mapping[str, Any]) -> str:
-    """One line that says which run this is: ground truth, sizes, device, date."""
+    """One line that says which run this is: ground truth, sizes, lengths."""
     config = results["config"]
     vocabulary = "" if config["vocabulary"] is None else f" with {config['vocabulary']:,} tokens"
     return (
         f"{config['preset']}: p* {config['truth']}{vocabulary}, teacher {config['teacher']}, students "
-        f"{config['student']}, {config['length']} tokens after {config['prompt']!r} at most; "
-        f"{results['device']}, {results['date']}"
+        f"{config['student']}, at most {config['length']} tokens from {config['prompt']!r} on"
     )
 
 

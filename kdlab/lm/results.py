@@ -179,7 +179,7 @@ def _examples(run: Run, there: Mapping[tuple[int, str], Mapping[str, Scores]]) -
     """Texts of seed 0: some of every model, those of p* that its students lost, and the map of samples."""
     names = [name for name in run.models(0) if (0, name) in there]
     try:
-        written = run.corpus("evaluation").read(run.config.evaluation_sequences) if names else None
+        written = run.texts("evaluation") if names else None
         own = {name: run.samples(0, name).read(_SHOWN) for name in names}
     except ValueError:  # a damaged shard: the stage that made it will say so, and make it again
         written = None

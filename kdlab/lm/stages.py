@@ -143,7 +143,7 @@ def _filled(made: Corpus, stage: progress.Stage, model: Callable[[], LlamaForCau
 
 def teacher(run: Run, seed: int) -> None:
     """Train the teacher, from scratch, on p*'s texts."""
-    data = run.corpus("train").read(run.config.teacher_sequences)
+    data = run.texts("train", run.config.teacher_sequences)
     _trained(run, seed, "teacher", run.config.teacher, data, run.config.teacher_epochs)
     results.gather(run)
 
@@ -181,7 +181,7 @@ def _trained(run: Run, seed: int, name: str, size: str, data: Sequences, epochs:
             TrainingSettings(epochs=epochs, batch=run.config.batch, rate=run.config.rate),
             folder=folder,
             seed=seed,
-            validation=run.corpus("validation").read(run.config.validation_sequences),
+            validation=run.texts("validation"),
             progress=lambda step, of, loss, rate: stage.heard(step / of, rate),
         )
         if ranks.first():
@@ -245,7 +245,7 @@ def samples(run: Run, seed: int) -> None:
 def scores(run: Run, seed: int) -> None:
     """Score each model's texts under p* (precision) and p*'s texts under each model (recall)."""
     n = run.config.evaluation_sequences
-    texts = run.corpus("evaluation").read(n)
+    texts = run.texts("evaluation")
     stage = run.log.stage(f"seed {seed}: scores")
     names = list(run.models(seed))
     for i, name in enumerate(["truth", *names]):

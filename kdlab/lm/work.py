@@ -77,6 +77,11 @@ class Run:
         spec = self._spec("p*", part, 0, 1.0, counts[part], self._truth_weights)
         return Corpus(self.folder / "corpus" / part, spec)
 
+    def texts(self, part: str, n: int | None = None) -> Sequences:
+        """The first ``n`` texts of p* for "train", "validation" or "evaluation"; all of them by default."""
+        there = self.corpus(part)
+        return there.read(n or there.spec["sequences"])
+
     def tempered(self, seed: int, tau: float) -> Corpus:
         """What the teacher of that seed writes at ``tau``, for students."""
         n = self.config.student_sequences
