@@ -24,7 +24,7 @@ from kdlab.plots import INK, QUIET, STYLE, Limits, Picture
 from kdlab.strings import real_names
 from kdlab.temperature import TextLadder
 
-__all__ = ["figure", "filmstrip", "letters", "objectives", "plane_limits"]
+__all__ = ["Names", "figure", "filmstrip", "letters", "objectives", "plane_limits"]
 
 Floats = NDArray[np.float64]
 Point = tuple[float, float]
@@ -189,7 +189,7 @@ def figure(ladder: TextLadder, tau: float, *, path: bool = True) -> Picture:
     _draw_covered(made.add_axes((0.02, 0.2, 0.44, 0.085)), float(ladder.covered[index]))
     plane = made.add_axes((0.56, 0.27, 0.42, 0.595))
     _draw_plane(plane, ladder, plane_limits(ladder))
-    names = _Names(plane)
+    names = Names(plane)
     if path:
         _draw_path(names, ladder)
     _draw_students(names, ladder, [index], 12)
@@ -225,7 +225,7 @@ def filmstrip(ladder: TextLadder, taus: Sequence[float]) -> Picture:
     box = ((columns * width + 0.8) / total_w, 1 - (1.0 + 2.43) / total_h, (side - 0.95) / total_w, 2.55 / total_h)
     plane = made.add_axes(box)
     _draw_plane(plane, ladder, plane_limits(ladder))
-    names = _Names(plane)
+    names = Names(plane)
     _draw_path(names, ladder)
     _draw_students(names, ladder, indices, 10)
     for index in indices:
@@ -308,7 +308,7 @@ def _caption(made: Figure, ladder: TextLadder, index: int, x: float, y: float, h
 # The plane
 
 
-class _Names:
+class Names:
     """Puts names beside dots, where neither path nor bound nor dot nor another name stands."""
 
     def __init__(self, axes: Axes) -> None:
@@ -425,13 +425,13 @@ def _draw_plane(axes: Axes, ladder: TextLadder, limits: tuple[Limits, Limits]) -
         axes.annotate(beyond, (1, 0), (0, -28), xycoords="axes fraction", ha="right", va="center", **text)
 
 
-def _draw_path(names: _Names, ladder: TextLadder) -> None:
+def _draw_path(names: Names, ladder: TextLadder) -> None:
     """The whole path, faint; names keep off it."""
     names.axes.plot(ladder.recall, ladder.precision, color=STYLE["distilled"].colour, alpha=0.35, linewidth=1.8)
     names.keep_off(ladder.recall, ladder.precision)
 
 
-def _name_some(names: _Names, ladder: TextLadder) -> None:
+def _name_some(names: Names, ladder: TextLadder) -> None:
     """A small dot and a name at some values of tau, on the side of the bounds."""
     role = STYLE["distilled"]
     named = sorted({ladder.index(tau) for tau in _NAMED})
@@ -442,7 +442,7 @@ def _name_some(names: _Names, ladder: TextLadder) -> None:
         names.add(text, at, QUIET, 8, toward=20, away=7)
 
 
-def _draw_students(names: _Names, ladder: TextLadder, indices: Sequence[int], size: float) -> None:
+def _draw_students(names: Names, ladder: TextLadder, indices: Sequence[int], size: float) -> None:
     """A dot for each position and the direct student's square, which lies on top: the smaller one."""
     for i in indices:
         names.dot(float(ladder.recall[i]), float(ladder.precision[i]), "distilled", size)
@@ -484,7 +484,7 @@ def objectives(outcomes: Sequence[Outcome], ladder: TextLadder) -> Picture:
     recall = [*ladder.recall, *(one.recall for one in outcomes), ladder.direct_recall]
     precision = [*ladder.precision, *(one.precision for one in outcomes), ladder.direct_precision]
     _draw_plane(axes, ladder, (_near(recall, ladder.recall_bound), _near(precision, ladder.precision_bound)))
-    names = _Names(axes)
+    names = Names(axes)
     _draw_path(names, ladder)
     places = _in_one_place(axes, outcomes)
     for one in (shared[0] for shared in places):

@@ -1,0 +1,335 @@
+"""What the numbers of a run say, in words: is the trade-off monotone, where is the direct student, what is lost.
+
+Every sentence is made from results.json, so that it holds for any run, whatever came of it. No torch, no drawing.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kdlab.metrics import signed
+
+__all__ = [
+    "Change",
+    "Step",
+    "among_students",
+    "change",
+    "direct_against_one",
+    "lost_texts",
+    "model_of",
+    "outcome",
+    "path_sentences",
+    "spread",
+    "steps",
+    "steps_table",
+    "students",
+    "teacher_sentences",
+    "texts_side_by_side",
+    "which_run",
+]
+
+Results = Mapping[str, Any]
+SEEN = 2.0  # standard errors that a change must exceed to be told from noise
+_WIDTH = 108  # of printed text
+
+
+# Which run
+
+
+def which_run(results: Results) -> str:
+    """Several lines: what p*, teacher and students are, the texts, the seeds, the machine, the day."""
+    config, sizes_of, done = results["config"], results["sizes"], len(results["seeds"])
+    vocabulary = "all its tokens" if config["vocabulary"] is None else f"its first {config['vocabulary']:,} tokens"
+    rows = [
+        ("preset", config["preset"]),
+        ("p*", f"{results['truth']['name']}, {vocabulary}, {_count(sizes_of['truth'])} parameters"),
+        ("teacher", f"rung {config['teacher']}, {_count(sizes_of['teacher'])} parameters, from scratch on "
+                    f"{config['teacher_sequences']:,} texts of p*, {_times(config['teacher_epochs'])}"),
+        ("students", f"rung {config['student']}, {_count(sizes_of['student'])} parameters, from scratch on "
+                     f"{config['student_sequences']:,} texts, {_times(config['student_epochs'])}"),
+        ("texts", f"up to {config['length']} tokens, all begin with {config['prompt'].strip()!r}"),
+        ("scored on", f"{config['evaluation_sequences']:,} texts of p* and as many of each model"),
+        ("seeds", f"{done} of {config['seeds']} finished"),
+        ("made", f"{results['date']}, on {results['device']}"),
+    ]  # fmt: skip
+    rows += [("missing", one) for one in results["missing"]]
+    return "\n".join(f"{name:<10} {told}" for name, told in rows)
+
+
+def _count(size: Mapping[str, Any]) -> str:
+    return f"{size['parameters']:,}"
+
+
+def _times(epochs: int) -> str:
+    return "once" if epochs == 1 else "twice" if epochs == 2 else f"{epochs} times"
+
+
+# Models and changes
+
+
+def model_of(results: Results, name: str) -> Mapping[str, Any] | None:
+    """Return a model's entry by its name, such as "direct", "teacher" or "tau-0.8"; None where it is not there yet."""
+    return next((one for one in results["models"] if one["name"] == name), None)
+
+
+def students(results: Results, *, highest: float = math.inf) -> list[Mapping[str, Any]]:
+    """The distilled students, the warmest first, down from ``highest``."""
+    found = [one for one in results["models"] if one["role"] == "distilled" and one["tau"] <= highest]
+    return sorted(found, key=lambda one: -float(one["tau"]))
+
+
+@dataclass(frozen=True)
+class Change:
+    """A difference of two estimates: nats, and its standard error."""
+
+    value: float
+    error: float
+
+    @property
+    def seen(self) -> bool:
+        """Whether it is larger than two of its standard errors."""
+        return abs(self.value) > SEEN * self.error
+
+    def __str__(self) -> str:
+        return f"{_plus(self.value)} ± {self.error:.2f}"
+
+
+def change(start: Mapping[str, Any], end: Mapping[str, Any]) -> Change:
+    """From one estimate of the results to another.
+
+    The squares of their errors add up, as for independent estimates. Two recalls are measured on the same texts of
+    p*, so their difference is usually known better than this says. Of an estimate's two errors, over sequences and
+    over seeds, the larger counts.
+    """
+    return Change(end["value"] - start["value"], math.hypot(_error(start), _error(end)))
+
+
+def _error(estimate: Mapping[str, Any]) -> float:
+    return max(float(estimate["over_sequences"]), float(estimate["over_seeds"] or 0.0))
+
+
+@dataclass(frozen=True)
+class Step:
+    """From one temperature to the next lower one."""
+
+    warm: float
+    cold: float
+    precision: Change
+    recall: Change
+
+
+def steps(results: Results, per: str = "token") -> list[Step]:
+    """The steps of the path at and below tau = 1, the warmest first."""
+    path = students(results, highest=1.0)
+    return [_step(one, other, per) for one, other in zip(path, path[1:], strict=False)]
+
+
+def _step(one: Mapping[str, Any], other: Mapping[str, Any], per: str) -> Step:
+    both = [change(one[what][per], other[what][per]) for what in ("precision", "recall")]
+    return Step(float(one["tau"]), float(other["tau"]), *both)
+
+
+# The path
+
+
+def steps_table(results: Results, per: str = "token") -> str:
+    """A line for each step: both changes, each with its error, and how many errors it is large."""
+    lines = [f"{f'nats per {per}':<22}{'precision':>16}{'errors':>9}{'recall':>18}{'errors':>9}"]
+    for step in steps(results, per):
+        name = f"tau {step.warm:g} to {step.cold:g}"
+        columns = [
+            f"{str(one):>{width}}{abs(one.value) / one.error:>9.1f}"
+            for one, width in ((step.precision, 16), (step.recall, 18))
+        ]
+        lines.append(f"{name:<22}{''.join(columns)}")
+    return "\n".join(lines)
+
+
+def path_sentences(results: Results, per: str = "token") -> list[str]:
+    """Is the trade-off monotone in tau: what each number does, step by step, and how sure that is."""
+    all_steps = steps(results, per)
+    if not all_steps:
+        return ["There are fewer than two students at or below τ = 1: no path to read yet."]
+    warm, cold, n = all_steps[0].warm, all_steps[-1].cold, len(all_steps)
+    path = students(results, highest=1.0)
+    ends = _step(path[0], path[-1], per)
+    whole = f"precision {ends.precision}, recall {ends.recall} nats per {per}"
+    said = [f"From τ = {warm:g} down to {cold:g}, end to end: {whole}."]
+    for what, way, sign in (("precision", "rises", 1.0), ("recall", "falls", -1.0)):
+        changes = [getattr(step, what) for step in all_steps]
+        along = [sign * one.value > 0 for one in changes]
+        clear = sum(one.seen for one, right in zip(changes, along, strict=True) if right)
+        sure = "not by more than two standard errors" if clear == 0 else "by more than two standard errors"
+        count = "" if clear in (0, sum(along)) else f" at {clear} of them"
+        said.append(f"{what.capitalize()} {way} at {_of(sum(along), n)}{f', {sure}{count}' if any(along) else ''}.")
+        back = [step for step, one, right in zip(all_steps, changes, along, strict=True) if not right and one.seen]
+        said += [f"It goes the other way, by more than two standard errors, from τ = {step.warm:g} to {step.cold:g}."
+                 for step in back]  # fmt: skip
+    return [*said, _verdict(all_steps)]
+
+
+def _verdict(all_steps: Sequence[Step]) -> str:
+    changes = [(step.precision, -1.0) for step in all_steps] + [(step.recall, 1.0) for step in all_steps]
+    against = [one for one, wrong in changes if one.value * wrong >= 0]
+    if not against and all(one.seen for one, _ in changes):
+        return "So the trade-off is monotone along these temperatures, and no step of it is lost in noise."
+    if not against:
+        return "So the trade-off is monotone in these numbers, though not every step stands clear of noise."
+    if not any(one.seen for one in against):
+        return (
+            "So these numbers are not monotone; but no step against the trade-off stands clear of noise, and the run "
+            "cannot tell."
+        )
+    return "So the trade-off is not monotone here."
+
+
+def _of(some: int, n: int) -> str:
+    if n == 1:
+        return "the only step" if some else "no step (there is one)"
+    return f"all {n} steps" if some == n else f"{some or 'none'} of {n} steps"
+
+
+# The direct student and the teacher
+
+
+def direct_against_one(results: Results, per: str = "token") -> list[str]:
+    """Where the direct student stands, compared with the one distilled at tau = 1."""
+    pair = _direct_and_one(results)
+    if pair is None:
+        return ["This run does not have both a direct student and one distilled at τ = 1: nothing to compare yet."]
+    direct, one = pair
+    ahead = _ahead(direct, one, per)
+    return [
+        f"Direct:  precision {_at(direct, 'precision', per)}, recall {_at(direct, 'recall', per)} nats per {per}.",
+        f"τ = 1:   precision {_at(one, 'precision', per)}, recall {_at(one, 'recall', per)}.",
+        f"Direct minus τ = 1: precision {ahead['precision']}, recall {ahead['recall']}.",
+    ]
+
+
+def outcome(results: Results, per: str = "token") -> str:
+    """One sentence: on which numbers the direct student is ahead of the one at tau = 1."""
+    pair = _direct_and_one(results)
+    if pair is None:
+        return "this run has no such pair of students yet."
+    ahead = _ahead(*pair, per)
+    told = dict.fromkeys(ahead, "the same, within two standard errors")
+    told |= {what: ("higher" if one.value > 0 else "lower") for what, one in ahead.items() if one.seen}
+    if told["precision"] == told["recall"]:
+        return f"the direct student's precision and recall are both {told['precision']}."
+    return f"the direct student's recall is {told['recall']}, its precision {told['precision']}."
+
+
+def _direct_and_one(results: Results) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+    direct, one = model_of(results, "direct"), model_of(results, "tau-1")
+    return None if direct is None or one is None else (direct, one)
+
+
+def _ahead(direct: Mapping[str, Any], one: Mapping[str, Any], per: str) -> dict[str, Change]:
+    return {what: change(one[what][per], direct[what][per]) for what in ("precision", "recall")}
+
+
+def among_students(results: Results, per: str = "token") -> list[str]:
+    """Which student has the lowest precision, which the highest recall: the paper reports the direct one for both."""
+    direct, others = model_of(results, "direct"), students(results)
+    if direct is None or not others:
+        return ["There is no direct student beside distilled ones yet."]
+    said = []
+    for what, best, word in (("precision", min, "lowest"), ("recall", max, "highest")):
+        first = best(others, key=lambda one: one[what][per]["value"])
+        apart = change(first[what][per], direct[what][per])
+        it_is = best(direct[what][per]["value"], first[what][per]["value"]) == direct[what][per]["value"]
+        holder = "the direct student's" if it_is else f"that of τ = {first['tau']:g}"
+        other = f"the {word} of the distilled ones, at τ = {first['tau']:g}, is" if it_is else "the direct student has"
+        value, rest = (direct, first) if it_is else (first, direct)
+        clear = "more than" if apart.seen else "not more than"
+        said.append(
+            f"The {word} {what} is {holder}, {_at(value, what, per)}; {other} {_at(rest, what, per)}. "
+            f"They are {clear} two standard errors apart."
+        )
+    return said
+
+
+def teacher_sentences(results: Results, per: str = "token") -> list[str]:
+    """How much of p* the teacher has lost, beside p* itself."""
+    teacher, ceiling = model_of(results, "teacher"), results["truth"].get("negative_entropy")
+    if teacher is None or not ceiling:
+        return ["The teacher or p* has not been scored yet."]
+    missing, worse = (change(teacher[what][per], ceiling[per]) for what in ("recall", "precision"))
+    return [
+        f"p* on texts of its own: {signed(ceiling[per]['value'])} nats per {per}: −H(p*), the ceiling of recall.",
+        f"The teacher's recall is {_at(teacher, 'recall', per)}: it misses the ceiling by {missing.value:.2f} nats. "
+        f"That is KL(p*‖p′), per {per}: what it did not learn of p*.",
+        f"The teacher's precision is {_at(teacher, 'precision', per)}, "
+        f"{abs(worse.value):.2f} nats {'below' if worse.value > 0 else 'above'} p*'s own: "
+        f"{'it says what p* finds unlikely' if worse.value > 0 else 'it keeps to what p* finds likely'}.",
+    ]
+
+
+def _at(model: Mapping[str, Any], what: str, per: str) -> str:
+    return signed(model[what][per]["value"])
+
+
+def _plus(value: float) -> str:
+    return f"+{value:.2f}" if round(value, 2) > 0 else signed(value)
+
+
+# Texts
+
+
+def texts_side_by_side(results: Results, n: int = 3) -> str:
+    """A block for each model: p*, the direct student, then the distilled ones from warm to cold; ``n`` texts each."""
+    names = {"truth": "p*", "teacher": "teacher", "direct": "direct"}
+    names |= {one["name"]: f"tau {one['tau']:g}" for one in students(results)}
+    shown = [(title, results["texts"][name]) for name, title in names.items() if name in results["texts"]]
+    return "\n".join(line for title, texts in shown for line in _block(title, texts[:n]))
+
+
+def _block(title: str, texts: Sequence[str]) -> list[str]:
+    """Texts of one model, wrapped, each begun by a dot; line breaks inside are shown as a slash."""
+    lines = []
+    for i, text in enumerate(texts):
+        whole = " / ".join(part.strip() for part in text.splitlines() if part.strip()) or "(nothing)"
+        wrapped = textwrap.wrap(whole, _WIDTH - 12)
+        lines += [f"{title if i == 0 and k == 0 else '':<10}{'·' if k == 0 else ' '} {part}"
+                  for k, part in enumerate(wrapped)]  # fmt: skip
+    return lines
+
+
+def lost_texts(results: Results, n: int = 4) -> str:
+    """The texts of p* on which the coldest student falls farthest behind the direct one, in nats per token."""
+    path = students(results)
+    found = [one for one in results["lost"] if path and one["tau"] == path[-1]["tau"]][:n]
+    if not found:
+        return "No such texts are recorded yet."
+    lines = []
+    for one in found:
+        under = {"p*": one["truth"], "direct": one["direct"], f"τ = {one['tau']:g}": one["distilled"]}
+        told = ",  ".join(f"{name} {signed(value)}" for name, value in under.items())
+        lines += [part[10:] for part in _block("", [one["text"]])] + [f"    nats per token under {told}"]
+    return "\n".join(lines)
+
+
+# The map of samples
+
+
+def spread(results: Results, name: str) -> Change:
+    """How wide a model's samples lie on the map, as a multiple of p*'s own: root mean square distances from the middle.
+
+    Returns the ratio and its standard error over samples. Raises KeyError where the map does not have the model.
+    """
+    (own, own_error), (truth, truth_error) = (_mean_square(results["map"][one]) for one in (name, "truth"))
+    ratio = math.sqrt(own / truth)
+    return Change(ratio, 0.5 * ratio * math.hypot(own_error / own, truth_error / truth))
+
+
+def _mean_square(points: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """Mean squared distance from the middle, and its standard error."""
+    at = np.asarray(points, float)
+    squares = ((at - at.mean(axis=0)) ** 2).sum(axis=1)
+    return float(squares.mean()), float(squares.std(ddof=1)) / math.sqrt(len(squares))

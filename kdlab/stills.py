@@ -1,0 +1,54 @@
+"""A static picture behind a question, for what does not move: guess first, then look. No maths."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import traitlets
+
+from kdlab import plots
+from kdlab.frontend import STYLE_SHEET, front_end
+from kdlab.plots import Picture
+from kdlab.predictions import AskingView
+
+__all__ = ["StillView", "ask"]
+
+
+def ask(picture: Picture, before: Picture, *, predict: Mapping[str, Any]) -> StillView:
+    """Show ``picture`` once the reader has committed a guess; in a notebook, make this the last line of a cell.
+
+    ``before`` is the same picture without the answer: it stands where there is no page that could cover anything.
+    ``predict`` is as in `widgets.show`. Raises TypeError for anything but pictures of kdlab.
+    """
+    for one in (picture, before):
+        if not isinstance(one, Picture):
+            raise TypeError(f"{type(one).__name__} is not a Picture: pass what a function of kdlab.plots_* returns.")
+    return StillView(picture, before, predict)
+
+
+class StillView(AskingView):
+    """A picture that a question covers. Make it with `ask`; static/still.js says what each trait is for."""
+
+    _esm = front_end("still.js")
+    _css = STYLE_SHEET
+
+    picture = traitlets.Unicode().tag(sync=True)
+    words = traitlets.Unicode().tag(sync=True)
+    size = traitlets.List(traitlets.Int()).tag(sync=True)
+
+    def __init__(self, picture: Picture, before: Picture, predict: Mapping[str, Any]) -> None:
+        self._before = before
+        width, height = (round(96 * inches) for inches in picture.get_size_inches())
+        super().__init__(predict, picture=_text(picture), words=picture.words, size=[width, height])
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the view, and beside it the picture without the answer: a still cannot be uncovered."""
+        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
+        data = {**data, "image/png": _text(self._before), "text/plain": self._before.words}
+        return data, {**metadata, "image/png": {"alt": self._before.words}}
+
+
+def _text(picture: Picture) -> str:
+    return base64.b64encode(plots.png(picture)).decode()

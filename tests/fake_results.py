@@ -1,0 +1,91 @@
+"""Results of a run that never was: the shape of results.json, with numbers that a test chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+
+from kdlab.runs import PRESETS, SCHEMA, label
+
+Pair = tuple[float, float]
+
+PATH: dict[float, Pair] = {0.6: (-3.73, -6.51), 0.8: (-5.12, -5.30), 0.9: (-5.72, -5.01), 1.0: (-6.51, -4.93)}
+N_TOKENS = 22.0  # per text
+
+
+def fake_results(
+    path: Mapping[float, Pair] = PATH,
+    *,
+    direct: Pair | None = (-6.14, -4.58),
+    teacher: Pair | None = (-6.12, -4.55),
+    ceiling: float | None = -2.83,
+    error: float = 0.05,
+    over_seeds: float | None = None,
+    seeds: int = 1,
+    n_points: int = 40,
+) -> dict[str, Any]:
+    """Return results with (precision, recall) per token of every model; per sequence all is 22 times as much.
+
+    The clouds of the map are exact multiples of p*'s: half as wide as tau.
+    """
+    config = asdict(replace(PRESETS["cpu"], taus=tuple(sorted(path)) or (1.0,), seeds=seeds))
+    config["taus"] = list(config["taus"])
+    named: dict[str, tuple[str, float | None, Pair | None]] = {
+        "teacher": ("teacher", 1.0, teacher),
+        "direct": ("direct", None, direct),
+    }
+    named |= {label(tau): ("distilled", tau, pair) for tau, pair in sorted(path.items())}
+    models = [
+        {"name": name, "role": role, "tau": tau, "seeds": list(range(seeds)),
+         "precision": both(pair[0], error, over_seeds), "recall": both(pair[1], error, over_seeds)}
+        for name, (role, tau, pair) in named.items() if pair is not None
+    ]  # fmt: skip
+    truth: dict[str, Any] = {"name": "bundled", "provenance": {}}
+    if ceiling is not None:
+        truth["negative_entropy"] = both(ceiling, 0.02, None)
+    cloud = np.random.default_rng(0).normal(size=(n_points, 2))
+    wide = {"teacher": 0.9, "direct": 0.8} | {label(tau): tau / 2 for tau in path}
+    names = [model["name"] for model in models]
+    return {
+        "schema": SCHEMA,
+        "config": config,
+        "seeds": list(range(seeds)),
+        "missing": [],
+        "versions": [],
+        "device": "CPU (x86_64, 2 threads)",
+        "processes": 1,
+        "date": "2026-01-31",
+        "truth": truth,
+        "sizes": {role: {"parameters": n, "flops_per_token": 2.0 * n}
+                  for role, n in (("truth", 108_567_360), ("teacher", 1_900_000), ("student", 400_000))},
+        "stages": [],
+        "curves": {},
+        "models": models,
+        "texts": {name: [f"One day, a little {animal} met {name}." for animal in ("fox", "hen", "owl", "cat")]
+                  for name in ("truth", *names)},
+        "lost": [{"tau": tau, "text": f"One day, a little text that τ = {tau:g} lost.", "tokens": 20,
+                  "distilled": -9.5, "direct": -5.25, "truth": -3.0} for tau in sorted(path)],
+        "map": {"truth": cloud.tolist()} | {name: (wide[name] * cloud + [0.5, 0.0]).tolist() for name in names},
+    }  # fmt: skip
+
+
+def both(value: float, error: float, over_seeds: float | None) -> dict[str, Any]:
+    """An estimate per token and per sequence."""
+    return {
+        per: {
+            "value": scale * value,
+            "over_sequences": scale * error,
+            "over_seeds": None if over_seeds is None else scale * over_seeds,
+            "by_seed": [scale * value],
+            "n_sequences": 1024,
+        }
+        for per, scale in (("token", 1.0), ("sequence", N_TOKENS))
+    }
+
+
+def of(results: Mapping[str, Any], names: Sequence[str]) -> list[dict[str, Any]]:
+    """The entries of some models."""
+    return [one for one in results["models"] if one["name"] in names]
