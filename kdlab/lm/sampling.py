@@ -14,7 +14,7 @@ from transformers import DynamicCache, LlamaForCausalLM, StaticCache
 
 from kdlab.lm.tokens import Sequences, joined
 
-__all__ = ["chosen", "next_token_logits", "sample"]
+__all__ = ["chosen", "ladder_of_samples", "next_token_logits", "sample"]
 
 _BATCH = {"cpu": 128, "cuda": 1024}
 _WORTH_IT = 0.75  # a batch is made smaller when no more of it than this is still going on
@@ -65,8 +65,35 @@ def _check(model: LlamaForCausalLM, prompt: Sequence[int], n: int, length: int, 
         raise ValueError(f"tau is {tau}: a temperature is a positive number; 1 leaves the model as it is")
 
 
-def chosen(logits: torch.Tensor, tau: float, uniform: torch.Tensor) -> torch.Tensor:
-    """Return the token of each row (B, V) in whose share of the tempered probabilities ``uniform`` (B,) falls."""
+@torch.inference_mode()
+def ladder_of_samples(
+    model: LlamaForCausalLM,
+    prompt: Sequence[int],
+    taus: Sequence[float],
+    *,
+    length: int,
+    eos: int,
+    rng: torch.Generator,
+) -> Sequences:
+    """Draw one continuation of ``prompt`` for each of ``taus``, all from the same random numbers, as one batch.
+
+    So two rows differ by tau alone: they agree up to where it first moves a number into another token's share. Raises
+    ValueError for no taus, and for what `sample` refuses.
+    """
+    if not len(taus):
+        raise ValueError("taus is empty: give one temperature or more")
+    for tau in taus:
+        _check(model, prompt, 1, length, eos, tau)
+    uniform = torch.rand(1, length - len(prompt), generator=rng, dtype=torch.float64).expand(len(taus), -1)
+    column = torch.tensor([float(tau) for tau in taus], device=model.device)[:, None]
+    return _continued(model, list(prompt), uniform.to(model.device), eos, column)
+
+
+def chosen(logits: torch.Tensor, tau: float | torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+    """Return the token of each row (B, V) in whose share of the tempered probabilities ``uniform`` (B,) falls.
+
+    ``tau`` is one number, or a column (B, 1) of them.
+    """
     cumulated = torch.softmax(logits.float() / tau, dim=-1).double().cumsum(dim=-1)
     token = torch.searchsorted(cumulated, (uniform * cumulated[:, -1])[:, None], right=True)[:, 0]
     return token.clamp_(max=logits.shape[-1] - 1)
@@ -79,8 +106,10 @@ def next_token_logits(model: LlamaForCausalLM, ids: Sequence[int]) -> np.ndarray
     return np.asarray(logits.float().cpu().numpy())
 
 
-def _continued(model: LlamaForCausalLM, prompt: list[int], uniform: torch.Tensor, eos: int, tau: float) -> Sequences:
-    """One batch: (B, T) uniform numbers to B sequences."""
+def _continued(
+    model: LlamaForCausalLM, prompt: list[int], uniform: torch.Tensor, eos: int, tau: float | torch.Tensor
+) -> Sequences:
+    """One batch: (B, T) uniform numbers to B sequences; ``tau`` is one number, or a column (B, 1) of them."""
     n, steps = uniform.shape
     ids = torch.full((n, len(prompt) + steps), eos, device=model.device)
     ids[:, : len(prompt)] = torch.tensor(prompt, device=model.device)
@@ -90,7 +119,8 @@ def _continued(model: LlamaForCausalLM, prompt: list[int], uniform: torch.Tensor
     ended = torch.zeros(n, dtype=torch.bool, device=model.device)
     for step in range(steps):
         place = len(prompt) + step
-        token = torch.where(ended[going], eos, chosen(decoder.logits, tau, uniform[going, step]))
+        own = tau[going] if isinstance(tau, torch.Tensor) else tau
+        token = torch.where(ended[going], eos, chosen(decoder.logits, own, uniform[going, step]))
         ids[going, place] = token
         now = (token == eos) & ~ended[going]
         lengths[going[now]] = place + 1

@@ -1,0 +1,78 @@
+"""A sentence read by a language model, as plain arrays: what may come next, how it goes on, and what each token cost.
+
+What notebook 05 shows of a p*: the arrays go to ``kdlab.next_token`` and ``kdlab.meeting``, which know no torch.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from kdlab.lm.sampling import ladder_of_samples, next_token_logits
+from kdlab.lm.weights import Truth
+
+__all__ = ["Reading", "read", "surprises"]
+
+FloatArray = NDArray[np.float64]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One sentence under one model: its ``ids`` (T,), the ``logits`` (V,) of what comes next, and one way to go on for
+    each tau, ``samples`` (P,), without the sentence itself.
+    """
+
+    sentence: str
+    ids: tuple[int, ...]
+    logits: FloatArray
+    samples: tuple[str, ...]
+
+
+def read(
+    truth: Truth,
+    sentence: str,
+    taus: Sequence[float],
+    *,
+    new_tokens: int = 24,
+    rng: torch.Generator,
+    say: Say = lambda line: None,
+) -> Reading:
+    """Let ``truth`` read a sentence, and go on from it at each of ``taus`` with the same random numbers.
+
+    ``new_tokens`` is the length of what is written, EOS included; ``say`` hears what is being done. Raises ValueError
+    for a sentence without a token, or with one outside the vocabulary.
+    """
+    ids = truth.encode(sentence)
+    if not ids:
+        raise ValueError(f"the sentence {sentence!r} has no token: write at least one word")
+    say(f"{truth.name} reads {len(ids)} tokens and writes {len(taus)} continuations of {new_tokens} ...")
+    begun = time.perf_counter()
+    logits = next_token_logits(truth.model, ids).astype(float)
+    drawn = ladder_of_samples(truth.model, ids, taus, length=len(ids) + new_tokens, eos=truth.eos, rng=rng)
+    say(f"... done in {time.perf_counter() - begun:.0f} s.")
+    # Decoded together with the sentence and cut off again: a tokenizer may write the first word of a text in its own way.
+    whole = drawn.texts(truth.decode)
+    start = len(truth.decode(ids))
+    return Reading(sentence, tuple(ids), logits, tuple(text[start:] for text in whole))
+
+
+@torch.inference_mode()
+def surprises(truth: Truth, ids: Sequence[int], given: int = 1) -> tuple[FloatArray, FloatArray]:
+    """Return -log p of each token after the first ``given``, and the entropy of each choice before it was made: (T,) x 2.
+
+    Nats. Raises ValueError where no token is given, or none is left to score.
+    """
+    if not 1 <= given < len(ids):
+        raise ValueError(f"given is {given}, of {len(ids)} tokens: at least one is given and one is scored")
+    logits = truth.model(torch.tensor([list(ids)], device=truth.model.device)).logits[0, given - 1 : -1]
+    log_p = torch.log_softmax(logits.float(), dim=-1).double()
+    wanted = torch.tensor(list(ids[given:]), device=log_p.device)
+    nats = -log_p.gather(1, wanted[:, None])[:, 0]
+    entropies = -(log_p.exp() * log_p).sum(dim=1)
+    return np.asarray(nats.cpu().numpy()), np.asarray(entropies.cpu().numpy())

@@ -1,0 +1,221 @@
+"""The slider of tau on one real next-token distribution: what a language model may say next, sharper or flatter.
+
+Pure numpy. The logits come from whoever has a model (kdlab.lm, in a notebook) or from a recording. Tempering never
+changes the order of the tokens, so the twelve likeliest are the same at every tau, and two numbers per position, the
+logarithm of the sum and the entropy, stand for all the others exactly.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kdlab.temperature import taus as slider
+
+__all__ = ["SHOWN", "Moment", "NextTokenLadder", "next_token_ladder", "tempered", "visible"]
+
+FloatArray = NDArray[np.float64]
+
+SHOWN = 12  # tokens with a bar of their own
+_DIGITS = 9  # that a recording keeps: far finer than anything that is shown
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One position of the slider. ``probabilities`` (K,) are those of the likeliest tokens, ``rest`` all the others'."""
+
+    tau: float
+    tokens: tuple[str, ...]
+    probabilities: FloatArray
+    rest: float
+    entropy: float
+    choices: float
+    sample: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class NextTokenLadder:
+    """A slider's P positions of tau, and what may follow ``prompt`` at each of them.
+
+    ``tokens`` (K,) are the likeliest tokens as text, likeliest first; ``logits`` (K,) theirs. ``log_sums`` (P,) is the
+    logarithm of the sum of exp(logit / tau) over the whole ``vocabulary``, ``entropies`` (P,) is in nats. ``samples``
+    (P,) continue the prompt, drawn with the same random numbers at every tau; empty texts where none were drawn.
+    ``source`` says which model it was, in a few words.
+    """
+
+    prompt: str
+    taus: FloatArray
+    tokens: tuple[str, ...]
+    logits: FloatArray
+    log_sums: FloatArray
+    entropies: FloatArray
+    vocabulary: int
+    samples: tuple[str, ...]
+    source: str
+
+    def __post_init__(self) -> None:
+        positions, kept = len(self.taus), len(self.tokens)
+        lengths = {
+            "log_sums": (len(self.log_sums), positions),
+            "entropies": (len(self.entropies), positions),
+            "samples": (len(self.samples), positions),
+            "logits": (len(self.logits), kept),
+        }
+        for name, (has, wanted) in lengths.items():
+            if has != wanted:
+                raise ValueError(f"{name} has {has} entries, and {wanted} are needed: one for each tau, or each token")
+
+    @property
+    def probabilities(self) -> FloatArray:
+        """(P, K): the likeliest tokens' probabilities at each tau."""
+        return np.asarray(np.exp(self.logits / self.taus[:, None] - self.log_sums[:, None]))
+
+    @property
+    def rest(self) -> FloatArray:
+        """(P,): the probability of all other tokens together."""
+        return np.asarray(np.maximum(1 - self.probabilities.sum(axis=1), 0.0))
+
+    @property
+    def choices(self) -> FloatArray:
+        """(P,): exp of the entropy, among how many equally likely tokens the model might as well choose."""
+        return np.asarray(np.exp(self.entropies))
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """P sentences, one per position: the same that the page shows."""
+        probabilities, rest = self.probabilities, self.rest
+        return tuple(
+            f"At τ = {self.taus[i]:.2f} the next token has an entropy of {self.entropies[i]:.2f} nats: effectively "
+            f"{counted(self.choices[i])}. {visible(self.tokens[0])} has {percent(probabilities[i, 0])}; "
+            f"all that are not among the {len(self.tokens)} likeliest have {percent(rest[i])} together."
+            for i in range(len(self.taus))
+        )
+
+    def index(self, tau: float) -> int:
+        """The position nearest to ``tau``. ValueError outside the slider."""
+        if not self.taus[0] - 1e-9 <= tau <= self.taus[-1] + 1e-9:
+            raise ValueError(f"tau is {tau}: the slider goes from {self.taus[0]:g} to {self.taus[-1]:g}")
+        return int(np.abs(self.taus - tau).argmin())
+
+    def at(self, tau: float) -> Moment:
+        """Everything at the position nearest to ``tau``."""
+        i = self.index(tau)
+        return Moment(
+            tau=float(self.taus[i]),
+            tokens=self.tokens,
+            probabilities=self.probabilities[i],
+            rest=float(self.rest[i]),
+            entropy=float(self.entropies[i]),
+            choices=float(self.choices[i]),
+            sample=self.samples[i],
+            sentence=self.sentences[i],
+        )
+
+    def recorded(self) -> dict[str, Any]:
+        """Return all of it as plain values, to be written down; `NextTokenLadder.of` reads them."""
+        plain = {
+            name: [float(f"{value:.{_DIGITS}g}") for value in getattr(self, name)]
+            for name in ("taus", "logits", "log_sums", "entropies")
+        }
+        texts = {"prompt": self.prompt, "tokens": list(self.tokens), "samples": list(self.samples)}
+        return {**texts, **plain, "vocabulary": self.vocabulary, "source": self.source}
+
+    @classmethod
+    def of(cls, recorded: Mapping[str, Any]) -> NextTokenLadder:
+        """Return the ladder that `recorded` wrote down. KeyError for what is missing, ValueError for wrong lengths."""
+        return cls(
+            prompt=recorded["prompt"],
+            taus=np.asarray(recorded["taus"], float),
+            tokens=tuple(recorded["tokens"]),
+            logits=np.asarray(recorded["logits"], float),
+            log_sums=np.asarray(recorded["log_sums"], float),
+            entropies=np.asarray(recorded["entropies"], float),
+            vocabulary=int(recorded["vocabulary"]),
+            samples=tuple(recorded["samples"]),
+            source=recorded["source"],
+        )
+
+
+def next_token_ladder(
+    prompt: str,
+    logits: ArrayLike,
+    word: Callable[[int], str],
+    *,
+    samples: Sequence[str] = (),
+    source: str = "",
+    taus: ArrayLike | None = None,
+) -> NextTokenLadder:
+    """Return the ladder of what may follow ``prompt``.
+
+    ``logits`` (V,) are the model's for the next token, ``word(id)`` a token's text. ``samples`` are texts that go on
+    from the prompt, one for each of ``taus`` (61 from 0.3 to 1.5 unless given), or none. Raises ValueError for logits
+    that are not one row of two or more finite numbers, a tau that is not positive, and too few or too many samples.
+
+    >>> ladder = next_token_ladder("a", [2.0, 1.0, 0.0], "xyz".__getitem__)
+    >>> bool(ladder.at(0.5).entropy < ladder.at(1).entropy < ladder.at(1.5).entropy)
+    True
+    """
+    values = np.asarray(logits, dtype=float)
+    places = slider() if taus is None else np.asarray(taus, dtype=float)
+    if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
+        raise ValueError(f"logits have shape {values.shape}: one row of two or more finite numbers is needed")
+    if places.ndim != 1 or not len(places) or not ((places > 0) & np.isfinite(places)).all():
+        raise ValueError(f"taus is {taus}: positive temperatures are needed, one or more")
+    likeliest = np.argsort(-values, kind="stable")[:SHOWN]
+    log_sums, entropies = zip(*(_sums(values, tau) for tau in places), strict=True)
+    return NextTokenLadder(
+        prompt=prompt,
+        taus=places,
+        tokens=tuple(word(int(i)) for i in likeliest),
+        logits=values[likeliest],
+        log_sums=np.array(log_sums),
+        entropies=np.array(entropies),
+        vocabulary=len(values),
+        samples=tuple(samples) if len(samples) else ("",) * len(places),
+        source=source,
+    )
+
+
+def tempered(logits: ArrayLike, tau: float) -> FloatArray:
+    """softmax(logits / tau), (V,): the probabilities of the next token at temperature ``tau``."""
+    scaled = np.asarray(logits, dtype=float) / tau
+    raised = np.exp(scaled - scaled.max())
+    return np.asarray(raised / raised.sum())
+
+
+def _sums(logits: FloatArray, tau: float) -> tuple[float, float]:
+    """log of the sum of exp(logits / tau), and the entropy of softmax(logits / tau), nats."""
+    scaled = logits / tau
+    top = float(scaled.max())
+    log_sum = top + math.log(float(np.exp(scaled - top).sum()))
+    return log_sum, max(log_sum - float(np.exp(scaled - log_sum) @ scaled), 0.0)
+
+
+# Words
+
+
+def visible(token: str) -> str:
+    """A token in quotation marks, its line breaks as arrows; a token with no text of its own is named as that."""
+    shown = token.replace("\r", "").replace("\n", "↵").replace("\t", "⇥")
+    return f"“{shown}”" if shown else "“”"
+
+
+def percent(p: float) -> str:
+    """94 %, 4.1 %, 0.3 %, below 0.1 %."""
+    if p >= 0.0995:
+        return f"{100 * p:.0f} %"
+    return f"{100 * p:.1f} %" if p >= 0.00095 else "less than 0.1 %"
+
+
+def counted(choices: float) -> str:
+    """1.3 choices, 79 choices, 4,370 choices: as many digits as say something."""
+    if choices < 9.95:
+        return f"{choices:.1f} choices"
+    whole = choices if choices < 999.5 else round(choices, 1 - int(math.floor(math.log10(choices))) + 1)
+    return f"{whole:,.0f} choices"
