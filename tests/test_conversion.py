@@ -71,7 +71,7 @@ def test_the_model_computes_what_the_gguf_says(tiny):
     model = loaded(folder)
     ids = [5, 200, 17, 3, 260, 90, 5]
     wanted = oracle.logits(ids)
-    # float32 against float64, some hundred operations deep: errors of 1e-6 of the largest number, ten times for safety.
+    # float32 against float64: errors of about 1e-6 of the largest number were seen, ten times for safety.
     np.testing.assert_allclose(logits(model, ids), wanted, atol=1e-5 * abs(wanted).max(), rtol=0)
     assert abs(wanted).max() > 1
 
@@ -182,8 +182,8 @@ def test_logits_of_the_real_model(real):
     for text in ("One day, a little", "世界 2024"):
         ids = oracle.encode(text)
         wanted, found = oracle.logits(ids), logits(model, ids)
-        # float32 through 30 layers against float64; logits are up to about 20.
-        np.testing.assert_allclose(found, wanted, rtol=0, atol=2e-3)
+        # float32 through 30 layers against float64, logits of up to 33: differences of 7e-5 were seen.
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=5e-4)
         assert (found.argmax(-1) == wanted.argmax(-1)).all()
     says = oracle.logits(oracle.encode("The capital of France is"))[-1]
     assert oracle.pieces[says.argmax()] == "ĠParis"

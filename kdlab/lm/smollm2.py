@@ -197,6 +197,7 @@ def _download(cache: Path, work: Path, say: Say) -> Path:
                 _wait(pip, work, say)
             except BaseException:  # Ctrl-C: pip must not go on in a folder that we are about to remove
                 pip.kill()
+                pip.wait()
                 raise
     if pip.returncode == 0 and arrived.is_file():
         return arrived
