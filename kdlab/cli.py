@@ -32,6 +32,7 @@ FRONT_END = (
     "text.js",
     "hand.js",
     "pairs.js",
+    "still.js",
     "exercises.js",
     "view.css",
     "exercises.css",

@@ -6,7 +6,6 @@ Every sentence is made from results.json, so that it holds for any run, whatever
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,7 @@ __all__ = [
     "among_students",
     "change",
     "direct_against_one",
-    "lost_texts",
+    "map_sentences",
     "model_of",
     "outcome",
     "path_sentences",
@@ -30,44 +29,10 @@ __all__ = [
     "steps_table",
     "students",
     "teacher_sentences",
-    "texts_side_by_side",
-    "which_run",
 ]
 
 Results = Mapping[str, Any]
 SEEN = 2.0  # standard errors that a change must exceed to be told from noise
-_WIDTH = 108  # of printed text
-
-
-# Which run
-
-
-def which_run(results: Results) -> str:
-    """Several lines: what p*, teacher and students are, the texts, the seeds, the machine, the day."""
-    config, sizes_of, done = results["config"], results["sizes"], len(results["seeds"])
-    vocabulary = "all its tokens" if config["vocabulary"] is None else f"its first {config['vocabulary']:,} tokens"
-    rows = [
-        ("preset", config["preset"]),
-        ("p*", f"{results['truth']['name']}, {vocabulary}, {_count(sizes_of['truth'])} parameters"),
-        ("teacher", f"rung {config['teacher']}, {_count(sizes_of['teacher'])} parameters, from scratch on "
-                    f"{config['teacher_sequences']:,} texts of p*, {_times(config['teacher_epochs'])}"),
-        ("students", f"rung {config['student']}, {_count(sizes_of['student'])} parameters, from scratch on "
-                     f"{config['student_sequences']:,} texts, {_times(config['student_epochs'])}"),
-        ("texts", f"up to {config['length']} tokens, all begin with {config['prompt'].strip()!r}"),
-        ("scored on", f"{config['evaluation_sequences']:,} texts of p* and as many of each model"),
-        ("seeds", f"{done} of {config['seeds']} finished"),
-        ("made", f"{results['date']}, on {results['device']}"),
-    ]  # fmt: skip
-    rows += [("missing", one) for one in results["missing"]]
-    return "\n".join(f"{name:<10} {told}" for name, told in rows)
-
-
-def _count(size: Mapping[str, Any]) -> str:
-    return f"{size['parameters']:,}"
-
-
-def _times(epochs: int) -> str:
-    return "once" if epochs == 1 else "twice" if epochs == 2 else f"{epochs} times"
 
 
 # Models and changes
@@ -218,7 +183,7 @@ def outcome(results: Results, per: str = "token") -> str:
     if pair is None:
         return "this run has no such pair of students yet."
     ahead = _ahead(*pair, per)
-    told = dict.fromkeys(ahead, "the same, within two standard errors")
+    told = dict.fromkeys(ahead, "too close to tell")
     told |= {what: ("higher" if one.value > 0 else "lower") for what, one in ahead.items() if one.seen}
     if told["precision"] == told["recall"]:
         return f"the direct student's precision and recall are both {told['precision']}."
@@ -279,42 +244,6 @@ def _plus(value: float) -> str:
     return f"+{value:.2f}" if round(value, 2) > 0 else signed(value)
 
 
-# Texts
-
-
-def texts_side_by_side(results: Results, n: int = 3) -> str:
-    """A block for each model: p*, the direct student, then the distilled ones from warm to cold; ``n`` texts each."""
-    names = {"truth": "p*", "teacher": "teacher", "direct": "direct"}
-    names |= {one["name"]: f"tau {one['tau']:g}" for one in students(results)}
-    shown = [(title, results["texts"][name]) for name, title in names.items() if name in results["texts"]]
-    return "\n".join(line for title, texts in shown for line in _block(title, texts[:n]))
-
-
-def _block(title: str, texts: Sequence[str]) -> list[str]:
-    """Texts of one model, wrapped, each begun by a dot; line breaks inside are shown as a slash."""
-    lines = []
-    for i, text in enumerate(texts):
-        whole = " / ".join(part.strip() for part in text.splitlines() if part.strip()) or "(nothing)"
-        wrapped = textwrap.wrap(whole, _WIDTH - 12)
-        lines += [f"{title if i == 0 and k == 0 else '':<10}{'·' if k == 0 else ' '} {part}"
-                  for k, part in enumerate(wrapped)]  # fmt: skip
-    return lines
-
-
-def lost_texts(results: Results, n: int = 4) -> str:
-    """The texts of p* on which the coldest student falls farthest behind the direct one, in nats per token."""
-    path = students(results)
-    found = [one for one in results["lost"] if path and one["tau"] == path[-1]["tau"]][:n]
-    if not found:
-        return "No such texts are recorded yet."
-    lines = []
-    for one in found:
-        under = {"p*": one["truth"], "direct": one["direct"], f"τ = {one['tau']:g}": one["distilled"]}
-        told = ",  ".join(f"{name} {signed(value)}" for name, value in under.items())
-        lines += [part[10:] for part in _block("", [one["text"]])] + [f"    nats per token under {told}"]
-    return "\n".join(lines)
-
-
 # The map of samples
 
 
@@ -333,3 +262,22 @@ def _mean_square(points: Sequence[Sequence[float]]) -> tuple[float, float]:
     at = np.asarray(points, float)
     squares = ((at - at.mean(axis=0)) ** 2).sum(axis=1)
     return float(squares.mean()), float(squares.std(ddof=1)) / math.sqrt(len(squares))
+
+
+def map_sentences(results: Results) -> list[str]:
+    """How wide each model's texts lie on the map, and whether the coldest student's lie closer than the warmest's."""
+    names = {"teacher": "teacher", "direct": "direct"} | {
+        one["name"]: f"tau {one['tau']:g}" for one in students(results)
+    }
+    wide = {name: spread(results, name) for name in names if name in results["map"]}
+    said = [f"{names[name]:<9}{one.value:5.2f} ± {one.error:.2f} times as wide as p*'s" for name, one in wide.items()]
+    path = [one["name"] for one in students(results, highest=1.0) if one["name"] in wide]
+    if len(path) < 2:
+        return said
+    warm, cold = wide[path[0]], wide[path[-1]]
+    apart = Change(cold.value - warm.value, math.hypot(cold.error, warm.error))
+    way = "narrower" if apart.value < 0 else "wider"
+    size = (
+        f"{abs(apart.value):.2f} ± {apart.error:.2f}: {'more' if apart.seen else 'not more'} than two standard errors"
+    )
+    return [*said, f"The cloud of {names[path[-1]]} is {way} than that of {names[path[0]]}, by {size}."]

@@ -28,7 +28,7 @@ from kdlab.exercises.nb03 import my_slope
 from kdlab.exercises.nb04 import my_log_prob, my_tempered
 
 ROOT = Path(__file__).resolve().parent.parent
-BOOKS = ("00", "01", "02", "03", "04")
+BOOKS = ("00", "01", "02", "03", "04", "07")
 ALL: list[Exercise] = [one for book in BOOKS for one in exercises_of(book)]
 CODES = [one for one in ALL if isinstance(one, Code)]
 CHOICES = [one for one in ALL if isinstance(one, Choice)]
@@ -51,14 +51,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_two_or_three_for_every_notebook_and_no_name_twice() -> None:
-    assert [len(exercises_of(book)) for book in BOOKS] == [2, 3, 3, 3, 3]
+    assert [len(exercises_of(book)) for book in BOOKS] == [2, 3, 3, 3, 3, 3]
     assert [one.id for one in ALL] == [f"{book}.{i + 1}" for book in BOOKS for i in range(len(exercises_of(book)))]
     assert all(exercise(one.id) is one for one in ALL)
 
 
 @pytest.mark.parametrize("name", ["", "00", "00.9", "05.1", "../x", None, 1.1])
 def test_an_unknown_name_is_an_error_that_lists_the_known(name: Any) -> None:
-    with pytest.raises(ValueError, match=r"There is no exercise .*: choose one of 00\.1, .*04\.3"):
+    with pytest.raises(ValueError, match=r"There is no exercise .*: choose one of 00\.1, .*07\.3"):
         exercise(name)
 
 

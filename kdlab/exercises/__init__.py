@@ -5,7 +5,7 @@
     exercise("01.2")                       # shows the task; hints and solution are a click away
     exercise("01.2").check(my_precision)   # says whether it is right, and if not, why not
 
-`nb00` to `nb04` hold what is asked, one module per notebook; `frame` knows how answers are judged, `cards` how
+`nb00` to `nb07` hold what is asked, one module per notebook; `frame` knows how answers are judged, `cards` how
 exercises look, `form` how they are answered on the page.
 """
 
@@ -17,11 +17,11 @@ from kdlab.exercises.frame import Exercise
 
 __all__ = ["exercise", "exercises_of"]
 
-_NOTEBOOKS = ("00", "01", "02", "03", "04")
+_NOTEBOOKS = ("00", "01", "02", "03", "04", "07")
 
 
 def exercises_of(notebook: str) -> tuple[Exercise, ...]:
-    """Return the exercises of a notebook, "00" to "04", in order. ValueError for any other name."""
+    """Return the exercises of a notebook, "00" to "07", in order. ValueError for any other name."""
     if notebook not in _NOTEBOOKS:
         raise ValueError(f"{notebook!r} is not a notebook with exercises: choose one of {', '.join(_NOTEBOOKS)}.")
     return tuple(import_module(f"kdlab.exercises.nb{notebook}").EXERCISES)

@@ -1,0 +1,143 @@
+"""What a run was: its models, sizes and texts, beside the paper's. The numbers are for `kdlab.findings` to read.
+
+Everything is taken from results.json and holds for any run. No torch, no drawing.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdlab.findings import model_of, students
+from kdlab.metrics import signed
+from kdlab.runs import PRESETS, read_results, recorded_folder
+
+__all__ = ["against_the_paper", "lengths", "lost_texts", "open_run", "which_run"]
+
+Results = Mapping[str, Any]
+_WIDTH = 108  # of printed text
+
+
+# Which run
+
+
+def open_run(run: str) -> dict[str, Any]:
+    """Return the results of a run's folder; "recorded/..." is found beside the notebooks from anywhere.
+
+    Raises ValueError, with what to do, where there is no run or nothing to show yet.
+    """
+    beside = recorded_folder().parent / run
+    return read_results(beside if not Path(run).exists() and beside.is_dir() else run)
+
+
+def which_run(results: Results) -> str:
+    """Several lines: what p*, teacher and students are, the texts, the seeds, the machine, the day."""
+    config, sizes_of, done = results["config"], results["sizes"], len(results["seeds"])
+    vocabulary = "all its tokens" if config["vocabulary"] is None else f"its first {config['vocabulary']:,} tokens"
+    rows = [
+        ("preset", config["preset"]),
+        ("p*", f"{results['truth']['name']}, {vocabulary}, {_count(sizes_of['truth'])} parameters"),
+        ("teacher", f"rung {config['teacher']}, {_count(sizes_of['teacher'])} parameters, from scratch on "
+                    f"{config['teacher_sequences']:,} texts of p*, {_times(config['teacher_epochs'])}"),
+        ("students", f"rung {config['student']}, {_count(sizes_of['student'])} parameters, from scratch on "
+                     f"{config['student_sequences']:,} texts, {_times(config['student_epochs'])}"),
+        ("texts", f"up to {config['length']} tokens, all begin with {config['prompt'].strip()!r}"),
+        ("scored on", f"{config['evaluation_sequences']:,} texts of p* and as many of each model"),
+        ("seeds", f"{done} of {config['seeds']} finished"),
+        ("made", f"{results['date']}, on {results['device']}"),
+    ]  # fmt: skip
+    rows += [("missing", one) for one in results["missing"]]
+    return "\n".join(f"{name:<10} {told}" for name, told in rows)
+
+
+def _count(size: Mapping[str, Any]) -> str:
+    return f"{size['parameters']:,}"
+
+
+def _times(epochs: int) -> str:
+    return "once" if epochs == 1 else "twice" if epochs == 2 else f"{epochs} times"
+
+
+def against_the_paper(results: Results) -> str:
+    """A table: what the paper did (section 4 and its released scripts), and what this run did."""
+    paper, config = PRESETS["paper"], results["config"]
+    rows = [
+        ("", "paper", "this run"),
+        ("p*", "SmolLM2-1.7B", _truth(results)),
+        ("teacher", _shape(paper.teacher, paper.teacher_sequences, paper.teacher_epochs),
+         _shape(config["teacher"], config["teacher_sequences"], config["teacher_epochs"])),
+        ("students", _shape(paper.student, paper.student_sequences, paper.student_epochs),
+         _shape(config["student"], config["student_sequences"], config["student_epochs"])),
+        ("a text", f"{paper.length} tokens, from {paper.prompt!r}",
+         f"{config['length']} tokens, from {config['prompt'].strip()!r}"),
+        ("tau", _taus(paper.taus), _taus(config["taus"])),
+        ("batch, rate", f"{paper.batch}, {paper.rate:g}", f"{config['batch']}, {config['rate']:g}"),
+        ("scored on", f"{paper.evaluation_sequences:,} texts", f"{config['evaluation_sequences']:,} texts"),
+        ("seeds", f"{paper.seeds}", f"{config['seeds']}"),
+        ("weights kept", "best on validation", "the last"),
+        ("first weights", "norms pretrained *", "all new"),
+        ("end of text", "not learned or scored *", "learned and scored"),
+        ("tokens", "from text again *", "kept as sampled"),
+        ("map", "UMAP", "two directions of most variance"),
+    ]  # fmt: skip
+    lines = [f"{name:<15}{theirs:<34}{ours}".rstrip() for name, theirs, ours in rows]
+    return "\n".join([*lines, "* in the released scripts"])
+
+
+def _truth(results: Results) -> str:
+    vocabulary = results["config"]["vocabulary"]
+    return str(results["truth"]["name"]) + ("" if vocabulary is None else f", its first {vocabulary:,} tokens")
+
+
+def _shape(rung: str, sequences: int, epochs: int) -> str:
+    return f"{rung}, {sequences:,} texts x {epochs}"
+
+
+def _taus(taus: Sequence[float]) -> str:
+    return ", ".join(f"{tau:g}" for tau in sorted(taus))
+
+
+# Texts
+
+
+def lengths(results: Results) -> str:
+    """How many tokens a text of p* and of each model has on average; the end counts, the prompt does not.
+
+    All nats over all texts, divided by all nats over all tokens, is tokens per text: it is in the results already.
+    """
+    ceiling = results["truth"].get("negative_entropy")
+    rows = [("p*", _tokens(ceiling))] if ceiling else []
+    names = [name for name in ("teacher", "direct") if model_of(results, name) is not None]
+    rows += [(name, _tokens(_model(results, name)["precision"])) for name in names]
+    rows += [(f"tau {one['tau']:g}", _tokens(one["precision"])) for one in students(results)]
+    return "\n".join(f"{name:<9}{tokens:6.1f} tokens per text" for name, tokens in rows)
+
+
+def _model(results: Results, name: str) -> Mapping[str, Any]:
+    return next(one for one in results["models"] if one["name"] == name)
+
+
+def _tokens(estimates: Mapping[str, Any]) -> float:
+    """Mean over seeds."""
+    both = zip(estimates["sequence"]["by_seed"], estimates["token"]["by_seed"], strict=True)
+    return float(np.mean([sequence / token for sequence, token in both]))
+
+
+def lost_texts(results: Results, n: int = 4) -> str:
+    """The texts of p* on which the coldest student falls farthest behind the direct one, in nats per token."""
+    path = students(results)
+    found = [one for one in results["lost"] if path and one["tau"] == path[-1]["tau"]][:n]
+    if not found:
+        return "No such texts are recorded yet."
+    lines = []
+    for one in found:
+        under = {"p*": one["truth"], "direct": one["direct"], f"τ = {one['tau']:g}": one["distilled"]}
+        told = ",  ".join(f"{name} {signed(value)}" for name, value in under.items())
+        whole = " / ".join(part.strip() for part in one["text"].splitlines() if part.strip())
+        lines += textwrap.wrap(f"· {whole}", _WIDTH, subsequent_indent="  ")
+        lines.append(f"    nats per token under {told}")
+    return "\n".join(lines)
