@@ -109,7 +109,7 @@ def _loaded(source: str) -> tuple[LlamaForCausalLM, Any, dict[str, Any]]:
         record = {"source": "bundled"} | smollm2.provenance()
         return *_from_files(source, smollm2.checkpoint()), record
     folder = Path(source).expanduser()
-    if folder.is_dir():
+    if source and folder.is_dir():
         model, tokenizer = _from_files(source, folder)
         sums = {path.name: checksum(path) for path in sorted(folder.glob("*.safetensors"))}
         return model, tokenizer, {"source": folder.resolve().name, "sha256": sums}
