@@ -17,17 +17,28 @@ from numpy.typing import ArrayLike, NDArray
 
 from kdlab.temperature import taus as slider
 
-__all__ = ["SHOWN", "Moment", "NextTokenLadder", "next_token_ladder", "tempered", "visible"]
+__all__ = [
+    "SHOWN",
+    "Moment",
+    "NextTokenLadder",
+    "counted",
+    "next_token_ladder",
+    "percent",
+    "shared",
+    "tempered",
+    "visible",
+]
 
 FloatArray = NDArray[np.float64]
 
 SHOWN = 12  # tokens with a bar of their own
+_LONGEST = 14  # characters of a token that are shown
 _DIGITS = 9  # that a recording keeps: far finer than anything that is shown
 
 
 @dataclass(frozen=True)
 class Moment:
-    """One position of the slider. ``probabilities`` (K,) are those of the likeliest tokens, ``rest`` all the others'."""
+    """One position of the slider: ``probabilities`` (K,) of the likeliest tokens, ``rest`` that of all others."""
 
     tau: float
     tokens: tuple[str, ...]
@@ -166,7 +177,7 @@ def next_token_ladder(
     if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
         raise ValueError(f"logits have shape {values.shape}: one row of two or more finite numbers is needed")
     if places.ndim != 1 or not len(places) or not ((places > 0) & np.isfinite(places)).all():
-        raise ValueError(f"taus is {taus}: positive temperatures are needed, one or more")
+        raise ValueError(f"taus is {places}: positive temperatures are needed, one or more")
     likeliest = np.argsort(-values, kind="stable")[:SHOWN]
     log_sums, entropies = zip(*(_sums(values, tau) for tau in places), strict=True)
     return NextTokenLadder(
@@ -201,9 +212,15 @@ def _sums(logits: FloatArray, tau: float) -> tuple[float, float]:
 
 
 def visible(token: str) -> str:
-    """A token in quotation marks, its line breaks as arrows; a token with no text of its own is named as that."""
+    """A token in quotation marks, its line breaks and tabs as arrows; a very long one is cut."""
     shown = token.replace("\r", "").replace("\n", "↵").replace("\t", "⇥")
-    return f"“{shown}”" if shown else "“”"
+    return f"“{shown}”" if len(shown) <= _LONGEST else f"“{shown[: _LONGEST - 1]}…”"
+
+
+def shared(text: str, other: str) -> int:
+    """How many characters two texts begin with alike."""
+    alike = (i for i, (one, two) in enumerate(zip(text, other, strict=False)) if one != two)
+    return next(alike, min(len(text), len(other)))
 
 
 def percent(p: float) -> str:
@@ -217,5 +234,7 @@ def counted(choices: float) -> str:
     """1.3 choices, 79 choices, 4,370 choices: as many digits as say something."""
     if choices < 9.95:
         return f"{choices:.1f} choices"
-    whole = choices if choices < 999.5 else round(choices, 1 - int(math.floor(math.log10(choices))) + 1)
-    return f"{whole:,.0f} choices"
+    if choices < 999.5:
+        return f"{choices:.0f} choices"
+    digits = 10 ** (math.floor(math.log10(choices)) - 2)
+    return f"{round(choices / digits) * digits:,} choices"

@@ -56,7 +56,7 @@ def read(
     logits = next_token_logits(truth.model, ids).astype(float)
     drawn = ladder_of_samples(truth.model, ids, taus, length=len(ids) + new_tokens, eos=truth.eos, rng=rng)
     say(f"... done in {time.perf_counter() - begun:.0f} s.")
-    # Decoded together with the sentence and cut off again: a tokenizer may write the first word of a text in its own way.
+    # Decoded together with the sentence and cut off again: a tokenizer may write a text's first word in its own way.
     whole = drawn.texts(truth.decode)
     start = len(truth.decode(ids))
     return Reading(sentence, tuple(ids), logits, tuple(text[start:] for text in whole))
@@ -64,7 +64,7 @@ def read(
 
 @torch.inference_mode()
 def surprises(truth: Truth, ids: Sequence[int], given: int = 1) -> tuple[FloatArray, FloatArray]:
-    """Return -log p of each token after the first ``given``, and the entropy of each choice before it was made: (T,) x 2.
+    """Return, for each token after the first ``given``, -log p and the entropy of the choice it was: (T,) and (T,).
 
     Nats. Raises ValueError where no token is given, or none is left to score.
     """

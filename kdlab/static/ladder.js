@@ -14,6 +14,7 @@
  *   fields, labels         the selects, each with its [short, long] name
  *   perPosition, numbers   the ladder's lists with an entry for each position, and its entries that hold numbers only
  *   remake                 the call that makes such a ladder again
+ *   told(ladder, index)    the numbers above the panels; precision and recall where a world does not say
  *   build(page, ladder)    create the elements once; returns [draw(index), ...], which only set attributes
  *   idle(settings, ladder) the selects that could change nothing now; ladder is null while another is on its way
  */
@@ -116,6 +117,9 @@ function buildSelect(controls, field, [short, long], choices) {
   return select;
 }
 
+const precisionRecall = ({ precision, recall }, index) =>
+  `precision ${number(precision[index])}   recall ${number(recall[index])}`;
+
 // ---------------------------------------------------------------- what happens when
 
 /** One view of a widget whose ladders are of one world. */
@@ -204,7 +208,7 @@ class LadderView extends Live {
     if (Number(page.slider.value) !== index) page.slider.value = index;
     page.slider.setAttribute("aria-valuetext", `${world.place} = ${at}`);
     page.value.textContent = at;
-    page.numbers.textContent = `precision ${number(ladder.precision[index])}   recall ${number(ladder.recall[index])}`;
+    page.numbers.textContent = (world.told ?? precisionRecall)(ladder, index);
     page.sentence.textContent = ladder.sentence[index];
     page.root.dataset.index = index;
   }

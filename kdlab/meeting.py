@@ -1,0 +1,128 @@
+"""Read what was recorded of a language model for notebook 05: ladders, cuts into tokens, scores, samples. No torch.
+
+The recording is one JSON file beside the notebooks, written by notebooks/record.py.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kdlab.next_token import NextTokenLadder
+
+__all__ = ["FILE", "SCHEMA", "Cut", "Meeting", "read_meeting"]
+
+FILE, SCHEMA = "meeting.json", 1
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A text in tokens: ``pieces`` as text (a part of a letter reads U+FFFD), their ``ids``; and, where it was scored,
+    ``nats``: -log p of every token after the first ``given``, EOS among them where it was there.
+    """
+
+    pieces: tuple[str, ...]
+    ids: tuple[int, ...]
+    given: int = 0
+    nats: tuple[float, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The pieces, one after the other."""
+        return "".join(self.pieces)
+
+    @property
+    def log_prob(self) -> float:
+        """Log-probability of all that was scored, given the rest; nats."""
+        return -float(np.sum(self.nats))
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """A recorded p*.
+
+    ``about`` says which: model, checksum, versions, date, seed. ``ladders`` are sliders of tau by their prompts;
+    ``cuts`` texts in tokens by their text; ``scored`` three sentences with what each token cost; ``ways`` one word cut
+    in several ways. ``written`` are texts of p*, ``restricted_written`` of p* with its first ``kept`` tokens only.
+    ``step`` is one step of both, ``own`` what p*'s texts cost under p* itself, ``cut_again`` what retokenising does.
+    """
+
+    about: dict[str, Any]
+    ladders: dict[str, NextTokenLadder]
+    cuts: dict[str, Cut]
+    scored: tuple[Cut, ...]
+    ways: tuple[Cut, ...]
+    written: tuple[str, ...]
+    restricted_written: tuple[str, ...]
+    kept: int
+    step: dict[str, Any]
+    own: dict[str, Any]
+    cut_again: dict[str, Any]
+
+    @property
+    def shown(self) -> str:
+        """One line that says what this is."""
+        told, versions = self.about, self.about["versions"]
+        return (
+            f"recorded: {told['model']}, {told['vocabulary']:,} tokens, sha256 {told['sha256'][:12]}…; "
+            f"{told['date']}, torch {versions['torch']}, transformers {versions['transformers']}, on a CPU"
+        )
+
+
+def read_meeting(name: str = "smollm2") -> Meeting:
+    """Return the recording called ``name``, from ``recorded/`` beside the notebook or in kdlab's own repository.
+
+    Raises ValueError where there is none, or it is damaged or of another version.
+    """
+    path = _found(name)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["schema"] != SCHEMA:
+            raise ValueError(f"it has schema {content['schema']!r}, and this kdlab reads {SCHEMA}")
+        return _meeting(content)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} cannot be read ({type(error).__name__}: {error}): get the repository's own copy of it again, "
+            "or make it with `python notebooks/record.py smollm2`"
+        ) from error
+
+
+def _found(name: str) -> Path:
+    places = [Path.cwd(), Path(__file__).resolve().parent.parent / "notebooks"]
+    paths = [place / "recorded" / name / FILE for place in places]
+    found = next((path for path in paths if path.is_file()), None)
+    if found is None:
+        raise ValueError(
+            f"there is no recording {name!r}: looked for {' and '.join(map(str, paths))}; open the notebook in the "
+            "folder notebooks/ of the repository"
+        )
+    return found
+
+
+def _meeting(content: dict[str, Any]) -> Meeting:
+    restricted = content["restricted"]
+    again = restricted["cut_again"]
+    return Meeting(
+        about=content["about"],
+        ladders={one["prompt"]: NextTokenLadder.of(one) for one in content["ladders"]},
+        cuts={one["text"]: _cut(one) for one in content["cuts"]},
+        scored=tuple(_cut(one) for one in content["scored"]),
+        ways=tuple(_cut(one) for one in content["cut_twice"]["ways"]),
+        written=tuple(content["written"]),
+        restricted_written=tuple(restricted["written"]),
+        kept=restricted["vocabulary"],
+        step=restricted["step"],
+        own={name: value if name == "prompt" else np.asarray(value) for name, value in restricted["own"].items()},
+        cut_again={**again, "before": _cut(again["before"]), "after": _cut(again["after"])},
+    )
+
+
+def _cut(one: dict[str, Any]) -> Cut:
+    return Cut(tuple(one["pieces"]), tuple(one["ids"]), one.get("given", 0), tuple(one.get("nats", ())))

@@ -1,0 +1,286 @@
+"""Static pictures of tokens (notebook 05): texts cut into pieces, what each piece cost, and the slider of tau.
+
+Drawn as in `kdlab.plots`: same roles, no pyplot, and every picture carries its words. p* is grey and filled, p*
+tempered a dotted orange outline.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.font_manager import FontProperties, findfont, get_font
+
+from kdlab.meeting import Cut
+from kdlab.metrics import signed
+from kdlab.next_token import NextTokenLadder, counted, percent, shared, visible
+from kdlab.plots import INK, QUIET, STYLE, Limits, Picture
+
+__all__ = ["costs", "entropy_limits", "figure", "filmstrip", "pieces"]
+
+Pair = tuple[float, float]
+
+_TAUGHT = "#9A6A00"  # the teacher's orange, dark enough for small text
+_TILES = ("#ECECEC", "#D6D6D6")
+_MARKS = (0.3, 0.5, 0.7, 1.0, 1.2, 1.5)
+_MONO = 0.602  # the width of a letter of DejaVu Sans Mono, in its size
+_END = "<|im_end|>"
+
+
+# Texts in pieces
+
+
+def pieces(cuts: Sequence[Cut]) -> Picture:
+    """Texts cut into tokens, a line for each: a tile is a token, a space shows as ␣. ValueError for no texts."""
+    if not cuts:
+        raise ValueError("No texts: give one or more cuts, such as those of read_meeting().cuts.values().")
+    size, row, left = 12.0, 0.52, 0.1
+    letter = _MONO * size / 72
+    width = max(9.2, left + 0.1 + max(sum(len(_open(piece)) * letter + 0.09 for piece in cut.pieces) for cut in cuts))
+    height = 0.15 + row * len(cuts)
+    made, axes = _sheet(width, height)
+    for n, cut in enumerate(cuts):
+        x, y = left, height - 0.12 - row * n - 0.3
+        for k, piece in enumerate(cut.pieces):
+            long = len(_open(piece)) * letter + 0.07
+            _tile(axes, (x, y), (long, 0.3), _open(piece), size, _TILES[k % 2])
+            x += long + 0.02
+    made.words = " ".join(
+        f"{cut.text!r} is cut into {len(cut.pieces)} tokens: {' | '.join(map(_open, cut.pieces))}." for cut in cuts
+    )
+    return made
+
+
+def costs(scored: Sequence[Cut]) -> Picture:
+    """What each token of a text cost, a row for each text: bars of -log p in nats, the sum and its mean at the right.
+
+    Tokens that were given have no bar. Raises ValueError for no texts, or one that was not scored.
+    """
+    if not scored or not all(one.nats for one in scored):
+        raise ValueError("Nothing to draw: give one or more scored cuts, such as those of read_meeting().scored.")
+    size, row, left, top = 11.0, 1.72, 0.15, max(max(one.nats) for one in scored)
+    letter = _MONO * size / 72
+    widths = [[max(len(_open(piece)), 5) * letter + 0.08 for piece in one.pieces] for one in scored]
+    width = left + max(map(sum, widths)) + 2.6
+    height = 0.35 + row * len(scored)
+    made, axes = _sheet(width, height)
+    axes.text(left, height - 0.2, "−log p* of each token, nats: how surprised p* was", fontsize=9, color=QUIET)
+    for n, (one, columns) in enumerate(zip(scored, widths, strict=True)):
+        base = height - 0.35 - row * (n + 1) + 0.42
+        x = left
+        for k, (piece, wide) in enumerate(zip(one.pieces, columns, strict=True)):
+            given = k < one.given
+            colour = "white" if given else _TILES[0]
+            _tile(axes, (x, base - 0.33), (wide - 0.04, 0.28), _open(piece), size, colour)
+            if not given:
+                _cost(axes, x + wide / 2 - 0.02, base, wide - 0.16, one.nats[k - one.given], top)
+            x += wide
+        _sum(axes, width - 2.3, base, one)
+    made.words = "What each token cost under p*, in nats. " + " ".join(map(_words_of, scored))
+    return made
+
+
+def _cost(axes: Axes, middle: float, base: float, wide: float, nats: float, top: float) -> None:
+    tall = 0.95 * nats / top
+    look: dict[str, Any] = {"color": STYLE["truth"].colour, "alpha": 0.45, "linewidth": 0}
+    axes.bar(middle, tall, wide, base, **look)
+    axes.text(middle, base + tall + 0.04, f"{nats:.1f}", fontsize=8.5, color=INK, ha="center")
+
+
+def _sum(axes: Axes, left: float, base: float, one: Cut) -> None:
+    count = len(one.nats)
+    axes.text(left, base + 0.32, f"log p* = {signed(one.log_prob)}", fontsize=11, color=INK)
+    lines = f"{count} tokens, the end included\n{signed(one.log_prob / count)} nats per token"
+    axes.text(left, base + 0.24, lines, fontsize=8.5, color=QUIET, va="top", linespacing=1.4)
+
+
+def _words_of(one: Cut) -> str:
+    parts = ", ".join(
+        f"{_open(piece)} {nats:.1f}" for piece, nats in zip(one.pieces[one.given :], one.nats, strict=True)
+    )
+    given = "".join(one.pieces[: one.given])
+    return f"After {given!r}: {parts}; together log p* = {signed(one.log_prob)}."
+
+
+def _sheet(width: float, height: float) -> tuple[Picture, Axes]:
+    """A picture whose axes are measured in inches."""
+    made = Picture(figsize=(width, height), dpi=110, facecolor="white")
+    axes = made.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, width), ylim=(0, height))
+    axes.axis("off")
+    return made, axes
+
+
+def _tile(axes: Axes, at: Pair, extent: Pair, text: str, size: float, colour: str) -> None:
+    """One token on its tile; a white tile, which has an edge only, stands back."""
+    quiet = colour == "white"
+    edge = STYLE["bounds"].colour if quiet else colour
+    axes.bar(at[0], extent[1], extent[0], at[1], align="edge", color=colour, edgecolor=edge, linewidth=0.6)
+    middle = at[0] + extent[0] / 2, at[1] + extent[1] / 2 - 0.01
+    ink = QUIET if quiet else INK
+    axes.text(*middle, text, fontsize=size, color=ink, family="DejaVu Sans Mono", ha="center", va="center")
+
+
+def _open(piece: str) -> str:
+    """A token as it stands on a tile: what cannot be seen gets a sign."""
+    if piece == _END:
+        return "■ end"
+    return drawable(piece.replace(" ", "␣").replace("\n", "↵"), "DejaVu Sans Mono")
+
+
+# The slider of tau
+
+
+def entropy_limits(ladder: NextTokenLadder) -> Limits:
+    """Limits of the entropy's axis, nats: from 0, with a margin above the highest."""
+    return 0.0, max(1.05 * float(ladder.entropies.max()), 1.0)
+
+
+def figure(ladder: NextTokenLadder, tau: float, *, path: bool = True) -> Picture:
+    """One position, laid out as on the page: title, likeliest tokens, entropy over tau, a text that goes on, sentence.
+
+    ``path=False`` leaves out where the entropy goes, which would answer a question that is still open. Raises
+    ValueError for a tau off the slider.
+    """
+    i = _position(ladder, tau)
+    made = Picture(figsize=(9.2, 5.8), dpi=110, facecolor="white")
+    title = f"The next token after “{ladder.prompt}”"
+    made.text(0.02, 0.95, title, fontsize=14, color=INK, parse_math=False)
+    made.text(0.98, 0.95, f"τ = {ladder.taus[i]:.2f}", fontsize=13, color=INK, ha="right")
+    _bars(made.add_axes((0.15, 0.365, 0.36, 0.535)), ladder, i, 9.5)
+    _curve(made.add_axes((0.62, 0.425, 0.29, 0.45)), ladder, i, path=path)
+    made.words = ladder.sentences[i]
+    if ladder.samples[i]:
+        label = "one text at this τ, with the same random numbers at every τ"
+        made.text(0.02, 0.305, label, fontsize=8, color=QUIET)
+        _text(made, 0.02, 0.285, ladder, i, 108, 10.5)
+        made.words += f" A text at this τ: {_line(ladder.prompt + ladder.samples[i])}"
+    said = textwrap.fill(ladder.sentences[i], 112)
+    made.text(0.02, 0.125, said, fontsize=10.5, color=INK, va="top", linespacing=1.45, parse_math=False)
+    return made
+
+
+def filmstrip(ladder: NextTokenLadder, taus: Sequence[float]) -> Picture:
+    """Small multiples: likeliest tokens and a text at each tau, in the order given, two beside each other.
+
+    Raises ValueError for no tau at all, and for one off the slider.
+    """
+    if len(taus) == 0:
+        raise ValueError("A filmstrip of no tau: give at least one value in [0.3, 1.5], such as [0.3, 0.7, 1, 1.5].")
+    indices = [_position(ladder, tau) for tau in taus]
+    columns = min(len(indices), 2)
+    rows = math.ceil(len(indices) / columns)
+    wide, high = 4.6, 3.45
+    made = Picture(figsize=(columns * wide, rows * high + 0.4), dpi=110, facecolor="white")
+    made.words = "\n".join(f"{ladder.sentences[i]} Text: {_line(ladder.prompt + ladder.samples[i])}" for i in indices)
+    total_w, total_h = made.get_size_inches()
+    made.text(0.1 / total_w, 1 - 0.26 / total_h, f"After “{ladder.prompt}”", fontsize=12, color=INK, parse_math=False)
+    for n, i in enumerate(indices):
+        left, top = (n % columns) * wide, 0.4 + (n // columns) * high
+        heading = f"τ = {ladder.taus[i]:.2f}: {counted(ladder.choices[i])}"
+        made.text((left + 0.1) / total_w, 1 - (top + 0.3) / total_h, heading, fontsize=10.5, color=_TAUGHT)
+        box = ((left + 1.25) / total_w, 1 - (top + 2.6) / total_h, 2.75 / total_w, 2.2 / total_h)
+        _bars(made.add_axes(box), ladder, i, 8)
+        _text(made, (left + 0.1) / total_w, 1 - (top + 2.78) / total_h, ladder, i, 66, 8.5)
+    return made
+
+
+def _position(ladder: NextTokenLadder, tau: float) -> int:
+    if not isinstance(ladder, NextTokenLadder):
+        raise TypeError(
+            f"{type(ladder).__name__} is not a NextTokenLadder: pass what next_token.next_token_ladder(...) returns."
+        )
+    return ladder.index(tau)
+
+
+def _bars(axes: Axes, ladder: NextTokenLadder, i: int, size: float) -> None:
+    """The likeliest tokens and all others: p* filled, tempered dotted, its probability beside."""
+    one, names = ladder.index(1.0), [*map(visible, ladder.tokens), f"{ladder.vocabulary - len(ladder.tokens):,} others"]
+    truth, taught = ([*ladder.probabilities[k], ladder.rest[k]] for k in (one, i))
+    y = range(len(names))
+    axes.barh(y, truth, 0.66, color=STYLE["truth"].colour, alpha=0.3, linewidth=0)
+    look: dict[str, Any] = {"fill": False, "edgecolor": STYLE["teacher"].colour, "linestyle": ":", "linewidth": 1.6}
+    axes.barh(y, taught, 0.66, **look)
+    for k, p in enumerate(taught):
+        axes.text(
+            max(p, truth[k]) + 0.015,
+            k,
+            percent(p).replace("less than", "<"),
+            fontsize=size - 1,
+            color=_TAUGHT,
+            va="center",
+        )
+    axes.set(xlim=(0, 1), ylim=(len(names) - 0.4, -0.6), xticks=[])
+    axes.set_yticks(y, [drawable(name) for name in names], parse_math=False)
+    axes.tick_params(length=0, labelsize=size, labelcolor=INK)
+    axes.get_yticklabels()[-1].set_color(QUIET)
+    axes.spines[["top", "right", "bottom"]].set_visible(False)
+    axes.spines["left"].set_color(STYLE["bounds"].colour)
+
+
+def _curve(axes: Axes, ladder: NextTokenLadder, i: int, *, path: bool) -> None:
+    """Entropy over tau, in nats at the left and as effective choices at the right."""
+    colour, one = STYLE["teacher"].colour, ladder.index(1.0)
+    low, high = entropy_limits(ladder)
+    axes.set(xlim=(ladder.taus[0], ladder.taus[-1]), ylim=(low, high), xlabel="τ")
+    axes.set_title("entropy, nats", fontsize=9, color=QUIET, loc="left", x=-0.12)
+    if path:
+        first, last = min(one, i), max(one, i)
+        axes.plot(ladder.taus, ladder.entropies, color=colour, alpha=0.45, linewidth=1.4)
+        axes.plot(ladder.taus[first : last + 1], ladder.entropies[first : last + 1], color=colour, linewidth=2.4)
+    look: dict[str, Any] = {"marker": "o", "clip_on": False, "zorder": 6}
+    truth, start = STYLE["truth"].colour, (1.0, float(ladder.entropies[one]))
+    axes.plot(ladder.taus[i], ladder.entropies[i], color=colour, markersize=11, markeredgecolor="white", **look)
+    axes.plot(*start, color="white", markersize=5, markeredgecolor=truth, markeredgewidth=1.4, **look)
+    axes.annotate("p*", start, (8, -13), textcoords="offset points", color=truth)
+    axes.set_xticks([mark for mark in _MARKS if ladder.taus[0] <= mark <= ladder.taus[-1]])
+    axes.set_xticklabels([f"{mark:g}" for mark in axes.get_xticks()])
+    axes.xaxis.label.set(color=QUIET, size=9)
+    powers = [10**k for k in range(9) if math.log(10**k) <= high]
+    beside = axes.twinx()
+    beside.set(ylim=(low, high))
+    beside.set_yticks([math.log(power) for power in powers], [f"{power:,}" for power in powers])
+    beside.set_title("effective choices", fontsize=9, color=QUIET, loc="right", x=1.18)
+    for each in (axes, beside):
+        each.tick_params(labelsize=9, color=STYLE["bounds"].colour, labelcolor=QUIET)
+        each.spines["top"].set_visible(False)
+        each.spines[["left", "bottom", "right"]].set_color(STYLE["bounds"].colour)
+
+
+def _text(made: Picture, x: float, y: float, ladder: NextTokenLadder, i: int, columns: int, size: float) -> None:
+    """The text at one tau, in lines: what it shares with the one at tau = 1 in ink, the rest in orange."""
+    if not ladder.samples[i]:
+        return
+    whole, one = (ladder.prompt + ladder.samples[k] for k in (i, ladder.index(1.0)))
+    same = shared(_line(whole), _line(one))
+    height, done = made.get_size_inches()[1], 0
+    for n, line in enumerate(textwrap.wrap(drawable(_line(whole)), columns, drop_whitespace=False)[:5]):
+        alike = max(0, min(len(line), same - done))
+        done += len(line)
+        at = y - 1.55 * n * size / 72 / height
+        ink, taught = line[:alike].lstrip(), line[alike:] if line[:alike].strip() else line[alike:].lstrip()
+        first = made.text(x, at, ink, fontsize=size, color=INK, va="top", parse_math=False)
+        start = first.get_window_extent().x1 / made.bbox.width if ink else x
+        made.text(start, at, taught, fontsize=size, color=_TAUGHT, va="top", parse_math=False)
+
+
+def _line(text: str) -> str:
+    """A text in one line."""
+    return text.replace("\r", "").replace("\n", "↵").replace("\t", "⇥")
+
+
+# Letters that the font has
+
+
+def drawable(text: str, family: str = "DejaVu Sans") -> str:
+    """The text with ▯ for every character that the pictures' font does not have."""
+    return "".join(letter if _has(family, letter) else "▯" for letter in text)
+
+
+@lru_cache(maxsize=4096)
+def _has(family: str, letter: str) -> bool:
+    return letter.isprintable() and get_font(findfont(FontProperties(family=family))).get_char_index(ord(letter)) > 0

