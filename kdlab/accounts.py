@@ -20,6 +20,7 @@ __all__ = ["against_the_paper", "lengths", "lost_texts", "open_run", "which_run"
 
 Results = Mapping[str, Any]
 _WIDTH = 108  # of printed text
+_NAMES = {"bundled": "SmolLM2-135M-Instruct", "random": "a tiny Llama with random weights"}
 
 
 # Which run
@@ -37,10 +38,9 @@ def open_run(run: str) -> dict[str, Any]:
 def which_run(results: Results) -> str:
     """Several lines: what p*, teacher and students are, the texts, the seeds, the machine, the day."""
     config, sizes_of, done = results["config"], results["sizes"], len(results["seeds"])
-    vocabulary = "all its tokens" if config["vocabulary"] is None else f"its first {config['vocabulary']:,} tokens"
     rows = [
         ("preset", config["preset"]),
-        ("p*", f"{results['truth']['name']}, {vocabulary}, {_count(sizes_of['truth'])} parameters"),
+        ("p*", f"{_truth(results)}, {_count(sizes_of['truth'])} parameters"),
         ("teacher", f"rung {config['teacher']}, {_count(sizes_of['teacher'])} parameters, from scratch on "
                     f"{config['teacher_sequences']:,} texts of p*, {_times(config['teacher_epochs'])}"),
         ("students", f"rung {config['student']}, {_count(sizes_of['student'])} parameters, from scratch on "
@@ -90,7 +90,8 @@ def against_the_paper(results: Results) -> str:
 
 def _truth(results: Results) -> str:
     vocabulary = results["config"]["vocabulary"]
-    return str(results["truth"]["name"]) + ("" if vocabulary is None else f", its first {vocabulary:,} tokens")
+    name = results["truth"]["name"]
+    return _NAMES.get(name, str(name)) + ("" if vocabulary is None else f", its first {vocabulary:,} tokens")
 
 
 def _shape(rung: str, sequences: int, epochs: int) -> str:

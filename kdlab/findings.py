@@ -65,18 +65,34 @@ class Change:
         return f"{_plus(self.value)} ± {self.error:.2f}"
 
 
-def change(start: Mapping[str, Any], end: Mapping[str, Any]) -> Change:
-    """From one estimate of the results to another.
+def change(results: Results, start: Mapping[str, Any], end: Mapping[str, Any], what: str, per: str) -> Change:
+    """From one model's "precision" or "recall" to another's, nats per "token" or "sequence".
 
-    The squares of their errors add up, as for independent estimates. Two recalls are measured on the same texts of
-    p*, so their difference is usually known better than this says. Of an estimate's two errors, over sequences and
-    over seeds, the larger counts.
+    Over sequences the squares of the two errors add up, less what they have in common: recalls are measured on the
+    same texts of p*. Where both models have several seeds, the error of their difference over seeds is taken if it is
+    the larger one.
     """
-    return Change(end["value"] - start["value"], math.hypot(_error(start), _error(end)))
+    a, b = start[what][per], end[what][per]
+    first, second = float(a["over_sequences"]), float(b["over_sequences"])
+    common = _common(results, start["name"], end["name"], per) if what == "recall" else 0.0
+    error = math.sqrt(max(first**2 + second**2 - 2 * common * first * second, 0.0))
+    return Change(b["value"] - a["value"], max(error, _over_seeds(start, end, a["by_seed"], b["by_seed"])))
 
 
-def _error(estimate: Mapping[str, Any]) -> float:
-    return max(float(estimate["over_sequences"]), float(estimate["over_seeds"] or 0.0))
+def _common(results: Results, one: str, other: str, per: str) -> float:
+    """The correlation of two recalls' errors; 0 where it was not recorded."""
+    together = results.get("recalls_together", {"names": []})
+    if not {one, other} <= set(together["names"]):
+        return 0.0
+    i, j = (together["names"].index(name) for name in (one, other))
+    return float(together[per][i][j])
+
+
+def _over_seeds(start: Mapping[str, Any], end: Mapping[str, Any], a: Sequence[float], b: Sequence[float]) -> float:
+    """Standard error over seeds of a difference, seed by seed; 0 for fewer than two in common."""
+    before, after = dict(zip(start["seeds"], a, strict=True)), dict(zip(end["seeds"], b, strict=True))
+    both = [after[seed] - before[seed] for seed in before if seed in after]
+    return float(np.std(both, ddof=1)) / math.sqrt(len(both)) if len(both) > 1 else 0.0
 
 
 @dataclass(frozen=True)
@@ -92,11 +108,11 @@ class Step:
 def steps(results: Results, per: str = "token") -> list[Step]:
     """The steps of the path at and below tau = 1, the warmest first."""
     path = students(results, highest=1.0)
-    return [_step(one, other, per) for one, other in zip(path, path[1:], strict=False)]
+    return [_step(results, one, other, per) for one, other in zip(path, path[1:], strict=False)]
 
 
-def _step(one: Mapping[str, Any], other: Mapping[str, Any], per: str) -> Step:
-    both = [change(one[what][per], other[what][per]) for what in ("precision", "recall")]
+def _step(results: Results, one: Mapping[str, Any], other: Mapping[str, Any], per: str) -> Step:
+    both = [change(results, one, other, what, per) for what in ("precision", "recall")]
     return Step(float(one["tau"]), float(other["tau"]), *both)
 
 
@@ -123,7 +139,7 @@ def path_sentences(results: Results, per: str = "token") -> list[str]:
         return ["There are fewer than two students at or below τ = 1: no path to read yet."]
     warm, cold, n = all_steps[0].warm, all_steps[-1].cold, len(all_steps)
     path = students(results, highest=1.0)
-    ends = _step(path[0], path[-1], per)
+    ends = _step(results, path[0], path[-1], per)
     whole = f"precision {ends.precision}, recall {ends.recall} nats per {per}"
     said = [f"From τ = {warm:g} down to {cold:g}, end to end: {whole}."]
     for what, way, sign in (("precision", "rises", 1.0), ("recall", "falls", -1.0)):
@@ -169,7 +185,7 @@ def direct_against_one(results: Results, per: str = "token") -> list[str]:
     if pair is None:
         return ["This run does not have both a direct student and one distilled at τ = 1: nothing to compare yet."]
     direct, one = pair
-    ahead = _ahead(direct, one, per)
+    ahead = _ahead(results, direct, one, per)
     return [
         f"Direct:  precision {_at(direct, 'precision', per)}, recall {_at(direct, 'recall', per)} nats per {per}.",
         f"τ = 1:   precision {_at(one, 'precision', per)}, recall {_at(one, 'recall', per)}.",
@@ -182,7 +198,7 @@ def outcome(results: Results, per: str = "token") -> str:
     pair = _direct_and_one(results)
     if pair is None:
         return "this run has no such pair of students yet."
-    ahead = _ahead(*pair, per)
+    ahead = _ahead(results, *pair, per)
     told = dict.fromkeys(ahead, "too close to tell")
     told |= {what: ("higher" if one.value > 0 else "lower") for what, one in ahead.items() if one.seen}
     if told["precision"] == told["recall"]:
@@ -195,8 +211,8 @@ def _direct_and_one(results: Results) -> tuple[Mapping[str, Any], Mapping[str, A
     return None if direct is None or one is None else (direct, one)
 
 
-def _ahead(direct: Mapping[str, Any], one: Mapping[str, Any], per: str) -> dict[str, Change]:
-    return {what: change(one[what][per], direct[what][per]) for what in ("precision", "recall")}
+def _ahead(results: Results, direct: Mapping[str, Any], one: Mapping[str, Any], per: str) -> dict[str, Change]:
+    return {what: change(results, one, direct, what, per) for what in ("precision", "recall")}
 
 
 def among_students(results: Results, per: str = "token") -> list[str]:
@@ -207,7 +223,7 @@ def among_students(results: Results, per: str = "token") -> list[str]:
     said = []
     for what, best, word in (("precision", min, "lowest"), ("recall", max, "highest")):
         first = best(others, key=lambda one: one[what][per]["value"])
-        apart = change(first[what][per], direct[what][per])
+        apart = change(results, first, direct, what, per)
         it_is = best(direct[what][per]["value"], first[what][per]["value"]) == direct[what][per]["value"]
         holder = "the direct student's" if it_is else f"that of τ = {first['tau']:g}"
         other = f"the {word} of the distilled ones, at τ = {first['tau']:g}, is" if it_is else "the direct student has"
@@ -225,14 +241,14 @@ def teacher_sentences(results: Results, per: str = "token") -> list[str]:
     teacher, ceiling = model_of(results, "teacher"), results["truth"].get("negative_entropy")
     if teacher is None or not ceiling:
         return ["The teacher or p* has not been scored yet."]
-    missing, worse = (change(teacher[what][per], ceiling[per]) for what in ("recall", "precision"))
+    missing, worse = (ceiling[per]["value"] - teacher[what][per]["value"] for what in ("recall", "precision"))
     return [
         f"p* on texts of its own: {signed(ceiling[per]['value'])} nats per {per}: −H(p*), the ceiling of recall.",
-        f"The teacher's recall is {_at(teacher, 'recall', per)}: it misses the ceiling by {missing.value:.2f} nats. "
+        f"The teacher's recall is {_at(teacher, 'recall', per)}: it misses the ceiling by {missing:.2f} nats. "
         f"That is KL(p*‖p′), per {per}: what it did not learn of p*.",
         f"The teacher's precision is {_at(teacher, 'precision', per)}, "
-        f"{abs(worse.value):.2f} nats {'below' if worse.value > 0 else 'above'} p*'s own: "
-        f"{'it says what p* finds unlikely' if worse.value > 0 else 'it keeps to what p* finds likely'}.",
+        f"{abs(worse):.2f} nats {'below' if worse > 0 else 'above'} p*'s own: "
+        f"{'it says what p* finds unlikely' if worse > 0 else 'it keeps to what p* finds likely'}.",
     ]
 
 

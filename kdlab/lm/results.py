@@ -98,6 +98,7 @@ def _found(run: Run) -> dict[str, Any]:
         "stages": progress.totals(progress.read(run.folder)[0]),
         "curves": _curves(run),
         "models": [model for name in run.models(0) if (model := _model(run, name, there)) is not None],
+        "recalls_together": _together(run, there),
         **_examples(run, there),
     }
 
@@ -173,6 +174,21 @@ def _over(found: Sequence[Estimate]) -> dict[str, Any]:
         "by_seed": values.tolist(),
         "n_sequences": found[0].n_samples,
     }
+
+
+def _together(run: Run, there: Mapping[tuple[int, str], Mapping[str, Scores]]) -> dict[str, Any]:
+    """How the recalls of seed 0 err together, since all are measured on the same texts: correlations of their errors.
+
+    ``names`` (M,), and (M, M) for "token" and "sequence". With them the error of a difference of two recalls follows.
+    """
+    own = {name: there[0, name]["recall"] for name in run.models(0) if (0, name) in there}
+    if not own:
+        return {"names": [], "token": [], "sequence": []}
+    rows = {
+        "token": [one.nats - one.nats.sum() / one.tokens.sum() * one.tokens for one in own.values()],
+        "sequence": [one.nats for one in own.values()],
+    }
+    return {"names": list(own), **{per: np.atleast_2d(np.corrcoef(of)).round(6).tolist() for per, of in rows.items()}}
 
 
 def _examples(run: Run, there: Mapping[tuple[int, str], Mapping[str, Scores]]) -> dict[str, Any]:
