@@ -75,6 +75,14 @@ def test_what_is_optional_is_no_fault(monkeypatch, capsys):
     assert re.search(r"optional +a browser on this machine.*\n +-> open the address", capsys.readouterr().out)
 
 
+def test_what_the_language_model_notebooks_need_is_optional(monkeypatch, capsys):
+    monkeypatch.setattr(cli, "LANGUAGE_MODELS", ("numpy", "no-such-package"))
+    assert cli.main(["doctor"]) == 0
+    answer = capsys.readouterr().out
+    assert re.search(r"optional PyTorch and transformers .*: no no-such-package\n +-> run `make lm`, or: pip", answer)
+    assert "to come" not in answer
+
+
 def test_a_command_that_does_not_exist(capsys):
     with pytest.raises(SystemExit, match="2"):
         cli.main(["cure"])
