@@ -62,14 +62,15 @@ def work(config: RunConfig) -> Work:
     taught = config.seeds * config.teacher_epochs * config.teacher_sequences * length
     learned = config.seeds * models * config.student_epochs * config.student_sequences * length
     under_truth = (1 + config.seeds * (1 + models)) * config.evaluation_sequences * length
+    under_teacher = config.seeds * config.evaluation_sequences * length
     weights = 4 * config.seeds * (parameters(teacher, vocabulary) + models * parameters(student, vocabulary))
     return Work(
         sampled=by_truth + by_teacher + by_students,
         trained=taught + learned,
-        scored=under_truth + by_students,
+        scored=under_truth + under_teacher + by_students,
         sampling_flops=by_truth * flops(truth) + by_teacher * flops(teacher) + by_students * flops(student),
         training_flops=3 * (taught * flops(teacher) + learned * flops(student)),
-        scoring_flops=under_truth * flops(truth) + by_students * flops(student),
+        scoring_flops=under_truth * flops(truth) + under_teacher * flops(teacher) + by_students * flops(student),
         disk=2 * (by_truth + by_teacher + by_students) + weights + 12 * parameters(teacher, vocabulary),
     )
 

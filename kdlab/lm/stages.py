@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from transformers import LlamaForCausalLM
 
 from kdlab import progress, runs
@@ -132,9 +133,11 @@ def _filled(made: Corpus, stage: progress.Stage, model: Callable[[], LlamaForCau
             stage.skip(done / of)
         fresh["tokens"] = 0
 
-    ranks.wait()  # nobody writes before everybody has opened it
-    for fault in made.ensure(_shards(made), make, said):
-        stage.note(f"{fault}: made again")
+    damaged = [fault for fault in made.damaged(_shards(made)) if not fault.endswith(": missing")]
+    ranks.wait()  # nobody writes before everybody has looked
+    for fault in damaged:
+        stage.note(f"{fault}; made again")
+    made.ensure(_shards(made), make, said)
     stage.done()
 
 
@@ -175,8 +178,21 @@ def _trained(run: Run, seed: int, name: str, size: str, data: Sequences, epochs:
     ranks.wait()  # nobody writes before everybody has looked
     if fault:
         model = new_model(size_named(size), run.truth.vocabulary, eos=run.truth.eos, rng=_first_weights(seed, size))
-        curve = train(
-            model.to(ranks.device()),
+        curve = _train(run, folder, model.to(ranks.device()), data, seed, epochs, stage)
+        if ranks.first():
+            _record(folder, read, curve)
+            stage.done(curve.tokens, curve.seconds)
+    else:
+        stage.done()
+    ranks.wait()
+
+
+def _train(
+    run: Run, folder: Path, model: LlamaForCausalLM, data: Sequences, seed: int, epochs: int, stage: progress.Stage
+) -> Training:
+    try:
+        return train(
+            model,
             data,
             TrainingSettings(epochs=epochs, batch=run.config.batch, rate=run.config.rate),
             folder=folder,
@@ -184,12 +200,11 @@ def _trained(run: Run, seed: int, name: str, size: str, data: Sequences, epochs:
             validation=run.texts("validation"),
             progress=lambda step, of, loss, rate: stage.heard(step / of, rate),
         )
-        if ranks.first():
-            _record(folder, read, curve)
-            stage.done(curve.tokens, curve.seconds)
-    else:
-        stage.done()
-    ranks.wait()
+    except SafetensorError as error:  # its way to say that the disk is full
+        raise OSError(
+            f"weights cannot be kept in {folder} ({error}); nothing was left half-written. "
+            "Make room, or choose another folder, and give the same command again"
+        ) from error
 
 
 def _first_weights(seed: int, size: str) -> torch.Generator:
@@ -259,6 +274,7 @@ def scores(run: Run, seed: int) -> None:
             found = {"recall": score(under, texts)}
             found["precision"] = found["recall"] if name == "truth" else score(run.truth.model, own)
             write_scores(path, of, found)
+            results.gather(run)
             stage.step((i + 1) / (len(names) + 1), own.n_tokens + texts.n_tokens * (name != "truth"))
         else:
             stage.skip((i + 1) / (len(names) + 1))
