@@ -30,6 +30,7 @@ FRONT_END = (
     "ladder.js",
     "view.js",
     "text.js",
+    "next_token.js",
     "hand.js",
     "pairs.js",
     "still.js",

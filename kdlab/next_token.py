@@ -23,6 +23,7 @@ __all__ = [
     "NextTokenLadder",
     "counted",
     "next_token_ladder",
+    "one_line",
     "percent",
     "shared",
     "tempered",
@@ -212,9 +213,14 @@ def _sums(logits: FloatArray, tau: float) -> tuple[float, float]:
 
 
 def visible(token: str) -> str:
-    """A token in quotation marks, its line breaks and tabs as arrows; a very long one is cut."""
-    shown = token.replace("\r", "").replace("\n", "↵").replace("\t", "⇥")
+    """A token in quotation marks, in one line that does not break; a very long one is cut."""
+    shown = one_line(token).replace(" ", "\N{NO-BREAK SPACE}")
     return f"“{shown}”" if len(shown) <= _LONGEST else f"“{shown[: _LONGEST - 1]}…”"
+
+
+def one_line(text: str) -> str:
+    """A text with arrows for its line breaks and tabs."""
+    return text.replace("\r", "").replace("\n", "↵").replace("\t", "⇥")
 
 
 def shared(text: str, other: str) -> int:

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from kdlab import plots, plots_tokens
 from kdlab.frontend import STYLE_SHEET, front_end
 from kdlab.making import MakingView, require_finite
-from kdlab.next_token import Moment, NextTokenLadder, counted, shared, visible
+from kdlab.next_token import Moment, NextTokenLadder, counted, one_line, shared, visible
 
 __all__ = ["NextTokenView", "payload", "show_next_token"]
 
@@ -113,7 +113,7 @@ def payload(ladder: NextTokenLadder) -> dict[str, Any]:
 
     Raises ValueError where a number is not finite.
     """
-    one = ladder.index(1.0)
+    one, samples = ladder.index(1.0), [one_line(text) for text in ladder.samples]
     odds = [
         [*(round(float(p), 5) for p in row), round(float(rest), 5)]
         for row, rest in zip(ladder.probabilities, ladder.rest, strict=True)
@@ -129,8 +129,8 @@ def payload(ladder: NextTokenLadder) -> dict[str, Any]:
         "one": odds[one],
         "entropy": ladder.entropies.tolist(),
         "limits": list(plots_tokens.entropy_limits(ladder)),
-        "sample": list(ladder.samples),
-        "shared": [shared(text, ladder.samples[one]) for text in ladder.samples],
+        "sample": samples,
+        "shared": [shared(text, samples[one]) for text in samples],
         "sentence": list(ladder.sentences),
         "told": [
             f"entropy {entropy:.2f} nats   {counted(choices)}"

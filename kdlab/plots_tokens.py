@@ -17,7 +17,7 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from kdlab.meeting import Cut
 from kdlab.metrics import signed
-from kdlab.next_token import NextTokenLadder, counted, percent, shared, visible
+from kdlab.next_token import NextTokenLadder, counted, one_line, percent, shared, visible
 from kdlab.plots import INK, QUIET, STYLE, Limits, Picture
 
 __all__ = ["costs", "entropy_limits", "figure", "filmstrip", "pieces"]
@@ -94,7 +94,8 @@ def _cost(axes: Axes, middle: float, base: float, wide: float, nats: float, top:
 def _sum(axes: Axes, left: float, base: float, one: Cut) -> None:
     count = len(one.nats)
     axes.text(left, base + 0.32, f"log p* = {signed(one.log_prob)}", fontsize=11, color=INK)
-    lines = f"{count} tokens, the end included\n{signed(one.log_prob / count)} nats per token"
+    end = ", the end included" if one.pieces[-1] == _END else ""
+    lines = f"{count} token{'s' * (count > 1)}{end}\n{signed(one.log_prob / count)} nats per token"
     axes.text(left, base + 0.24, lines, fontsize=8.5, color=QUIET, va="top", linespacing=1.4)
 
 
@@ -158,7 +159,7 @@ def figure(ladder: NextTokenLadder, tau: float, *, path: bool = True) -> Picture
         label = "one text at this τ, with the same random numbers at every τ"
         made.text(0.02, 0.305, label, fontsize=8, color=QUIET)
         _text(made, 0.02, 0.285, ladder, i, 108, 10.5)
-        made.words += f" A text at this τ: {_line(ladder.prompt + ladder.samples[i])}"
+        made.words += f" A text at this τ: {one_line(ladder.prompt + ladder.samples[i])}"
     said = textwrap.fill(ladder.sentences[i], 112)
     made.text(0.02, 0.125, said, fontsize=10.5, color=INK, va="top", linespacing=1.45, parse_math=False)
     return made
@@ -176,7 +177,7 @@ def filmstrip(ladder: NextTokenLadder, taus: Sequence[float]) -> Picture:
     rows = math.ceil(len(indices) / columns)
     wide, high = 4.6, 3.45
     made = Picture(figsize=(columns * wide, rows * high + 0.4), dpi=110, facecolor="white")
-    made.words = "\n".join(f"{ladder.sentences[i]} Text: {_line(ladder.prompt + ladder.samples[i])}" for i in indices)
+    made.words = "\n".join(f"{ladder.sentences[i]} Text: {one_line(ladder.prompt + ladder.samples[i])}" for i in indices)
     total_w, total_h = made.get_size_inches()
     made.text(0.1 / total_w, 1 - 0.26 / total_h, f"After “{ladder.prompt}”", fontsize=12, color=INK, parse_math=False)
     for n, i in enumerate(indices):
@@ -256,9 +257,9 @@ def _text(made: Picture, x: float, y: float, ladder: NextTokenLadder, i: int, co
     if not ladder.samples[i]:
         return
     whole, one = (ladder.prompt + ladder.samples[k] for k in (i, ladder.index(1.0)))
-    same = shared(_line(whole), _line(one))
+    same = shared(one_line(whole), one_line(one))
     height, done = made.get_size_inches()[1], 0
-    for n, line in enumerate(textwrap.wrap(drawable(_line(whole)), columns, drop_whitespace=False)[:5]):
+    for n, line in enumerate(textwrap.wrap(drawable(one_line(whole)), columns, drop_whitespace=False)[:5]):
         alike = max(0, min(len(line), same - done))
         done += len(line)
         at = y - 1.55 * n * size / 72 / height
@@ -266,11 +267,6 @@ def _text(made: Picture, x: float, y: float, ladder: NextTokenLadder, i: int, co
         first = made.text(x, at, ink, fontsize=size, color=INK, va="top", parse_math=False)
         start = first.get_window_extent().x1 / made.bbox.width if ink else x
         made.text(start, at, taught, fontsize=size, color=_TAUGHT, va="top", parse_math=False)
-
-
-def _line(text: str) -> str:
-    """A text in one line."""
-    return text.replace("\r", "").replace("\n", "↵").replace("\t", "⇥")
 
 
 # Letters that the font has

@@ -17,7 +17,7 @@ from kdlab.exercises.frame import Exercise
 
 __all__ = ["exercise", "exercises_of"]
 
-_NOTEBOOKS = ("00", "01", "02", "03", "04", "07")
+_NOTEBOOKS = ("00", "01", "02", "03", "04", "05", "07")
 
 
 def exercises_of(notebook: str) -> tuple[Exercise, ...]:

@@ -5,18 +5,20 @@ What notebook 05 shows of a p*: the arrays go to ``kdlab.next_token`` and ``kdla
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from kdlab.lm.sampling import ladder_of_samples, next_token_logits
-from kdlab.lm.weights import Truth
+from kdlab.lm.weights import Truth, load_truth
 
-__all__ = ["Reading", "read", "surprises"]
+__all__ = ["Reading", "read", "surprises", "truth_of"]
 
 FloatArray = NDArray[np.float64]
 Say = Callable[[str], None]
@@ -34,8 +36,19 @@ class Reading:
     samples: tuple[str, ...]
 
 
-def read(
-    truth: Truth,
+def truth_of(run: Path | str) -> tuple[Truth, str]:
+    """Return the p* of a run's folder and the prompt of its texts; where there is no run, SmolLM2 and "The".
+
+    Raises WeightsError where its weights are not here.
+    """
+    path = Path(run) / "run.json"
+    if not path.is_file():
+        return load_truth("bundled"), "The"
+    config = json.loads(path.read_text(encoding="utf-8"))["config"]
+    return load_truth(config["truth"], vocabulary=config["vocabulary"]), str(config["prompt"])
+
+
+def read(    truth: Truth,
     sentence: str,
     taus: Sequence[float],
     *,

@@ -85,11 +85,13 @@ function buildSample(page, { prompt, sample, shared }) {
     page.picture.insertBefore(box, page.outcome);
     html(box, "div", { class: "kdlab-next-label", text: "One text at this τ, with the same random numbers at every τ; in orange from where it leaves the one at τ = 1" });
     const text = html(box, "p", { class: "kdlab-next-text" });
-    page.sample = { box, prompt: html(text, "span", { class: "kdlab-next-prompt" }),
+    const room = html(box, "p", { class: "kdlab-next-text kdlab-next-room", "aria-hidden": "true" }); // for the longest: nothing jumps
+    page.sample = { box, room, prompt: html(text, "span", { class: "kdlab-next-prompt" }),
       same: html(text, "span"), other: html(text, "span", { class: "kdlab-next-other" }) };
   }
   page.root.classList.add("kdlab-next");
   page.sample.prompt.textContent = prompt;
+  page.sample.room.textContent = `${prompt}${sample.reduce((long, text) => (text.length > long.length ? text : long), "")} and more`;
   page.sample.box.hidden = sample.every((text) => !text);
   return (i) => {
     const letters = [...sample[i]]; // whole characters, as Python counts them
