@@ -73,7 +73,7 @@ def load_truth(source: str, *, vocabulary: int | None = None, eos: int | None = 
 
     source: "bundled" (SmolLM2-135M-Instruct, once ``kdlab fetch smollm2`` has been here), "random" (a tiny Llama
         with fixed weights, no files; it writes syllables), a folder with config.json and model.safetensors, or the id
-        of a model on a hub, OWNER/NAME. Llamas only.
+        of a model on a hub, somebody/model. Llamas only.
     vocabulary: keep the first so many tokens (sizes.restricted): each step is then exactly p* given that the next
         token is one of them. "random" is made with so many (64). Default: all.
     eos: the token that ends a text. Default: the model's own.
@@ -118,7 +118,7 @@ def _loaded(source: str) -> tuple[LlamaForCausalLM, Any, dict[str, Any]]:
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise ValueError(
             f"p* from {source!r}{hint}: choose 'bundled', 'random', a folder that exists, or the id of a model on a "
-            "hub, OWNER/NAME"
+            "hub, somebody/model"
         )
     model, tokenizer = _from_files(source, None)
     return model, tokenizer, {"source": source, "revision": getattr(model.config, "_commit_hash", None)}
