@@ -267,7 +267,8 @@ def embedding_map(results: Results) -> Picture:
     panels = [panel for panel in panels if panel[0] in points]
     columns = min(len(panels), 3 if len(panels) in (5, 6) else 4)
     rows, side, gap, top = math.ceil(len(panels) / columns), 2.2, 0.5, 0.72  # inches
-    made = Picture(figsize=(columns * (side + 0.1) + 0.1, rows * (side + gap) + top), dpi=110, facecolor="white")
+    width = max(columns * (side + 0.1) + 0.1, 5.2)  # room for the title
+    made = Picture(figsize=(width, rows * (side + gap) + top), dpi=110, facecolor="white")
     total_w, total_h = made.get_size_inches()
     made.text(
         0.1 / total_w, 1 - 0.32 / total_h, "What each model wrote, on a map of p*'s texts", fontsize=13, color=INK

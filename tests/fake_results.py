@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -25,11 +25,12 @@ def fake_results(
     error: float = 0.05,
     over_seeds: float | None = None,
     seeds: int = 1,
+    common: float = 0.0,
     n_points: int = 40,
 ) -> dict[str, Any]:
     """Return results with (precision, recall) per token of every model; per sequence all is 22 times as much.
 
-    The clouds of the map are exact multiples of p*'s: half as wide as tau.
+    ``common`` is the correlation of any two recalls. The clouds of the map are exact multiples of p*'s: half of tau.
     """
     config = asdict(replace(PRESETS["cpu"], taus=tuple(sorted(path)) or (1.0,), seeds=seeds))
     config["taus"] = list(config["taus"])
@@ -40,15 +41,16 @@ def fake_results(
     named |= {label(tau): ("distilled", tau, pair) for tau, pair in sorted(path.items())}
     models = [
         {"name": name, "role": role, "tau": tau, "seeds": list(range(seeds)),
-         "precision": both(pair[0], error, over_seeds), "recall": both(pair[1], error, over_seeds)}
+         "precision": both(pair[0], error, over_seeds, seeds), "recall": both(pair[1], error, over_seeds, seeds)}
         for name, (role, tau, pair) in named.items() if pair is not None
     ]  # fmt: skip
     truth: dict[str, Any] = {"name": "bundled", "provenance": {}}
     if ceiling is not None:
-        truth["negative_entropy"] = both(ceiling, 0.02, None)
+        truth["negative_entropy"] = both(ceiling, 0.02, None, 1)
     cloud = np.random.default_rng(0).normal(size=(n_points, 2))
     wide = {"teacher": 0.9, "direct": 0.8} | {label(tau): tau / 2 for tau in path}
-    names = [model["name"] for model in models]
+    names = [str(model["name"]) for model in models]
+    together = (common + (1 - common) * np.eye(len(names))).tolist()
     return {
         "schema": SCHEMA,
         "config": config,
@@ -64,6 +66,7 @@ def fake_results(
         "stages": [],
         "curves": {},
         "models": models,
+        "recalls_together": {"names": names, "token": together, "sequence": together},
         "texts": {name: [f"One day, a little {animal} met {name}." for animal in ("fox", "hen", "owl", "cat")]
                   for name in ("truth", *names)},
         "lost": [{"tau": tau, "text": f"One day, a little text that τ = {tau:g} lost.", "tokens": 20,
@@ -72,20 +75,15 @@ def fake_results(
     }  # fmt: skip
 
 
-def both(value: float, error: float, over_seeds: float | None) -> dict[str, Any]:
+def both(value: float, error: float, over_seeds: float | None, seeds: int) -> dict[str, Any]:
     """An estimate per token and per sequence."""
     return {
         per: {
             "value": scale * value,
             "over_sequences": scale * error,
             "over_seeds": None if over_seeds is None else scale * over_seeds,
-            "by_seed": [scale * value],
+            "by_seed": [scale * value] * seeds,
             "n_sequences": 1024,
         }
         for per, scale in (("token", 1.0), ("sequence", N_TOKENS))
     }
-
-
-def of(results: Mapping[str, Any], names: Sequence[str]) -> list[dict[str, Any]]:
-    """The entries of some models."""
-    return [one for one in results["models"] if one["name"] in names]

@@ -1,0 +1,250 @@
+"""Sentences about a run: true of the numbers they are made from, whatever these are."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_results import PATH, fake_results
+
+from kdlab import findings
+from kdlab.findings import Change
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def path(*pairs: tuple[float, float]) -> dict[float, tuple[float, float]]:
+    """Students from tau = 1 down by tenths, given as (precision, recall)."""
+    return {round(1 - 0.1 * i, 1): pair for i, pair in enumerate(pairs)}
+
+
+def verdict(results: Any) -> str:
+    return findings.path_sentences(results)[-1]
+
+
+# Changes and their errors
+
+
+def test_an_error_of_a_difference_is_that_of_independent_draws() -> None:
+    """Against a simulation: two estimates that err independently, and two that err together."""
+    rng, n = np.random.default_rng(0), 200_000
+    for common in (0.0, 0.9):
+        noise = rng.multivariate_normal([0, 0], 0.05**2 * np.array([[1, common], [common, 1]]), size=n)
+        simulated = float((noise[:, 1] - noise[:, 0]).std())
+        step = findings.steps(fake_results(path((-6, -5), (-5, -5.5)), common=common))[0]
+        assert step.recall.error == pytest.approx(simulated, rel=0.01)  # 6 standard errors of such a simulation
+        assert step.precision.error == pytest.approx(math.hypot(0.05, 0.05))  # each measured on texts of its own
+
+
+def test_steps_go_from_warm_to_cold_and_have_the_differences() -> None:
+    steps = findings.steps(fake_results())
+    assert [(step.warm, step.cold) for step in steps] == [(1.0, 0.9), (0.9, 0.8), (0.8, 0.6)]
+    for step in steps:
+        assert step.precision.value == pytest.approx(PATH[step.cold][0] - PATH[step.warm][0])
+        assert step.recall.value == pytest.approx(PATH[step.cold][1] - PATH[step.warm][1])
+    assert findings.steps(fake_results(), "sequence")[0].recall.value == pytest.approx(22 * (-5.01 + 4.93))
+
+
+def test_above_one_is_another_story_and_is_not_read() -> None:
+    steps = findings.steps(fake_results({1.4: (-7.0, -5.2), 1.0: (-6.5, -4.9), 0.8: (-5.1, -5.3)}))
+    assert [(step.warm, step.cold) for step in steps] == [(1.0, 0.8)]
+
+
+def test_over_seeds_the_difference_is_taken_seed_by_seed() -> None:
+    results = fake_results(path((-6, -5), (-5, -5.5)), seeds=3, over_seeds=0.4)
+    for model in results["models"]:
+        for what in ("precision", "recall"):
+            estimate = model[what]["token"]
+            estimate["by_seed"] = [estimate["value"] + shift for shift in (-0.7, 0.0, 0.7)]
+    assert findings.steps(results)[0].precision.error == pytest.approx(math.hypot(0.05, 0.05))  # the shift is common
+    cold = next(model for model in results["models"] if model["name"] == "tau-0.9")
+    cold["precision"]["token"]["by_seed"] = [-5.3, -5.0, -4.7]  # of differences: 1.4, 1.0, 0.6
+    assert findings.steps(results)[0].precision.error == pytest.approx(0.4 / math.sqrt(3))
+    cold["seeds"] = [1]  # a run that is not finished
+    cold["precision"]["token"]["by_seed"] = cold["recall"]["token"]["by_seed"] = [-5.0]
+    assert findings.steps(results)[0].precision.error == pytest.approx(math.hypot(0.05, 0.05))
+
+
+def test_older_results_without_correlations_are_read_as_independent() -> None:
+    results = fake_results(common=0.9)
+    del results["recalls_together"]
+    assert findings.steps(results)[0].recall.error == pytest.approx(math.hypot(0.05, 0.05))
+
+
+def test_a_change_says_what_it_is() -> None:
+    assert [str(Change(value, 0.5)) for value in (1.0, -1.0, 0.001, -0.001)] == [
+        "+1.00 ± 0.50", "−1.00 ± 0.50", "0.00 ± 0.50", "0.00 ± 0.50",
+    ]  # fmt: skip
+    assert [Change(value, 0.5).seen for value in (1.01, -1.01, 1.0, 0.0)] == [True, True, False, False]
+
+
+# The path
+
+
+def test_a_path_that_is_monotone_beyond_doubt() -> None:
+    said = findings.path_sentences(fake_results(path((-6, -5), (-5, -5.5), (-4, -6.5))))
+    assert said == [
+        "From τ = 1 down to 0.8, end to end: precision +2.00 ± 0.07, recall −1.50 ± 0.07 nats per token.",
+        "Precision rises at all 2 steps, by more than two standard errors.",
+        "Recall falls at all 2 steps, by more than two standard errors.",
+        "So the trade-off is monotone along these temperatures, and no step of it is lost in noise.",
+    ]
+
+
+def test_a_path_that_is_monotone_in_its_numbers_only() -> None:
+    said = findings.path_sentences(fake_results(path((-6, -5), (-5, -5.05), (-4, -6.5))))
+    assert "Recall falls at all 2 steps, by more than two standard errors at 1 of them." in said
+    assert said[-1] == "So the trade-off is monotone in these numbers, though not every step stands clear of noise."
+
+
+def test_a_path_that_turns_within_its_errors() -> None:
+    said = findings.path_sentences(fake_results(path((-6, -5), (-5, -4.95), (-4, -6.5))))
+    assert "Recall falls at 1 of 2 steps, by more than two standard errors." in said
+    assert "the run cannot tell" in said[-1] and "not monotone" in said[-1]
+
+
+def test_a_path_that_is_not_monotone() -> None:
+    said = findings.path_sentences(fake_results(path((-6, -5), (-6.5, -5.5), (-4, -6.5))))
+    assert "Precision rises at 1 of 2 steps, by more than two standard errors." in said
+    assert "It goes the other way, by more than two standard errors, from τ = 1 to 0.9." in said
+    assert said[-1] == "So the trade-off is not monotone here."
+
+
+def test_a_path_that_goes_the_other_way_altogether() -> None:
+    said = findings.path_sentences(fake_results(path((-6, -5), (-7, -4))))
+    assert "Precision rises at no step (there is one)." in said and "Recall falls at no step (there is one)." in said
+    assert said[-1] == "So the trade-off is not monotone here."
+
+
+def test_one_step_and_none() -> None:
+    said = findings.path_sentences(fake_results(path((-6, -5), (-5, -5.01))))
+    assert "Precision rises at the only step, by more than two standard errors." in said
+    assert "Recall falls at the only step, not by more than two standard errors." in said
+    for few in ({}, path((-6, -5)), {1.2: (-6.0, -5.0), 1.4: (-7.0, -5.0)}):
+        assert "no path to read yet" in verdict(fake_results(few))
+        assert findings.steps_table(fake_results(few)).count("\n") == 0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_said_of_random_paths_is_so(seed: int) -> None:
+    """The verdict, from the same numbers by another route."""
+    rng = np.random.default_rng(seed)
+    moves = rng.normal([0.15, -0.15], 0.25, size=(4, 2))
+    results = fake_results(path(*[tuple(pair) for pair in (-6, -5) + np.cumsum(moves, axis=0)]))
+    values = np.array([[one[what]["token"]["value"] for what in ("precision", "recall")] for one in results["models"]])
+    along = np.diff(values[2:][::-1], axis=0) * [1, -1]
+    clear = np.abs(along) > 2 * math.hypot(0.05, 0.05)
+    kind = (
+        ("lost in noise" if clear.all() else "in these numbers")
+        if (along > 0).all()
+        else ("not monotone here" if (clear & (along < 0)).any() else "cannot tell")
+    )
+    assert kind in verdict(results)
+    said = findings.path_sentences(results)
+    assert sum("the other way" in one for one in said) == (clear & (along < 0)).sum()
+
+
+def test_the_table_has_every_step_with_its_size_in_errors() -> None:
+    lines = findings.steps_table(fake_results()).splitlines()
+    assert lines[0].split() == ["nats", "per", "token", "precision", "errors", "recall", "errors"]
+    assert lines[1].split() == ["tau", "1", "to", "0.9", "+0.79", "±", "0.07", "11.2", "−0.08", "±", "0.07", "1.1"]
+    assert len(lines) == 4 and len({len(line) for line in lines}) == 1
+
+
+# The direct student and the teacher
+
+
+@pytest.mark.parametrize(
+    ("direct", "said"),
+    [
+        ((-6.0, -4.5), "the direct student's precision and recall are both higher."),
+        ((-7.0, -5.5), "the direct student's precision and recall are both lower."),
+        ((-7.0, -4.5), "the direct student's recall is higher, its precision lower."),
+        ((-6.0, -5.5), "the direct student's recall is lower, its precision higher."),
+        ((-6.55, -4.9), "the direct student's precision and recall are both too close to tell."),
+        ((-6.0, -4.9), "the direct student's recall is too close to tell, its precision higher."),
+    ],
+)
+def test_where_the_direct_student_is(direct: tuple[float, float], said: str) -> None:
+    results = fake_results(direct=direct)
+    assert findings.outcome(results) == said
+    line = findings.direct_against_one(results)[-1]
+    apart = [direct[0] - PATH[1.0][0], direct[1] - PATH[1.0][1]]
+    assert line.replace("−", "-").count("±") == 2
+    assert all(f"{value:+.2f}" in line.replace("−", "-") for value in apart)
+
+
+def test_lowest_and_highest_among_the_students() -> None:
+    low, high = findings.among_students(fake_results())
+    assert low.startswith("The lowest precision is that of τ = 1, −6.51; the direct student has −6.14.")
+    assert high.startswith("The highest recall is the direct student's, −4.58; the highest of the distilled ones, at τ")
+    assert low.endswith("They are more than two standard errors apart.")
+    low, high = findings.among_students(fake_results(direct=(-6.55, -4.95)))
+    assert low.startswith("The lowest precision is the direct student's, −6.55; the lowest of the distilled ones, at τ")
+    assert high.startswith("The highest recall is that of τ = 1, −4.93; the direct student has −4.95.")
+    assert low.endswith("not more than two standard errors apart.") and high.endswith(
+        "not more than two standard errors apart."
+    )
+
+
+def test_the_teacher_beside_the_truth() -> None:
+    said = findings.teacher_sentences(fake_results())
+    assert "−2.83 nats per token: −H(p*)" in said[0]
+    assert "−4.55: it misses the ceiling by 1.72 nats" in said[1]
+    assert "−6.12, 3.29 nats below p*'s own: it says what p* finds unlikely" in said[2]
+    above = findings.teacher_sentences(fake_results(teacher=(-2.0, -4.55)))
+    assert "−2.00, 0.83 nats above p*'s own: it keeps to what p* finds likely" in above[2]
+
+
+def test_a_run_that_is_not_finished_says_what_is_not_there() -> None:
+    nothing = fake_results({}, direct=None, teacher=None, ceiling=None)
+    assert "no such pair" in findings.outcome(nothing)
+    for sentences in (findings.direct_against_one, findings.among_students, findings.teacher_sentences):
+        assert len(sentences(nothing)) == 1 and sentences(nothing)[0].endswith("yet.")
+    assert findings.map_sentences({**nothing, "map": {}}) == []
+
+
+def test_nothing_is_changed_and_all_of_it_is_json() -> None:
+    results = fake_results(seeds=2, over_seeds=0.1)
+    before = copy.deepcopy(results)
+    for sentences in (findings.path_sentences, findings.among_students, findings.teacher_sentences):
+        json.dumps(sentences(results))
+    assert results == before
+
+
+# The map
+
+
+def test_spread_is_the_ratio_of_the_clouds() -> None:
+    results = fake_results()
+    assert findings.spread(results, "truth").value == 1.0
+    for tau in PATH:
+        assert findings.spread(results, f"tau-{tau:g}").value == pytest.approx(tau / 2)  # moved clouds are as wide
+    said = findings.map_sentences(results)
+    assert said[0].startswith("teacher   0.90 ± ") and said[-1].startswith("The cloud of tau 0.6 is narrower than")
+    with pytest.raises(KeyError):
+        findings.spread(results, "nobody")
+
+
+def test_the_error_of_a_spread_is_what_other_samples_would_give() -> None:
+    rng, ratios, errors = np.random.default_rng(1), [], []
+    for _ in range(400):
+        points = {name: (wide * rng.normal(size=(100, 2))).tolist() for name, wide in (("truth", 1.0), ("direct", 0.5))}
+        found = findings.spread({"map": points}, "direct")
+        ratios.append(found.value)
+        errors.append(found.error)
+    assert np.mean(ratios) == pytest.approx(0.5, abs=0.01)
+    assert np.mean(errors) == pytest.approx(np.std(ratios), rel=0.15)  # 4 standard errors of the latter
+
+
+def test_reading_needs_no_torch_and_no_pictures() -> None:
+    code = "import sys; from kdlab import accounts, findings\n"
+    code += "assert not {'torch', 'transformers', 'matplotlib', 'ipywidgets'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
