@@ -16,7 +16,18 @@ import nbformat
 import numpy as np
 import pytest
 
-from kdlab import GaussianMixture, experiments, fit_mixture, plots, precision, recall, scores, temperature
+from kdlab import (
+    GaussianMixture,
+    accounts,
+    experiments,
+    findings,
+    fit_mixture,
+    plots,
+    precision,
+    recall,
+    scores,
+    temperature,
+)
 from kdlab.experiments import Ladder
 from kdlab.scenes import line_mixture
 
@@ -168,6 +179,17 @@ def larger() -> list[str]:
     return ["1", "100"] + [word for k, gain in enumerate(gains, 1) for word in (said(gain), str(k))]
 
 
+def other_runs() -> list[str]:
+    results = accounts.open_run("recorded/smoke")
+    student = findings.model_of(results, "tau-0.6")
+    assert student is not None and results["config"]["preset"] == "smoke"
+    estimate = student["precision"]["token"]
+    first, second = estimate["by_seed"]
+    apart, expected = abs(first - second), math.sqrt(2) * estimate["over_sequences"]
+    assert apart > 2 * expected  # twice over seeds, each with the error of its own texts
+    return ["0.6", "2", said(first), said(second), said(apart), said(expected)]
+
+
 MISCONCEPTIONS: list[Callable[[], list[str]]] = [
     falling,
     corner,
@@ -181,6 +203,7 @@ MISCONCEPTIONS: list[Callable[[], list[str]]] = [
     training_points,
     which_truth,
     larger,
+    other_runs,
 ]
 
 
