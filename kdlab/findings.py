@@ -125,7 +125,7 @@ def steps_table(results: Results, per: str = "token") -> str:
     for step in steps(results, per):
         name = f"tau {step.warm:g} to {step.cold:g}"
         columns = [
-            f"{str(one):>{width}}{abs(one.value) / one.error:>9.1f}"
+            f"{str(one):>{width}}{abs(one.value) / one.error if one.error else math.inf:>9.1f}"
             for one, width in ((step.precision, 16), (step.recall, 18))
         ]
         lines.append(f"{name:<22}{''.join(columns)}")

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_results import PATH, fake_results
+from fake_results import N_TOKENS, PATH, fake_results
 
 from kdlab import findings
+from kdlab.exercises.nb07 import my_per_token, my_step
 from kdlab.findings import Change
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -248,3 +249,27 @@ def test_reading_needs_no_torch_and_no_pictures() -> None:
     code = "import sys; from kdlab import accounts, findings\n"
     code += "assert not {'torch', 'transformers', 'matplotlib', 'ipywidgets'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+# What the exercises say
+
+
+def test_07_1_pooled_is_bounded_and_a_mean_of_means_is_not() -> None:
+    """Two texts, one token and ten, equally likely under p*; a model that prefers the short one."""
+    tokens, truth, model = np.array([1, 10]), np.log([0.5, 0.5]), np.log([0.9, 0.1])
+    assert my_per_token(model, tokens) < my_per_token(truth, tokens)
+    assert (model / tokens).mean() > (truth / tokens).mean()
+
+
+def test_07_1_is_how_recall_is_pooled() -> None:
+    results = fake_results()
+    estimate = results["models"][0]["recall"]
+    n_texts, tokens = estimate["token"]["n_sequences"], np.array([N_TOKENS])
+    everything = my_per_token(np.array([n_texts * estimate["sequence"]["value"]]), n_texts * tokens)
+    assert everything == pytest.approx(estimate["token"]["value"])
+
+
+def test_07_2_is_what_the_table_does_without_anything_in_common() -> None:
+    step = findings.steps(fake_results())[0]
+    found, error = my_step((PATH[1.0][1], 0.05), (PATH[0.9][1], 0.05))
+    assert (found, error) == pytest.approx((step.recall.value, step.recall.error))
