@@ -148,6 +148,7 @@ def _notebooks(out: Path, offered: Mapping[str, Any]) -> None:
                 progress_bar=False,
                 log_output=False,
                 autosave_cell_every=1,
+                extra_arguments=["--log-level=CRITICAL"],  # of the kernel: what it says to nobody
             )
         except papermill.PapermillExecutionError as error:
             raise Failed(
