@@ -123,7 +123,8 @@ def _tile(axes: Axes, at: Pair, extent: Pair, text: str, size: float, colour: st
     axes.bar(at[0], extent[1], extent[0], at[1], align="edge", color=colour, edgecolor=edge, linewidth=0.6)
     middle = at[0] + extent[0] / 2, at[1] + extent[1] / 2 - 0.01
     ink = QUIET if quiet else INK
-    axes.text(*middle, text, fontsize=size, color=ink, family="DejaVu Sans Mono", ha="center", va="center")
+    look: dict[str, Any] = {"family": "DejaVu Sans Mono", "ha": "center", "va": "center", "parse_math": False}
+    axes.text(*middle, text, fontsize=size, color=ink, **look)
 
 
 def _open(piece: str) -> str:
@@ -177,7 +178,8 @@ def filmstrip(ladder: NextTokenLadder, taus: Sequence[float]) -> Picture:
     rows = math.ceil(len(indices) / columns)
     wide, high = 4.6, 3.45
     made = Picture(figsize=(columns * wide, rows * high + 0.4), dpi=110, facecolor="white")
-    made.words = "\n".join(f"{ladder.sentences[i]} Text: {one_line(ladder.prompt + ladder.samples[i])}" for i in indices)
+    whole = [one_line(ladder.prompt + ladder.samples[i]) for i in indices]
+    made.words = "\n".join(f"{ladder.sentences[i]} Text: {text}" for i, text in zip(indices, whole, strict=True))
     total_w, total_h = made.get_size_inches()
     made.text(0.1 / total_w, 1 - 0.26 / total_h, f"After “{ladder.prompt}”", fontsize=12, color=INK, parse_math=False)
     for n, i in enumerate(indices):

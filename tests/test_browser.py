@@ -281,6 +281,7 @@ def test_every_notebook_has_a_test() -> None:
         "02_teacher_entropy.ipynb",
         "03_why_it_happens.ipynb",  # in test_pairs.py
         "04_from_mixtures_to_text.ipynb",  # in test_text.py
+        "05_meet_smollm2.ipynb",  # in test_next_token_view.py
     ]
 
 

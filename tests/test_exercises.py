@@ -20,15 +20,20 @@ import pytest
 from chromium import chromium
 from lab import jupyterlab, write_notebook
 from playwright.sync_api import expect
+from scipy import special
 
 from kdlab import Estimate, GaussianMixture, answers, experiments, precision, recall
 from kdlab.exercises import cards, exercise, exercises_of, form, nb01
 from kdlab.exercises.frame import Choice, Code, Exercise, Verdict
 from kdlab.exercises.nb03 import my_slope
 from kdlab.exercises.nb04 import my_log_prob, my_tempered
+from kdlab.exercises.nb05 import my_choices
+from kdlab.exercises.nb05 import my_log_prob as log_prob_of_logits
+from kdlab.meeting import read_meeting
+from kdlab.next_token import next_token_ladder
 
 ROOT = Path(__file__).resolve().parent.parent
-BOOKS = ("00", "01", "02", "03", "04", "07")
+BOOKS = ("00", "01", "02", "03", "04", "05", "07")
 ALL: list[Exercise] = [one for book in BOOKS for one in exercises_of(book)]
 CODES = [one for one in ALL if isinstance(one, Code)]
 CHOICES = [one for one in ALL if isinstance(one, Choice)]
@@ -51,12 +56,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_two_or_three_for_every_notebook_and_no_name_twice() -> None:
-    assert [len(exercises_of(book)) for book in BOOKS] == [2, 3, 3, 3, 3, 3]
+    assert [len(exercises_of(book)) for book in BOOKS] == [2, 3, 3, 3, 3, 3, 3]
     assert [one.id for one in ALL] == [f"{book}.{i + 1}" for book in BOOKS for i in range(len(exercises_of(book)))]
     assert all(exercise(one.id) is one for one in ALL)
 
 
-@pytest.mark.parametrize("name", ["", "00", "00.9", "05.1", "../x", None, 1.1])
+@pytest.mark.parametrize("name", ["", "00", "00.9", "06.1", "../x", None, 1.1])
 def test_an_unknown_name_is_an_error_that_lists_the_known(name: Any) -> None:
     with pytest.raises(ValueError, match=r"There is no exercise .*: choose one of 00\.1, .*07\.3"):
         exercise(name)
@@ -684,3 +689,22 @@ def test_04_3_what_it_claims_of_the_ladder() -> None:
     np.testing.assert_allclose(cold.student.table, cold.teacher.table, rtol=0, atol=1e-12)  # has room
     for moment in (cold, one):
         assert written(moment.precision) in said("04.3") and written(moment.recall) in said("04.3")
+
+
+def test_05_1_and_05_2_are_what_scipy_has() -> None:
+    logits, ids = np.random.default_rng(0).normal(0, 3, (7, 20)), np.array([3, 1, 4, 1, 5, 9, 0])
+    wanted = special.log_softmax(logits, axis=1)[np.arange(7), ids].sum()
+    assert log_prob_of_logits(logits, ids) == pytest.approx(wanted, abs=1e-10)
+    ladder = next_token_ladder("x", logits[0], str)
+    for tau in (0.3, 1.0, 1.5):
+        assert my_choices(logits[0], tau) == pytest.approx(ladder.at(tau).choices, rel=1e-12)
+
+
+def test_05_2_and_05_3_the_numbers_of_the_recording() -> None:
+    meeting = read_meeting()
+    at = meeting.ladders["My favorite color is"].at(1)
+    assert f"{at.entropy:.2f} nats after “My favorite color is” are {at.choices:.0f} choices" in said("05.2")
+    again, costs = meeting.cut_again, [way.log_prob for way in meeting.ways]
+    assert f"Of the {again['texts']} texts above, {again['changed']} came back" in said("05.3")
+    assert f"{again['outside']} of the {again['texts']} texts above come back" in said("05.3")
+    assert f"from {written(max(costs))} to {written(min(costs))}" in said("05.3") and len(costs) == 4

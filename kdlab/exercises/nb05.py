@@ -127,8 +127,8 @@ Return one number. The check compares on three sets of logits, to six decimals."
         "The entropy is −Σ p log p, in nats. For V equal probabilities it is log V. What undoes the logarithm?",
     ),
     right=(
-        "This is the number beside the slider: 4.37 nats after “My favorite color is” are 79 choices. Equal logits give "
-        "V at every τ; otherwise it goes from one at τ near 0 up to V as τ grows."
+        "This is the number beside the slider: 4.37 nats after “My favorite color is” are 79 choices. Equal logits "
+        "give V at every τ; otherwise it goes from one at τ near 0 up to V as τ grows."
     ),
     wrong=(
         Wrong(

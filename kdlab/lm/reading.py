@@ -48,7 +48,8 @@ def truth_of(run: Path | str) -> tuple[Truth, str]:
     return load_truth(config["truth"], vocabulary=config["vocabulary"]), str(config["prompt"])
 
 
-def read(    truth: Truth,
+def read(
+    truth: Truth,
     sentence: str,
     taus: Sequence[float],
     *,

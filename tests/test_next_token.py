@@ -1,0 +1,109 @@
+"""Next-token ladders against brute force over the whole vocabulary."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import special, stats
+
+from kdlab import temperature
+from kdlab.next_token import (
+    SHOWN,
+    NextTokenLadder,
+    counted,
+    next_token_ladder,
+    one_line,
+    percent,
+    shared,
+    tempered,
+    visible,
+)
+
+LOGITS = np.random.default_rng(3).normal(0, 3, 500)
+
+
+def word(token: int) -> str:
+    return f" t{token}"
+
+
+@pytest.fixture(scope="module")
+def ladder() -> NextTokenLadder:
+    return next_token_ladder("Once", LOGITS, word, samples=[f" and {i}" for i in range(61)], source="a test")
+
+
+def test_every_number_is_that_of_the_whole_vocabulary(ladder: NextTokenLadder) -> None:
+    np.testing.assert_array_equal(ladder.taus, temperature.taus())
+    order = np.argsort(-LOGITS)
+    assert ladder.tokens == tuple(word(i) for i in order[:SHOWN]) and ladder.vocabulary == 500
+    for i, tau in enumerate(ladder.taus):
+        p = special.softmax(LOGITS / tau)
+        np.testing.assert_allclose(tempered(LOGITS, tau), p, rtol=1e-12)
+        np.testing.assert_allclose(ladder.probabilities[i], p[order[:SHOWN]], rtol=1e-12)
+        assert ladder.rest[i] == pytest.approx(p[order[SHOWN:]].sum(), abs=1e-12)
+        assert ladder.entropies[i] == pytest.approx(stats.entropy(p), abs=1e-12)
+        assert ladder.choices[i] == pytest.approx(math.exp(stats.entropy(p)), rel=1e-12)
+
+
+def test_a_position_is_everything_at_one_tau(ladder: NextTokenLadder) -> None:
+    at = ladder.at(0.51)  # the nearest is 0.52 or 0.5, both within a hundredth
+    i = ladder.index(0.51)
+    assert at.tau == ladder.taus[i] == pytest.approx(0.5, abs=0.021)
+    assert at.sample == f" and {i}" and at.sentence == ladder.sentences[i] and at.tokens == ladder.tokens
+    assert f"At τ = {at.tau:.2f} " in at.sentence and f"entropy of {at.entropy:.2f} nats" in at.sentence
+    assert counted(at.choices) in at.sentence and percent(at.rest) in at.sentence
+
+
+def test_extreme_logits_stay_finite() -> None:
+    steep = next_token_ladder("x", [5000.0, 0.0, -5000.0], "abc".__getitem__)
+    assert steep.entropies.max() == 0 and steep.probabilities[:, 0].min() == 1 and steep.rest.max() == 0
+    flat = next_token_ladder("x", [7.0] * 40, lambda i: str(i))
+    np.testing.assert_allclose(flat.entropies, math.log(40), rtol=1e-12)
+    np.testing.assert_allclose(flat.rest, 28 / 40, rtol=1e-9)
+
+
+def test_a_recording_gives_the_ladder_back(ladder: NextTokenLadder) -> None:
+    again = NextTokenLadder.of(json.loads(json.dumps(ladder.recorded())))
+    assert again.sentences == ladder.sentences and again.samples == ladder.samples and again.prompt == "Once"
+    np.testing.assert_allclose(again.probabilities, ladder.probabilities, rtol=1e-6)
+    assert NextTokenLadder.of(again.recorded()).recorded() == again.recorded()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"logits": [1.0]}, r"logits have shape \(1,\)"),
+        ({"logits": [[1.0, 2.0]]}, r"logits have shape \(1, 2\)"),
+        ({"logits": [1.0, math.nan]}, "finite numbers"),
+        ({"logits": [1.0, -math.inf]}, "finite numbers"),
+        ({"taus": [1.0, 0.0]}, "positive temperatures"),
+        ({"taus": []}, "positive temperatures"),
+        ({"samples": ["a"]}, "samples has 1 entries, and 61 are needed"),
+    ],
+)
+def test_bad_input_is_refused(wrong: dict[str, Any], said: str) -> None:
+    settings = {"logits": [1.0, 0.0]} | wrong
+    with pytest.raises(ValueError, match=said):
+        next_token_ladder("x", settings.pop("logits"), "ab".__getitem__, **settings)
+
+
+@pytest.mark.parametrize("tau", [0.0, 0.29, 1.51])
+def test_a_tau_off_the_slider_is_an_error(ladder: NextTokenLadder, tau: float) -> None:
+    with pytest.raises(ValueError, match="the slider goes from 0.3 to 1.5"):
+        ladder.at(tau)
+
+
+def test_words_for_numbers_and_tokens() -> None:
+    assert [percent(p) for p in (1, 0.41, 0.0996, 0.0994, 0.001, 0.0009, 0)] == [
+        "100 %", "41 %", "10 %", "9.9 %", "0.1 %", "less than 0.1 %", "less than 0.1 %",
+    ]  # fmt: skip
+    assert [counted(n) for n in (1.0, 6.16, 9.96, 78.6, 999.4, 999.6, 1839.2, 49152)] == [
+        "1.0 choices", "6.2 choices", "10 choices", "79 choices", "999 choices", "1,000 choices", "1,840 choices",
+        "49,200 choices",
+    ]  # fmt: skip
+    assert visible(" a b\n") == "“\u00a0a\u00a0b↵”" and visible("") == "“”" and len(visible("x" * 99)) == 16
+    assert one_line("a\r\nb\tc") == "a↵b⇥c"
+    assert [shared("abcd", "abxd"), shared("ab", "abc"), shared("", "a"), shared("ab", "ab")] == [2, 2, 0, 2]

@@ -1,0 +1,124 @@
+"""Static pictures of tokens: what they say, what they show, and that nothing in them is left to a missing letter."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+
+from kdlab import plots, plots_tokens
+from kdlab.meeting import Cut, Meeting, read_meeting
+from kdlab.next_token import NextTokenLadder, next_token_ladder
+
+
+@pytest.fixture(scope="module")
+def meeting() -> Meeting:
+    return read_meeting()
+
+
+@pytest.fixture(scope="module")
+def ladder(meeting: Meeting) -> NextTokenLadder:
+    return meeting.ladders["My favorite color is"]
+
+
+def texts(figure: plots.Picture) -> list[str]:
+    own = [text.get_text() for text in figure.texts]
+    return own + [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def inside(figure: plots.Picture) -> None:
+    """Every text is within the figure, to a dot."""
+    for text in [*figure.texts, *(text for axes in figure.axes for text in axes.texts)]:
+        box = text.get_window_extent()
+        assert -1 <= box.x0 and box.x1 <= figure.bbox.width + 1 and -1 <= box.y0 and box.y1 <= figure.bbox.height + 1
+
+
+def test_pieces_stand_on_tiles_in_order(meeting: Meeting) -> None:
+    figure = plots_tokens.pieces(list(meeting.cuts.values()))
+    shown = texts(figure)
+    assert len(shown) == sum(len(cut.pieces) for cut in meeting.cuts.values())
+    assert shown[:4] == ["One", "␣day", ",", "␣a"]
+    assert "is cut into 15 tokens: In | ␣ | 1 | 9 | 6 | 9" in figure.words
+    inside(figure)
+
+
+def test_costs_are_bars_of_nats(meeting: Meeting) -> None:
+    figure = plots_tokens.costs(meeting.scored)
+    bars = [bar for bar in figure.axes[0].patches if to_hex(bar.get_facecolor()) == plots.STYLE["truth"].colour]
+    nats = [cost for one in meeting.scored for cost in one.nats]
+    assert len(bars) == len(nats)
+    heights = np.array([bar.get_height() for bar in bars])
+    np.testing.assert_allclose(heights / heights.max(), np.array(nats) / max(nats), rtol=1e-9)
+    said = texts(figure)
+    for one in meeting.scored:
+        assert f"log p* = {one.log_prob:.2f}".replace("-", "−") in said
+    assert sum("7 tokens, the end included" in text for text in said) == 3
+    assert "After 'The': ␣cat 14.0" in figure.words
+    inside(figure)
+    ways = texts(plots_tokens.costs(meeting.ways))
+    assert any(text.startswith("1 token\n") for text in ways) and not any("end included" in text for text in ways)
+
+
+def test_nothing_to_draw_is_an_error() -> None:
+    with pytest.raises(ValueError, match="No texts"):
+        plots_tokens.pieces([])
+    for nothing in ([], [Cut(("a",), (1,))]):
+        with pytest.raises(ValueError, match="Nothing to draw"):
+            plots_tokens.costs(nothing)
+
+
+@pytest.mark.parametrize("tau", [0.3, 1.0, 1.5])
+def test_a_position_says_and_shows_its_numbers(ladder: NextTokenLadder, tau: float) -> None:
+    figure, at = plots_tokens.figure(ladder, tau), ladder.at(tau)
+    assert figure.words.startswith(at.sentence) and ladder.prompt in figure.words
+    bars = [bar.get_width() for bar in figure.axes[0].patches]
+    np.testing.assert_allclose(bars[:13], [*ladder.at(1).probabilities, ladder.at(1).rest], rtol=1e-9)
+    np.testing.assert_allclose(bars[13:], [*at.probabilities, at.rest], rtol=1e-9)
+    dot = figure.axes[1].lines[-2]
+    assert (dot.get_xdata()[0], dot.get_ydata()[0]) == (at.tau, at.entropy)
+    inside(figure)
+
+
+def test_without_its_path_a_still_does_not_give_the_answer_away(ladder: NextTokenLadder) -> None:
+    with_path, without = (plots_tokens.figure(ladder, 1.0, path=path).axes[1].lines for path in (True, False))
+    assert len(with_path) - len(without) == 2 and all(len(line.get_xdata()) == 1 for line in without)
+
+
+def test_choices_are_the_entropy_on_another_scale(ladder: NextTokenLadder) -> None:
+    _, curve, beside = plots_tokens.figure(ladder, 1.0).axes
+    assert curve.get_ylim() == beside.get_ylim() == plots_tokens.entropy_limits(ladder)
+    for place, label in zip(beside.get_yticks(), beside.get_yticklabels(), strict=True):
+        assert math.exp(place) == pytest.approx(int(label.get_text().replace(",", "")))
+
+
+def test_a_filmstrip_has_a_frame_for_each_tau(meeting: Meeting) -> None:
+    for ladder in meeting.ladders.values():
+        figure = plots_tokens.filmstrip(ladder, (0.3, 0.7, 1.5))
+        assert len(figure.axes) == 3
+        assert figure.words.splitlines()[2].startswith(ladder.at(1.5).sentence)
+        inside(figure)
+    with pytest.raises(ValueError, match="A filmstrip of no tau"):
+        plots_tokens.filmstrip(ladder, ())
+    with pytest.raises(ValueError, match="the slider goes from"):
+        plots_tokens.filmstrip(ladder, (2.0,))
+    with pytest.raises(TypeError, match="dict is not a NextTokenLadder"):
+        plots_tokens.filmstrip({}, (1.0,))  # type: ignore[arg-type]
+
+
+def test_letters_that_the_font_lacks_and_dollars_are_drawn_without_a_warning() -> None:
+    """Warnings are errors here, and matplotlib warns of a missing glyph, and stops at half a formula."""
+    odd = ["$x_{", "未来", "\x00", "\U0001f600", "a\nb", "\ufffd"] * 3
+    ladder = next_token_ladder("cost $5 $", np.arange(18.0), odd.__getitem__, samples=["$\\frac未"] * 61)
+    figure = plots_tokens.figure(ladder, 0.5)
+    figure.savefig(io.BytesIO())
+    plots_tokens.filmstrip(ladder, (0.3, 1.5)).savefig(io.BytesIO())
+    plots_tokens.pieces([Cut(tuple(odd), tuple(range(18)))]).savefig(io.BytesIO())
+    assert plots_tokens.drawable("a未b") == "a▯b"
+
+
+def test_the_same_picture_has_the_same_bytes(ladder: NextTokenLadder) -> None:
+    one, two = (plots.png(plots_tokens.figure(ladder, 0.7)) for _ in range(2))
+    assert one == two
