@@ -106,7 +106,7 @@ def test_a_ladder_is_one_sample_at_each_tau_with_the_same_numbers(model: Any) ->
 
 
 def test_a_ladder_of_many_keeps_each_tau_with_its_row_when_others_have_ended(model: Any) -> None:
-    # 40 rows, each with a tau of its own: as they end one by one, the batch shrinks, and rows must not change temperatures.
+    # 40 rows, each with a tau of its own: as they end, the batch shrinks, and rows must keep their temperatures.
     taus = [0.3 + 0.05 * i for i in range(40)]
     several = ladder_of_samples(model, PROMPT, taus, rng=generator(11), length=24, eos=EOS)
     assert len(set(several.lengths.tolist())) > 3
