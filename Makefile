@@ -71,7 +71,7 @@ $(READY): requirements.lock pyproject.toml
 	  > .venv/share/jupyter/lab/settings/overrides.json
 	@touch $@
 
-lm: setup  ## Add PyTorch and transformers, for the language-model notebooks to come (gigabytes on Linux)
+lm: setup  ## Add PyTorch and transformers, for notebook 06 and `kdlab run` (gigabytes on Linux)
 	$(BIN)/python -m pip install --disable-pip-version-check -r requirements-lm.lock
 
 COMPILE := uv pip compile --quiet --universal --python-version 3.11.2 --no-annotate \

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import importlib.util
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import papermill
 import pytest
 from lab import write_notebook
 
+from kdlab import answers
 from kdlab.exercises import cards
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -120,6 +122,13 @@ def headless(path: Path, folder: Path) -> Any:
     )
 
 
+def can_run(path: Path) -> None:
+    """Skip, and say so, where a notebook trains and there is no PyTorch."""
+    if path.stem.startswith("06") and importlib.util.find_spec("torch") is None:
+        assert os.environ.get("KDLAB_REQUIRE_TORCH") != "1", "PyTorch is required here, and not installed"
+        pytest.skip("PyTorch is not installed: `make lm` brings it, and this test")
+
+
 @pytest.mark.slow
 @every_notebook
 def test_papermill_runs_it_headless_and_nothing_changes_by_chance(path: Path, tmp_path: Path) -> None:
@@ -127,11 +136,12 @@ def test_papermill_runs_it_headless_and_nothing_changes_by_chance(path: Path, tm
 
     So must every byte, once normalised; where another machine's last digits differ, the next run must give the same.
     """
+    can_run(path)
     done = headless(path, tmp_path)
     assert done.metadata.papermill.exception is None
     again = [printed(cell) for cell in done.cells if cell.cell_type == "code" and CHECKED in cell.source]
     assert again == [printed(cell) for cell in checked_cells(path)]
-    assert [file.name for file in tmp_path.iterdir()] == [path.name], "nobody answered, so no answers are kept"
+    assert not (tmp_path / answers.FILE).exists(), "nobody answered, so no answers are kept"
     build = module_of("build")
     once = build.render(build.normalise(build.load(tmp_path / path.name)))
     if once != path.read_text(encoding="utf-8"):
