@@ -92,6 +92,10 @@ def test_the_check_on_heavy_imports_can_fail(module):
         ("experiments", ("anywidget", "ipywidgets", "matplotlib", "torch")),
         ("plots", ("anywidget", "ipywidgets", "matplotlib.pyplot", "torch")),
         ("widgets", ("matplotlib.pyplot", "torch")),
+        ("next_token_view", ("matplotlib.pyplot", "torch")),
+        ("meeting", ("anywidget", "matplotlib", "torch")),
+        ("lm.rungs", ("torch", "transformers")),
+        ("lm.smollm2", ("torch", "transformers")),
         ("cli", ("matplotlib", "scipy", "torch")),
     ],
 )
