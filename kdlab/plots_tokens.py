@@ -281,4 +281,5 @@ def drawable(text: str, family: str = "DejaVu Sans") -> str:
 
 @lru_cache(maxsize=4096)
 def _has(family: str, letter: str) -> bool:
-    return letter.isprintable() and get_font(findfont(FontProperties(family=family))).get_char_index(ord(letter)) > 0
+    shown = letter.isprintable() or letter == "\N{NO-BREAK SPACE}"
+    return shown and get_font(findfont(FontProperties(family=family))).get_char_index(ord(letter)) > 0

@@ -77,6 +77,8 @@ def test_a_position_says_and_shows_its_numbers(ladder: NextTokenLadder, tau: flo
     bars = [bar.get_width() for bar in figure.axes[0].patches]
     np.testing.assert_allclose(bars[:13], [*ladder.at(1).probabilities, ladder.at(1).rest], rtol=1e-9)
     np.testing.assert_allclose(bars[13:], [*at.probabilities, at.rest], rtol=1e-9)
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert names[0] == "“\u00a0blue”" and not any("▯" in name for name in names)
     dot = figure.axes[1].lines[-2]
     assert (dot.get_xdata()[0], dot.get_ydata()[0]) == (at.tau, at.entropy)
     inside(figure)
