@@ -64,7 +64,8 @@ $(READY): requirements.lock pyproject.toml
 	fi; \
 	echo "Setting up .venv with $$found: one or two minutes the first time."; \
 	"$$found" -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@# What is never imported need not be compiled; Python compiles the rest when it first meets it.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@mkdir -p .venv/share/jupyter/lab/settings
 	@printf '%s\n' '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}' \
@@ -72,7 +73,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 lm: setup  ## Add PyTorch and transformers, for notebook 06 and `kdlab run` (gigabytes on Linux)
-	$(BIN)/python -m pip install --disable-pip-version-check -r requirements-lm.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements-lm.lock
 
 COMPILE := uv pip compile --quiet --universal --python-version 3.11.2 --no-annotate \
   --custom-compile-command "make lock" pyproject.toml
