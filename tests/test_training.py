@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import safetensors
 from torch_side import EOS, draw, small_model, torch
 
 from kdlab.lm import training
@@ -189,7 +188,7 @@ def drill(times: int) -> None:
         for i in range(times):
             folder, seconds = Path(name, str(i)), rng.uniform(0, 1.0)
             alive = killed_after(seconds, folder)
-            with safetensors.safe_open(folder / "checkpoint.safetensors", framework="pt") as file:
+            with training.safe_open(folder / "checkpoint.safetensors", framework="pt") as file:
                 step = json.loads(file.metadata()["kdlab"])["step"]
             same = run_to_the_end(folder) == straight
             print(
