@@ -169,16 +169,3 @@ def _server(lab: Lab, port: int, state: Path, log: Any) -> subprocess.Popen[byte
         stderr=log,
         stdin=subprocess.DEVNULL,
     )
-
-
-def across(page: Page, slider: Locator, last: int) -> Iterator[int]:
-    """Move a slider of positions 0 to ``last`` from end to end by real keys; yield each position that it comes to."""
-    slider.focus()
-    least, step = float(slider.get_attribute("min") or 0), float(slider.get_attribute("step") or 1)
-    seen = []
-    for key in ("Home", "ArrowRight", *["PageUp"] * 12, "End", "ArrowLeft", "End"):
-        page.keyboard.press(key)
-        seen.append(round((float(slider.input_value()) - least) / step))
-        yield seen[-1]
-    assert seen[:2] == [0, 1] and seen[-3:] == [last, last - 1, last]
-    assert len(set(seen)) >= 10, f"it moved to {seen} only"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from chromium import chromium
-from lab import Lab, Notebook, across, jupyterlab, write_notebook
+from lab import Lab, Notebook, jupyterlab, write_notebook
 from playwright.sync_api import Browser, Locator, expect
 from shown import assert_shows, look
 
@@ -108,12 +108,6 @@ def step_through_every_position(notebook: Notebook, root: Locator, sent: dict[st
     assert_shows(root, sent, LAST)  # the last press had nowhere to go
 
 
-def walk_through(notebook: Notebook, root: Locator, sent: dict[str, Any]) -> None:
-    """Across the range in a dozen steps: notebook 00, and the page alone (test_view.py), take every position."""
-    for index in across(notebook.page, root.locator(".kdlab-beta"), LAST):
-        assert_shows(root, sent, index)
-
-
 def leap_through(notebook: Notebook, root: Locator, sent: dict[str, Any]) -> None:
     """From end to end in a few keys."""
     root.locator(".kdlab-beta").focus()
@@ -199,13 +193,13 @@ def reset_by_key(notebook: Notebook, root: Locator, opening: dict[str, Any]) -> 
     assert_shows(root, opening, 0)
 
 
-def use(notebook: Notebook, number: int, view: str, commit: Any, walk: Any) -> None:
-    """All that a person can do to one live picture; ``walk`` moves its slider."""
+def use(notebook: Notebook, number: int, view: str, commit: Any) -> None:
+    """All that a person can do to one live picture."""
     root = notebook.view(number)
     commit(notebook, root, view)
     opening = await_answer(root)
     assert_shows(root, opening, 0)
-    walk(notebook, root, opening)
+    step_through_every_position(notebook, root, opening)
     walk_all_selects(notebook, root)
     reset_by_key(notebook, root, opening)
     assert_no_errors(notebook, view)
@@ -214,7 +208,7 @@ def use(notebook: Notebook, number: int, view: str, commit: Any, walk: Any) -> N
 def test_notebook_00(opened: Any) -> None:
     notebook = opened("00_start_here.ipynb")
     assert notebook.page.locator(".kdlab-view").count() == 1
-    use(notebook, 0, "view", commit_by_click, step_through_every_position)
+    use(notebook, 0, "view", commit_by_click)
 
 
 def await_bell(root: Locator) -> bells.Measured:
@@ -230,13 +224,15 @@ def await_bell(root: Locator) -> bells.Measured:
 
 
 def walk_bell(notebook: Notebook, root: Locator, name: str, positions: list[float]) -> None:
-    """One slider of the bell by real keys, across its range; every fourth stop waits for its numbers."""
-    slider = root.locator(f".kdlab-hand-{name}")
-    for stop, index in enumerate(across(notebook.page, slider, len(positions) - 1)):
-        expect(root).to_have_attribute(f"data-{name}", f"{positions[index]:g}")
-        if stop % 4 == 0:
+    """One slider of the bell by real keys, position by position; every twentieth waits for its numbers."""
+    root.locator(f".kdlab-hand-{name}").focus()
+    notebook.page.keyboard.press("Home")
+    for i, position in enumerate(positions):
+        expect(root).to_have_attribute(f"data-{name}", f"{position:g}")
+        if i % 20 == 0 or position == positions[-1]:
             await_bell(root)
-    await_bell(root)
+        notebook.page.keyboard.press("ArrowRight")
+    expect(root).to_have_attribute(f"data-{name}", f"{positions[-1]:g}")  # the last press had nowhere to go
 
 
 def test_notebook_01(opened: Any) -> None:
@@ -271,10 +267,10 @@ def test_notebook_01(opened: Any) -> None:
 def test_notebook_02(opened: Any) -> None:
     notebook = opened("02_teacher_entropy.ipynb")
     assert notebook.page.locator(".kdlab-view").count() == 2
-    use(notebook, 0, "view", commit_from_python, walk_through)
+    use(notebook, 0, "view", commit_from_python)
     falling = notebook.view(1)
     commit_by_click(notebook, falling, "falling_view")
-    walk_through(notebook, falling, await_answer(falling))
+    step_through_every_position(notebook, falling, await_answer(falling))
     assert_no_errors(notebook, "falling_view")
 
 
@@ -318,7 +314,7 @@ def test_the_slider_draws_with_the_kernel_stopped(opened: Any) -> None:
     os.kill(kernel, signal.SIGSTOP)
     try:
         leap_through(notebook, root, sent)
-        walk_through(notebook, root, sent)
+        step_through_every_position(notebook, root, sent)
         choose(notebook, select_of(root, "n_components"), 1)  # only Python has that ladder
         expect(root.locator(".kdlab-status")).to_have_text("Asking Python …")
     finally:
