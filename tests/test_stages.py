@@ -299,12 +299,26 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_written(run: Run, tmp_path:
 def test_a_recorded_corpus_is_taken_where_it_fits(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(run.folder / "corpus", tmp_path / "recorded/some/corpus")
     monkeypatch.setattr(runs, "recorded_folder", lambda: tmp_path / "recorded")
-    for name, length, said in (("fits", 16, "copied from"), ("not", 15, "no recorded corpus has these settings")):
+    cases: tuple[tuple[str, dict[str, int], int], ...] = (
+        ("fits", {}, 3),
+        ("fewer", {"teacher_sequences": 64}, 3),
+        ("cut", {"teacher_sequences": 80}, 2),  # a shard of 16 is another draw
+        ("more", {"evaluation_sequences": 96}, 2),
+        ("not", {"length": 15}, 0),
+    )
+    for name, others, copied in cases:
         lines: list[progress.Line] = []
-        own = stages.opened(tmp_path / name, "smoke", SMALL | {"corpus": "recorded", "length": length}, lines.append)
+        own = stages.opened(tmp_path / name, "smoke", SMALL | {"corpus": "recorded"} | others, lines.append)
         stages.corpus(own)
         own.lock.close()
-        assert [said in line.note for line in lines if line.note].count(True) == 3
+        notes = [line.note for line in lines if line.note]
+        assert ["copied from" in note for note in notes].count(True) == copied
+        assert ["no recorded corpus has these settings" in note for note in notes].count(True) == 3 - copied
+        assert len(own.texts("train")) == others.get("teacher_sequences", 96)
+    whole = run.texts("train", 64)
+    fewer = stages.opened(tmp_path / "fewer", "smoke", SMALL | {"corpus": "recorded", "teacher_sequences": 64})
+    assert np.array_equal(fewer.texts("train").ids, whole.ids)
+    fewer.lock.close()
     for path in (run.folder / "corpus").rglob("*.npz"):
         assert (tmp_path / "fits" / path.relative_to(run.folder)).read_bytes() == path.read_bytes()
     assert {path.name for path in (tmp_path / "recorded/some/corpus").rglob("*")} == {

@@ -28,7 +28,7 @@ from kdlab.lm.rungs import size_named
 from kdlab.lm.sampling import sample
 from kdlab.lm.scoring import score
 from kdlab.lm.sizes import new_model
-from kdlab.lm.tokens import Corpus, MixedRuns, Sequences, generator
+from kdlab.lm.tokens import Corpus, Sequences, generator
 from kdlab.lm.training import Training, TrainingSettings, load_weights, train
 from kdlab.lm.work import Run, digest, read_scores, scores_path, told, write_scores
 from kdlab.runs import RunConfig, label
@@ -97,12 +97,15 @@ def _recorded(part: str) -> list[Path]:
 
 
 def _same(made: Corpus, folder: Path) -> Corpus | None:
-    """The corpus in ``folder`` if it is whole and of the same settings."""
-    try:
-        there = Corpus(folder, made.spec)
-    except MixedRuns:
+    """The corpus in ``folder`` if its shards are those that ``made`` would have: as many or more, and whole."""
+    spec = told(folder / "spec.json")
+    there = spec.get("sequences", 0)
+    if spec | {"sequences": made.spec["sequences"]} != made.spec or there < made.spec["sequences"]:
         return None
-    return None if there.damaged(_shards(made)) else there
+    if there > made.spec["sequences"] and made.spec["sequences"] % made.spec["shard"]:
+        return None  # a shard that is cut short is another draw, not the beginning of a whole one
+    recorded = Corpus(folder, spec)
+    return None if recorded.damaged(_shards(made)) else recorded
 
 
 def _shards(made: Corpus) -> int:
