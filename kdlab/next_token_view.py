@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import traitlets
-from matplotlib.figure import Figure
 
-from kdlab import plots, plots_tokens
 from kdlab.frontend import STYLE_SHEET, front_end
+from kdlab.limits import entropy_limits
 from kdlab.making import MakingView, require_finite
 from kdlab.next_token import Moment, NextTokenLadder, counted, one_line, shared, visible
+
+if TYPE_CHECKING:
+    from kdlab.plots import Picture
 
 __all__ = ["NextTokenView", "payload", "show_next_token"]
 
@@ -71,8 +73,10 @@ class NextTokenView(MakingView):
         """The position shown now, as far as the page has told; the page tells when the slider rests."""
         return self.ladder_object.at(self.tau)
 
-    def filmstrip(self, taus: Sequence[float] = (0.3, 0.7, 1.0, 1.5)) -> Figure:
+    def filmstrip(self, taus: Sequence[float] = (0.3, 0.7, 1.0, 1.5)) -> Picture:
         """The static version: the same ladder at several tau, side by side."""
+        from kdlab import plots_tokens  # here: the live picture must not wait for matplotlib
+
         return plots_tokens.filmstrip(self.ladder_object, taus)
 
     # What other ladders are
@@ -99,6 +103,8 @@ class NextTokenView(MakingView):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the live view, and beside it a PNG of the current position and its sentence."""
+        from kdlab import plots, plots_tokens  # here: the live picture must not wait for matplotlib
+
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         still = plots_tokens.figure(self.ladder_object, self.tau, path=self.prediction is None)
         data = {**data, "image/png": base64.b64encode(plots.png(still)).decode(), "text/plain": still.words}
@@ -128,7 +134,7 @@ def payload(ladder: NextTokenLadder) -> dict[str, Any]:
         "odds": odds,
         "one": odds[one],
         "entropy": ladder.entropies.tolist(),
-        "limits": list(plots_tokens.entropy_limits(ladder)),
+        "limits": list(entropy_limits(ladder)),
         "sample": samples,
         "shared": [shared(text, samples[one]) for text in samples],
         "sentence": list(ladder.sentences),

@@ -10,8 +10,8 @@ import anywidget
 import numpy as np
 import traitlets
 
-from kdlab import plots, plots_why
 from kdlab.frontend import STYLE_SHEET, front_end
+from kdlab.limits import map_limits
 from kdlab.mechanism import Pairs
 
 __all__ = ["PairsView", "show_pairs"]
@@ -61,6 +61,8 @@ class PairsView(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the live view, and beside it a PNG of the current position and its sentence."""
+        from kdlab import plots, plots_why  # here: the live picture must not wait for matplotlib
+
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         sentence = self._pairs.sentences[self._pairs.ladder.index(self.beta)]
         picture = base64.b64encode(plots.png(plots_why.pair_matrices(self._pairs, [self.beta]))).decode()
@@ -81,7 +83,7 @@ def _sent(pairs: Pairs) -> dict[str, Any]:
         **sent,
         "title": f"{ladder.scene.title}: who pays for whom",
         "beta": _plain(ladder.betas),
-        "space": dict(zip("xy", _plain(plots_why.map_limits(ladder)), strict=True)),
+        "space": dict(zip("xy", _plain(map_limits(ladder)), strict=True)),
         "teacher": {
             "weights": _plain(np.exp(ladder.teacher_log_weights[:, order])),
             "means": _plain(teacher.means[order]),

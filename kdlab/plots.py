@@ -1,8 +1,8 @@
 """Static pictures of a ladder: for print, for GitHub, and for people who do not use a pointer.
 
 They show the same numbers, in the same colours and the same places, as the live picture (static/view.js): the space
-on the left, the precision-recall plane on the right, the sentence below. What the two share is decided here: the
-roles' colours (STYLE), the limits of both panels and the contours of p*.
+on the left, the precision-recall plane on the right, the sentence below. What the two share: the
+roles' colours (STYLE), and the limits of both panels and the contours of p* (kdlab.limits).
 
 Every function makes its own matplotlib Figure and returns it; none touches pyplot, whose figures are global state and
 not safe on the threads that widgets' callbacks run on.
@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import contourpy
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -28,12 +27,13 @@ from matplotlib.path import Path
 from numpy.typing import NDArray
 from PIL import Image
 
+from kdlab.limits import Limits, density_contours, plane_limits, space_limits
+
 if TYPE_CHECKING:
     from kdlab.experiments import Ladder
     from kdlab.mixtures import GaussianMixture
 
 Floats = NDArray[np.float64]
-Limits = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -54,89 +54,6 @@ STYLE = {
     "bounds": Role("bound", "#999999", "-", ""),
 }
 INK, QUIET = "#222222", "#6E6E6E"  # text, and text that should stand back
-
-SHARES = (0.99, 0.95, 0.85, 0.7, 0.5, 0.25)  # of p*'s mass inside each contour, outermost first
-_CELLS = 96  # per axis, for contours: interpolating the log density keeps them smooth
-
-
-# Limits and contours: what the static and the live picture share
-
-
-def space_limits(ladder: Ladder) -> tuple[Limits, Limits]:
-    """Limits (x, y) of the space that hold every position of the ladder, so that axes never rescale.
-
-    In 2-D both have the same length (equal aspect in a square). In 1-D y is density, from 0.
-    """
-    truth, teacher, direct = ladder.scene.truth, ladder.scene.teacher, ladder.direct
-    corners = [_boxes(truth.means, truth.covariances, 3.0), _boxes(teacher.means, teacher.covariances, 1.0)]
-    corners += [_boxes(direct.means, direct.covariances, 1.0)]
-    corners += [_boxes(ladder.student_means, ladder.student_covariances, 2.0)]
-    if ladder.scene.points is not None:
-        corners.append(np.asarray(ladder.scene.points, float))
-    everything = np.concatenate(corners)
-    low, high = everything.min(axis=0), everything.max(axis=0)
-    if everything.shape[1] == 1:
-        x = (float(low[0]), float(high[0]))
-        return x, (0.0, _highest_density(ladder, x))
-    centre, half = (low + high) / 2, float((high - low).max()) / 2 * 1.02
-    (x0, y0), (x1, y1) = centre - half, centre + half
-    return (float(x0), float(x1)), (float(y0), float(y1))
-
-
-def _boxes(means: Floats, covariances: Floats, sigmas: float) -> Floats:
-    """Corners, (2 n, D), of the boxes mean +- sigmas * sd: (..., D) and (..., D, D) in."""
-    dim = means.shape[-1]
-    sd = np.sqrt(np.diagonal(covariances, axis1=-2, axis2=-1))
-    return np.concatenate([(means - sigmas * sd).reshape(-1, dim), (means + sigmas * sd).reshape(-1, dim)])
-
-
-def _highest_density(ladder: Ladder, x_limits: Limits) -> float:
-    """The top of the density axis in 1-D: every model's peak fits, but never at the cost of p*'s shape."""
-    x = np.linspace(*x_limits, 400)
-    truth, teacher = ladder.scene.truth, ladder.scene.teacher
-    top = float(np.exp(truth.log_prob(x[:, None])).max())
-    taught = _peak(x, ladder.teacher_log_weights, teacher.means, teacher.covariances)
-    learned = _peak(x, ladder.student_log_weights, ladder.student_means, ladder.student_covariances)
-    return 1.06 * max(top, min(max(taught, learned), 4.0 * top))
-
-
-def _peak(x: Floats, log_weights: Floats, means: Floats, covariances: Floats) -> float:
-    """Highest density over x (N,) of mixtures (P, K), (P or 1, K, 1), (P or 1, K, 1, 1)."""
-    variances = covariances[..., 0, 0]
-    squared = (x[:, None, None] - means[..., 0]) ** 2 / variances  # (N, P, K)
-    log_parts = log_weights - 0.5 * (squared + np.log(2 * np.pi * variances))
-    return float(np.exp(log_parts).sum(axis=-1).max())
-
-
-def plane_limits(ladder: Ladder) -> tuple[Limits, Limits]:
-    """Limits (recall, precision) of the plane, nats: both bounds and every point inside, with a margin."""
-    recall = _with_margin([*ladder.recall, ladder.direct_recall, ladder.recall_bound])
-    return recall, _with_margin([*ladder.precision, ladder.direct_precision, ladder.precision_bound])
-
-
-def _with_margin(values: Sequence[float]) -> Limits:
-    low, high = float(np.min(values)), float(np.max(values))
-    length = max(high - low, 0.5)
-    return low - 0.13 * length, high + 0.09 * length  # room for a name below a point and beyond a bound
-
-
-def density_contours(
-    mixture: GaussianMixture, x: Limits, y: Limits, shares: Sequence[float] = SHARES
-) -> list[tuple[float, list[Floats]]]:
-    """Contours of a 2-D density that hold given shares of its mass, e.g. [(0.99, [(n, 2), ...]), ...].
-
-    Shares of mass rather than of height, so that a light mode next to heavy ones is still seen.
-    """
-    xs, ys = np.linspace(*x, _CELLS), np.linspace(*y, _CELLS)
-    grid_x, grid_y = np.meshgrid(xs, ys)
-    log_density = mixture.log_prob(np.column_stack([grid_x.ravel(), grid_y.ravel()])).reshape(grid_x.shape)
-    # Far below every contour the log density falls to minus infinity; contourpy wants plain numbers.
-    log_density = np.maximum(log_density, log_density.max() - 60.0)
-    falling = np.sort(log_density.ravel())[::-1]
-    mass = np.cumsum(np.exp(falling - falling[0]))
-    lines = contourpy.contour_generator(xs, ys, log_density)
-    levels = [(share, falling[np.searchsorted(mass, share * mass[-1])]) for share in shares]
-    return [(share, [np.asarray(line) for line in lines.lines(level)]) for share, level in levels]
 
 
 # Figures

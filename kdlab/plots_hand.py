@@ -5,83 +5,22 @@ Each function makes its own matplotlib Figure and returns it, in the colours of 
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from numpy.typing import ArrayLike
 
 from kdlab import plots
 from kdlab.bells import Measured, width_words, words
+from kdlab.limits import Limits
+from kdlab.limits_hand import BEYOND, bend, plane_limits, recall_marks, space_limits, unbend
 from kdlab.metrics import Estimate
 from kdlab.mixtures import GaussianMixture
 from kdlab.scenes import Scene, line_mixture
 
-__all__ = [
-    "STRETCH",
-    "bend",
-    "estimates",
-    "figure",
-    "frontier",
-    "plane_limits",
-    "recall_marks",
-    "space_limits",
-    "unbend",
-]
-
-STRETCH = 0.3  # nats below the bound of recall where its axis turns from straight to logarithmic
-_SHOWN = {"recall": 30.0, "precision": 7.0}  # nats below the bounds that the plane shows; what is worse is on its edge
-_ROOM = 0.09  # of an axis, beyond its bound
-
-
-# Limits: the live picture has the same
-
-
-def space_limits(truth: GaussianMixture) -> tuple[plots.Limits, plots.Limits]:
-    """Limits of place and density: all of p*, and the peak of a Gaussian as narrow as its narrowest component."""
-    sd = np.sqrt(truth.covariances[:, 0, 0])
-    reach = float(np.ceil((np.abs(truth.means[:, 0]) + 3 * sd).max()))
-    highest = max(math.exp(truth.mode_density()), 1 / (math.sqrt(2 * math.pi) * float(sd.min())))
-    return (-reach, reach), (0.0, 1.06 * highest)
-
-
-def plane_limits(measured: Measured) -> tuple[plots.Limits, plots.Limits]:
-    """Limits of recall and precision, nats: fixed, both bounds inside, and room beyond them for the bounds' names."""
-    recall, precision = measured.recall_bound, measured.precision_bound
-    beyond = float(unbend(-_ROOM * bend(recall - _SHOWN["recall"], recall), recall))
-    return (recall - _SHOWN["recall"], beyond), (
-        precision - _SHOWN["precision"],
-        precision + _ROOM * _SHOWN["precision"],
-    )
-
-
-def bend(recall: ArrayLike, bound: float) -> plots.Floats:
-    """Where a recall stands on the stretched axis: 0 at its bound, below it the logarithm of how far; the same shape.
-
-    Most bells are close to the bound, and a spike is very far: log(1 + distance / STRETCH) has room for both.
-    """
-    apart = np.asarray(recall, float) - bound
-    places: plots.Floats = np.sign(apart) * np.log1p(np.abs(apart) / STRETCH)
-    return places
-
-
-def unbend(place: ArrayLike, bound: float) -> plots.Floats:
-    """Undo `bend`: the recall, nats, that stands at a place of the stretched axis."""
-    values = np.asarray(place, float)
-    recalls: plots.Floats = bound + np.sign(values) * STRETCH * np.expm1(np.abs(values))
-    return recalls
-
-
-def recall_marks(bound: float) -> tuple[float, ...]:
-    """Round recalls, nats, to mark on the stretched axis from its left end to shortly below the bound."""
-    round_ones = (-50.0, -30.0, -20.0, -10.0, -5.0, -3.0, -2.0, -1.0)
-    return tuple(one for one in round_ones if bound - _SHOWN["recall"] <= one <= bound - 0.1)
-
-
-# Pictures
+__all__ = ["estimates", "figure", "frontier"]
 
 
 def figure(scene: Scene, measured: Measured) -> plots.Picture:
@@ -135,7 +74,7 @@ def _draw_plane(axes: Axes, measured: Measured) -> None:
     )
 
 
-def _plane(axes: Axes, measured: Measured, recall: plots.Limits, precision: plots.Limits) -> None:
+def _plane(axes: Axes, measured: Measured, recall: Limits, precision: Limits) -> None:
     axes.set(xlim=recall, ylim=precision, xlabel="recall, nats", ylabel="precision, nats")
     axes.spines[["top", "right"]].set_visible(False)
     _quiet_axes(axes)
@@ -177,7 +116,7 @@ def frontier(bells: Sequence[Measured], chosen: Sequence[Measured] = ()) -> plot
     """
     made = plots.Picture(figsize=(6.6, 4.2), dpi=110, facecolor="white")
     axes = made.add_axes((0.11, 0.14, 0.86, 0.82))
-    limits = (plane_limits(bells[0])[0][0], bells[0].recall_bound + _ROOM * _SHOWN["recall"])  # straight, for its shape
+    limits = (plane_limits(bells[0])[0][0], bells[0].recall_bound + BEYOND)  # straight, for its shape
     shown = [bell for bell in bells if bell.recall >= limits[0]]
     _plane(axes, bells[0], limits, (-3.2, bells[0].precision_bound + 0.25))
     colour = plots.STYLE["distilled"].colour

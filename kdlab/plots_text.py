@@ -18,13 +18,14 @@ from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
 from kdlab.chains import NGramChain
+from kdlab.limits import MARGINS, Limits, text_limits, with_margin
 from kdlab.metrics import signed
 from kdlab.objectives import NAMES, Outcome
-from kdlab.plots import INK, QUIET, STYLE, Limits, Picture
+from kdlab.plots import INK, QUIET, STYLE, Picture
 from kdlab.strings import real_names
 from kdlab.temperature import TextLadder
 
-__all__ = ["Names", "figure", "filmstrip", "letters", "objectives", "plane_limits"]
+__all__ = ["Names", "figure", "filmstrip", "letters", "objectives"]
 
 Floats = NDArray[np.float64]
 Point = tuple[float, float]
@@ -162,18 +163,6 @@ def _products(made: Picture, whole: dict[str, float], name: str, height: float) 
 # The slider of tau
 
 
-def plane_limits(ladder: TextLadder) -> tuple[Limits, Limits]:
-    """Limits (recall, precision) of the plane, nats: both bounds and every point inside, with a margin."""
-    recall = _with_margin([*ladder.recall, ladder.direct_recall, ladder.recall_bound])
-    return recall, _with_margin([*ladder.precision, ladder.direct_precision, ladder.precision_bound])
-
-
-def _with_margin(values: Sequence[float]) -> Limits:
-    low, high = float(np.min(values)), float(np.max(values))
-    length = max(high - low, 0.5)
-    return low - 0.1 * length, high + 0.08 * length
-
-
 def figure(ladder: TextLadder, tau: float, *, path: bool = True) -> Picture:
     """One position of the ladder, laid out as on the page: title, invented names, plane, sentence.
 
@@ -188,7 +177,7 @@ def figure(ladder: TextLadder, tau: float, *, path: bool = True) -> Picture:
     _draw_names(made.add_axes((0.02, 0.335, 0.44, 0.53)), ladder.names[index], columns=2, size=13)
     _draw_covered(made.add_axes((0.02, 0.2, 0.44, 0.085)), float(ladder.covered[index]))
     plane = made.add_axes((0.56, 0.27, 0.42, 0.595))
-    _draw_plane(plane, ladder, plane_limits(ladder))
+    _draw_plane(plane, ladder, text_limits(ladder))
     names = Names(plane)
     if path:
         _draw_path(names, ladder)
@@ -224,7 +213,7 @@ def filmstrip(ladder: TextLadder, taus: Sequence[float]) -> Picture:
         _caption(made, ladder, index, left / total_w, 1 - (top + 2.43) / total_h, total_h)
     box = ((columns * width + 0.8) / total_w, 1 - (1.0 + 2.43) / total_h, (side - 0.95) / total_w, 2.55 / total_h)
     plane = made.add_axes(box)
-    _draw_plane(plane, ladder, plane_limits(ladder))
+    _draw_plane(plane, ladder, text_limits(ladder))
     names = Names(plane)
     _draw_path(names, ladder)
     _draw_students(names, ladder, indices, 10)
@@ -504,7 +493,8 @@ def objectives(outcomes: Sequence[Outcome], ladder: TextLadder) -> Picture:
 def _near(values: Sequence[float], bound: float) -> Limits:
     """Limits that hold the bound as well, unless that would stretch the axis by more than half."""
     low, high = float(np.min(values)), float(np.max(values))
-    return _with_margin([low, bound] if bound - high <= 0.5 * max(high - low, 0.5) else [low, high])
+    held = [low, bound] if bound - high <= 0.5 * max(high - low, 0.5) else [low, high]
+    return with_margin(held, *MARGINS)
 
 
 def _in_one_place(axes: Axes, outcomes: Sequence[Outcome]) -> list[list[Outcome]]:

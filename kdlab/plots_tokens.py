@@ -15,12 +15,13 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
+from kdlab.limits import entropy_limits
 from kdlab.meeting import Cut
 from kdlab.metrics import signed
 from kdlab.next_token import NextTokenLadder, counted, one_line, percent, shared, visible
-from kdlab.plots import INK, QUIET, STYLE, Limits, Picture
+from kdlab.plots import INK, QUIET, STYLE, Picture
 
-__all__ = ["costs", "entropy_limits", "figure", "filmstrip", "pieces"]
+__all__ = ["costs", "figure", "filmstrip", "pieces"]
 
 Pair = tuple[float, float]
 
@@ -135,11 +136,6 @@ def _open(piece: str) -> str:
 
 
 # The slider of tau
-
-
-def entropy_limits(ladder: NextTokenLadder) -> Limits:
-    """Limits of the entropy's axis, nats: from 0, with a margin above the highest."""
-    return 0.0, max(1.05 * float(ladder.entropies.max()), 1.0)
 
 
 def figure(ladder: NextTokenLadder, tau: float, *, path: bool = True) -> Picture:

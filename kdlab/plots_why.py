@@ -13,12 +13,13 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from kdlab.experiments import Ladder
+from kdlab.limits import map_limits
 from kdlab.mechanism import Pairs, component_precisions, precision_slope, reverse_student
 from kdlab.mixtures import GaussianMixture
 from kdlab.plots import INK, QUIET, STYLE, Picture, ellipse
 from kdlab.scenes import Scene
 
-__all__ = ["frontier", "heavier_and_better", "map_limits", "pair_matrices", "selectivity", "two_divergences"]
+__all__ = ["frontier", "heavier_and_better", "pair_matrices", "selectivity", "two_divergences"]
 
 Floats = NDArray[np.float64]
 
@@ -149,22 +150,6 @@ def _map(axes: Axes, pairs: Pairs, i: int) -> None:
 def _fading(weight: float) -> float:
     """Opacity of a component; static/pairs.js has the same rule."""
     return min(1.0, 0.25 + 3 * float(weight))
-
-
-def map_limits(ladder: Ladder) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Limits (x, y) of a square that holds every ellipse of the map, and a number above it."""
-    teacher, corners = ladder.scene.teacher, []
-    for means, covariances in (
-        (teacher.means, teacher.covariances),
-        (ladder.student_means, ladder.student_covariances),
-    ):
-        reach = np.sqrt(np.diagonal(covariances, axis1=-2, axis2=-1))
-        corners += [(means - reach).reshape(-1, 2), (means + reach).reshape(-1, 2)]
-    everything = np.concatenate(corners)
-    low, high = everything.min(axis=0), everything.max(axis=0)
-    centre, half = (low + high) / 2, 0.56 * float((high - low).max())
-    (x0, y0), (x1, y1) = centre - half, centre + half
-    return (float(x0), float(x1)), (float(y0), float(y1))
 
 
 def _columns(pairs: Pairs, i: int) -> list[tuple[str, Floats, str]]:

@@ -124,19 +124,6 @@ def test_distances_below_a_bound(apart: float, text: str) -> None:
     assert found.below("precision") == found.below("recall") == text
 
 
-@pytest.mark.parametrize("bound", [-1.85, -2.3])
-def test_the_stretched_axis(bound: float) -> None:
-    """Increasing, zero at the bound, its own inverse's inverse; every mark is on it, in order, clear of the bound."""
-    recalls = bound - np.array([30.0, 10.0, 0.6, 0.3, 0.0, -0.1])
-    places = plots_hand.bend(recalls, bound)
-    assert np.all(np.diff(places) > 0) and places[4] == 0
-    assert places[3] == pytest.approx(-math.log(2), abs=1e-12)  # STRETCH below the bound
-    assert plots_hand.unbend(places, bound) == pytest.approx(recalls, abs=1e-12)
-    marks = plots_hand.recall_marks(bound)
-    assert list(marks) == sorted(marks) and len(marks) >= 5
-    assert bound - 30 <= marks[0] and marks[-1] <= bound - 0.1
-
-
 @pytest.mark.parametrize("width", [0.0, -1.0, math.nan, math.inf])
 def test_a_width_that_is_none_is_an_error(width: float) -> None:
     with pytest.raises(ValueError, match=rf"width is {width}: .* above zero"):

@@ -101,40 +101,6 @@ def test_a_filmstrip_has_a_frame_per_beta_and_one_plane(dim: int, betas: list[fl
     assert plots.png(figure)
 
 
-@pytest.mark.parametrize("dim", [1, 2])
-def test_limits_hold_everything_that_is_drawn(dim: int) -> None:
-    ladder = fake_ladder(dim)
-    recall, precision = plots.plane_limits(ladder)
-    for low, high, values in (
-        (*recall, [*ladder.recall, ladder.direct_recall, ladder.recall_bound]),
-        (*precision, [*ladder.precision, ladder.direct_precision, ladder.precision_bound]),
-    ):
-        assert low < min(values) and max(values) < high
-    (x0, x1), (y0, y1) = plots.space_limits(ladder)
-    sd = np.sqrt(ladder.student_covariances[..., 0, 0])
-    assert x0 <= (ladder.student_means[..., 0] - 2 * sd).min()
-    assert x1 >= (ladder.student_means[..., 0] + 2 * sd).max()
-    if dim == 2:
-        assert x1 - x0 == pytest.approx(y1 - y0)
-    else:
-        assert y0 == 0
-
-
-def test_contours_hold_the_share_of_mass_they_promise() -> None:
-    """200,000 draws: the standard error of a share is at most 0.0011, so 0.01 is far outside chance."""
-    from matplotlib.path import Path as Outline
-
-    truth = fake_ladder(2).scene.truth
-    rng = np.random.default_rng(1)
-    which = rng.choice(8, 200_000, p=truth.weights)
-    draws = truth.means[which] + rng.normal(size=(200_000, 2)) * 0.025**0.5
-    for share, lines in plots.density_contours(truth, (-2, 2), (-2, 2), shares=(0.9, 0.5)):
-        inside = np.zeros(len(draws), bool)
-        for line in lines:
-            inside ^= Outline(line).contains_points(draws)  # a hole is inside twice
-        assert inside.mean() == pytest.approx(share, abs=0.01)
-
-
 @pytest.mark.parametrize("beta", [0.5, 101.0, float("nan"), float("inf"), -1.0])
 def test_a_beta_outside_the_ladder_is_an_error(beta: float) -> None:
     with pytest.raises(ValueError, match=r"outside this ladder: choose a number from 1 to 100"):

@@ -10,6 +10,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from kdlab import plots, plots_tokens
+from kdlab.limits import entropy_limits
 from kdlab.meeting import Cut, Meeting, read_meeting
 from kdlab.next_token import NextTokenLadder, next_token_ladder
 
@@ -91,7 +92,7 @@ def test_without_its_path_a_still_does_not_give_the_answer_away(ladder: NextToke
 
 def test_choices_are_the_entropy_on_another_scale(ladder: NextTokenLadder) -> None:
     _, curve, beside = plots_tokens.figure(ladder, 1.0).axes
-    assert curve.get_ylim() == beside.get_ylim() == plots_tokens.entropy_limits(ladder)
+    assert curve.get_ylim() == beside.get_ylim() == entropy_limits(ladder)
     for place, label in zip(beside.get_yticks(), beside.get_yticklabels(), strict=True):
         assert math.exp(place) == pytest.approx(int(label.get_text().replace(",", "")))
 

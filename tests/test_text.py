@@ -17,7 +17,8 @@ from lab import Lab, Notebook, jupyterlab
 from pages import served
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from kdlab import plots_text, temperature, text
+from kdlab import temperature, text
+from kdlab.limits import text_limits
 from kdlab.strings import first_names
 from kdlab.temperature import PREFIX, TextLadder, teacher_temperature
 
@@ -51,7 +52,7 @@ def test_what_is_sent_is_the_ladder(ladder: TextLadder) -> None:
     np.testing.assert_allclose(sent["next"]["truth"], ladder.next_true, atol=6e-6)
     assert len(sent["letters"]) == len(sent["next"]["truth"]) == 27 and sent["prefix"] == PREFIX
     assert (sent["plane"]["recall"], sent["plane"]["precision"]) == tuple(
-        [pytest.approx(limits, abs=1e-5) for limits in plots_text.plane_limits(ladder)]
+        [pytest.approx(limits, abs=1e-5) for limits in text_limits(ladder)]
     )
     assert len(json.dumps(sent)) < 120_000
 

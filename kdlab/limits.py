@@ -1,0 +1,148 @@
+"""What the static and the live pictures share: the limits of their panels and the contours of p*. No drawing.
+
+Kept apart from the drawing so that a live picture can be sent, and its slider be there, before matplotlib is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import contourpy
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from kdlab.experiments import Ladder
+    from kdlab.mixtures import GaussianMixture
+    from kdlab.next_token import NextTokenLadder
+    from kdlab.temperature import TextLadder
+
+__all__ = [
+    "MARGINS",
+    "SHARES",
+    "Limits",
+    "density_contours",
+    "entropy_limits",
+    "map_limits",
+    "plane_limits",
+    "space_limits",
+    "text_limits",
+    "with_margin",
+]
+
+Floats = NDArray[np.float64]
+Limits = tuple[float, float]
+
+SHARES = (0.99, 0.95, 0.85, 0.7, 0.5, 0.25)  # of p*'s mass inside each contour, outermost first
+MARGINS = (0.1, 0.08)  # below and above what a plane of text holds, as shares of its length
+_CELLS = 96  # per axis, for contours: interpolating the log density keeps them smooth
+
+
+def space_limits(ladder: Ladder) -> tuple[Limits, Limits]:
+    """Limits (x, y) of the space that hold every position of the ladder, so that axes never rescale.
+
+    In 2-D both have the same length (equal aspect in a square). In 1-D y is density, from 0.
+    """
+    truth, teacher, direct = ladder.scene.truth, ladder.scene.teacher, ladder.direct
+    corners = [_boxes(truth.means, truth.covariances, 3.0), _boxes(teacher.means, teacher.covariances, 1.0)]
+    corners += [_boxes(direct.means, direct.covariances, 1.0)]
+    corners += [_boxes(ladder.student_means, ladder.student_covariances, 2.0)]
+    if ladder.scene.points is not None:
+        corners.append(np.asarray(ladder.scene.points, float))
+    everything = np.concatenate(corners)
+    low, high = everything.min(axis=0), everything.max(axis=0)
+    if everything.shape[1] == 1:
+        x = (float(low[0]), float(high[0]))
+        return x, (0.0, _highest_density(ladder, x))
+    centre, half = (low + high) / 2, float((high - low).max()) / 2 * 1.02
+    (x0, y0), (x1, y1) = centre - half, centre + half
+    return (float(x0), float(x1)), (float(y0), float(y1))
+
+
+def _boxes(means: Floats, covariances: Floats, sigmas: float) -> Floats:
+    """Corners, (2 n, D), of the boxes mean +- sigmas * sd: (..., D) and (..., D, D) in."""
+    dim = means.shape[-1]
+    sd = np.sqrt(np.diagonal(covariances, axis1=-2, axis2=-1))
+    return np.concatenate([(means - sigmas * sd).reshape(-1, dim), (means + sigmas * sd).reshape(-1, dim)])
+
+
+def _highest_density(ladder: Ladder, x_limits: Limits) -> float:
+    """The top of the density axis in 1-D: every model's peak fits, but never at the cost of p*'s shape."""
+    x = np.linspace(*x_limits, 400)
+    truth, teacher = ladder.scene.truth, ladder.scene.teacher
+    top = float(np.exp(truth.log_prob(x[:, None])).max())
+    taught = _peak(x, ladder.teacher_log_weights, teacher.means, teacher.covariances)
+    learned = _peak(x, ladder.student_log_weights, ladder.student_means, ladder.student_covariances)
+    return 1.06 * max(top, min(max(taught, learned), 4.0 * top))
+
+
+def _peak(x: Floats, log_weights: Floats, means: Floats, covariances: Floats) -> float:
+    """Highest density over x (N,) of mixtures (P, K), (P or 1, K, 1), (P or 1, K, 1, 1)."""
+    variances = covariances[..., 0, 0]
+    squared = (x[:, None, None] - means[..., 0]) ** 2 / variances  # (N, P, K)
+    log_parts = log_weights - 0.5 * (squared + np.log(2 * np.pi * variances))
+    return float(np.exp(log_parts).sum(axis=-1).max())
+
+
+def plane_limits(ladder: Ladder) -> tuple[Limits, Limits]:
+    """Limits (recall, precision) of the plane, nats: both bounds and every point inside, with a margin."""
+    return _plane(ladder, 0.13, 0.09)  # room for a name below a point and beyond a bound
+
+
+def text_limits(ladder: TextLadder) -> tuple[Limits, Limits]:
+    """Limits (recall, precision) of the plane of a ladder of text, nats: as `plane_limits`, with less of a margin."""
+    return _plane(ladder, *MARGINS)
+
+
+def _plane(ladder: Ladder | TextLadder, below: float, above: float) -> tuple[Limits, Limits]:
+    recall = [*ladder.recall, ladder.direct_recall, ladder.recall_bound]
+    precision = [*ladder.precision, ladder.direct_precision, ladder.precision_bound]
+    return with_margin(recall, below, above), with_margin(precision, below, above)
+
+
+def with_margin(values: Sequence[float], below: float, above: float) -> Limits:
+    """Limits that hold the values, nats, with shares of their length (half a nat at least) below and above."""
+    low, high = float(np.min(values)), float(np.max(values))
+    length = max(high - low, 0.5)
+    return low - below * length, high + above * length
+
+
+def entropy_limits(ladder: NextTokenLadder) -> Limits:
+    """Limits of the axis of a next token's entropy, nats: from 0, with a margin above the highest."""
+    return 0.0, max(1.05 * float(ladder.entropies.max()), 1.0)
+
+
+def map_limits(ladder: Ladder) -> tuple[Limits, Limits]:
+    """Limits (x, y) of a square that holds every ellipse of the map, and a number above it."""
+    teacher, corners = ladder.scene.teacher, []
+    for means, covariances in (
+        (teacher.means, teacher.covariances),
+        (ladder.student_means, ladder.student_covariances),
+    ):
+        reach = np.sqrt(np.diagonal(covariances, axis1=-2, axis2=-1))
+        corners += [(means - reach).reshape(-1, 2), (means + reach).reshape(-1, 2)]
+    everything = np.concatenate(corners)
+    low, high = everything.min(axis=0), everything.max(axis=0)
+    centre, half = (low + high) / 2, 0.56 * float((high - low).max())
+    (x0, y0), (x1, y1) = centre - half, centre + half
+    return (float(x0), float(x1)), (float(y0), float(y1))
+
+
+def density_contours(
+    mixture: GaussianMixture, x: Limits, y: Limits, shares: Sequence[float] = SHARES
+) -> list[tuple[float, list[Floats]]]:
+    """Contours of a 2-D density that hold given shares of its mass, e.g. [(0.99, [(n, 2), ...]), ...].
+
+    Shares of mass rather than of height, so that a light mode next to heavy ones is still seen.
+    """
+    xs, ys = np.linspace(*x, _CELLS), np.linspace(*y, _CELLS)
+    grid_x, grid_y = np.meshgrid(xs, ys)
+    log_density = mixture.log_prob(np.column_stack([grid_x.ravel(), grid_y.ravel()])).reshape(grid_x.shape)
+    # Far below every contour the log density falls to minus infinity; contourpy wants plain numbers.
+    log_density = np.maximum(log_density, log_density.max() - 60.0)
+    falling = np.sort(log_density.ravel())[::-1]
+    mass = np.cumsum(np.exp(falling - falling[0]))
+    lines = contourpy.contour_generator(xs, ys, log_density)
+    levels = [(share, falling[np.searchsorted(mass, share * mass[-1])]) for share in shares]
+    return [(share, [np.asarray(line) for line in lines.lines(level)]) for share, level in levels]
