@@ -11,7 +11,7 @@ ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 # Numbers and timings that do not depend on how many cores are free.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help setup lab test lint check notebooks figures ladders bench lm lock clean
+.PHONY: help setup lab test lint check notebooks figures stills ladders bench lm lock clean
 
 help:  ## Say what the targets are (this)
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,6 +35,9 @@ notebooks: setup  ## Run the committed notebooks again and write them without wh
 
 figures: setup  ## Make the README's picture of the live view again (needs Chromium)
 	$(ONE_THREAD) $(BIN)/python notebooks/figures.py
+
+stills: setup  ## Draw again what notebooks show before a slider moves (kdlab/data/stills), then run `make notebooks`
+	$(ONE_THREAD) $(BIN)/python kdlab/data/make_stills.py
 
 ladders: setup  ## Compute the committed ladders again (kdlab/data; minutes)
 	$(ONE_THREAD) $(BIN)/python -c "import pathlib; from kdlab.experiments import save_named_ladders; \

@@ -4,7 +4,7 @@ What every notebook uses, with numpy alone::
 
     from kdlab import GaussianMixture, fit_mixture, precision, recall
 
-Chains of letters are in ``kdlab.chains``. The live pictures are one import away, and bring matplotlib and the widgets::
+Chains of letters are in ``kdlab.chains``. The live pictures are one import away, and bring the widgets; matplotlib comes when something is drawn::
 
     from kdlab import experiments, widgets
     widgets.show(experiments.teacher_entropy())

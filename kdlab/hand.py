@@ -16,7 +16,7 @@ from typing import Any
 
 import traitlets
 
-from kdlab import plots, plots_hand
+from kdlab import limits_hand, prepared
 from kdlab.bells import Measured, measure, words
 from kdlab.frontend import STYLE_SHEET, front_end
 from kdlab.predictions import AskingView
@@ -120,9 +120,20 @@ class ByHandView(AskingView):
         """Return the live view, and beside it a PNG of the current student and its sentence."""
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         sentence = self._measured.sentence
-        picture = base64.b64encode(plots.png(plots_hand.figure(self._scene, self._measured))).decode()
+        picture = base64.b64encode(prepared.still(self.still_name()) or self.drawn()).decode()
         data = {**data, "image/png": picture, "text/plain": sentence}
         return data, {**metadata, "image/png": {"alt": sentence}}
+
+    def still_name(self) -> str:
+        """The name of the PNG that `drawn` draws, by all that it shows."""
+        key = f"hand|{self._scene.name}|{self._measured.centre}|{self._measured.width}"
+        return prepared.name(key, [self._measured.sentence])
+
+    def drawn(self) -> bytes:
+        """Draw the current student as a PNG."""
+        from kdlab import plots, plots_hand  # here: the first slider must not wait for matplotlib
+
+        return plots.png(plots_hand.figure(self._scene, self._measured))
 
 
 # What is sent
@@ -136,10 +147,10 @@ def _world(scene: Scene, measured: Measured) -> dict[str, Any]:
         "title": scene.title,
         "truth": {name: getattr(truth, name).tolist() for name in ("weights", "means", "covariances")},
         "bounds": bounds,
-        "space": dict(zip("xy", map(list, plots_hand.space_limits(truth)), strict=True)),
-        "plane": dict(zip(("recall", "precision"), map(list, plots_hand.plane_limits(measured)), strict=True)),
-        "stretch": plots_hand.STRETCH,
-        "marks": list(plots_hand.recall_marks(measured.recall_bound)),
+        "space": dict(zip("xy", map(list, limits_hand.space_limits(truth)), strict=True)),
+        "plane": dict(zip(("recall", "precision"), map(list, limits_hand.plane_limits(measured)), strict=True)),
+        "stretch": limits_hand.STRETCH,
+        "marks": list(limits_hand.recall_marks(measured.recall_bound)),
         "step": STEP,
         "widths": _widths(),
     }

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import traitlets
-from matplotlib.figure import Figure
 
-from kdlab import plots, plots_text, temperature
+from kdlab import prepared, temperature
 from kdlab.frontend import STYLE_SHEET, front_end
+from kdlab.limits import text_limits
 from kdlab.making import MakingView, require_finite
 from kdlab.strings import LETTERS, real_names
 from kdlab.temperature import Moment, TextLadder
+
+if TYPE_CHECKING:
+    from kdlab.plots import Picture
 
 __all__ = ["TextView", "payload", "show_text"]
 
@@ -69,8 +72,10 @@ class TextView(MakingView):
         """The position shown now, as far as the page has told; the page tells when the slider rests."""
         return self.ladder_object.at(self.tau)
 
-    def filmstrip(self, taus: Sequence[float] = (0.3, 0.6, 1.0, 1.5)) -> Figure:
+    def filmstrip(self, taus: Sequence[float] = (0.3, 0.6, 1.0, 1.5)) -> Picture:
         """The static version: the same ladder at several tau, side by side."""
+        from kdlab import plots_text  # here: the first slider must not wait for matplotlib
+
         return plots_text.filmstrip(self.ladder_object, taus)
 
     # What other ladders are
@@ -98,10 +103,21 @@ class TextView(MakingView):
         """Return the live view, and beside it a PNG of the current position and its sentence."""
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         sentence = self.position.sentence
-        still = plots_text.figure(self.ladder_object, self.tau, path=self.prediction is None)
-        picture = base64.b64encode(plots.png(still)).decode()
+        picture = base64.b64encode(prepared.still(self.still_name()) or self.drawn()).decode()
         data = {**data, "image/png": picture, "text/plain": sentence}
         return data, {**metadata, "image/png": {"alt": sentence}}
+
+    def still_name(self) -> str:
+        """The name of the PNG that `drawn` draws, by all that it shows."""
+        key = f"text|{self._key(self._settings_of(self.ladder_object))}"
+        said = [self.position.sentence, *self.ladder_object.sentences]
+        return prepared.name(key, said, path=self.prediction is None)
+
+    def drawn(self) -> bytes:
+        """Draw the current position as a PNG; without the path after a question, for a still cannot be uncovered."""
+        from kdlab import plots, plots_text  # here: the first slider must not wait for matplotlib
+
+        return plots.png(plots_text.figure(self.ladder_object, self.tau, path=self.prediction is None))
 
 
 # What is sent
@@ -112,7 +128,7 @@ def payload(ladder: TextLadder) -> dict[str, Any]:
 
     Raises ValueError where a number is not finite.
     """
-    recall, precision = plots_text.plane_limits(ladder)
+    recall, precision = text_limits(ladder)
     p_star, taught, learned = ladder.orders
     sent: dict[str, Any] = {
         "key": f"{_named(ladder.orders)}|{ladder.seed}",

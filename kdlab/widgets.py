@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import traitlets
-from matplotlib.figure import Figure
 
-from kdlab import experiments, plots
+from kdlab import experiments, prepared
 from kdlab.experiments import Ladder, Position, Settings
 from kdlab.frontend import STYLE_SHEET, front_end
 from kdlab.ladders import N_POSITIONS
+from kdlab.limits import density_contours, plane_limits, space_limits
 from kdlab.making import MakingView, require_finite
+
+if TYPE_CHECKING:
+    from kdlab.plots import Picture
 
 __all__ = ["TeacherEntropyView", "payload", "show"]
 
@@ -77,8 +80,10 @@ class TeacherEntropyView(MakingView):
         """The position shown now, as far as the page has told; the page tells when the slider rests."""
         return self.ladder_object.at(self.beta)
 
-    def filmstrip(self, betas: Sequence[float] = (1, 2, 5, 20)) -> Figure:
+    def filmstrip(self, betas: Sequence[float] = (1, 2, 5, 20)) -> Picture:
         """The static version: the same ladder at several beta, side by side."""
+        from kdlab import plots  # here: the first slider must not wait for matplotlib
+
         return plots.filmstrip(self.ladder_object, betas)
 
     # What other ladders are
@@ -104,10 +109,20 @@ class TeacherEntropyView(MakingView):
         """Return the live view, and beside it a PNG of the current position and its sentence."""
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         sentence = self.position.sentence
-        still = plots.figure(self._shown, self.beta, path=self.prediction is None)  # a still cannot be uncovered
-        picture = base64.b64encode(plots.png(still)).decode()
+        picture = base64.b64encode(prepared.still(self.still_name()) or self.drawn()).decode()
         data = {**data, "image/png": picture, "text/plain": sentence}
         return data, {**metadata, "image/png": {"alt": sentence}}
+
+    def still_name(self) -> str:
+        """The name of the PNG that `drawn` draws, by all that it shows."""
+        said = [self.position.sentence, *self.ladder_object.sentences]
+        return prepared.name(self.ladder_object.settings.key, said, path=self.prediction is None)
+
+    def drawn(self) -> bytes:
+        """Draw the current position as a PNG; without the path after a question, for a still cannot be uncovered."""
+        from kdlab import plots  # here: the first slider must not wait for matplotlib
+
+        return plots.png(plots.figure(self.ladder_object, self.beta, path=self.prediction is None))
 
 
 # What is sent
@@ -120,9 +135,9 @@ def payload(ladder: Ladder) -> dict[str, Any]:
     finite.
     """
     truth, teacher, direct = ladder.scene.truth, ladder.scene.teacher, ladder.direct
-    (recall, precision), (x, y) = plots.plane_limits(ladder), plots.space_limits(ladder)
+    (recall, precision), (x, y) = plane_limits(ladder), space_limits(ladder)
     dim = int(truth.means.shape[1])
-    contours = plots.density_contours(truth, x, y) if dim == 2 else []
+    contours = density_contours(truth, x, y) if dim == 2 else []
     sent: dict[str, Any] = {
         "key": ladder.settings.key,
         "settings": _plain_settings(ladder.settings),

@@ -91,8 +91,9 @@ def test_the_check_on_heavy_imports_can_fail(module):
     [
         ("experiments", ("anywidget", "ipywidgets", "matplotlib", "torch")),
         ("plots", ("anywidget", "ipywidgets", "matplotlib.pyplot", "torch")),
-        ("widgets", ("matplotlib.pyplot", "torch")),
-        ("next_token_view", ("matplotlib.pyplot", "torch")),
+        ("limits", ("anywidget", "ipywidgets", "matplotlib", "scipy", "torch")),
+        # The first slider must not wait for matplotlib: a view draws nothing until a picture is asked for.
+        *((view, ("PIL", "matplotlib", "torch")) for view in ("widgets", "hand", "text", "pairs", "next_token_view")),
         ("meeting", ("anywidget", "matplotlib", "torch")),
         ("lm.rungs", ("torch", "transformers")),
         ("lm.smollm2", ("torch", "transformers")),
@@ -101,6 +102,24 @@ def test_the_check_on_heavy_imports_can_fail(module):
 )
 def test_modules_load_only_what_stands_below_them(module, stay_out):
     assert loaded(f"import kdlab.{module}", stay_out) == set()
+
+
+SHOW = "from kdlab import experiments as e, hand, widgets as w; view = "
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        f"from kdlab import cli; cli.doctor(brief=True); {SHOW} w.show(e.teacher_entropy('line', 1), predict=ask)",
+        f"{SHOW} hand.by_hand('line', predict=ask)",
+        f"{SHOW} w.show(e.teacher_entropy('ring', 1), predict=ask)",
+    ],
+    ids=["00", "01", "02"],
+)
+def test_the_first_slider_of_a_notebook_waits_for_no_drawing(first):
+    ask = "ask = {'question': '?', 'options': ['yes', 'no'], 'outcome': 'yes'}"
+    shown = "assert view._repr_mimebundle_()[0]['image/png']"
+    assert loaded(f"{ask}\n{first}\n{shown}", ("PIL", "matplotlib", "scipy", "torch")) == set()
 
 
 def test_importing_kdlab_costs_little_more_than_numpy():

@@ -1,0 +1,40 @@
+"""Draw the stills of the live pictures that notebooks 00 to 04 show first: `make stills` writes kdlab/data/stills.
+
+Run it after a change to what a picture shows or how it is drawn, and `make notebooks` after it: tests compare the
+files with fresh drawings and with the committed notebooks.
+"""
+
+from __future__ import annotations
+
+from kdlab import experiments, prepared
+from kdlab.files import written_whole
+from kdlab.hand import ByHandView, by_hand
+from kdlab.text import TextView, show_text
+from kdlab.widgets import TeacherEntropyView, show
+
+MIXTURES = (("line", 1), ("ring", 1), ("falls", 1), ("ring", 4))  # scene and K'' in notebooks 00, 02 (two) and 03
+ASKED = {"question": "?", "options": ["?"], "outcome": "?"}  # what is asked is not in the picture, but hides the path
+
+
+def views() -> list[TeacherEntropyView | ByHandView | TextView]:
+    """Return the live pictures that the notebooks show, each where it opens, with its question open."""
+    ladders = [experiments.teacher_entropy(scene, n_components) for scene, n_components in MIXTURES]
+    text = show_text(experiments.teacher_temperature(), predict=ASKED)
+    return [*(show(ladder, predict=ASKED) for ladder in ladders), by_hand("line", predict=ASKED), text]
+
+
+def main() -> None:
+    """Draw them all, write them, and remove what is no longer one of them."""
+    drawn = {view.still_name(): view.drawn() for view in views()}
+    for name, png in drawn.items():
+        with written_whole(prepared.FOLDER / name) as temporary:
+            temporary.write_bytes(png)
+        print(f"{name}: {len(png) / 1000:.0f} kB")
+    for file in prepared.FOLDER.iterdir():
+        if file.name not in drawn:
+            file.unlink()
+            print(f"{file.name}: removed")
+
+
+if __name__ == "__main__":
+    main()
