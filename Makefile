@@ -11,6 +11,9 @@ ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 # Numbers and timings that do not depend on how many cores are free.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
+# Set-up compiles nothing ahead, so what Python compiles when it first meets it must be kept.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup lab test lint check notebooks figures stills ladders bench lm lock clean
 
 help:  ## Say what the targets are (this)
@@ -67,8 +70,8 @@ $(READY): requirements.lock pyproject.toml
 	fi; \
 	echo "Setting up .venv with $$found: one or two minutes the first time."; \
 	"$$found" -m venv .venv
-	@# What is never imported need not be compiled; Python compiles the rest when it first meets it.
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.lock
+	@# What is never imported need not be compiled. The lock is whole, so there is nothing to resolve.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@mkdir -p .venv/share/jupyter/lab/settings
 	@printf '%s\n' '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}' \
