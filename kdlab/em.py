@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.mixtures import GaussianMixture, log_sum_exp
-from kdlab.threads import Each, on_all_cores
 
 __all__ = [
     "Cloud",
@@ -233,18 +232,15 @@ class Runs:
     converged: NDArray[np.bool_]
 
 
-def em_step(cloud: Cloud, family: Family, students: Students, each: Each = map) -> tuple[Students, FloatArray]:
-    """Return the students after one EM step, and their log-likelihoods (S,) *before* it (standard coordinates).
-
-    ``each`` is a ``map`` that may work on several blocks of students at once.
-    """
+def em_step(cloud: Cloud, family: Family, students: Students) -> tuple[Students, FloatArray]:
+    """Return the students after one EM step, and their log-likelihoods (S,) *before* it (standard coordinates)."""
     s, k = students.log_weights.shape
     some = max(1, _BLOCK // (k * cloud.weights.shape[-1]))
     if s <= some:
         moments, reached = _moments(cloud, students)
         return _maximised(moments, students, cloud, family), reached
     blocks = [slice(first, first + some) for first in range(0, s, some)]
-    parts = each(lambda block: _moments(cloud[block], students[block]), blocks)
+    parts = [_moments(cloud[block], students[block]) for block in blocks]
     moments, reached = (np.concatenate(part) for part in zip(*parts, strict=True))
     return _maximised(moments, students, cloud, family), reached
 
@@ -340,20 +336,19 @@ def run_em(
     converged = np.zeros(len(starts), dtype=bool)
     active, mixer = np.arange(len(starts)), _Mixer(ends, starts.log_weights.shape[1])
     their_clouds = cloud[active]
-    with on_all_cores() as each:
-        while active.size:
-            here = starts.unpacked(mixer.here)
-            if not family.above_floor(here.covariances):  # as a leap may not be
-                here = replace(here, covariances=family.project(here.covariances))
-                mixer.here = here.packed()
-            stepped, reached = em_step(their_clouds, family, here, each)
-            mixer.advance(stepped.packed(), reached)
-            n_iter[active] += 1
-            ends[active] = mixer.safe
-            converged[active] = mixer.moved <= tolerance
-            going = ~converged[active] & (n_iter[active] < max_iter)
-            if not going.all():
-                active, their_clouds, mixer = active[going], their_clouds[going], mixer.kept(going)
+    while active.size:
+        here = starts.unpacked(mixer.here)
+        if not family.above_floor(here.covariances):  # as a leap may not be
+            here = replace(here, covariances=family.project(here.covariances))
+            mixer.here = here.packed()
+        stepped, reached = em_step(their_clouds, family, here)
+        mixer.advance(stepped.packed(), reached)
+        n_iter[active] += 1
+        ends[active] = mixer.safe
+        converged[active] = mixer.moved <= tolerance
+        going = ~converged[active] & (n_iter[active] < max_iter)
+        if not going.all():
+            active, their_clouds, mixer = active[going], their_clouds[going], mixer.kept(going)
     students = starts.unpacked(ends)
     return Runs(students, log_likelihood(cloud, students), n_iter, converged)
 

@@ -28,7 +28,6 @@ from kdlab.mixtures import GaussianMixture
 from kdlab.scenes import NAMED, Scene, make_scene
 from kdlab.scores import COVERED_SHARE, Judge, divergences
 from kdlab.temperature import teacher_temperature
-from kdlab.threads import on_all_cores
 
 __all__ = [
     "CHOICES",
@@ -275,8 +274,17 @@ def _make(settings: Settings, betas: FloatArray, progress: Callable[[float], Non
     widest = _union([direct, students[0], students[len(students) // 2], students[-1]])
     judge = Judge(scene.truth, widest)
     tempered = [scene.teacher.tempered(float(beta)) for beta in betas]
-    measured = _along_the_slider(judge, tempered, students, lambda fraction: progress(0.75 + 0.25 * fraction))
-    measured |= {
+    precision, recall, coverage = [], [], []
+    for i, student in enumerate(students):
+        precision.append(judge.precision(student))
+        recall.append(judge.recall(student))
+        coverage.append(judge.coverage(student))
+        progress(0.75 + 0.25 * (i + 1) / len(students))
+    measured: dict[str, Any] = {
+        "precision": np.array(precision),
+        "recall": np.array(recall),
+        "coverage": np.array(coverage),
+        "kl": divergences(tempered, students),
         "direct_precision": judge.precision(direct),
         "direct_recall": judge.recall(direct),
         "recall_bound": scene.truth.expected_log_prob(scene.truth).value,
@@ -284,33 +292,6 @@ def _make(settings: Settings, betas: FloatArray, progress: Callable[[float], Non
     }
     switched = path.switched | _jumps(measured["recall"]) | _jumps(measured["precision"])
     return _assemble(settings, scene, betas, replace(path, switched=switched), direct, measured)
-
-
-def _done(task: Callable[[], Any]) -> Any:
-    return task()
-
-
-def _along_the_slider(
-    judge: Judge,
-    tempered: list[GaussianMixture],
-    students: list[GaussianMixture],
-    progress: Callable[[float], None],
-) -> dict[str, Any]:
-    """What each student is worth; ``progress`` is told of recall and coverage, and the rest is done beside them."""
-    with on_all_cores() as each:
-        beside = each(_done, [lambda: list(map(judge.precision, students)), lambda: divergences(tempered, students)])
-        recall, coverage = [], []
-        for i, student in enumerate(students):
-            recall.append(judge.recall(student))
-            coverage.append(judge.coverage(student))
-            progress((i + 1) / len(students))
-        precision, kl = beside
-    return {
-        "precision": np.array(precision),
-        "recall": np.array(recall),
-        "coverage": np.array(coverage),
-        "kl": np.asarray(kl),
-    }
 
 
 def _jumps(values: FloatArray) -> NDArray[np.bool_]:
