@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 from torch_side import EOS, LENGTH, PROMPT, VOCABULARY, draw, small_model, torch
 
+from kdlab.lm import sampling
 from kdlab.lm.sampling import chosen, ladder_of_samples, next_token_logits, sample
 from kdlab.lm.tokens import generator
 
@@ -138,3 +139,28 @@ def test_bad_input_is_refused_before_any_work(model: Any, wrong: dict, said: str
     prompt, n = settings.pop("prompt"), settings.pop("n")
     with pytest.raises(ValueError, match=said):
         sample(model, prompt, n, **settings)
+
+
+def test_a_compiled_step_is_one_piece_for_all_steps_batches_and_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU, with a backend that compiles nothing: the whole step is one graph, traced once and never again."""
+    model, graphs = small_model(), []
+
+    def backend(graph: Any, inputs: Any) -> Any:
+        graphs.append(graph)
+        return graph.forward
+
+    plainly = [draw(model, 100, batch=40, tau=tau) for tau in (1.0, 0.7)]
+    how: list[dict[str, Any]] = []
+    compile_ = torch.compile
+
+    def traced(model: Any, **settings: Any) -> Any:
+        how.append(settings)
+        return compile_(model, backend=backend, fullgraph=settings["fullgraph"], dynamic=settings["dynamic"])
+
+    monkeypatch.setattr(torch, "compile", traced)
+    monkeypatch.setattr(sampling, "_worth_compiling", lambda model, n: True)
+    for plain, tau in zip(plainly, (1.0, 0.7), strict=True):
+        ours = draw(model, 100, batch=40, tau=tau)  # the third batch is filled up, and cut again
+        assert (ours.ids == plain.ids).all() and (ours.lengths == plain.lengths).all()
+    assert len(graphs) == 1
+    assert how == [{"fullgraph": True, "dynamic": False, "mode": "reduce-overhead"}]

@@ -7,6 +7,7 @@ a text that changes little when tau does. The prompt is read once for all; a seq
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from kdlab.lm.tokens import Sequences, joined
 __all__ = ["chosen", "ladder_of_samples", "next_token_logits", "sample"]
 
 _BATCH = {"cpu": 128, "cuda": 1024}
+_MODE = "reduce-overhead"  # CUDA graphs
 _WORTH_IT = 0.75  # a batch is made smaller when no more of it than this is still going on
 
 
@@ -42,11 +44,14 @@ def sample(
     """
     _check(model, prompt, n, length, eos, tau)
     uniform = torch.rand(n, length - len(prompt), generator=rng, dtype=torch.float64)
-    some = batch or _BATCH[model.device.type]
-    parts = [
-        _continued(model, list(prompt), uniform[first : first + some].to(model.device), eos, tau)
-        for first in range(0, n, some)
-    ]
+    some = min(n, batch or _BATCH[model.device.type])
+    decoder = (_compiled if _worth_compiling(model, n) else _Decoder)(model, list(prompt), length)
+    parts = []
+    for first in range(0, n, some):
+        numbers = uniform[first : first + some]
+        missing = 0 if decoder.shrinks else some - len(numbers)  # a batch of another size would be compiled anew
+        numbers = torch.cat([numbers, numbers[:1].expand(missing, -1)]).to(model.device)
+        parts.append(_continued(decoder, numbers, eos, tau)[: some - missing])
     return joined(parts)
 
 
@@ -86,7 +91,7 @@ def ladder_of_samples(
         _check(model, prompt, 1, length, eos, tau)
     uniform = torch.rand(1, length - len(prompt), generator=rng, dtype=torch.float64).expand(len(taus), -1)
     column = torch.tensor([float(tau) for tau in taus], device=model.device)[:, None]
-    return _continued(model, list(prompt), uniform.to(model.device), eos, column)
+    return _continued(_Decoder(model, list(prompt), length), uniform.to(model.device), eos, column)
 
 
 def chosen(logits: torch.Tensor, tau: float | torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
@@ -106,17 +111,15 @@ def next_token_logits(model: LlamaForCausalLM, ids: Sequence[int]) -> np.ndarray
     return np.asarray(logits.float().cpu().numpy())
 
 
-def _continued(
-    model: LlamaForCausalLM, prompt: list[int], uniform: torch.Tensor, eos: int, tau: float | torch.Tensor
-) -> Sequences:
+def _continued(decoder: _Decoder, uniform: torch.Tensor, eos: int, tau: float | torch.Tensor) -> Sequences:
     """One batch: (B, T) uniform numbers to B sequences; ``tau`` is one number, or a column (B, 1) of them."""
-    n, steps = uniform.shape
-    ids = torch.full((n, len(prompt) + steps), eos, device=model.device)
-    ids[:, : len(prompt)] = torch.tensor(prompt, device=model.device)
-    lengths = torch.full((n,), len(prompt) + steps, device=model.device)
-    decoder = _Decoder(model, prompt, n, len(prompt) + steps)
-    going = torch.arange(n, device=model.device)  # sequences that the decoder still holds, in its order
-    ended = torch.zeros(n, dtype=torch.bool, device=model.device)
+    (n, steps), prompt, device = uniform.shape, decoder.prompt, uniform.device
+    ids = torch.full((n, len(prompt) + steps), eos, device=device)
+    ids[:, : len(prompt)] = torch.tensor(prompt, device=device)
+    lengths = torch.full((n,), len(prompt) + steps, device=device)
+    decoder.begin(n)
+    going = torch.arange(n, device=device)  # sequences that the decoder still holds, in its order
+    ended = torch.zeros(n, dtype=torch.bool, device=device)
     for step in range(steps):
         place = len(prompt) + step
         own = tau[going] if isinstance(tau, torch.Tensor) else tau
@@ -138,27 +141,54 @@ def _continued(
 
 
 class _Decoder:
-    """A model that goes on token by token: keys and values lie in memory of a fixed size, written in place."""
+    """A model that goes on token by token: keys and values lie in memory of a fixed size, written in place.
 
-    def __init__(self, model: LlamaForCausalLM, prompt: list[int], n: int, length: int) -> None:
-        self._model, self._length = model, length
-        self.shrinks = model.device.type == "cpu"  # on a GPU every new batch size would be compiled anew
-        once = DynamicCache(config=model.config)
-        read = model(torch.tensor([prompt], device=model.device), past_key_values=once, logits_to_keep=1)
-        self.logits = read.logits[:, -1].expand(n, -1)
+    ``step`` is the model, or what it was compiled to.
+    """
+
+    def __init__(self, model: LlamaForCausalLM, prompt: list[int], length: int, step: Any = None) -> None:
+        self.prompt, self.length, self.shrinks = prompt, length, step is None  # compiled: for one size of batch
+        self._model, self._step = model, model if step is None else step
+        self._cache: StaticCache | None = None
+
+    def begin(self, n: int) -> None:
+        """Read the prompt, once for ``n`` sequences; ``logits`` (n, V) are those of the first token."""
+        once = DynamicCache(config=self._model.config)
+        prompt = torch.tensor([self.prompt], device=self._model.device)
+        self.logits = self._model(prompt, past_key_values=once, logits_to_keep=1).logits[:, -1].expand(n, -1)
         self._fill([(layer.keys.expand(n, -1, -1, -1), layer.values.expand(n, -1, -1, -1)) for layer in once.layers])
 
     def _fill(self, read: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
-        """Lay out room for the whole length, and put what has been read (each layer's keys and values) at its start."""
-        self._cache = StaticCache(config=self._model.config, max_cache_len=self._length)
+        """Put what has been read (each layer's keys and values) at the start of room for the whole length."""
+        if self._cache is not None and self._cache.layers[0].keys.shape[0] == len(read[0][0]):
+            self._cache.reset()  # what is compiled stands on this very memory
+        else:
+            self._cache = StaticCache(config=self._model.config, max_cache_len=self.length)
         for i, (keys, values) in enumerate(read):
             self._cache.update(keys, values, i)
 
     def keep(self, which: torch.Tensor) -> None:
         """Let the other sequences go."""
+        assert self._cache is not None
         n = int(self._cache.get_seq_length())
         self._fill([(layer.keys[which, :, :n], layer.values[which, :, :n]) for layer in self._cache.layers])
 
     def advance(self, token: torch.Tensor) -> None:
         """Read ``token`` (B,); ``logits`` (B, V) are then those of the next."""
-        self.logits = self._model(token[:, None], past_key_values=self._cache).logits[:, -1]
+        self.logits = self._step(token[:, None], past_key_values=self._cache).logits[:, -1]
+
+
+def _worth_compiling(model: LlamaForCausalLM, n: int) -> bool:
+    return model.device.type == "cuda" and n >= _BATCH["cuda"]
+
+
+def _compiled(model: LlamaForCausalLM, prompt: list[int], length: int) -> _Decoder:
+    """A decoder whose step is compiled to one piece: on a GPU, starting hundreds of small operations is what it costs.
+
+    What is compiled stands on the decoder's own memory, so it is kept, with its model, for the next shard.
+    """
+    kept = vars(model).get("_kdlab_decoder")
+    if kept is None or (kept.prompt, kept.length) != (prompt, length):
+        kept = _Decoder(model, prompt, length, torch.compile(model, fullgraph=True, dynamic=False, mode=_MODE))
+        vars(model)["_kdlab_decoder"] = kept
+    return kept
