@@ -421,7 +421,7 @@ def test_students_of_points_say_that_the_points_jump() -> None:
 def drawn(n: int, seed: int) -> list[Settings]:
     """Random settings of all controls; cheap ones (in 1-D, small students) more often than dear ones."""
     rng, odds = np.random.default_rng(seed), {
-        "scene": {"line": 0.50, "falls": 0.40, "ring": 0.035, "rare": 0.035, "random": 0.03},
+        "scene": {"line": 0.50, "falls": 0.44, "ring": 0.02, "rare": 0.02, "random": 0.02},
         "n_components": {1: 0.40, 2: 0.30, 3: 0.20, 4: 0.08, 8: 0.02},
         "samples": {None: 0.5, 100: 0.3, 1000: 0.2},
     }  # fmt: skip

@@ -328,15 +328,12 @@ def test_a_recorded_corpus_is_taken_where_it_fits(run: Run, tmp_path: Path, monk
 
 # The command, and several processes
 
-ONLY_06 = (
-    "import sys; from kdlab import cli, headless; headless.NOTEBOOKS = ('06_*',); sys.exit(cli.main(sys.argv[1:]))"
-)
-
 
 @pytest.mark.slow
 def test_the_command_killed_and_given_again_ends_in_the_same_bytes(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    command = [sys.executable, "-W", "ignore", "-c", ONLY_06, "run", "--preset", "smoke", "--out", str(folder), *SET]
+    kdlab = [sys.executable, "-W", "ignore", "-m", "kdlab.cli"]
+    command = [*kdlab, "run", "--preset", "smoke", "--out", str(folder), *SET]
     first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     limit = time.monotonic() + 120
     while not list(folder.glob("corpus/train/shard-*.npz")) and time.monotonic() < limit and first.poll() is None:
@@ -347,8 +344,9 @@ def test_the_command_killed_and_given_again_ends_in_the_same_bytes(run: Run, tmp
     done = subprocess.run(command, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     assert "seeds finished: 1 of 1" in done.stdout and "tokens/s" in done.stdout
-    for name in ("06_distil_smollm2.ipynb", "06_distil_smollm2.html"):
-        assert (folder / name).stat().st_size > 10_000
+    for name in ("05_meet_smollm2", "06_distil_smollm2", "07_read_the_trade_off"):
+        for kind in ("ipynb", "html"):
+            assert (folder / f"{name}.{kind}").stat().st_size > 10_000
     for temporary in folder.rglob("*.tmp"):
         temporary.unlink()
     assert_the_same(folder, run)

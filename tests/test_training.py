@@ -1,9 +1,8 @@
 """Training: what it optimises, the order it does it in, and a resume that nobody could tell from a run without one."""
 
 import json
+import multiprocessing
 import random
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -158,14 +157,18 @@ def run_to_the_end(folder: Path) -> bytes:
 
 
 def killed_after(seconds: float, folder: Path) -> bool:
-    """Run the same in a process of its own, and SIGKILL it so long after its first checkpoint; whether it was alive."""
-    process = subprocess.Popen([sys.executable, __file__, str(folder)])
-    while not (folder / "checkpoint.safetensors").exists() and process.poll() is None:
+    """Run the same in a process of its own, and SIGKILL it so long after its first checkpoint; whether it was alive.
+
+    Forked, so that torch is loaded once.
+    """
+    process = multiprocessing.get_context("fork").Process(target=run_to_the_end, args=(folder,))
+    process.start()
+    while not (folder / "checkpoint.safetensors").exists() and process.is_alive():
         time.sleep(0.005)
     time.sleep(seconds)
-    alive = process.poll() is None
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    alive = process.is_alive()
+    process.kill()
+    process.join()
     return alive
 
 
@@ -199,7 +202,4 @@ def drill(times: int) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "drill":
-        drill(int(sys.argv[2]))
-    else:
-        run_to_the_end(Path(sys.argv[1]))
+    drill(int(sys.argv[2]))
