@@ -1,6 +1,7 @@
 """Sampling against the probabilities themselves, and against transformers' own generate."""
 
 from collections import Counter
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,13 @@ def test_the_batch_decides_nothing(model: Any) -> None:
     # On these sizes no two ways to multiply differ by enough to move a token across a uniform number.
     one, other = draw(model, 200, batch=200), draw(model, 200, batch=7)
     assert (one.ids == other.ids).all() and (one.lengths == other.lengths).all()
+
+
+def test_fewer_sequences_are_the_first_of_more(model: Any) -> None:
+    more = draw(model, 300)
+    for n in (1, 50, 299):
+        fewer = draw(model, n)
+        assert (fewer.ids == more.ids[:n]).all() and (fewer.lengths == more.lengths[:n]).all()
 
 
 def test_the_same_randomness_gives_the_same_text_and_a_smaller_tau_a_likelier_one(model: Any) -> None:
@@ -164,3 +172,19 @@ def test_a_compiled_step_is_one_piece_for_all_steps_batches_and_calls(monkeypatc
         assert (ours.ids == plain.ids).all() and (ours.lengths == plain.lengths).all()
     assert len(graphs) == 1
     assert how == [{"fullgraph": True, "dynamic": False, "mode": "reduce-overhead"}]
+
+
+def test_the_cache_takes_as_much_as_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch is chosen so that all of it fits: a third of the memory, and a power of two."""
+    model = small_model()
+    decoder = sampling._Decoder(model, PROMPT, LENGTH)
+    with torch.inference_mode():
+        decoder.begin(3)
+    held = [tensor for layer in decoder._cache.layers for tensor in (layer.keys, layer.values)]
+    one = sampling._cache_bytes(model, LENGTH)
+    assert sum(tensor.numel() * tensor.element_size() for tensor in held) == 3 * one
+    shape = SimpleNamespace(device=SimpleNamespace(type="cuda"), config=model.config, dtype=model.dtype)
+    for memory, fits in ((3 * one, 1), (3 * 100 * one, 64), (3 * 10_000 * one, 1024), (0, 1)):
+        device = SimpleNamespace(total_memory=memory)
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda name, device=device: device)
+        assert sampling._fitting(shape, LENGTH) == fits

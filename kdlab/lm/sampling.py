@@ -6,6 +6,7 @@ a text that changes little when tau does. The prompt is read once for all; a seq
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from kdlab.lm.tokens import Sequences, joined
 __all__ = ["chosen", "ladder_of_samples", "next_token_logits", "sample"]
 
 _BATCH = {"cpu": 128, "cuda": 1024}
+_COMPILED = 256  # sequences: for fewer, compiling takes longer than it saves
 _MODE = "reduce-overhead"  # CUDA graphs
 _WORTH_IT = 0.75  # a batch is made smaller when no more of it than this is still going on
 
@@ -44,7 +46,7 @@ def sample(
     """
     _check(model, prompt, n, length, eos, tau)
     uniform = torch.rand(n, length - len(prompt), generator=rng, dtype=torch.float64)
-    some = min(n, batch or _BATCH[model.device.type])
+    some = min(n, batch or _fitting(model, length))
     decoder = (_compiled if _worth_compiling(model, n) else _Decoder)(model, list(prompt), length)
     parts = []
     for first in range(0, n, some):
@@ -53,6 +55,22 @@ def sample(
         numbers = torch.cat([numbers, numbers[:1].expand(missing, -1)]).to(model.device)
         parts.append(_continued(decoder, numbers, eos, tau)[: some - missing])
     return joined(parts)
+
+
+def _fitting(model: LlamaForCausalLM, length: int) -> int:
+    """How many sequences at once: on a GPU, keys and values of all of them may take a third of its memory."""
+    most = _BATCH[model.device.type]
+    if model.device.type == "cpu":
+        return most
+    memory = torch.cuda.get_device_properties(model.device).total_memory
+    return max(1, min(most, 2 ** int(math.log2(max(1, memory / 3 / _cache_bytes(model, length))))))
+
+
+def _cache_bytes(model: LlamaForCausalLM, length: int) -> int:
+    """Bytes of one sequence's keys and values."""
+    shape = model.config
+    head = shape.hidden_size // shape.num_attention_heads
+    return int(2 * shape.num_hidden_layers * shape.num_key_value_heads * head * length * model.dtype.itemsize)
 
 
 def _check(model: LlamaForCausalLM, prompt: Sequence[int], n: int, length: int, eos: int, tau: float) -> None:
@@ -179,7 +197,7 @@ class _Decoder:
 
 
 def _worth_compiling(model: LlamaForCausalLM, n: int) -> bool:
-    return model.device.type == "cuda" and n >= _BATCH["cuda"]
+    return model.device.type == "cuda" and n >= _COMPILED
 
 
 def _compiled(model: LlamaForCausalLM, prompt: list[int], length: int) -> _Decoder:

@@ -36,7 +36,7 @@ from kdlab.runs import RunConfig, label
 __all__ = ["STAGES", "Run", "corpus", "everything", "finish", "one_seed", "opened"]
 
 PARTS = ("train", "validation", "evaluation")
-_EMBEDDED = 256  # sequences per model in the map of embeddings
+_EMBEDDED = 128  # sequences per model in the map of embeddings
 _PATIENCE = 20.0  # seconds: how long the notebook of a command that was killed may take to notice
 
 
@@ -97,13 +97,13 @@ def _recorded(part: str) -> list[Path]:
 
 
 def _same(made: Corpus, folder: Path) -> Corpus | None:
-    """The corpus in ``folder`` if its shards are those that ``made`` would have: as many or more, and whole."""
-    spec = told(folder / "spec.json")
-    there = spec.get("sequences", 0)
-    if spec | {"sequences": made.spec["sequences"]} != made.spec or there < made.spec["sequences"]:
+    """The corpus in ``folder`` if it is whole and of the same settings, and holds as many sequences or more.
+
+    A shard that is cut short is the beginning of the whole one: sequences have their own random numbers, drawn in turn.
+    """
+    spec, wanted = told(folder / "spec.json"), made.spec["sequences"]
+    if spec | {"sequences": wanted} != made.spec or spec.get("sequences", 0) < wanted:
         return None
-    if there > made.spec["sequences"] and made.spec["sequences"] % made.spec["shard"]:
-        return None  # a shard that is cut short is another draw, not the beginning of a whole one
     recorded = Corpus(folder, spec)
     return None if recorded.damaged(_shards(made)) else recorded
 
