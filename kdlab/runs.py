@@ -182,8 +182,8 @@ PRESETS = {
         RunConfig(
             preset="cpu", truth="bundled", vocabulary=4096, prompt="One day, a little", length=32,
             teacher="2M", student="0.4M", taus=(0.6, 0.8, 0.9, 1.0), seeds=1,
-            teacher_sequences=24_576, teacher_epochs=3, student_sequences=6_144, student_epochs=4,
-            validation_sequences=2_048, evaluation_sequences=1_024, batch=64, rate=2e-3, shard=1_024,
+            teacher_sequences=12_288, teacher_epochs=2, student_sequences=6_144, student_epochs=4,
+            validation_sequences=1_024, evaluation_sequences=512, batch=64, rate=2e-3, shard=1_024,
             corpus="recorded",
         ),
         RunConfig(

@@ -17,10 +17,10 @@ def test_which_run_says_model_sizes_device_and_day() -> None:
     said = accounts.which_run(fake_results())
     for part in (
         "SmolLM2-135M-Instruct, its first 4,096 tokens, 108,567,360 parameters",
-        "rung 2M, 1,900,000 parameters, from scratch on 24,576 texts of p*, 3 times",
+        "rung 2M, 1,900,000 parameters, from scratch on 12,288 texts of p*, twice",
         "rung 0.4M, 400,000 parameters, from scratch on 6,144 texts, 4 times",
         "up to 32 tokens, all begin with 'One day, a little'",
-        "1,024 texts of p*",
+        "512 texts of p*",
         "1 of 1 finished",
         "2026-01-31, on CPU (x86_64, 2 threads)",
     ):
@@ -40,7 +40,7 @@ def test_other_settings_are_said_as_they_are() -> None:
 def test_the_paper_stands_beside_the_run() -> None:
     lines = accounts.against_the_paper(fake_results()).splitlines()
     table = {line[:15].strip(): (line[15:49].strip(), line[49:].strip()) for line in lines[1:-1]}
-    assert table["teacher"] == ("360M, 10,000,000 texts x 5", "2M, 24,576 texts x 3")
+    assert table["teacher"] == ("360M, 10,000,000 texts x 5", "2M, 12,288 texts x 2")
     assert table["students"] == ("135M, 10,000,000 texts x 1", "0.4M, 6,144 texts x 4")
     assert table["tau"] == ("0.8, 0.875, 0.95, 1", "0.6, 0.8, 0.9, 1")
     assert table["batch, rate"] == ("256, 0.0005", "64, 0.002")
