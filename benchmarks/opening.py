@@ -38,6 +38,7 @@ from typing import Any
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as the Makefile does: what is compiled once is kept
 
 HERE = Path(__file__).resolve().parent
 NOTEBOOKS = HERE.parent / "notebooks"
@@ -64,7 +65,7 @@ MOMENTS = {
     "all": "all cells",
 }
 ROLES = ("browser", "server", "Python kernel", "this script")
-LIVE = re.compile(r"\b(widgets\.show|by_hand|show_pairs|show_text)\(")
+LIVE = re.compile(r"\b(widgets\.show|by_hand|show_pairs|show_text|show_next_token)\(")
 
 # In the page, once the cells are there: scrolls to the live picture's cell and waits for its committed still.
 LOOK = """async (live) => {
@@ -378,7 +379,7 @@ def main() -> int:
     parser.add_argument("--repeat", type=int, default=3, help="times each notebook is opened")
     parser.add_argument("--together", action="store_true", help="the browser shares the one core")
     asked = parser.parse_args()
-    paths = sorted(NOTEBOOKS.glob("*.ipynb"))
+    paths = [path for path in sorted(NOTEBOOKS.glob("*.ipynb")) if LIVE.search(path.read_text(encoding="utf-8"))]
     chosen = [path for path in paths if not asked.notebooks or path.name.startswith(tuple(asked.notebooks))]
     measured = measure(chosen, asked.repeat, asked.together)
     text = table(measured)
