@@ -49,8 +49,8 @@ def run(preset: str, out: Path, settings: Mapping[str, Any], *, yes: bool = Fals
         _follow(preset, out, settings)
         return
     with _terminated_like_interrupted(), runs.held(out, "command"):
+        _look_ahead(config)  # first, so that what cannot work leaves no folder that refuses what can
         runs.begin(out, config)
-        _look_ahead(config)
         if config.preset == "paper" and not (out / "corpus").exists():
             _agreed(config, yes)
         with _told(out):
