@@ -1,6 +1,7 @@
 """What a reader predicted and answered, kept beside the notebook: one plain file, theirs to read and to delete.
 
-The file is `my_answers.json` in the kernel's working directory. It is written when the reader answers and never
+The file is `my_answers.json` in the kernel's working directory, or in the folder that the environment variable
+KDLAB_ANSWERS names (for notebooks in a folder that many share). It is written when the reader answers and never
 otherwise, and nothing of it goes anywhere. Two notebooks that answer in the very same instant could lose one entry.
 """
 
@@ -29,8 +30,8 @@ class AnswersError(Exception):
 def read(folder: str | Path | None = None) -> dict[str, Any]:
     """Return what is kept, {key: entry}; empty where there is no file.
 
-    ``folder`` is the kernel's working directory unless said otherwise. Raises AnswersError for a file that is
-    broken or not ours.
+    ``folder`` is KDLAB_ANSWERS, else the kernel's working directory, unless said otherwise. Raises AnswersError for a
+    file that is broken or not ours.
     """
     path = _path(folder)
     try:
@@ -89,7 +90,8 @@ def keep(key: str, entry: Mapping[str, Any], folder: str | Path | None = None) -
 
 
 def _path(folder: str | Path | None) -> Path:
-    return (Path.cwd() if folder is None else Path(folder)).absolute() / FILE
+    chosen = os.environ.get("KDLAB_ANSWERS", "") if folder is None else folder
+    return Path(chosen).expanduser().absolute() / FILE
 
 
 def _write(entries: Mapping[str, Any], path: Path) -> None:
@@ -104,5 +106,5 @@ def _write(entries: Mapping[str, Any], path: Path) -> None:
         temporary.unlink(missing_ok=True)
         raise AnswersError(
             f"{path} cannot be written ({error.strerror}). Nothing else is affected; "
-            "to have answers kept, open the notebook in a folder of your own."
+            "to have answers kept, open the notebook in a folder of your own, or name one in KDLAB_ANSWERS."
         ) from error

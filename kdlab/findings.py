@@ -25,6 +25,7 @@ __all__ = [
     "outcome",
     "path_sentences",
     "spread",
+    "standing",
     "steps",
     "steps_table",
     "students",
@@ -195,15 +196,32 @@ def direct_against_one(results: Results, per: str = "token") -> list[str]:
 
 def outcome(results: Results, per: str = "token") -> str:
     """One sentence: on which numbers the direct student is ahead of the one at tau = 1."""
+    found = standing(results, per)
+    if found is None:
+        return "this run has no such pair of students yet."
+    precision, recall = found
+    if precision == recall:
+        return f"the direct student's precision and recall are both {precision}."
+    return f"the direct student's recall is {recall}, its precision {precision}."
+
+
+def standing(results: Results, per: str = "token") -> tuple[str, str] | None:
+    """The direct student's precision and recall beside those of the one at tau = 1: higher, lower, too close to tell.
+
+    None where a run does not have both students yet.
+    """
     pair = _direct_and_one(results)
     if pair is None:
-        return "this run has no such pair of students yet."
+        return None
     ahead = _ahead(results, *pair, per)
-    told = dict.fromkeys(ahead, "too close to tell")
-    told |= {what: ("higher" if one.value > 0 else "lower") for what, one in ahead.items() if one.seen}
-    if told["precision"] == told["recall"]:
-        return f"the direct student's precision and recall are both {told['precision']}."
-    return f"the direct student's recall is {told['recall']}, its precision {told['precision']}."
+    precision, recall = (_beside(ahead[what]) for what in ("precision", "recall"))
+    return precision, recall
+
+
+def _beside(one: Change) -> str:
+    if not one.seen:
+        return "too close to tell"
+    return "higher" if one.value > 0 else "lower"
 
 
 def _direct_and_one(results: Results) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:

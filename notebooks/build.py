@@ -16,6 +16,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,10 @@ def load(path: Path) -> nbformat.NotebookNode:
 
 
 def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
-    """Run every cell in a fresh kernel, in ``folder``; the outputs are put into ``notebook``."""
+    """Run every cell in a fresh kernel, in ``folder``; the outputs are put into ``notebook``.
+
+    Answers that somebody keeps in that folder are not looked at: 07 would show them.
+    """
     import matplotlib.font_manager  # noqa: F401 - makes the font cache, which a kernel would announce in the output
 
     client = NotebookClient(
@@ -103,7 +107,8 @@ def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
         record_timing=False,
     )
     try:
-        client.execute()
+        with tempfile.TemporaryDirectory() as nobody:
+            client.execute(env={**os.environ, "KDLAB_ANSWERS": nobody})
     except CellExecutionError as error:
         raise NotebookError(f"a cell raised; nothing was written\n{error}") from error
 

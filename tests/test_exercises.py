@@ -22,7 +22,7 @@ from lab import jupyterlab, write_notebook
 from playwright.sync_api import expect
 from scipy import special
 
-from kdlab import Estimate, GaussianMixture, answers, experiments, precision, recall
+from kdlab import Estimate, GaussianMixture, answers, experiments, precision, questions, recall
 from kdlab.exercises import cards, exercise, exercises_of, form, nb01
 from kdlab.exercises.frame import Choice, Code, Exercise, Verdict
 from kdlab.exercises.nb03 import my_slope
@@ -441,11 +441,10 @@ def test_a_notebook_checks_every_function_that_it_asks_for(path: Path) -> None:
 
 
 @every_notebook
-def test_every_gate_has_a_name_of_its_own(path: Path) -> None:
-    text = "\n".join(sources(path))
-    names = re.findall(r'"id": "([^"]*)"', text)
-    assert len(names) == len(set(names)) == len(re.findall(r'"outcome":', text)) > 0
-    assert all(name.startswith(f"{path.name[:2]}.") for name in names)
+def test_every_question_of_a_notebook_is_asked_in_it_once(path: Path) -> None:
+    names = re.findall(r'questions\.ask\("([^"]*)"', "\n".join(sources(path)))
+    assert names == [one.id for one in questions.QUESTIONS if one.id.startswith(f"{path.name[:2]}.")] != []
+    assert "predict={" not in "\n".join(sources(path))
 
 
 @every_notebook
