@@ -86,7 +86,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11.2 --no-annot
 
 lock:  ## Resolve both lock files again from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "make: lock needs uv: pip install uv, then run make lock again." >&2; exit 1; }
-	$(COMPILE) --extra lab --extra test -o requirements.lock $(ARGS)
+	$(COMPILE) --extra lab --extra site --extra test -o requirements.lock $(ARGS)
 	$(COMPILE) --extra lm -c requirements.lock -o requirements-lm.lock $(ARGS)
 	@# torch names its own CUDA packages, exactly; a machine without a GPU must not be made to take them.
 	sed -i.old -E '/^(cuda|nvidia|triton)/d' requirements-lm.lock && rm requirements-lm.lock.old

@@ -60,6 +60,15 @@ class MakingView(AskingView):
     def _sent(self, ladder: Any) -> dict[str, Any]:
         raise NotImplementedError
 
+    # What a page without Python is given
+
+    def at_once(self, settings: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return what is sent for these settings where that takes no time, else None. ValueError for bad settings."""
+        kept = self._kept.get(self._key(settings))
+        if kept is not None:
+            return kept[1]
+        return self._sent(self._made(settings, lambda fraction: None)) if self._is_ready(settings) else None
+
     # Answering the page
 
     def _on_settings(self, change: Mapping[str, Any]) -> None:

@@ -170,7 +170,7 @@ def test_everything_that_pyproject_asks_for_is_locked():
     extras = project["optional-dependencies"]
     base, lm = pins("requirements.lock"), pins("requirements-lm.lock")
     for wanted, lock in [
-        (project["dependencies"] + extras["lab"] + extras["test"], base),
+        (project["dependencies"] + extras["lab"] + extras["site"] + extras["test"], base),
         (project["dependencies"] + extras["lm"], lm),
     ]:
         for requirement in map(Requirement, wanted):
