@@ -320,7 +320,6 @@ def run_em(
     cloud: Cloud,
     family: Family,
     starts: Students,
-    *,
     tolerance: float,
     max_iter: int,
 ) -> Runs:

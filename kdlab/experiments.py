@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from importlib.resources import files
@@ -18,6 +19,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from kdlab.beside import Both, one_after_the_other, second_process
 from kdlab.em import Covariance
 from kdlab.fits import fit_mixture, narrowest_cut
 from kdlab.ladders import N_POSITIONS, sampled_path, solve_path
@@ -58,6 +60,7 @@ CHOICES: dict[str, Any] = {
 }
 
 _JUMP = 0.05  # nats: a step of precision or recall that the eye may take for a jump
+_LONG = 60  # positions: making fewer is over before a second process would be of use
 _ONE_DIMENSIONAL = ("line", "falls")
 _SAMPLE_FLOOR = 0.5  # of the narrowest standard deviation in p*: how far students of points may shrink
 
@@ -268,23 +271,19 @@ def _taught(name: str, seed: int, positions: int) -> dict[str, Any]:
 
 def _make(settings: Settings, betas: FloatArray, progress: Callable[[float], None]) -> Ladder:
     scene = _scene(*_scene_of(settings))
-    path = _students(settings, scene, betas, lambda fraction: progress(0.75 * fraction))
-    students = [path.model(i) for i in range(len(betas))]
-    direct = _direct(settings, scene)
-    widest = _union([direct, students[0], students[len(students) // 2], students[-1]])
-    judge = Judge(scene.truth, widest)
-    tempered = [scene.teacher.tempered(float(beta)) for beta in betas]
-    precision, recall, coverage = [], [], []
-    for i, student in enumerate(students):
-        precision.append(judge.precision(student))
-        recall.append(judge.recall(student))
-        coverage.append(judge.coverage(student))
-        progress(0.75 + 0.25 * (i + 1) / len(students))
+    with second_process() if _worth_sharing(settings, scene, betas) else nullcontext(one_after_the_other) as both:
+        path = _students(settings, scene, betas, lambda fraction: progress(0.75 * fraction), both)
+        students = [path.model(i) for i in range(len(betas))]
+        direct = _direct(settings, scene)
+        judge = Judge(scene.truth, _union([direct, students[0], students[len(students) // 2], students[-1]]))
+        tempered = [scene.teacher.tempered(float(beta)) for beta in betas]
+        one, other = both(
+            (_near_truth, (judge, students, lambda fraction: progress(0.75 + 0.25 * fraction))),
+            (_near_students, (judge, students, tempered)),
+        )
     measured: dict[str, Any] = {
-        "precision": np.array(precision),
-        "recall": np.array(recall),
-        "coverage": np.array(coverage),
-        "kl": divergences(tempered, students),
+        **one,
+        **other,
         "direct_precision": judge.precision(direct),
         "direct_recall": judge.recall(direct),
         "recall_bound": scene.truth.expected_log_prob(scene.truth).value,
@@ -292,6 +291,31 @@ def _make(settings: Settings, betas: FloatArray, progress: Callable[[float], Non
     }
     switched = path.switched | _jumps(measured["recall"]) | _jumps(measured["precision"])
     return _assemble(settings, scene, betas, replace(path, switched=switched), direct, measured)
+
+
+def _worth_sharing(settings: Settings, scene: Scene, betas: FloatArray) -> bool:
+    """Say whether making the ladder takes so long that a second process gains more than it costs to start."""
+    return scene.truth.dim == 2 and settings.n_components > 1 and len(betas) >= _LONG
+
+
+def _near_truth(
+    judge: Judge, students: list[GaussianMixture], progress: Callable[[float], None]
+) -> dict[str, FloatArray]:
+    """What is measured on a grid around p*; recall and coverage share a student's log-densities there."""
+    recall, coverage = [], []
+    for i, student in enumerate(students):
+        recall.append(judge.recall(student))
+        coverage.append(judge.coverage(student))
+        progress((i + 1) / len(students))
+    return {"recall": np.array(recall), "coverage": np.array(coverage)}
+
+
+def _near_students(
+    judge: Judge, students: list[GaussianMixture], tempered: list[GaussianMixture]
+) -> dict[str, FloatArray]:
+    """What is measured where the student lies, or its teacher."""
+    precision = np.array([judge.precision(student) for student in students])
+    return {"precision": precision, "kl": divergences(tempered, students)}
 
 
 def _jumps(values: FloatArray) -> NDArray[np.bool_]:
@@ -331,13 +355,15 @@ def _assemble(
     )
 
 
-def _students(settings: Settings, scene: Scene, betas: FloatArray, progress: Callable[[float], None]) -> StudentPath:
+def _students(
+    settings: Settings, scene: Scene, betas: FloatArray, progress: Callable[[float], None], both: Both
+) -> StudentPath:
     if settings.samples is None:
-        return solve_path(scene.teacher, settings.n_components, settings.covariance, betas, progress)
+        return solve_path(scene.teacher, settings.n_components, settings.covariance, betas, progress, both)
     rng = np.random.default_rng([settings.seed, 1])
     clouds = _common_samples(scene.teacher, betas, settings.samples, rng)
     floor = (_SAMPLE_FLOOR * narrowest_cut(scene.truth)) ** 2
-    return sampled_path(clouds, settings.n_components, settings.covariance, floor, progress)
+    return sampled_path(clouds, settings.n_components, settings.covariance, floor, progress, both)
 
 
 def _common_samples(teacher: GaussianMixture, betas: FloatArray, n: int, rng: np.random.Generator) -> list[FloatArray]:

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.em import Cloud, Covariance, Family, Students, cloud_of, log_likelihood, run_em, stacked
+from kdlab.beside import Both, one_after_the_other
+from kdlab.em import Cloud, Covariance, Family, Runs, Students, cloud_of, log_likelihood, run_em, stacked
 from kdlab.fits import Grids, best_of, exact_projection, moved
 from kdlab.mixtures import GaussianMixture, log_sum_exp
 from kdlab.starts import grouped_starts, spread_starts
@@ -45,6 +46,7 @@ _FINE = {"tolerance": 1e-5, "max_iter": 60}
 _ON_POINTS = {"tolerance": 1e-3, "max_iter": 20, "sweeps": 6}
 _JUMP = 0.5  # like _STEP, for students fitted to points
 _TOGETHER = 128  # runs of EM at once: enough to spare overhead, few enough for progress to be told
+_WORTH_SHARING = 4  # runs of EM at once: fewer wait longer for the other process than they gain
 _SETTLED = 32  # positions settled at once: what the last ones moved by is a good guess for the next
 
 
@@ -79,24 +81,26 @@ def solve_path(
     covariance: Covariance,
     betas: FloatArray,
     progress: Progress = _unheard,
+    both: Both = one_after_the_other,
 ) -> Path:
     """Project the teacher, tempered by each of ``betas`` (P,), onto students of K'' components.
 
-    No sampling. Where one component or the teacher itself is the answer there is no EM and no switch.
+    No sampling. Where one component or the teacher itself is the answer there is no EM and no switch. ``both`` does two
+    tasks at once (kdlab.beside); the students do not depend on it, to the last bit.
     """
     tempered = [teacher.tempered(beta) for beta in betas]
     exact = [exact_projection(target, n_components, covariance) for target in tempered]
     if exact[0] is not None:
         progress(1.0)
-        return _path([model for model in exact if model is not None], np.zeros(len(betas), dtype=bool))
+        return _path_of([model for model in exact if model is not None])
     halvings = 0
     while True:
         grids = Grids.of(teacher, covariance, halvings)
         told = _half_of_the_rest(progress, halvings)
-        students, switched = _solve(teacher, tempered, grids, n_components, told)
+        students, switched = _solve(teacher, tempered, grids, n_components, told, both)
         if not grids.too_coarse_for(students):
             progress(1.0)
-            return _path([students.model(i, grids.fine) for i in range(len(betas))], switched)
+            return _path(students, grids.fine, switched)
         halvings += 1
 
 
@@ -106,7 +110,12 @@ def _half_of_the_rest(progress: Progress, halvings: int) -> Progress:
 
 
 def sampled_path(
-    clouds: Sequence[FloatArray], n_components: int, covariance: Covariance, floor: float, progress: Progress
+    clouds: Sequence[FloatArray],
+    n_components: int,
+    covariance: Covariance,
+    floor: float,
+    progress: Progress = _unheard,
+    both: Both = one_after_the_other,
 ) -> Path:
     """Fit students to points (N, D), one set per position, continuing along the slider in the same way.
 
@@ -127,9 +136,9 @@ def sampled_path(
         weights=np.stack([cloud.weights for cloud in in_frame]),
         features=np.stack([cloud.features for cloud in in_frame]),
     )
-    search = _Search(stack, family, _ON_POINTS)
+    search = _Search(stack, family, _ON_POINTS, both)
     students = search.along_the_slider(cold, progress)
-    return _path([students.model(i, frame) for i in range(len(clouds))], search.jumps(students))
+    return _path(students, frame, search.jumps(students))
 
 
 def _in_frame(cloud: Cloud, frame: Cloud) -> Cloud:
@@ -140,23 +149,34 @@ def _in_frame(cloud: Cloud, frame: Cloud) -> Cloud:
     return replace(cloud, points=z, features=features, shift=frame.shift, scale=frame.scale)
 
 
-def _path(models: Sequence[GaussianMixture], switched: NDArray[np.bool_]) -> Path:
+def _path(students: Students, cloud: Cloud, switched: NDArray[np.bool_]) -> Path:
+    """Bring students, one per position, back to the coordinates of the cloud's points."""
+    means = students.means * cloud.scale + cloud.shift
+    return Path(students.log_weights, means, students.covariances * cloud.scale**2, switched)
+
+
+def _path_of(models: Sequence[GaussianMixture]) -> Path:
     return Path(
         np.stack([model.log_weights for model in models]),
         np.stack([model.means for model in models]),
         np.stack([model.covariances for model in models]),
-        switched,
+        np.zeros(len(models), dtype=bool),
     )
 
 
 def _solve(
-    teacher: GaussianMixture, tempered: Sequence[GaussianMixture], grids: Grids, n_components: int, progress: Progress
+    teacher: GaussianMixture,
+    tempered: Sequence[GaussianMixture],
+    grids: Grids,
+    n_components: int,
+    progress: Progress,
+    both: Both,
 ) -> tuple[Students, NDArray[np.bool_]]:
     """Search on the coarse grid, settle on the fine one, and look at both where the path switches."""
-    search = _Search(_weighted(grids.coarse, teacher, tempered), grids.family, _COARSE)
+    search = _Search(_weighted(grids.coarse, teacher, tempered), grids.family, _COARSE, both)
     cold = [list(grouped_starts(target, grids.family, n_components, _COLD)) for target in tempered]
     found = search.along_the_slider(cold, lambda fraction: progress(0.6 * fraction))
-    settle = _Search(_weighted(grids.fine, teacher, tempered), grids.family, _FINE)
+    settle = _Search(_weighted(grids.fine, teacher, tempered), grids.family, _FINE, both)
     settled = settle.each(moved(found, grids.coarse, grids.fine), lambda fraction: progress(0.6 + 0.4 * fraction))
     return settle.at_switches(settled)
 
@@ -172,8 +192,10 @@ def _weighted(cloud: Cloud, teacher: GaussianMixture, tempered: Sequence[Gaussia
 class _Search:
     """EM along the slider: a stack of clouds, one per position, all in the same coordinates."""
 
-    def __init__(self, clouds: Cloud, family: Family, effort: dict[str, float]) -> None:
-        self.clouds, self.family, self.effort = clouds, family, effort
+    def __init__(
+        self, clouds: Cloud, family: Family, effort: dict[str, float], both: Both = one_after_the_other
+    ) -> None:
+        self.clouds, self.family, self.effort, self._both = clouds, family, effort, both
         self.n_positions = len(clouds.weights)
         self._asked: dict[tuple[int, int], tuple[float, float]] = {}
 
@@ -188,17 +210,22 @@ class _Search:
         ends, scores = [], []
         for first in range(0, len(where), _TOGETHER):
             some = slice(first, first + _TOGETHER)
-            runs = run_em(
-                self.clouds[where[some]],
-                self.family,
-                starts[some],
-                tolerance=self.effort["tolerance"],
-                max_iter=max_iter or int(self.effort["max_iter"]),
-            )
-            ends.append(runs.students)
-            scores.append(runs.log_likelihood)
+            for runs in self._run_together(np.asarray(where[some]), starts[some], max_iter):
+                ends.append(runs.students)
+                scores.append(runs.log_likelihood)
             progress(min(1.0, (first + _TOGETHER) / len(where)))
         return stacked(ends), np.concatenate(scores)
+
+    def _run_together(self, where: NDArray[np.intp], starts: Students, max_iter: int | None) -> Sequence[Runs]:
+        """Run EM from all starts at once, or from half of them here and half beside, where there are enough."""
+        effort = self.effort["tolerance"], max_iter or int(self.effort["max_iter"])
+        if len(where) < _WORTH_SHARING:
+            return [run_em(self.clouds[where], self.family, starts, *effort)]
+        cut = len(where) // 2
+        tasks = [
+            (self.clouds[where[half]], self.family, starts[half], *effort) for half in (slice(cut), slice(cut, None))
+        ]
+        return self._both((run_em, tasks[0]), (run_em, tasks[1]))
 
     def along_the_slider(self, cold: Sequence[Sequence[GaussianMixture]], progress: Progress) -> Students:
         """The best student of each position, from its own starts and from its neighbours' students."""
