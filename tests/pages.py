@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 from kdlab.frontend import STYLE_SHEET, front_end
 
@@ -27,8 +28,8 @@ class Model {
 }
 window.open_view = (state) => {
   window.model = new Model(state);
-  const widget = make();
-  widget.initialize({ model });
+  const widget = typeof make === "function" ? make() : make;
+  widget.initialize?.({ model });
   window.close_view = widget.render({ model, el: document.getElementById("here") });
 };
 window.ready = true;
@@ -36,12 +37,12 @@ window.ready = true;
 
 
 @contextmanager
-def served(*names: str) -> Iterator[str]:
+def served(*names: str, style: Path = STYLE_SHEET) -> Iterator[str]:
     """Serve the page of one view, such as "ladder.js", "view.js"; yield its address."""
     files = {
         "/": ("text/html", HTML),
         "/view.js": ("text/javascript", front_end(*names)),
-        "/view.css": ("text/css", STYLE_SHEET.read_text("utf-8")),
+        "/view.css": ("text/css", style.read_text("utf-8")),
     }
 
     class Handler(BaseHTTPRequestHandler):

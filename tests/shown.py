@@ -54,11 +54,12 @@ def assert_shows(root: Locator, sent: dict[str, Any], index: int) -> dict[str, A
     assert (seen["key"], seen["index"], seen["value"]) == (sent["key"], str(index), str(index))
     assert seen["error"] == ""
     assert seen["sentence"] == sent["sentence"][index]
-    assert seen["said"] == f"beta = {sent['beta'][index]:.2f}"
     precision, recall = sent["precision"][index], sent["recall"][index]
+    beta = sent["beta"][index]
+    assert seen["said"] == f"beta {beta:.2f}, precision {_words(precision)}, recall {_words(recall)}"
     assert seen["numbers"] == f"precision {_words(precision)}   recall {_words(recall)}"
     assert f"precision {_words(precision)} and recall {_words(recall)} nats" in seen["sentence"]
-    assert f"β = {sent['beta'][index]:.2f} " in seen["sentence"]
+    assert f"β = {beta:.2f} " in seen["sentence"]
     x, y = _scaled(recall, sent["plane"]["recall"], PLANE_X), _scaled(precision, sent["plane"]["precision"], PLANE_Y)
     assert seen["dot"] == pytest.approx([precision, recall, x, y], abs=HALF)
     assert seen["dot"][:2] == [precision, recall]

@@ -295,7 +295,7 @@ def test_a_random_scene_is_made_in_the_background(opened: Any) -> None:
       const status = document.querySelector(".kdlab-status");
       window.said = [];
       new MutationObserver(() => { if (!status.hidden) said.push(status.textContent); })
-        .observe(status, { childList: true, attributes: true });
+        .observe(status, { childList: true, subtree: true, attributes: true });
     }""")
     random = list(experiments.CHOICES["scene"]).index("random")
     choose(notebook, select_of(root, "scene"), random)

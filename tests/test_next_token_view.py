@@ -152,7 +152,8 @@ def assert_shows(root: Locator, sent: dict[str, Any], ladder: NextTokenLadder, i
     """Bars, dot, text, numbers and sentence are the ladder's at this position; places by another route: 246 to one."""
     seen = root.evaluate(_LOOK, index)
     at = ladder.at(float(ladder.taus[index]))
-    assert seen["index"] == str(index) and seen["said"] == f"tau = {at.tau:.2f}" and seen["sentence"] == at.sentence
+    assert seen["index"] == str(index) and seen["sentence"] == at.sentence
+    assert seen["said"] == f"tau {at.tau:.2f}, entropy {at.entropy:.2f} nats, {counted(at.choices)}"
     assert seen["numbers"] == f"entropy {at.entropy:.2f} nats   {counted(at.choices)}"
     odds = [*at.probabilities, at.rest]
     assert seen["ends"] == pytest.approx([134 + 246 * p for p in odds], abs=0.06)

@@ -185,7 +185,8 @@ _LOOK = """async (root, index) => {
 def assert_shows(root: Locator, sent: dict[str, Any], index: int) -> None:
     """Names, bars, share, dot and sentence are the payload's at this position; heights by another route: 116 to one."""
     seen = root.evaluate(_LOOK, index)
-    assert seen["index"] == str(index) and seen["said"] == f"tau = {sent['tau'][index]:.2f}"
+    told = ", ".join(f"{name} {sent[name][index]:.2f}".replace("-", "−") for name in ("precision", "recall"))
+    assert seen["index"] == str(index) and seen["said"] == f"tau {sent['tau'][index]:.2f}, {told}"
     assert seen["sentence"] == sent["sentence"][index]
     assert (seen["names"], seen["real"]) == (sent["names"][index], sent["real"][index])
     assert seen["dot"] == [sent["precision"][index], sent["recall"][index]]

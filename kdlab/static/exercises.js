@@ -26,7 +26,6 @@ function buildAnswer(card, model, send) {
     reason: reason.value,
     times: model.get("answer").times + 1, // so that the same answer, given again, is heard again
   }));
-  keepKeys(...radios, reason, button);
 }
 
 function render({ model, el }) {
@@ -41,7 +40,7 @@ function render({ model, el }) {
   const said = html(card, "div", { class: "kdlab-said", role: "status" });
   const show = () => { said.innerHTML = model.get("said"); };
   html(card, "div").innerHTML = folded;
-  keepKeys(...card.querySelectorAll("summary"));
+  keepKeys(card);
   show();
   model.on("change:said", show);
   return () => model.off("change:said", show);

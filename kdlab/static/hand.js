@@ -197,7 +197,7 @@ function buildBest(panel, name, lower) {
 function buildPage(world) {
   const page = buildFrame(ROLES, { space: "The truth, and your student over it", plane: "The precision-recall plane" });
   page.root.classList.add("kdlab-by-hand");
-  page.title.textContent = world.title;
+  setTitle(page, world.title);
   const [low, high] = world.space.x;
   page.centre = buildRange(page.controls, "centre", "centre of your student",
     { min: low, max: high, step: world.step }, ticks(world.space.x).map(([value, text]) => [(value - low) / (high - low), text]));
@@ -205,6 +205,7 @@ function buildPage(world) {
   page.width = buildRange(page.controls, "width", "width of your student, its standard deviation", { min: 0, max: last, step: 1 },
     [0.005, 0.05, 0.5, 5].map((width) => [nearest(world.widths, width) / last, width]));
   page.reset = html(page.controls, "button", { class: "kdlab-reset", type: "button", text: "Reset" });
+  page.next = page.centre.input;
   page.sentence.classList.add("kdlab-hand-sentence");
   page.status = html(page.picture, "p", { class: "kdlab-hand-status", role: "status" });
   return page;
@@ -253,7 +254,6 @@ class Hand extends Live {
 
   listen() {
     const { centre, width, reset } = this.page;
-    keepKeys(centre.input, width.input);
     centre.input.addEventListener("input", () => this.move({ ...this.hand, centre: this.snapped(Number(centre.input.value)) }));
     width.input.addEventListener("input", () => this.move({ ...this.hand, width: this.world.widths[Number(width.input.value)] }));
     reset.addEventListener("click", () => this.reset());
@@ -271,6 +271,7 @@ class Hand extends Live {
     cancelAnimationFrame(this.frame);
     clearTimeout(this.patience);
     clearTimeout(this.lost);
+    clearTimeout(this.page.resting);
   }
 
   /** From pressing a pointer to letting it go: the bell's peak moves as the pointer does. */
@@ -347,7 +348,7 @@ class Hand extends Live {
     const answer = this.model.get("answer");
     this.plane(answer, this.memory);
     page.numbers.textContent = answer.numbers;
-    if (page.sentence.textContent !== answer.sentence) page.sentence.textContent = answer.sentence;
+    write(page, answer.sentence);
   }
 
   reset() {

@@ -100,19 +100,22 @@ function pathBetween(points, switched, first, last) {
 function buildPage(choices, world) {
   const page = buildFrame(world.roles, world.panels);
   buildSlider(page, page.controls, world.slider);
+  page.next = page.slider;
   page.selects = {};
   for (const field of world.fields) {
     page.selects[field] = buildSelect(page.controls, field, world.labels[field], choices[field] ?? []);
   }
   page.reset = html(page.controls, "button", { class: "kdlab-reset", type: "button", text: "Reset" });
   page.status = html(page.stage, "div", { class: "kdlab-status", role: "status", hidden: "" });
+  page.doing = html(page.status, "span");
+  page.progress = html(page.status, "span", { "aria-hidden": "true" }); // nobody wants to hear a hundred numbers
   return page;
 }
 
 function buildSelect(controls, field, [short, long], choices) {
   const label = html(controls, "label", { class: "kdlab-field" });
   html(label, "span", { class: "kdlab-label", text: short });
-  const select = html(label, "select", { class: `kdlab-${field.replace("_", "-")}`, "aria-label": long });
+  const select = html(label, "select", { class: `kdlab-${field.replace("_", "-")}`, "aria-label": long.startsWith(short) ? long : `${short}, ${long}` });
   choices.forEach((choice) => html(select, "option", { value: String(choice.value), text: choice.label }));
   return select;
 }
@@ -138,7 +141,6 @@ class LadderView extends Live {
   listen() {
     const { slider, selects, reset } = this.page;
     slider.addEventListener("input", () => this.moveTo(Number(slider.value)));
-    keepKeys(slider, ...Object.values(selects));
     Object.values(selects).forEach((select) => select.addEventListener("change", () => this.ask(this.chosen())));
     reset.addEventListener("click", () => this.reset());
     this.onChange = () => { this.guard(() => this.follow()); this.update(); };
@@ -151,6 +153,7 @@ class LadderView extends Live {
     this.traits.forEach((name) => this.model.off(`change:${name}`, this.onChange));
     cancelAnimationFrame(this.frame);
     clearTimeout(this.telling);
+    clearTimeout(this.page.resting);
   }
 
   /** The name of a group of settings, for looking up ladders that are already here. */
@@ -192,7 +195,7 @@ class LadderView extends Live {
     this.error = "";
     this.parts = world.build(page, ladder);
     this.ladder = ladder;
-    page.title.textContent = ladder.title;
+    setTitle(page, ladder.title);
     page.root.dataset.key = ladder.key;
     page.slider.max = ladder[world.place].length - 1;
     buildMarks(page.marks, ladder[world.place], world.marks);
@@ -204,13 +207,24 @@ class LadderView extends Live {
     const { page, ladder, world } = this;
     this.index = index;
     this.parts.forEach((part) => part(index));
-    const at = number(ladder[world.place][index]);
     if (Number(page.slider.value) !== index) page.slider.value = index;
-    page.slider.setAttribute("aria-valuetext", `${world.place} = ${at}`);
-    page.value.textContent = at;
+    page.value.textContent = number(ladder[world.place][index]);
     page.numbers.textContent = (world.told ?? precisionRecall)(ladder, index);
-    page.sentence.textContent = ladder.sentence[index];
+    this.sayValue();
+    write(page, ladder.sentence[index]);
     page.root.dataset.index = index;
+  }
+
+  /** The slider's value in words; a covered picture says no more than where the slider stands. */
+  sayValue() {
+    const { slider, value, numbers } = this.page;
+    const told = this.covered() ? [] : numbers.textContent.split("   ");
+    slider.setAttribute("aria-valuetext", [`${this.world.place} ${value.textContent}`, ...told].join(", "));
+  }
+
+  covered() {
+    const prediction = this.model.get("prediction");
+    return Boolean(prediction && prediction.guess == null);
   }
 
   /** The slider moved: draw at the next frame, once, however many events came before it. */
@@ -258,7 +272,7 @@ class LadderView extends Live {
     const { page, model } = this;
     const settings = model.get("settings");
     const prediction = model.get("prediction");
-    const covered = Boolean(prediction && prediction.guess == null);
+    const covered = this.covered();
     const waiting = !this.ladder || this.nameOf(this.ladder.settings) !== this.nameOf(settings);
     const idle = this.world.idle(settings, waiting ? null : this.ladder);
     for (const field of this.world.fields) {
@@ -271,7 +285,9 @@ class LadderView extends Live {
     page.picture.classList.toggle("kdlab-waiting", waiting);
     page.status.hidden = !waiting || !this.ladder;
     const progress = model.get("progress");
-    page.status.textContent = progress === null ? "Asking Python …" : `Making the students: ${Math.round(progress * 100)} %`;
+    const doing = progress === null ? "Asking Python …" : "Making the students";
+    if (page.doing.textContent !== doing) page.doing.textContent = doing;
+    page.progress.textContent = progress === null ? "" : `: ${Math.round(progress * 100)} %`;
     const message = [this.error, model.get("kernel_error")].filter(Boolean).join("\n");
     page.error.hidden = !message;
     if (page.error.textContent !== message) page.error.textContent = message;
@@ -280,6 +296,7 @@ class LadderView extends Live {
       this.update();
     });
     if (this.nameOf(settings) !== this.nameOf(this.memory.opened.settings)) page.outcome.hidden = true; // it was about another picture
+    if (this.ladder) this.sayValue();
   }
 }
 

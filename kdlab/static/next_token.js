@@ -32,11 +32,14 @@ function buildTokens(panel, { words, odds, one }) {
       said: svg(panel, "text", { class: "kdlab-next-odds", y: y + 13 }), y,
     };
   });
-  return (i) => rows.forEach(({ bar, said, y }, k) => {
-    const end = round(x(odds[i][k]));
-    set(bar, { d: `M${left} ${y}H${end}V${y + height}H${left}`, "data-odds": odds[i][k] });
-    set(said, { x: Math.max(end, round(x(one[k]))) + 7, text: percent(odds[i][k]) });
-  });
+  return (i) => {
+    rows.forEach(({ bar, said, y }, k) => {
+      const end = round(x(odds[i][k]));
+      set(bar, { d: `M${left} ${y}H${end}V${y + height}H${left}`, "data-odds": odds[i][k] });
+      set(said, { x: Math.max(end, round(x(one[k]))) + 7, text: percent(odds[i][k]) });
+    });
+    panel.setAttribute("aria-label", `What may come next: ${words.map((word, k) => `${word} ${percent(odds[i][k])}`).join(", ")}`);
+  };
 }
 
 // ---------------------------------------------------------------- the entropy over tau
@@ -104,7 +107,7 @@ function buildSample(page, { prompt, sample, shared }) {
 
 export default viewsOf({
   place: "tau",
-  slider: { text: "τ, the temperature of this step", label: "tau, the temperature" },
+  slider: { text: "τ, the temperature of this step", label: "tau, the temperature of this step" },
   marks: [0.3, 0.5, 0.7, 1, 1.2, 1.5],
   roles: { truth: "p* at τ = 1", teacher: "p* tempered" },
   panels: { space: "The twelve likeliest next tokens", plane: "Entropy and effective choices over tau" },

@@ -38,14 +38,11 @@ function buildMap(panel, { teacher, student, space }) {
   });
   [...learned, ...taught].forEach(([, name]) => panel.append(name)); // names lie above all outlines
   return (i) => {
-    taught.forEach(([ellipse, name], k) => {
-      emphasise(ellipse, teacher.weights[i][k]);
-      name.style.opacity = ellipse.style.opacity;
-    });
+    taught.forEach(([ellipse], k) => emphasise(ellipse, teacher.weights[i][k]));
     learned.forEach(([ellipse, name], k) => {
       const [mean, covariance] = [student.means[i][k], student.covariances[i][k]];
       placeEllipse(ellipse, mean, covariance, 1, x, y, unit);
-      ellipse.style.opacity = name.style.opacity = round(Math.min(1, 0.25 + 3 * student.weights[i][k]));
+      ellipse.style.opacity = round(Math.min(1, 0.25 + 3 * student.weights[i][k]));
       const edge = y(mean[1]) - unit * Math.sqrt(covariance[1][1]);
       set(name, { x: round(x(mean[0])), y: round(Math.max(edge - 5, 13)), "text-anchor": "middle" });
     });
@@ -71,12 +68,17 @@ function buildMatrix(panel, values, title, decimals, lit) {
       return { light, text: svg(panel, "text", { class: "kdlab-pair-number", x: middle(c), y: top + 25, "text-anchor": "middle" }) };
     });
   });
-  return (i) => cells.forEach((row, r) => row.forEach(({ light, text }, c) => {
+  const fill = (i) => cells.forEach((row, r) => row.forEach(({ light, text }, c) => {
     const value = values[i][r][c];
     text.textContent = number(value, decimals);
-    text.classList.toggle("kdlab-on-light", Boolean(light) && value > 0.75);
+    text.classList.toggle("kdlab-on-light", Boolean(light) && value > 0.66); // black or white, whichever is seen
     light?.setAttribute("fill-opacity", Math.round(value * 1000) / 1000);
   }));
+  const said = (row, r) => `p′ ${r + 1}: ${row.map((value) => number(value, decimals)).join(", ")}`;
+  return (i) => {
+    fill(i);
+    panel.setAttribute("aria-label", `${title}, a row for each p′: ${values[i].map(said).join("; ")}`);
+  };
 }
 
 class PairsView extends Live {
@@ -86,7 +88,6 @@ class PairsView extends Live {
     Object.assign(this, { frame: 0, page: this.build(), parts: [] });
     const { slider } = this.page;
     slider.addEventListener("input", () => this.moveTo(Number(slider.value)));
-    keepKeys(slider);
     this.onBeta = () => this.guard(() => this.draw(nearest(this.pairs.beta, model.get("beta"))));
     model.on("change:beta", this.onBeta);
     this.guard(() => this.show(model.get("pairs")));
@@ -94,7 +95,7 @@ class PairsView extends Live {
 
   /** The controls and the empty frames. */
   build() {
-    const root = set(document.createElement("div"), { class: "kdlab-view kdlab-pairs" });
+    const root = set(document.createElement("div"), { class: "kdlab-view kdlab-pairs", role: "group" });
     const page = { root, title: html(root, "div", { class: "kdlab-title" }) };
     buildSlider(page, html(root, "div", { class: "kdlab-controls" }), BETA);
     page.error = html(root, "div", { class: "kdlab-error", role: "alert", hidden: "" });
@@ -105,7 +106,9 @@ class PairsView extends Live {
     const panels = html(page.picture, "div", { class: "kdlab-pair-panels" });
     page.map = svg(panels, "svg", { viewBox: `0 0 ${MAP} ${MAP}`, role: "img", "aria-label": "The components and their numbers" });
     page.matrices = MATRICES.map(([, title]) => svg(panels, "svg", { role: "img", "aria-label": title }));
-    page.sentence = html(page.picture, "p", { class: "kdlab-sentence", "aria-live": "polite" });
+    page.sentence = html(page.picture, "p", { class: "kdlab-sentence" });
+    buildVoice(page);
+    keepKeys(root);
     return page;
   }
 
@@ -115,7 +118,7 @@ class PairsView extends Live {
     const { page } = this;
     this.pairs = pairs;
     this.parts = [buildMap(page.map, pairs), ...MATRICES.map(([name, ...how], m) => buildMatrix(page.matrices[m], pairs[name], ...how))];
-    page.title.textContent = pairs.title;
+    setTitle(page, pairs.title);
     page.slider.max = pairs.beta.length - 1;
     buildMarks(page.marks, pairs.beta, BETA_MARKS);
     this.draw(nearest(pairs.beta, this.model.get("beta")));
@@ -128,10 +131,11 @@ class PairsView extends Live {
     this.parts.forEach((part) => part(index));
     const beta = number(pairs.beta[index]);
     if (Number(page.slider.value) !== index) page.slider.value = index;
-    page.slider.setAttribute("aria-valuetext", `beta = ${beta}`);
+    const sums = Object.entries(SUMS).map(([name, word]) => `${word} ${number(pairs[name][index])}`);
+    page.slider.setAttribute("aria-valuetext", [`beta ${beta}`, ...sums].join(", "));
     page.value.textContent = beta;
-    page.numbers.textContent = Object.entries(SUMS).map(([name, word]) => `${word} ${number(pairs[name][index])}`).join("   ");
-    page.sentence.textContent = pairs.sentence[index];
+    page.numbers.textContent = sums.join("   ");
+    write(page, pairs.sentence[index]);
     page.root.dataset.index = index;
   }
 
@@ -159,6 +163,7 @@ class PairsView extends Live {
     this.model.off("change:beta", this.onBeta);
     cancelAnimationFrame(this.frame);
     clearTimeout(this.telling);
+    clearTimeout(this.page.resting);
   }
 }
 

@@ -12,14 +12,16 @@ class Still extends Live {
   /** @param model the widget's traits */
   constructor(model) {
     super(model);
-    const root = set(document.createElement("div"), { class: "kdlab-view kdlab-still" });
+    const root = set(document.createElement("div"), { class: "kdlab-view kdlab-still", role: "group", "aria-label": model.get("prediction").question });
     this.page = { root, error: html(root, "div", { class: "kdlab-error", role: "alert", hidden: "" }) };
     this.page.stage = html(root, "div", { class: "kdlab-stage" });
     this.page.picture = html(this.page.stage, "div", { class: "kdlab-picture" });
     const [width, height] = model.get("size");
     html(this.page.picture, "img", { src: `data:image/png;base64,${model.get("picture")}`, alt: model.get("words"), width, height });
-    this.page.outcome = html(this.page.picture, "p", { class: "kdlab-outcome", hidden: "" });
-    this.page.cover = html(this.page.stage, "div", { class: "kdlab-cover", hidden: "" });
+    this.page.outcome = html(this.page.picture, "p", { class: "kdlab-outcome", tabindex: -1, hidden: "" });
+    this.page.next = this.page.outcome; // nothing here moves: what happens is read
+    this.page.cover = html(this.page.stage, "div", { class: "kdlab-cover", role: "group", hidden: "" });
+    keepKeys(root);
     this.onChange = () => this.guard(() => this.update());
     TRAITS.forEach((name) => model.on(`change:${name}`, this.onChange));
     this.onChange();

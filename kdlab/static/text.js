@@ -61,6 +61,7 @@ function buildNames(panel, { names, real }) {
     });
     const count = real[i].filter(Boolean).length;
     words.textContent = `Twelve names that the student invents, ${count} of them real`;
+    panel.setAttribute("aria-label", `${words.textContent}: ${names[i].join(", ")}`);
   };
 }
 
@@ -84,7 +85,7 @@ function buildText(panel, ladder) {
 
 export default viewsOf({
   place: "tau",
-  slider: { text: "τ, the temperature of the teacher's every step", label: "tau, the teacher's temperature" },
+  slider: { text: "τ, the temperature of the teacher's every step", label: "tau, the temperature of the teacher's every step" },
   marks: [0.3, 0.5, 0.7, 1, 1.2, 1.5],
   roles: { truth: "p* truth", teacher: "p′ teacher", direct: "p″ direct", distilled: "p″ distilled" },
   panels: { space: "Next letters, invented names and coverage", plane: "The precision-recall plane" },

@@ -69,9 +69,44 @@ function density(place, weights, means, covariances) {
   return sum;
 }
 
-/** JupyterLab would take arrow keys away from the controls of an output: keep them here. */
-function keepKeys(...controls) {
-  controls.forEach((control) => control.addEventListener("keydown", (event) => event.stopPropagation()));
+/**
+ * JupyterLab would take arrow keys and letters away from what stands in an output: keep them here. Escape gives the keys back
+ * to what is around, the notebook's cell.
+ */
+function keepKeys(root) {
+  root.addEventListener("keydown", (event) => {
+    event.stopPropagation();
+    if (event.key === "Escape") root.parentElement?.closest("[tabindex]")?.focus();
+  });
+}
+
+const REST = 600; // ms without a change until what is shown is said
+
+/** A place for what is said to those who do not see the picture, and only to them. */
+function buildVoice(page) {
+  page.voice = html(page.root, "p", { class: "kdlab-unseen", role: "status" });
+}
+
+/**
+ * Say what has changed, the outcome of a prediction and the sentence, once the hand rests. The sentence itself is no live
+ * region: it changes with every step of the slider, and would be read out at every step.
+ */
+function announce(page) {
+  if (!page.voice) return;
+  clearTimeout(page.resting);
+  page.voice.textContent = "";
+  page.resting = setTimeout(() => {
+    const shown = [page.outcome, page.sentence].filter((part) => part && !part.hidden && !page.picture.inert).map((part) => part.textContent);
+    page.voice.textContent = shown.filter((text) => !page.announced?.includes(text)).join(" ");
+    page.announced = shown;
+  }, REST);
+}
+
+/** Write the sentence, and say it soon, except when the page opens. */
+function write(page, sentence) {
+  if (page.sentence.textContent === sentence) return;
+  if (page.sentence.textContent) announce(page);
+  page.sentence.textContent = sentence;
 }
 
 /** The position nearest to `target`, as a ratio: most ladders are logarithmic, and the others have no ties either. */
@@ -110,7 +145,7 @@ function emphasise(element, weight) {
 
 // ---------------------------------------------------------------- what every view shows
 
-const BETA = { text: "β, how selective the teacher is", label: "beta, the teacher's selectivity" };
+const BETA = { text: "β, how selective the teacher is", label: "beta, how selective the teacher is" };
 
 /** The slider: its name, value, track and marks, as page.slider, .value and .marks. */
 function buildSlider(page, controls, { text, label }) {
@@ -146,8 +181,9 @@ function buildKey(head, roles) {
 
 /** Title, controls, error, key, numbers, the two panels, outcome, sentence: a picture without its controls and numbers. */
 function buildFrame(roles, names) {
-  const root = set(document.createElement("div"), { class: "kdlab-view" });
+  const root = set(document.createElement("div"), { class: "kdlab-view", role: "group" });
   const page = { root, title: html(root, "div", { class: "kdlab-title" }) };
+  keepKeys(root);
   page.controls = html(root, "div", { class: "kdlab-controls" });
   page.error = html(root, "div", { class: "kdlab-error", role: "alert", hidden: "" });
   page.stage = html(root, "div", { class: "kdlab-stage" });
@@ -161,9 +197,16 @@ function buildFrame(roles, names) {
     page[panel] = svg(panels, "svg", { class: `kdlab-${panel}`, viewBox, role: "img", "aria-label": name });
   }
   page.outcome = html(page.picture, "p", { class: "kdlab-outcome", hidden: "" });
-  page.sentence = html(page.picture, "p", { class: "kdlab-sentence", "aria-live": "polite" });
-  page.cover = html(page.stage, "div", { class: "kdlab-cover", hidden: "" });
+  page.sentence = html(page.picture, "p", { class: "kdlab-sentence" });
+  page.cover = html(page.stage, "div", { class: "kdlab-cover", role: "group", hidden: "" });
+  buildVoice(page);
   return page;
+}
+
+/** The title is also the name of the whole view. */
+function setTitle(page, text) {
+  page.title.textContent = text;
+  page.root.setAttribute("aria-label", text);
 }
 
 /**
@@ -195,7 +238,8 @@ function buildAxes(panel, limits, bounds, x, y, { marks = ticks(limits.recall), 
 
 /**
  * Before the guess the question covers the picture; after it the guess is said, and `still`, what is still to be done; what
- * happens is said once that is empty. `page` holds {cover, picture, outcome}; `commit` is called with the option chosen.
+ * happens is said once that is empty. `page` holds {cover, picture, outcome} and what comes `next`, which gets the keys when
+ * the option that had them is gone; `commit` is called with the option chosen.
  */
 function showPrediction(page, prediction, still, commit) {
   const { cover, picture, outcome } = page;
@@ -207,9 +251,14 @@ function showPrediction(page, prediction, still, commit) {
   if (!prediction) return;
   outcome.textContent = `You predicted: ${prediction.guess}. ${still || `What happens: ${prediction.outcome}`}`;
   if (!covered || cover.childElementCount) return;
+  cover.setAttribute("aria-label", prediction.question);
   html(cover, "p", { class: "kdlab-question", text: prediction.question });
   for (const option of prediction.options) {
-    html(cover, "button", { type: "button", text: option }).addEventListener("click", () => commit(option));
+    html(cover, "button", { type: "button", text: option }).addEventListener("click", (event) => {
+      commit(option);
+      announce(page);
+      page.next.focus({ preventScroll: event.detail > 0 }); // a pointer's page stays where it is
+    });
   }
 }
 
