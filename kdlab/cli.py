@@ -9,14 +9,17 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+import itertools
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from importlib import metadata, resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
+
+from kdlab.checks import Check
+from kdlab.checks import lines as lines_of
 
 __all__ = ["Check", "checks", "doctor", "main"]
 
@@ -43,20 +46,6 @@ REINSTALL = "run `make setup` again, or reinstall kdlab"
 LANGUAGE_MODELS = ("torch", "transformers", "accelerate", "safetensors", "gguf", "filelock")
 
 
-@dataclass(frozen=True)
-class Check:
-    """One line of the doctor's answer.
-
-    ``name`` reads the same on every machine; ``found`` is what is there on this one; ``remedy`` says what
-    to do where ``status`` is not "ok". Only "missing" stops notebooks 00 to 04.
-    """
-
-    name: str
-    status: Literal["ok", "missing", "optional"]
-    found: str
-    remedy: str = ""
-
-
 def checks(*, brief: bool = False) -> list[Check]:
     """Look at this machine; ``brief`` keeps to what notebooks 00 to 04 need."""
     return [check() for check in (NEEDED if brief else NEEDED + WANTED)]
@@ -79,6 +68,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("doctor", help="say what works here, and what to do where it does not")
     command.add_argument("--brief", action="store_true", help="what notebooks 00 to 04 need, no versions")
+    command.add_argument(
+        "--workshop", type=_people, nargs="?", const=1, metavar="PEOPLE",
+        help="also what an instructor looks at the day before (a minute); PEOPLE share this machine (default: 1)",
+    )  # fmt: skip
     command.set_defaults(answer=_doctor)
     command = commands.add_parser("fetch", help="get the weights of a real language model (notebooks 05 to 07)")
     command.add_argument("what", choices=["smollm2"], help="SmolLM2-135M-Instruct: 93 MB to fetch, 640 MB on disk")
@@ -90,10 +83,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     return answer(arguments)
 
 
+def _people(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of people: give one such as 30, or none")
+    return int(text)
+
+
 def _doctor(arguments: argparse.Namespace) -> int:
+    if arguments.workshop is not None:
+        return _workshop(arguments.workshop)
     found = checks(brief=arguments.brief)
     print(_report(found, brief=arguments.brief))
     return 1 if any(check.status == "missing" for check in found) else 0
+
+
+def _workshop(people: int) -> int:
+    """Print each line as soon as it is known."""
+    from kdlab import workshop
+
+    print("What the notebooks need, then what a workshop needs. The last lines take up to a minute.", flush=True)
+    missing = 0
+    for check in itertools.chain((look() for look in NEEDED + WANTED), workshop.found(people)):
+        print("\n".join(lines_of(check)), flush=True)
+        missing += check.status == "missing"
+    if missing:
+        print(f"Missing for the workshop: {missing}. What to do stands beside each.")
+    else:
+        print("Everything that a workshop needs is here. What is optional is said above, with what to do.")
+    return 1 if missing else 0
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
@@ -160,20 +177,13 @@ def _results(arguments: argparse.Namespace) -> int:
 
 
 def _report(found: Sequence[Check], *, brief: bool) -> str:
-    lines = list(_lines(found, brief=brief))
+    lines = [line for check in found for line in lines_of(check, brief=brief)]
     missing = sum(check.status == "missing" for check in found)
     if missing:
         lines.append(f"Missing for notebooks 00 to 04: {missing}. What to do stands beside each.")
     else:
         lines.append("Everything that notebooks 00 to 04 need is here.")
     return "\n".join(lines)
-
-
-def _lines(found: Sequence[Check], *, brief: bool) -> Iterator[str]:
-    for check in found:
-        yield f"{check.status:<9}{check.name}" + ("" if brief or not check.found else f": {check.found}")
-        if check.status != "ok" and check.remedy:
-            yield f"{'':<9}-> {check.remedy}"
 
 
 def _python() -> Check:
