@@ -1,6 +1,6 @@
 # Everything here sets itself up: the first target you run makes .venv from requirements.lock.
 #   make PYTHON=/path/to/python3.12 ...   to choose the Python that .venv is made with
-#   make test ARGS="-k mixtures"          to pass something on (lab, test, notebooks, bench)
+#   make test ARGS="-k mixtures"          to pass something on (lab, test, notebooks, site, bench)
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -14,7 +14,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 # Set-up compiles nothing ahead, so what Python compiles when it first meets it must be kept.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup lab test lint check notebooks figures stills ladders bench lm lock clean
+.PHONY: help setup lab test lint check notebooks site stills ladders bench lm lock clean
 
 help:  ## Say what the targets are (this)
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,8 +36,8 @@ check: lint  ## Lint, types and the fast tests
 notebooks: setup  ## Run the committed notebooks again and write them without what changes by chance
 	$(ONE_THREAD) $(BIN)/python notebooks/build.py $(ARGS)
 
-figures: setup  ## Make the README's picture of the live view again (needs Chromium)
-	$(ONE_THREAD) $(BIN)/python notebooks/figures.py
+site: setup  ## Build the static site in site/, live without Python (Chromium films the header figure again if it changed)
+	$(ONE_THREAD) $(BIN)/python notebooks/publish.py $(ARGS)
 
 stills: setup  ## Draw again what notebooks show before a slider moves (kdlab/data/stills), then run `make notebooks`
 	$(ONE_THREAD) $(BIN)/python kdlab/data/make_stills.py
@@ -92,4 +92,4 @@ lock:  ## Resolve both lock files again from pyproject.toml (needs uv)
 	sed -i.old -E '/^(cuda|nvidia|triton)/d' requirements-lm.lock && rm requirements-lm.lock.old
 
 clean:  ## Remove .venv and what the tools left behind
-	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv build dist site *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

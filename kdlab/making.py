@@ -62,12 +62,18 @@ class MakingView(AskingView):
 
     # What a page without Python is given
 
-    def at_once(self, settings: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return what is sent for these settings where that takes no time, else None. ValueError for bad settings."""
+    def key_at_once(self, settings: Mapping[str, Any]) -> str | None:
+        """Return the name of the ladder of these settings where having it takes no time, else None.
+
+        Raises ValueError for bad settings.
+        """
+        key = self._key(settings)
+        return key if key in self._kept or self._is_ready(settings) else None
+
+    def sent(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is sent for these settings; made where it must be, which may take seconds."""
         kept = self._kept.get(self._key(settings))
-        if kept is not None:
-            return kept[1]
-        return self._sent(self._made(settings, lambda fraction: None)) if self._is_ready(settings) else None
+        return kept[1] if kept is not None else self._sent(self._made(settings, lambda fraction: None))
 
     # Answering the page
 

@@ -47,7 +47,7 @@ def _use_signs(element: Element) -> None:
 
 
 def _lower_primes(element: Element) -> None:
-    """A prime is a raised sign already: as an exponent it would be raised twice. p″ as in the prose, and α′ with its k."""
+    """A prime is a raised sign already, and as an exponent would be raised twice: p″ as in the prose, α′ with its k."""
     if element.tag not in ("msup", "msubsup") or element[-1].text not in _PRIMES:
         return
     base, *below, prime = element

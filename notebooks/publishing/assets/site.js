@@ -1,0 +1,174 @@
+/**
+ * What a page does where there is no Python: it opens its live views, through the same front-end modules as in a notebook,
+ * and answers what a view asks for from numbers that were made ahead.
+ *
+ * Plain scripts only, and nothing is fetched but scripts beside this page: so a page works when it is opened as a file.
+ */
+
+"use strict";
+
+/** Filled by the scripts of a page: {name: what a module exports}, and {name: what answers a change of a trait}. */
+const kdlab = { modules: {}, answers: {}, arrived: {} };
+
+// ---------------------------------------------------------------- a widget's model without a kernel
+
+const same = (one, other) => one === other || JSON.stringify(one) === JSON.stringify(other);
+
+/** What anywidget hands to a module, as far as modules use it. `answers` is {trait: (model) => ...}, instead of Python. */
+class Model {
+  constructor(values, answers) {
+    Object.assign(this, { values, answers, listeners: {}, changed: new Set() });
+  }
+
+  get(name) { return this.values[name]; }
+
+  /** Set a trait, and tell those who listen if it is another value now. */
+  set(name, value) {
+    if (same(this.values[name], value)) return;
+    this.values[name] = value;
+    this.changed.add(name);
+    for (const listener of [...(this.listeners[`change:${name}`] ?? [])]) listener();
+  }
+
+  on(event, listener) { (this.listeners[event] ??= []).push(listener); }
+
+  off(event, listener) { this.listeners[event] = (this.listeners[event] ?? []).filter((other) => other !== listener); }
+
+  send() {} // no view of kdlab sends messages of its own
+
+  /** Where there is a kernel Python would hear of the changes now, and answer a little later. */
+  save_changes() {
+    const names = [...this.changed];
+    this.changed.clear();
+    for (const name of names) if (this.answers[name]) setTimeout(() => this.answers[name](this));
+  }
+
+  /** An answer: traits as Python would set them. */
+  put(values) {
+    for (const [name, value] of Object.entries(values)) {
+      this.set(name, value);
+      this.changed.delete(name);
+    }
+  }
+}
+
+// ---------------------------------------------------------------- other ladders
+
+/** Settings as one text, the same as in publishing/views.py, name_of. */
+const nameOf = (settings, fields) => JSON.stringify(fields.map((field) => settings[field]));
+
+const loading = {}; // {file: promise of a ladder}
+
+/** A ladder from its script; once for a page, however often it is asked for. */
+function ladderIn(file) {
+  loading[file] ??= new Promise((arrived, failed) => {
+    const script = document.createElement("script");
+    script.src = `ladders/${file}.js`;
+    script.onload = () => arrived(kdlab.arrived[file]);
+    script.onerror = () => failed(new Error(`${script.src} is missing: these settings cannot be shown.`));
+    document.head.append(script);
+  });
+  loading[file].catch(() => delete loading[file]); // the next time may go better
+  return loading[file];
+}
+
+/** The answer to other settings: the ladder that was made ahead for them, or what to do where none was. */
+function ladderAnswer(ladders) {
+  return async (model) => {
+    const settings = model.get("settings");
+    const file = ladders[nameOf(settings, Object.keys(model.get("choices")))];
+    const stay = (message) => model.put({ settings: model.get("ladder").settings, kernel_error: message });
+    if (!file) {
+      stay("This choice was not computed ahead: it needs Python. Open the notebook to have it made.");
+      return;
+    }
+    try {
+      const ladder = await ladderIn(file);
+      if (same(model.get("settings"), settings)) model.put({ ladder: { ...ladder, settings } });
+    } catch (error) {
+      if (same(model.get("settings"), settings)) stay(error.message);
+    }
+  };
+}
+
+// ---------------------------------------------------------------- guesses, kept in this browser
+
+const GUESS = "kdlab guess "; // and the question's id
+
+/** localStorage, or nothing where a browser does not allow it: a guess then lasts as long as the page. */
+function storage() {
+  try {
+    return window.localStorage;
+  } catch {
+    return null;
+  }
+}
+
+/** The question with the guess that this browser keeps for it, if any. */
+function remembered(prediction) {
+  const guess = prediction?.id && storage()?.getItem(GUESS + prediction.id);
+  return prediction?.options.includes(guess) ? { ...prediction, guess } : prediction;
+}
+
+/** Keep a guess, or say nothing where that cannot be: the picture is uncovered all the same. */
+function keepGuess(model) {
+  const { id, guess } = model.get("prediction") ?? {};
+  try {
+    if (id && guess != null) storage()?.setItem(GUESS + id, guess);
+  } catch (error) {
+    console.warn("kdlab: the guess could not be kept", error);
+  }
+  showForgetting();
+}
+
+function kept() {
+  return Object.keys(storage() ?? {}).filter((name) => name.startsWith(GUESS));
+}
+
+/** The button that forgets all guesses is there while there are some. */
+function showForgetting() {
+  const place = document.querySelector(".forgetting");
+  if (place) place.hidden = !kept().length;
+}
+
+// ---------------------------------------------------------------- the page
+
+/** Open one live view in the place of its still. */
+function open(figure) {
+  const { module, state, ladders } = JSON.parse(document.getElementById(`state-${figure.dataset.live}`).textContent);
+  state.prediction = remembered(state.prediction);
+  const answers = { prediction: keepGuess, ...kdlab.answers[module] };
+  if (ladders) answers.settings = ladderAnswer(ladders);
+  const model = new Model(state, answers);
+  const exported = kdlab.modules[module];
+  const widget = typeof exported === "function" ? exported() : exported;
+  widget.initialize?.({ model });
+  widget.render({ model, el: figure.querySelector(".live-view") });
+  figure.classList.add("is-live");
+}
+
+/** What is wider than the page can be scrolled sideways, so the keyboard must reach it. */
+function reachWide() {
+  for (const element of document.querySelectorAll("pre, .scroll, .formula")) {
+    if (element.scrollWidth > element.clientWidth + 1) element.tabIndex = 0;
+    else element.removeAttribute("tabindex");
+  }
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  for (const figure of document.querySelectorAll("[data-live]")) {
+    try {
+      open(figure);
+    } catch (error) {
+      console.error(error); // the still is there
+      figure.classList.add("is-still");
+    }
+  }
+  document.querySelector(".forgetting button")?.addEventListener("click", () => {
+    kept().forEach((name) => storage().removeItem(name));
+    window.location.reload();
+  });
+  showForgetting();
+  reachWide();
+  window.addEventListener("resize", reachWide);
+});

@@ -1,0 +1,110 @@
+"""Markdown and notebooks as HTML: links lead to pages, formulas are MathML, headings can be linked to."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping
+from html import escape, unescape
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbconvert import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+from publishing.formulas import mathml
+
+__all__ = ["Book", "slug"]
+
+TEMPLATES = Path(__file__).parent / "templates"
+REMOTE = re.compile(r"[a-z]+:")
+
+
+class Book:
+    """What turns the repository's texts into the insides of pages.
+
+    ``places`` says where a file of the repository is on the site: {"notebooks/SYMBOLS.md": "SYMBOLS.html"}.
+    """
+
+    def __init__(self, places: Mapping[str, str]) -> None:
+        self._places = places
+        self._file = ""
+        self._exporter = HTMLExporter(template_name="cells", extra_template_basedirs=[str(TEMPLATES)])
+        self._exporter.register_filter("markdown2html", lambda source: self.prose(source, self._file))
+
+    def prose(self, markdown: str, file: str) -> str:
+        """Return Markdown as HTML. ``file`` is where it stands in the repository: its links start there.
+
+        Raises ValueError for a link to something that is not on the site.
+        """
+        return str(MarkdownWithMath(renderer=_Renderer(self._places, file)).render(markdown))
+
+    def notebook(self, content: nbformat.NotebookNode, file: str, live: Mapping[str, str]) -> str:
+        """Return the cells of a notebook as HTML; ``live`` has, by cell id, what is said below a live view."""
+        self._file = file
+        body, _ = self._exporter.from_notebook_node(content, resources={"live": dict(live)})
+        return str(body)
+
+
+def slug(heading: str) -> str:
+    """Return the name of a heading in links, as GitHub has it.
+
+    >>> slug("Three models, always in these roles")
+    'three-models-always-in-these-roles'
+    """
+    plain = unescape(re.sub(r"<[^>]+>", "", heading)).lower()
+    return re.sub(r"[^\w\- ]", "", plain).strip().replace(" ", "-")
+
+
+class _Renderer(IPythonRenderer):
+    """HTML of Markdown, for one text of the repository."""
+
+    def __init__(self, places: Mapping[str, str], file: str) -> None:
+        super().__init__(escape=False)
+        self._places = places
+        self._file = file
+
+    def text(self, text: str) -> str:
+        """Plain words; "β = 1" is not broken over two lines."""
+        return re.sub(r"(?<=\S) = (?=\S)", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}", str(super().text(text)))
+
+    def heading(self, text: str, level: int, **attributes: Any) -> str:
+        return f'<h{level} id="{slug(text)}">{text}</h{level}>\n'
+
+    def block_math(self, body: str) -> str:
+        return f'<span class="formula">{mathml(body, block=True)}</span>'
+
+    def inline_math(self, body: str) -> str:
+        return mathml(body, block=False)
+
+    def table(self, text: str) -> str:
+        return f'<div class="scroll"><table>\n{text}</table></div>\n'
+
+    def link(self, text: str, url: str, title: str | None = None) -> str:
+        return f'<a href="{escape(self._place(url))}">{text}</a>'
+
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        """A picture of the repository; of one that the network has, its words. What moves has a still beside it."""
+        if REMOTE.match(url):
+            return text
+        place = self._place(url)
+        img = f'<img src="{escape(place)}" alt="{escape(text)}">'
+        still = self._places.get(str(Path(posixpath.normpath(self._from(url))).with_suffix(".png")), place)
+        if still == place:
+            return img
+        quiet = f'<source media="(prefers-reduced-motion: reduce), print" srcset="{escape(still)}">'
+        return f"<picture>{quiet}{img}</picture>"
+
+    def _from(self, url: str) -> str:
+        return posixpath.join(posixpath.dirname(self._file), url)
+
+    def _place(self, url: str) -> str:
+        """Where a link leads on the site."""
+        if REMOTE.match(url) or url.startswith("#"):
+            return url
+        path, hash_, fragment = url.partition("#")
+        target = posixpath.normpath(self._from(path))
+        if target not in self._places:
+            raise ValueError(f"{self._file} links to {url}, which is not on the site: name it in notebooks/publish.py.")
+        return self._places[target] + hash_ + fragment

@@ -1,0 +1,167 @@
+"""The live views of a notebook, as a page without Python can have them: their state, and answers made ahead.
+
+Nothing is run but the statements that a view's cell depends on, so a page is made in a second or two.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import chdir, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from kdlab.making import MakingView
+
+__all__ = ["Live", "live_views", "script"]
+
+Json = dict[str, Any]
+
+SHOWS = re.compile(r"\b(?:show|by_hand|show_text|show_next_token|show_pairs|ask)\(")  # the calls that give a live view
+NOT_SENT = ("layout", "tabbable", "tooltip")
+
+
+@dataclass(frozen=True)
+class Live:
+    """One live view: the front-end module that draws it, the traits it begins with, and answers made ahead.
+
+    ``answers`` has, for settings written as `name_of` writes them, the key of a ladder; ``ladders`` has those ladders.
+    ``less`` says whether its menus offer less than they would beside Python.
+    """
+
+    cell: str
+    module: str
+    source: str
+    style: str
+    state: Json
+    answers: Mapping[str, str]
+    ladders: Mapping[str, Json]
+    less: bool
+
+
+def live_views(notebook: nbformat.NotebookNode, folder: Path, made: dict[str, Json]) -> list[Live]:
+    """Return the live views of a notebook, in order.
+
+    Its cells see ``folder`` as theirs. ``made`` keeps the ladders that several views share; it is added to.
+    """
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    found = []
+    for place, cell in enumerate(cells):
+        pictured = any("image/png" in output.get("data", {}) for output in cell.outputs)
+        if pictured and SHOWS.search(cell.source):
+            with chdir(folder):
+                found.append(_live(cell.id, _shown([one.source for one in cells[: place + 1]]), made))
+    return found
+
+
+def script(source: str, name: str) -> str:
+    """Return an ES module as a plain script that hands its default export to the page: a file may open it, too.
+
+    Raises ValueError for a module without one default export, or with imports.
+    """
+    if len(re.findall(r"^export default ", source, flags=re.M)) != 1 or re.search(r"^import ", source, flags=re.M):
+        raise ValueError(f"{name} is not a module of one default export and no imports: it cannot become a script.")
+    body = re.sub(r"^export default ", "return ", source, flags=re.M)
+    return f"kdlab.modules.{name} = (() => {{\n{body}\n}})();\n"
+
+
+# What a cell shows
+
+
+def _shown(sources: Sequence[str]) -> Any:
+    """Run what the last cell's value depends on, and return that value: a view."""
+    statements = [part for source in sources for statement in ast.parse(source).body for part in _parts(statement)]
+    *before, last = statements
+    if not isinstance(last, ast.Expr):
+        raise ValueError(f"The cell does not end in a view, but in: {ast.unparse(last)}")
+    names: Json = {}
+    needed = ast.fix_missing_locations(ast.Module(body=_needed(before, last), type_ignores=[]))
+    with redirect_stdout(StringIO()):  # what a page shows as printed is what was committed
+        exec(compile(needed, "<notebook>", "exec"), names)
+        return eval(compile(ast.Expression(last.value), "<notebook>", "eval"), names)
+
+
+def _parts(statement: ast.stmt) -> list[ast.stmt]:
+    """An import of several names as several imports: none is needed for another's sake, and some load slowly."""
+    if isinstance(statement, ast.ImportFrom):
+        return [ast.ImportFrom(statement.module, [name], statement.level) for name in statement.names]
+    return [statement]
+
+
+def _needed(statements: Sequence[ast.stmt], last: ast.stmt) -> list[ast.stmt]:
+    """The statements that bind a name which the last one uses, directly or through others, in order."""
+    wanted, kept = set(_used(last)), []
+    for statement in reversed(statements):
+        if wanted & set(_bound(statement)):
+            kept.append(statement)
+            wanted |= set(_used(statement))
+    return kept[::-1]
+
+
+def _used(statement: ast.stmt) -> Iterator[str]:
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            yield node.id
+
+
+def _bound(statement: ast.stmt) -> Iterator[str]:
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from ((alias.asname or alias.name).split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+
+
+# What a page without Python is given
+
+
+def _live(cell: str, view: Any, made: dict[str, Json]) -> Live:
+    state = {name: value for name, value in view.get_state().items() if name[0] != "_" and name not in NOT_SENT}
+    if state.get("prediction"):
+        state["prediction"] = {**state["prediction"], "guess": None}  # one kept on this machine is nobody else's
+    answers, less = {}, False
+    if isinstance(view, MakingView):
+        offered = state["choices"]
+        answers = _answers(view, offered, made)
+        state["choices"] = _answered(offered, answers)
+        less = state["choices"] != offered
+    ladders = {key: made[key] for key in answers.values()}
+    style = str(view.get_state()["_css"])
+    return Live(cell, type(view).__name__, str(view.get_state()["_esm"]), style, state, answers, ladders, less)
+
+
+def name_of(settings: Mapping[str, Any], fields: Sequence[str]) -> str:
+    """The name of settings, the same as the page's: assets/site.js, nameOf."""
+    return json.dumps([settings[field] for field in fields], ensure_ascii=False, separators=(",", ":"))
+
+
+def _answers(view: MakingView, choices: Json, made: dict[str, Json]) -> dict[str, str]:
+    """The ladders that take no time, by the settings that ask for them."""
+    answers = {}
+    for values in product(*([choice["value"] for choice in offered] for offered in choices.values())):
+        settings = dict(zip(choices, values, strict=True))
+        key = view.key_at_once(settings)
+        if key is not None:
+            key = f"{type(view).__name__} {key}"
+            if key not in made:
+                made[key] = view.sent(settings)
+            answers[name_of(settings, list(choices))] = key
+    return answers
+
+
+def _answered(choices: Json, answers: Mapping[str, str]) -> Json:
+    """The choices that lead anywhere without Python."""
+    asked = [json.loads(name) for name in answers]
+    return {
+        field: [choice for choice in offered if any(values[place] == choice["value"] for values in asked)]
+        for place, (field, offered) in enumerate(choices.items())
+    }
