@@ -41,11 +41,11 @@ def launched(*switches: str) -> Iterator[Browser]:
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium(*switches: str) -> Iterator[Browser]:
     """For tests: yield a browser; skip where there is none, unless KDLAB_REQUIRE_BROWSER=1 asks to fail."""
     import pytest
 
     if os.environ.get("KDLAB_REQUIRE_BROWSER") != "1" and not any(map(shutil.which, _NAMES)):
         pytest.skip("no Chromium on this machine (on Debian: apt-get install chromium)")
-    with launched() as browser:
+    with launched(*switches) as browser:
         yield browser

@@ -86,7 +86,8 @@ def positions(last: int, steps: int, back: int) -> list[int]:
     """The slider's positions in the film: from 0 to ``last``, slow at both ends as a hand is, and quickly back."""
 
     def eased(count: int) -> list[int]:
-        return [round(last * (1 - math.cos(math.pi * i / count)) / 2) for i in range(count + 1)]
+        places = [round(last * (1 - math.cos(math.pi * i / count)) / 2) for i in range(count + 1)]
+        return list(dict.fromkeys(places))  # each once: near the ends several fall together
 
     return [*eased(steps), *eased(back)[-2:0:-1]]
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import nbformat
 from nbconvert import HTMLExporter
+from nbconvert.exporters.templateexporter import TemplateExporter
+from nbconvert.filters.highlight import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from publishing.formulas import mathml
@@ -30,8 +32,9 @@ class Book:
     def __init__(self, places: Mapping[str, str]) -> None:
         self._places = places
         self._file = ""
-        self._exporter = HTMLExporter(template_name="cells", extra_template_basedirs=[str(TEMPLATES)])
-        self._exporter.register_filter("markdown2html", lambda source: self.prose(source, self._file))
+        self._cells = _Cells(template_name="cells", extra_template_basedirs=[str(TEMPLATES)])
+        self._cells.register_filter("markdown2html", lambda source: self.prose(source, self._file))
+        self._cells.register_filter("highlight_code", Highlight2HTML(pygments_lexer="python3"))
 
     def prose(self, markdown: str, file: str) -> str:
         """Return Markdown as HTML. ``file`` is where it stands in the repository: its links start there.
@@ -43,7 +46,7 @@ class Book:
     def notebook(self, content: nbformat.NotebookNode, file: str, live: Mapping[str, str]) -> str:
         """Return the cells of a notebook as HTML; ``live`` has, by cell id, what is said below a live view."""
         self._file = file
-        body, _ = self._exporter.from_notebook_node(content, resources={"live": dict(live)})
+        body, _ = self._cells.from_notebook_node(content, resources={"live": dict(live)})
         return str(body)
 
 
@@ -55,6 +58,13 @@ def slug(heading: str) -> str:
     """
     plain = unescape(re.sub(r"<[^>]+>", "", heading)).lower()
     return re.sub(r"[^\w\- ]", "", plain).strip().replace(" ", "-")
+
+
+class _Cells(HTMLExporter):
+    """Notebooks by our own template, which leaves nothing to mend: HTMLExporter would read every page once more."""
+
+    def from_notebook_node(self, nb: Any, resources: Any = None, **options: Any) -> Any:
+        return TemplateExporter.from_notebook_node(self, nb, resources, **options)
 
 
 class _Renderer(IPythonRenderer):
