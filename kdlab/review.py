@@ -49,7 +49,8 @@ class Row:
             return ""
         said = {True: "As you guessed", False: "Otherwise", None: "None of the options says quite this"}
         first, _, _ = self.question.outcome.partition(". ")  # what follows points to places in its own notebook
-        return f"{said[self.came_true]}: {first.rstrip('.')}."
+        whole = f"{said[self.came_true]}: {first.rstrip('.')}."
+        return whole if self.came_true else f"{whole} See {self.place}."
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,11 @@ def test_a_guess_that_a_view_kept_stands_beside_what_happened() -> None:
         view.commit(questions.question("00.line").options[option])
         found = row("00.line")
         assert found.came_true is true and found.guessed == questions.question("00.line").options[option]
-        assert found.happened == f"{'As you guessed' if true else 'Otherwise'}: precision rises, recall falls."
+        assert found.happened == (
+            "As you guessed: precision rises, recall falls."
+            if true
+            else "Otherwise: precision rises, recall falls. See notebook 00, “First guess, then look”."
+        )
 
 
 def test_what_happened_in_07_is_the_runs() -> None:
