@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import doctest
 import functools
 import html.parser
 import http.server
+import importlib
 import json
 import re
 import sys
@@ -59,6 +61,12 @@ def prose(name: str) -> str:
 FORMULAS = sorted({one or other for name in LIVE for one, other in FORMULA.findall(prose(name))})
 
 
+@pytest.mark.parametrize("module", ["formulas", "pages"])
+def test_examples_in_docstrings(module: str) -> None:
+    found = doctest.testmod(importlib.import_module(f"publishing.{module}"))
+    assert found.attempted and not found.failed
+
+
 # Formulas
 
 
@@ -104,12 +112,12 @@ def test_a_link_to_nothing_is_refused() -> None:
 
 
 def test_pictures_of_the_network_are_only_named() -> None:
-    made = Book({}).prose("[![Binder](https://example.org/badge.svg)](#there)", "README.md")
+    made = Book({}).prose("[![Binder](https://mybinder.org/badge_logo.svg)](#there)", "README.md")
     assert "<img" not in made and "Binder" in made
 
 
 def test_names_of_headings() -> None:
-    assert slug("3. “A <em>student</em> with high precision” is p*") == "3-a-student-with-high-precision-is-p"
+    assert slug("3. “A <em>student</em> of high precision” is p*", "A.md") == "3-a-student-of-high-precision-is-p"
 
 
 # Views
@@ -202,14 +210,14 @@ def test_a_film_shows_the_slider_moving(browser: Browser, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(animation, "launched", launched)
     view = widgets.show(experiments.teacher_entropy("line", n_components=1, positions=13))
-    pictures = animation.film(view, range(13), scale=0.5)
-    assert len({picture.tobytes() for picture in pictures}) == 13
+    pictures = animation.film(view, range(0, 12, 3), scale=0.5)
+    assert len({picture.tobytes() for picture in pictures}) == 4
     path = tmp_path / "film.webp"
-    animation.write(path, pictures, "0123abcd", [70] * 13)
+    animation.write(path, pictures, "0123abcd", [70] * 4)
     with Image.open(path) as film:
-        assert (film.n_frames, film.size) == (13, pictures[0].size)
-        film.seek(7)
-        assert film.convert("RGB").tobytes() == pictures[7].tobytes()
+        assert (film.n_frames, film.size) == (4, pictures[0].size)
+        film.seek(2)
+        assert film.convert("RGB").tobytes() == pictures[2].tobytes()
         assert animation._kept(path) == "0123abcd"
 
 
@@ -384,8 +392,10 @@ def test_a_page_opened_as_a_file_is_live(name: str, site: Path, browser: Browser
 
 @pytest.mark.browser
 def test_the_other_pages_fit_a_phone(site: Path, browser: Browser) -> None:
-    for path in sorted({one.name for one in site.glob("*.html")} - {f"{name}.html" for name in LIVE}):
-        with opened(browser, (site / path).as_uri(), viewport={"width": 390, "height": 844}) as page:
+    others = sorted({path.name for path in site.glob("*.html")} - {f"{name}.html" for name in LIVE})
+    with opened(browser, (site / "index.html").as_uri(), viewport={"width": 390, "height": 844}) as page:
+        for path in others:
+            page.goto((site / path).as_uri())
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
             assert page.locator("h1").count() == 1, path
 
@@ -406,8 +416,19 @@ def test_the_front_page_answers_to_keys(scheme: Any, address: str, browser: Brow
         papers = "[document.body, document.querySelector('.kdlab-view')].map(e => getComputedStyle(e).backgroundColor)"
         page_colour, view_colour = page.evaluate(papers)
         assert page_colour == view_colour == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(17, 17, 17)")
-        page.get_by_role("link", name="start here").click()
+        page.get_by_role("link", name="then start here").click()
         expect(page).to_have_url(f"{address}/00_start_here.html")
+
+
+@pytest.mark.browser
+def test_the_first_view_answers_within_a_second(address: str, browser: Browser) -> None:
+    """The best of three: other work on the machine only ever adds."""
+    with opened(browser, f"{address}/") as page:
+        taken = []
+        for _ in range(3):
+            page.reload()
+            taken.append(page.evaluate("performance.getEntriesByName('live')[0].startTime"))
+        assert min(taken) < 1000, taken
 
 
 @pytest.mark.browser

@@ -63,7 +63,7 @@ def refreshed() -> str:
     wanted = checksum(view)
     if all(path.is_file() and _kept(path) == wanted for path in (MOVING, STILL)):
         return "The header figure is up to date."
-    places = positions(len(view.ladder["beta"]) - 1, STEPS, BACK)
+    places = _places(view)
     still = view.ladder_object.index(STILL_BETA)
     try:
         pictures = film(view, [*places, still])
@@ -76,10 +76,14 @@ def refreshed() -> str:
 
 def checksum(view: widgets.TeacherEntropyView) -> str:
     """What a film of this view depends on, in eight characters: code, look, numbers, and how it is filmed."""
-    how = [WIDTH, SCALE, STEPS, BACK, PAUSE, TICK, STILL_BETA]
+    how = [WIDTH, SCALE, STILL_BETA, durations(_places(view)), _places(view)]
     state = view.get_state()
     parts = [str(state["_esm"]), str(state["_css"]), json.dumps(view.ladder, sort_keys=True), json.dumps(how)]
     return f"{zlib.crc32(''.join(parts).encode()):08x}"
+
+
+def _places(view: widgets.TeacherEntropyView) -> list[int]:
+    return positions(len(view.ladder["beta"]) - 1, STEPS, BACK)
 
 
 def positions(last: int, steps: int, back: int) -> list[int]:

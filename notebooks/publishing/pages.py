@@ -50,14 +50,16 @@ class Book:
         return str(body)
 
 
-def slug(heading: str) -> str:
-    """Return the name of a heading in links, as GitHub has it.
+def slug(heading: str, file: str) -> str:
+    """Return the name of a heading in links: as GitHub has it, and in a notebook as JupyterLab has it.
 
-    >>> slug("Three models, always in these roles")
-    'three-models-always-in-these-roles'
+    >>> slug("Three models, always", "SYMBOLS.md"), slug("Three models, always", "00.ipynb")
+    ('three-models-always', 'Three-models,-always')
     """
-    plain = unescape(re.sub(r"<[^>]+>", "", heading)).lower()
-    return re.sub(r"[^\w\- ]", "", plain).strip().replace(" ", "-")
+    plain = unescape(re.sub(r"<[^>]+>", "", heading)).strip()
+    if not file.endswith(".ipynb"):
+        plain = re.sub(r"[^\w\- ]", "", plain.lower())
+    return plain.replace(" ", "-").replace("\N{NO-BREAK SPACE}", "-")
 
 
 class _Cells(HTMLExporter):
@@ -80,7 +82,7 @@ class _Renderer(IPythonRenderer):
         return re.sub(r"(?<=\S) = (?=\S)", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}", str(super().text(text)))
 
     def heading(self, text: str, level: int, **attributes: Any) -> str:
-        return f'<h{level} id="{slug(text)}">{text}</h{level}>\n'
+        return f'<h{level} id="{escape(slug(text, self._file))}">{text}</h{level}>\n'
 
     def block_math(self, body: str) -> str:
         return f'<span class="formula">{mathml(body, block=True)}</span>'

@@ -145,6 +145,7 @@ function open(figure) {
   widget.initialize?.({ model });
   widget.render({ model, el: figure.querySelector(".live-view") });
   figure.classList.add("is-live");
+  performance.mark("live"); // from here on it answers
 }
 
 /** What is wider than the page can be scrolled sideways, so the keyboard must reach it. */
