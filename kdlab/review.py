@@ -103,7 +103,7 @@ def _page(review: Review) -> str:
     """A table in the look of the exercises; aligned cell by cell, as JupyterLab has tables on the right."""
     lines = [_line("th", 'scope="col"', ("The question", "You guessed", "What happened"))]
     lines += [_line("td", "", (row.question.text, row.guessed, row.happened)) for row in review.rows]
-    caption = f"<caption>{escape(review.summary, quote=False)}</caption>"
+    caption = f'<caption style="text-align: left">{escape(review.summary, quote=False)}</caption>'
     return f'{cards.STYLE}<div class="kdlab-card"><table>{caption}{"".join(lines)}</table></div>'
 
 
