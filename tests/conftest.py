@@ -1,6 +1,17 @@
-"""One thread for the numerical libraries, before numpy is imported: other processes share the cores."""
+"""What tests share: one thread for the numerical libraries, and one JupyterLab for each process of them."""
 
 import os
+from collections.abc import Iterator
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # before numpy is imported
     os.environ.setdefault(_name, "1")
+
+import pytest  # noqa: E402
+from lab import Lab, jupyterlab  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab on an empty folder; `jupyter.within(name)` is a folder in it for the tests of a module."""
+    with jupyterlab(tmp_path_factory.mktemp("served"), tmp_path_factory.mktemp("jupyter")) as running:
+        yield running

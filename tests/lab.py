@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 START_LIMIT = 90  # seconds until JupyterLab must answer
 RUN_LIMIT = 240_000  # milliseconds for all cells of a notebook
@@ -38,10 +38,18 @@ _RUN = """async (code) => {
 
 
 class Lab:
-    """A running server and the folder it serves."""
+    """A running server and the folder it serves, or one within it."""
 
-    def __init__(self, folder: Path, port: int, token: str) -> None:
-        self.folder, self.address, self.token = folder, f"http://127.0.0.1:{port}", token
+    def __init__(self, folder: Path, address: str, token: str, below: str = "") -> None:
+        self.folder, self.address, self.token, self._below = folder, address, token, below
+        self._contexts: dict[tuple[Browser, str], BrowserContext] = {}
+
+    def within(self, name: str) -> Lab:
+        """Make a folder in the one that is served, for some notebooks and what is kept beside them."""
+        (self.folder / name).mkdir()
+        inner = Lab(self.folder / name, self.address, self.token, f"{self._below}{name}/")
+        inner._contexts = self._contexts
+        return inner
 
     def answers(self) -> bool:
         """Say whether the server is up."""
@@ -53,12 +61,19 @@ class Lab:
 
     def open(self, browser: Browser, name: str, **options: Any) -> Notebook:
         """Open a notebook of the folder on a page of its own, and wait for its kernel."""
-        page = browser.new_page(**{"viewport": {"width": 1400, "height": 1000}, **options})
+        page = self._context(browser, options).new_page()
         workspace = f"{name.removesuffix('.ipynb')}-{secrets.token_hex(4)}"
-        page.goto(f"{self.address}/lab/workspaces/{workspace}/tree/{name}?token={self.token}")
+        page.goto(f"{self.address}/lab/workspaces/{workspace}/tree/{self._below}{name}?token={self.token}")
         page.wait_for_selector(".jp-Notebook", timeout=60_000)
         page.wait_for_function("jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel", timeout=60_000)
         return Notebook(page)
+
+    def _context(self, browser: Browser, options: dict[str, Any]) -> BrowserContext:
+        """Pages with the same options share what their browser keeps: JupyterLab's code is read once."""
+        key = browser, json.dumps(options, sort_keys=True)
+        if key not in self._contexts:
+            self._contexts[key] = browser.new_context(**{"viewport": {"width": 1400, "height": 1000}, **options})
+        return self._contexts[key]
 
 
 class Notebook:
@@ -77,6 +92,11 @@ class Notebook:
           await jupyterapp.commands.execute("notebook:run-all-cells");
         }""")
         self.page.set_default_timeout(30_000)
+
+    def close(self) -> None:
+        """End the kernel and close the page."""
+        self.page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+        self.page.close()
 
     def run(self, code: str) -> str:
         """Run code in the kernel and return what it printed."""
@@ -121,7 +141,7 @@ def write_notebook(path: Path, *sources: str) -> None:
 def jupyterlab(folder: Path, state: Path) -> Iterator[Lab]:
     """Serve `folder` on a free port of this machine; settings, runtime files and the log go to `state`."""
     port = free_port()
-    lab = Lab(folder, port, secrets.token_hex(16))
+    lab = Lab(folder, f"http://127.0.0.1:{port}", secrets.token_hex(16))
     state.mkdir(parents=True, exist_ok=True)
     for name, values in _SETTINGS.items():
         file = state / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, expect
 
 from kdlab import plots
 
@@ -108,3 +108,12 @@ def _scaled(value: Any, domain: list[float], target: tuple[int, int]) -> Any:
 
 def _words(value: float) -> str:
     return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
+
+
+def assert_stills_shown(pictures: Locator) -> None:
+    """Notebook 00's committed stills, the first of them the live picture's, can be seen before anything has run."""
+    expect(pictures).to_have_count(2)
+    for still in pictures.all():
+        still.scroll_into_view_if_needed()
+        expect(still.locator("img")).to_be_visible()
+        assert still.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)") >= 800

@@ -18,7 +18,7 @@ import nbformat
 import numpy as np
 import pytest
 from chromium import chromium
-from lab import jupyterlab, write_notebook
+from lab import Lab, write_notebook
 from playwright.sync_api import expect
 from scipy import special
 
@@ -487,12 +487,12 @@ def test_a_build_does_not_look_at_the_answers_in_its_folder(tmp_path: Path, monk
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_a_card_is_answered_with_keys_and_remembers(tmp_path: Path) -> None:
+def test_a_card_is_answered_with_keys_and_remembers(jupyter: Lab) -> None:
     """JupyterLab takes arrow keys, Enter and Space away from what stands in an output, unless it is told not to."""
-    (tmp_path / "served").mkdir()
+    lab = jupyter.within("exercises")
     show = 'from kdlab.exercises import exercise\nexercise("02.1")'
-    write_notebook(tmp_path / "served" / "a.ipynb", show)
-    with chromium() as browser, jupyterlab(tmp_path / "served", tmp_path / "state") as lab:
+    write_notebook(lab.folder / "a.ipynb", show)
+    with chromium() as browser:
         notebook = lab.open(browser, "a.ipynb")
         notebook.run_all()
         page, keys = notebook.page, notebook.page.keyboard
@@ -510,7 +510,7 @@ def test_a_card_is_answered_with_keys_and_remembers(tmp_path: Path) -> None:
         keys.press("Tab")
         keys.press("Enter")
         expect(card.locator("details[open] summary")).to_have_text("Hint 1 of 2")
-        assert answers.read(tmp_path / "served")["exercise 02.1"]["reason"].startswith("it is rare")
+        assert answers.read(lab.folder)["exercise 02.1"]["reason"].startswith("it is rare")
 
         notebook.run_all()
         expect(radios.nth(2)).to_be_checked()
@@ -520,6 +520,7 @@ def test_a_card_is_answered_with_keys_and_remembers(tmp_path: Path) -> None:
         card.locator("button").click()
         expect(card.locator(".kdlab-verdict-right")).to_contain_text("Right.")
         assert notebook.thrown == []
+        notebook.close()
 
 
 # What the exercises say, against the numbers

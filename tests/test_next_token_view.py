@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from chromium import chromium
-from lab import Lab, jupyterlab
+from lab import Lab
 from pages import served
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -234,11 +234,10 @@ def test_a_ladder_that_cannot_be_drawn_is_refused_in_words(page: Page, ladders: 
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    folder = tmp_path_factory.mktemp("notebooks")
-    shutil.copy(NOTEBOOK, folder)
-    with jupyterlab(folder, tmp_path_factory.mktemp("jupyter")) as running:
-        yield running
+def lab(jupyter: Lab) -> Lab:
+    own = jupyter.within("next_token_view")
+    shutil.copy(NOTEBOOK, own.folder)
+    return own
 
 
 @pytest.mark.browser
@@ -276,5 +275,5 @@ def test_notebook_05(lab: Lab, browser: Browser, ladders: list[NextTokenLadder])
     notebook.page.keyboard.press("End")
     assert_shows(own, payload(ladders[2]), ladders[2], LAST)
     assert notebook.json("view.errors + own_view.errors") == []
-    notebook.page.close()
+    notebook.close()
     assert notebook.thrown == []

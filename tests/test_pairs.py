@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from chromium import chromium
-from lab import Lab, Notebook, jupyterlab, write_notebook
+from lab import Lab, Notebook, write_notebook
 from playwright.sync_api import Browser, Locator, expect
 
 from kdlab import experiments
@@ -79,12 +79,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    folder = tmp_path_factory.mktemp("notebooks")
-    shutil.copy(NOTEBOOK, folder)
-    write_notebook(folder / "broken.ipynb", BROKEN)
-    with jupyterlab(folder, tmp_path_factory.mktemp("jupyter")) as running:
-        yield running
+def lab(jupyter: Lab) -> Lab:
+    own = jupyter.within("pairs")
+    shutil.copy(NOTEBOOK, own.folder)
+    write_notebook(own.folder / "broken.ipynb", BROKEN)
+    return own
 
 
 def assert_at(root: Locator, sent: dict[str, Any], index: int) -> None:
@@ -126,7 +125,7 @@ def test_notebook_03(lab: Lab, browser: Browser, pairs: Pairs) -> None:
     step_through(notebook, root, sent)
     assert notebook.json("[four_view.errors, pairs_view.errors]") == [[], []]
     assert notebook.soon("round(pairs_view.beta, 6)", 100.0) == 100.0  # Python hears of it when the hand rests
-    notebook.page.close()
+    notebook.close()
     assert notebook.thrown == []
 
 
@@ -149,4 +148,4 @@ def test_numbers_that_cannot_be_drawn_are_said_and_kept(lab: Lab, browser: Brows
     expect(root.locator(".kdlab-beta")).to_be_disabled()
     notebook.page.wait_for_function("true")
     assert any("shares" in error for error in notebook.json("view.errors"))
-    notebook.page.close()
+    notebook.close()

@@ -18,15 +18,16 @@ from pathlib import Path
 import nbformat
 import pytest
 from chromium import chromium
-from lab import START_LIMIT, Lab, Notebook, free_port, jupyterlab
+from lab import START_LIMIT, Lab, free_port
 from nbconvert import HTMLExporter
 from playwright.sync_api import Browser, Locator, Page, expect
-from shown import assert_shows
+from shown import assert_shows, assert_stills_shown
 
 from kdlab import experiments, widgets
 
 ROOT = Path(__file__).resolve().parent.parent
 START_HERE = "00_start_here.ipynb"
+AGAIN = f"again/{START_HERE}"
 LAST = 120
 RUN_LIMIT = 120_000  # milliseconds for all cells of notebook 00
 
@@ -107,19 +108,10 @@ def browser() -> Iterator[Browser]:
         yield one
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A copy of notebook 00: both servers save what they run."""
-    copies = tmp_path / "notebooks"
-    copies.mkdir()
-    shutil.copy(ROOT / "notebooks" / START_HERE, copies)
-    return copies
-
-
 @contextmanager
 def nbclassic(folder: Path, state: Path) -> Iterator[Lab]:
     """Serve `folder` with `jupyter nbclassic` on a free port of this machine; its files and log go to `state`."""
-    server = Lab(folder, free_port(), secrets.token_hex(16))
+    server = Lab(folder, f"http://127.0.0.1:{free_port()}", secrets.token_hex(16))
     state.mkdir()
     options = {
         "ServerApp.ip": "127.0.0.1",
@@ -154,14 +146,25 @@ def nbclassic(folder: Path, state: Path) -> Iterator[Lab]:
                 process.kill()
 
 
+@pytest.fixture(scope="module")
+def classic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Serve notebook 00 once for each test, in folders of their own: what is run and answered is saved."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    (folder / AGAIN).parent.mkdir()
+    for name in (START_HERE, AGAIN):
+        shutil.copy(ROOT / "notebooks" / START_HERE, folder / name)
+    with nbclassic(folder, tmp_path_factory.mktemp("jupyter") / "state") as server:
+        yield server
+
+
 class Classic:
     """Notebook 00 open in the classic interface. Everything that the page threw is in `thrown`."""
 
-    def __init__(self, server: Lab, browser: Browser) -> None:
+    def __init__(self, server: Lab, browser: Browser, name: str) -> None:
         self.page: Page = browser.new_page(viewport={"width": 1280, "height": 900})
         self.thrown: list[str] = []
         self.page.on("pageerror", lambda error: self.thrown.append(str(error)))
-        self.page.goto(f"{server.address}/notebooks/{START_HERE}?token={server.token}")
+        self.page.goto(f"{server.address}/notebooks/{name}?token={server.token}")
         self.page.wait_for_function("window.Jupyter?.notebook?.kernel?.is_connected?.()", timeout=60_000)
 
     def run_all(self) -> None:
@@ -220,64 +223,37 @@ def press_and_compare(page: Page, root: Locator) -> None:
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_the_live_picture_in_the_classic_notebook(browser: Browser, folder: Path, tmp_path: Path) -> None:
-    with nbclassic(folder, tmp_path / "jupyter") as server:
-        opened = Classic(server, browser)
-        assert_still_shown(opened.page.locator(".output_subarea.output_png"))
-        opened.page.wait_for_timeout(PATIENCE)
-        opened.run_all()
-        root = opened.page.locator(".kdlab-view")
-        expect(root).to_have_count(1)
-        press_and_compare(opened.page, root)
-        assert opened.printed("print(view.errors)") == "[]"
-        # The arrows stayed in the slider: the notebook's own keys would have selected another cell.
-        assert root.locator(".kdlab-beta").evaluate("slider => slider === document.activeElement")
-        expect(root.locator(".kdlab-error")).to_be_hidden()
-        assert opened.thrown == []
-        if picture := os.environ.get("KDLAB_SCREENSHOTS"):
-            opened.page.screenshot(path=f"{picture}/nbclassic.png")
-        opened.page.close()
+def test_the_live_picture_in_the_classic_notebook(browser: Browser, classic: Lab) -> None:
+    opened = Classic(classic, browser, START_HERE)
+    assert_stills_shown(opened.page.locator(".output_subarea.output_png"))
+    opened.page.wait_for_timeout(PATIENCE)
+    opened.run_all()
+    root = opened.page.locator(".kdlab-view")
+    expect(root).to_have_count(1)
+    press_and_compare(opened.page, root)
+    assert opened.printed("print(view.errors)") == "[]"
+    # The arrows stayed in the slider: the notebook's own keys would have selected another cell.
+    assert root.locator(".kdlab-beta").evaluate("slider => slider === document.activeElement")
+    expect(root.locator(".kdlab-error")).to_be_hidden()
+    assert opened.thrown == []
+    if picture := os.environ.get("KDLAB_SCREENSHOTS"):
+        opened.page.screenshot(path=f"{picture}/nbclassic.png")
+    opened.page.close()
 
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_the_classic_notebook_shows_it_when_the_cell_is_run_again(
-    browser: Browser, folder: Path, tmp_path: Path
-) -> None:
+def test_the_classic_notebook_shows_it_when_the_cell_is_run_again(browser: Browser, classic: Lab) -> None:
     """A reader who ran all cells before the classic notebook was ready for widgets; see PATIENCE."""
-    with nbclassic(folder, tmp_path / "jupyter") as server:
-        opened = Classic(server, browser)
-        opened.run_all()
-        opened.page.wait_for_timeout(PATIENCE)
-        opened.run_cell_with("widgets.show(")
-        root = opened.page.locator(".kdlab-view")
-        expect(root).to_have_count(1)
-        press_and_compare(opened.page, root)
-        assert opened.printed("print(view.errors)") == "[]"
-        opened.page.close()
-
-
-# Without a kernel
-
-
-def assert_still_shown(pictures: Locator) -> None:
-    """The committed stills, the first of them the live picture's, can be seen before anything has run."""
-    expect(pictures).to_have_count(2)
-    for still in pictures.all():
-        still.scroll_into_view_if_needed()
-        expect(still.locator("img")).to_be_visible()
-        assert still.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)") >= 800
-
-
-@pytest.mark.browser
-@pytest.mark.slow
-def test_jupyterlab_shows_the_stills_before_anything_has_run(browser: Browser, folder: Path, tmp_path: Path) -> None:
-    """No cell is run. The sentence is part of each still; it is in the file as text as well (test_notebooks)."""
-    with jupyterlab(folder, tmp_path / "jupyter") as server:
-        notebook: Notebook = server.open(browser, START_HERE, viewport={"width": 1280, "height": 3000})
-        assert_still_shown(notebook.page.locator(".jp-RenderedImage"))
-        assert notebook.page.locator(".kdlab-view").count() == 0
-        notebook.page.close()
+    opened = Classic(classic, browser, AGAIN)
+    opened.run_all()
+    opened.page.wait_for_timeout(PATIENCE)
+    opened.run_cell_with("widgets.show(")
+    root = opened.page.locator(".kdlab-view")
+    expect(root).to_have_count(1)
+    press_and_compare(opened.page, root)
+    assert opened.printed("print(view.errors)") == "[]"
+    opened.page.close()
 
 
 # On paper

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from chromium import chromium
 from fake_results import fake_results
-from lab import jupyterlab
+from lab import Lab
 from playwright.sync_api import expect
 
 from kdlab import answers, experiments, plots, plots_worlds, stills
@@ -66,11 +66,11 @@ def test_anything_but_pictures_is_refused(pictures: tuple[Picture, Picture]) -> 
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_notebook_07_asks_first_and_shows_then(tmp_path: Path) -> None:
+def test_notebook_07_asks_first_and_shows_then(jupyter: Lab) -> None:
     """Run in JupyterLab: covered until a key commits a guess, the picture in place, the same size before and after."""
-    (tmp_path / "served").mkdir()
-    shutil.copy(NOTEBOOK, tmp_path / "served")
-    with chromium() as browser, jupyterlab(tmp_path / "served", tmp_path / "state") as lab:
+    lab = jupyter.within("stills")
+    shutil.copy(NOTEBOOK, lab.folder)
+    with chromium() as browser:
         notebook = lab.open(browser, NOTEBOOK.name)
         notebook.run_all()
         page = notebook.page
@@ -92,8 +92,7 @@ def test_notebook_07_asks_first_and_shows_then(tmp_path: Path) -> None:
         assert alt is not None and "Language models (this run), precision and recall in nats per token: τ = 1:" in alt
         assert image.evaluate(place) == before  # nothing moved
         assert notebook.thrown == []
-        assert (
-            answers.read(tmp_path / "served")["prediction 07.direct"]["guess"] == "Higher precision and higher recall"
-        )
+        assert answers.read(lab.folder)["prediction 07.direct"]["guess"] == "Higher precision and higher recall"
         notebook.run_all()
         expect(still.locator(".kdlab-outcome")).to_contain_text("You predicted: Higher precision")
+        notebook.close()

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from chromium import chromium
-from lab import Lab, Notebook, jupyterlab
+from lab import Lab, Notebook
 from pages import served
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -271,11 +271,10 @@ def test_other_orders_wait_and_then_show(page: Page, ladder: TextLadder) -> None
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    folder = tmp_path_factory.mktemp("notebooks")
-    shutil.copy(NOTEBOOK, folder)
-    with jupyterlab(folder, tmp_path_factory.mktemp("jupyter")) as running:
-        yield running
+def lab(jupyter: Lab) -> Lab:
+    own = jupyter.within("text")
+    shutil.copy(NOTEBOOK, own.folder)
+    return own
 
 
 def choose(notebook: Notebook, select: Locator, index: int) -> None:
@@ -319,5 +318,5 @@ def test_notebook_04(lab: Lab, browser: Browser, ladder: TextLadder) -> None:
     notebook.page.keyboard.press("Enter")
     assert_shows(root, sent, ONE)
     assert notebook.json("view.errors") == []
-    notebook.page.close()
+    notebook.close()
     assert notebook.thrown == []
