@@ -6,12 +6,15 @@ computed: the colour of each text, blended over whatever is painted below it.
 
 from __future__ import annotations
 
+import io
 from typing import Any, NamedTuple
 
+import numpy as np
 from axe_playwright_python.base import AXE_SCRIPT
+from PIL import Image
 from playwright.sync_api import Locator, Page
 
-SERIOUS = ("serious", "critical")
+Violation = tuple[str, str, list[str]]
 
 _RUN = """async (root) => {
   const { violations } = await axe.run(root, { resultTypes: ["violations"] });
@@ -19,16 +22,23 @@ _RUN = """async (root) => {
 }"""
 
 
-def violations(root: Locator) -> list[tuple[str, str, list[str]]]:
+def violations(root: Locator) -> list[Violation]:
     """Run every rule of axe-core inside one element; return what it finds: (rule, impact, the elements' HTML)."""
+    settle(root.page)
     if not root.page.evaluate("Boolean(window.axe)"):
         root.page.evaluate(AXE_SCRIPT)
     return [(rule, impact, found) for rule, impact, found in root.evaluate(_RUN)]
 
 
-def serious(root: Locator) -> list[tuple[str, str, list[str]]]:
+def serious(root: Locator) -> list[Violation]:
     """Only what axe-core calls serious or critical."""
-    return [found for found in violations(root) if found[1] in SERIOUS]
+    return [found for found in violations(root) if found[1] in ("serious", "critical")]
+
+
+def settle(page: Page) -> None:
+    """Wait until no colour of a view is on its way to another."""
+    page.evaluate("""() => Promise.all(document.getAnimations().filter((one) => one instanceof CSSTransition)
+      .map((one) => one.finished.catch(() => null)))""")
 
 
 class Contrast(NamedTuple):
@@ -60,33 +70,33 @@ _CONTRASTS = """(root) => {
     return all;
   };
   const painted = (element) => { // what an element puts behind others: [r, g, b, a]
-    const style = getComputedStyle(element);
+    const { fill, fillOpacity, backgroundColor } = getComputedStyle(element);
     const shape = element instanceof SVGGeometryElement;
-    const [r, g, b, a] = parse(shape ? (style.fill === "none" ? "rgba(0, 0, 0, 0)" : style.fill) : style.backgroundColor);
-    return [r, g, b, a * (shape ? Number(style.fillOpacity) : 1) * faded(element)];
+    const [r, g, b, a] = parse(!shape ? backgroundColor : fill === "none" ? "rgba(0, 0, 0, 0)" : fill);
+    return [r, g, b, a * (shape ? Number(fillOpacity) : 1) * faded(element)];
   };
   const behind = (element, x, y) => {
     const stack = document.elementsFromPoint(x, y);
-    const from = stack.indexOf(element);
-    return stack.slice(Math.max(from, 0)).filter((one) => !(one instanceof SVGTextElement)).reverse()
+    return stack.slice(Math.max(stack.indexOf(element), 0)).filter((one) => !(one instanceof SVGTextElement)).reverse()
       .reduce((below, one) => over(painted(one), below), [255, 255, 255]);
   };
-  const texts = [...root.querySelectorAll("*")].filter((element) => element.checkVisibility({ visibilityProperty: true })
-    && !element.closest(".kdlab-unseen") && element.tagName !== "OPTION"
-    && (element.tagName === "SELECT" || [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim())));
+  const hasWords = (element) => element.tagName === "SELECT"
+    || [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
+  const texts = [...root.querySelectorAll("*")].filter((element) => hasWords(element) && element.tagName !== "OPTION"
+    && !element.closest(".kdlab-unseen") && element.checkVisibility({ visibilityProperty: true }));
   const css = (rgb) => `rgb(${rgb.map(Math.round).join(" ")})`;
   return texts.flatMap((element) => {
-    const style = getComputedStyle(element);
+    const { color, fill, paintOrder, stroke, strokeWidth } = getComputedStyle(element);
     const drawn = element instanceof SVGTextElement;
-    const [r, g, b, a] = parse(drawn ? style.fill : style.color);
-    const halo = drawn && style.paintOrder.startsWith("stroke") && style.stroke !== "none" && parseFloat(style.strokeWidth) >= 3;
+    const [r, g, b, a] = parse(drawn ? fill : color);
+    const halo = drawn && paintOrder.startsWith("stroke") && stroke !== "none" && parseFloat(strokeWidth) >= 3;
     const box = element.getBoundingClientRect();
+    const name = element.getAttribute("class") ?? element.tagName;
     return [0.1, 0.5, 0.9].map((share) => {
-      const below = halo ? parse(style.stroke).slice(0, 3)
-        : behind(element, box.x + share * box.width, box.y + box.height / 2);
+      const [x, y] = [box.x + share * box.width, box.y + box.height / 2];
+      const below = halo ? parse(stroke).slice(0, 3) : behind(element, x, y);
       const seen = over([r, g, b, a * faded(element)], below);
-      return [ratio(seen, below), element.textContent.trim().slice(0, 40), element.getAttribute("class") ?? element.tagName,
-        css(seen), css(below)];
+      return [ratio(seen, below), element.textContent.trim().slice(0, 40), name, css(seen), css(below)];
     });
   });
 }"""
@@ -98,13 +108,26 @@ def contrasts(root: Locator) -> list[Contrast]:
     Colours are blended as the browser computed them; text with a halo is compared with the halo. The element must lie
     on the screen: what is painted below a text is asked of the browser.
     """
+    settle(root.page)
     found = root.evaluate(_CONTRASTS)
     return sorted(Contrast(*one) for one in found)
 
 
-def scheme(page: Page, dark: bool) -> None:
-    """Have the page light or dark, as a reader's system would."""
-    page.emulate_media(color_scheme="dark" if dark else "light")
+def luminance(page: Page) -> Any:
+    """The relative luminance of the screen as it is now: (height, width), 0 to 1."""
+    settle(page)
+    return _LINEAR[np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB"))] @ _WEIGHTS
+
+
+_SHARES = np.arange(256) / 255
+_LINEAR = np.where(_SHARES <= 0.04045, _SHARES / 12.92, ((_SHARES + 0.055) / 1.055) ** 2.4).astype(np.float32)
+_WEIGHTS = np.array([0.2126, 0.7152, 0.0722], np.float32)
+
+
+def changed(before: Any, after: Any, least: float = 3.0) -> int:
+    """Count the pixels of two `luminance`s that stand out against each other by 3 to 1: a ring that can be seen."""
+    ratio = (np.maximum(before, after) + 0.05) / (np.minimum(before, after) + 0.05)
+    return int((ratio >= least).sum())
 
 
 def state_of(view: Any) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def served(*names: str, style: Path = STYLE_SHEET) -> Iterator[str]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()  # asked to end, it ends
     try:
         yield f"http://127.0.0.1:{server.server_port}/"
     finally:

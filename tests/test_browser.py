@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe import serious
 from chromium import chromium
 from lab import Lab, Notebook, jupyterlab, write_notebook
 from playwright.sync_api import Browser, Locator, expect
@@ -199,6 +200,7 @@ def use(notebook: Notebook, number: int, view: str, commit: Any) -> None:
     commit(notebook, root, view)
     opening = await_answer(root)
     assert_shows(root, opening, 0)
+    assert serious(root) == []
     step_through_every_position(notebook, root, opening)
     walk_all_selects(notebook, root)
     reset_by_key(notebook, root, opening)
@@ -264,13 +266,88 @@ def test_notebook_01(opened: Any) -> None:
     assert_no_errors(notebook, "view")
 
 
+# The notebook's active cell: [its number, that of the cell with the first picture, whether it has the keys itself].
+_ACTIVE = """() => {
+  const { content } = jupyterapp.shell.currentWidget;
+  const picture = content.widgets.findIndex(({ node }) => node.querySelector(".kdlab-view"));
+  return [content.activeCellIndex, picture, content.activeCell.node === document.activeElement];
+}"""
+
+
+def tab_to(notebook: Notebook, wanted: Locator, most: int = 8, key: str = "Tab") -> None:
+    """Press Tab until this element has the keys; it must not take more than `most` presses."""
+    for _ in range(most):
+        notebook.page.keyboard.press(key)
+        if wanted.evaluate("one => one === document.activeElement"):
+            return
+    raise AssertionError(f"{most} times {key}: {notebook.page.evaluate('document.activeElement.outerHTML')[:300]}")
+
+
+def commit_by_keys(notebook: Notebook, root: Locator, view: str) -> None:
+    """From the notebook's last cell, where running it ends, up to the cell above the picture, and in by Tab.
+
+    JupyterLab's arrows pass over a cell whose code is folded, as this one's is.
+    """
+    assert_covered(root)
+    assert serious(root) == []
+    keys = notebook.page.keyboard
+    notebook.page.wait_for_function(f"() => ({_ACTIVE})()[2]")
+    for _ in range(100):
+        active, picture, _ = notebook.page.evaluate(_ACTIVE)
+        if active < picture:
+            break
+        keys.press("ArrowUp")
+    option = root.locator(".kdlab-cover button").nth(1)
+    tab_to(notebook, option)
+    keys.press("Space")
+    expect(root.locator(".kdlab-beta")).to_be_focused()  # the guess is made: the keys go on to the slider
+    expect(root.locator(".kdlab-outcome")).to_contain_text(f"You predicted: {option.text_content()}.")
+    assert notebook.json(f"{view}.prediction['guess']") == option.text_content()
+
+
+def walk_by_keys(notebook: Notebook, root: Locator) -> None:
+    """Slider, selects and Reset by Tab; out by Tab; back by Shift and Tab; to the notebook's own keys by Escape."""
+    keys, opening = notebook.page.keyboard, await_answer(root)
+    for key, index in (("ArrowRight", 1), ("ArrowUp", 2), ("PageUp", 14), ("End", LAST), ("ArrowLeft", LAST - 1)):
+        keys.press(key)
+        assert_shows(root, opening, index)  # the value in words and the sentence among it
+    for field in ("n_components", "scene"):
+        tab_to(notebook, select_of(root, field), 2)
+        keys.press("ArrowDown")
+        chosen = await_answer(root)
+        assert chosen["key"] != opening["key"]
+        assert_shows(root, chosen, LAST - 1)
+        keys.press("ArrowUp")
+        assert await_answer(root) == opening
+    keys.press("x")  # would cut the cell if the notebook had it
+    tab_to(notebook, root.locator(".kdlab-reset"), 3)
+    keys.press("Enter")
+    assert_shows(root, await_answer(root), 0)
+    keys.press("Tab")
+    assert not root.evaluate("root => root.contains(document.activeElement)")
+    tab_to(notebook, root.locator(".kdlab-reset"), key="Shift+Tab")  # over what JupyterLab puts on the next cell
+    keys.press("Escape")
+    active, picture, has_keys = notebook.page.evaluate(_ACTIVE)
+    assert has_keys and active == picture
+    keys.press("ArrowDown")
+    notebook.page.wait_for_function(f"() => ({_ACTIVE})()[0] === {picture + 1}")
+
+
 def test_notebook_02(opened: Any) -> None:
+    """With nothing but keys first, as somebody without a pointer would; then all positions of everything."""
     notebook = opened("02_teacher_entropy.ipynb")
     assert notebook.page.locator(".kdlab-view").count() == 2
-    use(notebook, 0, "view", commit_from_python)
+    notebook.page.evaluate("addEventListener('pointerdown', () => { window.pointed = true; }, true)")
+    root = notebook.view()
+    commit_by_keys(notebook, root, "view")
+    walk_by_keys(notebook, root)
+    assert not notebook.page.evaluate("Boolean(window.pointed)")
+    use(notebook, 0, "view", lambda *_: None)
     falling = notebook.view(1)
-    commit_by_click(notebook, falling, "falling_view")
+    commit_from_python(notebook, falling, "falling_view")
     step_through_every_position(notebook, falling, await_answer(falling))
+    notebook.page.evaluate("document.body.dataset.jpThemeLight = 'false'")  # as JupyterLab says that it is dark
+    assert serious(root) == [] == serious(falling)
     assert_no_errors(notebook, "falling_view")
 
 

@@ -57,7 +57,7 @@ function buildSpace(panel, world) {
   const y = scale(world.space.y, [FRAME.bottom, FRAME.top]);
   // A spike is higher than the picture: an inner svg cuts it off at its own edges.
   const [width, height] = [416, FRAME.bottom - FRAME.top];
-  const inner = svg(panel, "svg", { x: 12, y: FRAME.top, width, height, viewBox: `12 ${FRAME.top} ${width} ${height}` });
+  const inner = svg(panel, "svg", { "aria-hidden": "true", x: 12, y: FRAME.top, width, height, viewBox: `12 ${FRAME.top} ${width} ${height}` });
   buildTruth(inner, world, x, y);
   buildPlaces(panel, world, x);
   const bell = svg(inner, "path", { class: "kdlab-student-curve" });
