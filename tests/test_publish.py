@@ -304,8 +304,8 @@ def opened(browser: Browser, url: str, **how: Any) -> Iterator[Page]:
     page, wrong = context.new_page(), []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
-    local = re.compile(r"(file|data|blob):|http://127\.0\.0\.1[:/]")
-    page.on("request", lambda one: None if local.match(one.url) else wrong.append(one.url))
+    local = ("file:", "data:", "blob:", "http://127.0.0.1:")
+    page.on("request", lambda one: None if one.url.startswith(local) else wrong.append(one.url))
     page.on("requestfailed", lambda one: wrong.append(f"{one.url} failed"))
     page.goto(url)
     yield page
