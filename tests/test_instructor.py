@@ -428,7 +428,7 @@ def seconds(each: float) -> dict[str, list[float]]:
 
 
 def test_every_row_leaves_time_to_answer(dry_run: Any) -> None:
-    """Reading and speaking, at a second for each cell: people have a minute and a half at least."""
+    """At half a second for each cell, and with all that is read and said: people have a minute and a half at least."""
     for sheet in SHEETS:
         told, short = dry_run.table(sheet, seconds(0.5))
         assert short == 0
