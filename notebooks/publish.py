@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import re
 import shutil
 import sys
@@ -45,7 +46,13 @@ FILES = {  # copied as they are: {file: place}
     "notebooks/figures/live.png": "figures/live.png",
     "notebooks/figures/live.webp": "figures/live.webp",
 }
-MENU = {"SYMBOLS.html": "Symbols", "MISCONCEPTIONS.html": "Misconceptions", "README.html": "Run it"}
+MENU = {
+    "SYMBOLS.html": "Symbols",
+    "MISCONCEPTIONS.html": "Misconceptions",
+    "INSTRUCTOR.html": "Teach",
+    "README.html": "Run it",
+}
+ADDRESS = re.compile(r"(mybinder\.org/v2/gh/)[^/]+/[^/]+")  # the one link that holds where the repository is
 HELPERS = {"ByHandView": ["bells"]}  # scripts that answer for Python: {module: names}
 LESS = (
     "Live, without Python: the menus offer what was computed ahead. "
@@ -81,6 +88,7 @@ class Site:
         self.files = {file: place for file, place in FILES.items() if (ROOT / file).is_file()}
         self.book = Book({**notebooks, **self.texts, **self.files})
         self.layout = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined)
+        self.repository = os.environ.get("GITHUB_REPOSITORY", "")  # known where GitHub builds the site
         self.ladders: dict[str, Any] = {}  # those that several views share, by key
         self.modules: dict[str, str] = {}
         self.style = ""
@@ -127,6 +135,8 @@ class Site:
     def text(self, file: str, place: str) -> None:
         """Write the page of a Markdown file."""
         source = (ROOT / file).read_text(encoding="utf-8")
+        if self.repository:
+            source = ADDRESS.sub(rf"\g<1>{self.repository}", source)
         title = re.sub(r"[*`]", "", source.splitlines()[0].removeprefix("# "))
         body = f'<div class="prose">\n{self.book.prose(source, file)}\n</div>'
         self.page(place, title, title, body, [], kind="wide")
@@ -138,10 +148,18 @@ class Site:
         modules = list(dict.fromkeys(live.module for live in lives))
         scripts = [*modules, *(name for module in modules for name in HELPERS.get(module, []))]
         menu = [{"place": one.place, "short": one.short, "long": one.long} for one in self.entries]
-        menu += [{"place": page, "short": name, "long": ""} for page, name in MENU.items()]
+        menu += [
+            {"place": page, "short": name, "long": ""} for page, name in MENU.items() if page in self.texts.values()
+        ]
         states = [{"cell": live.cell, "json": _inside_html(self.state(live))} for live in lives]
         frame = {"before": None, "after": None, "kind": "", **other}
-        frame |= {"place": place, "title": title, "description": description, "body": body}
+        frame |= {
+            "repository": self.repository,
+            "place": place,
+            "title": title,
+            "description": description,
+            "body": body,
+        }
         html = self.layout.get_template("page.html.j2").render(menu=menu, scripts=scripts, live=states, **frame)
         self.write(place, html)
 

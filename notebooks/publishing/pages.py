@@ -93,8 +93,14 @@ class _Renderer(IPythonRenderer):
     def table(self, text: str) -> str:
         return f'<div class="scroll"><table>\n{text}</table></div>\n'
 
+    def task_list_item(self, text: str, checked: bool = False) -> str:
+        """A task that can be ticked off on the page; nothing keeps the tick."""
+        box = f'<input type="checkbox"{" checked" if checked else ""}>'
+        return f'<li class="task"><label>{box}<span>{text}</span></label></li>\n'
+
     def link(self, text: str, url: str, title: str | None = None) -> str:
-        return f'<a href="{escape(self._place(url))}">{text}</a>'
+        words = text if "<" in text else text.replace("_", "_<wbr>")  # a file's name may be broken in a narrow table
+        return f'<a href="{escape(self._place(url))}">{words}</a>'
 
     def image(self, text: str, url: str, title: str | None = None) -> str:
         """A picture of the repository; of one that the network has, its words. What moves has a still beside it."""
