@@ -20,6 +20,7 @@ from urllib.parse import unquote
 
 import nbformat
 import pytest
+from axe import serious
 from chromium import NoChromium, chromium
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
@@ -114,6 +115,12 @@ def test_a_link_to_nothing_is_refused() -> None:
 def test_pictures_of_the_network_are_only_named() -> None:
     made = Book({}).prose("[![Binder](https://mybinder.org/badge_logo.svg)](#there)", "README.md")
     assert "<img" not in made and "Binder" in made
+
+
+def test_tasks_can_be_ticked_and_have_their_words_as_labels() -> None:
+    made = Book({}).prose("- [ ] bring *chalk*\n- [x] sweep", "notebooks/00.ipynb")
+    assert made.count('<label><input type="checkbox"') == 2 and made.count(" checked") == 1
+    assert "<em>chalk</em></span></label>" in made
 
 
 def test_names_of_headings() -> None:
@@ -388,14 +395,17 @@ def test_a_page_opened_as_a_file_is_live(name: str, site: Path, browser: Browser
             assert all(one != other for one, other in zip(shown[0], shown[2], strict=True)), shown
         page.set_viewport_size({"width": 390, "height": 844})
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert serious(page.locator("html")) == []
 
 
 @pytest.mark.browser
 def test_the_other_pages_fit_a_phone(site: Path, browser: Browser) -> None:
     others = sorted({path.name for path in site.glob("*.html")} - {f"{name}.html" for name in LIVE})
-    with opened(browser, (site / "index.html").as_uri(), viewport={"width": 390, "height": 844}) as page:
+    phone: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
+    with opened(browser, (site / "index.html").as_uri(), **phone) as page:
         for path in others:
             page.goto((site / path).as_uri())
+            assert serious(page.locator("html")) == [], path
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
             assert page.locator("h1").count() == 1, path
 
@@ -413,6 +423,7 @@ def test_the_front_page_answers_to_keys(scheme: Any, address: str, browser: Brow
         expect(slider).to_have_attribute("aria-valuetext", re.compile(r"beta.* 100\.00"))
         assert float(page.locator(".kdlab-student-dot").get_attribute("data-recall") or 0) == ladder.recall[-1]
         assert page.locator("select").evaluate_all("all => all.filter(e => e.checkVisibility()).length") == 0
+        assert serious(page.locator("html")) == []
         papers = "[document.body, document.querySelector('.kdlab-view')].map(e => getComputedStyle(e).backgroundColor)"
         page_colour, view_colour = page.evaluate(papers)
         assert page_colour == view_colour == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(17, 17, 17)")
