@@ -26,7 +26,7 @@ import jinja2
 import nbformat
 from publishing import animation
 from publishing.pages import TEMPLATES, Book
-from publishing.views import Live, live_views, script
+from publishing.views import Live, live_views, reviews, script
 
 ROOT = Path(__file__).resolve().parent.parent
 HERE = ROOT / "notebooks"
@@ -117,7 +117,8 @@ class Site:
         content = nbformat.read(entry.path, as_version=4)
         lives = live_views(content, HERE, self.ladders)
         said = {live.cell: f'<p class="aside">{LESS if live.less else LIVE}</p>' for live in lives}
-        body = self.book.notebook(content, f"notebooks/{entry.path.name}", said)
+        review = {cell: _inside_html(rows) for cell, rows in reviews(content, HERE).items()}
+        body = self.book.notebook(content, f"notebooks/{entry.path.name}", live=said, reviews=review)
         title, description = f"{entry.short} {entry.long}", f"Notebook {entry.short}: {entry.long}"
         self.page(entry.place, title, description, body, lives, before=before, after=after)
         if before is None:

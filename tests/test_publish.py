@@ -20,13 +20,14 @@ from urllib.parse import unquote
 
 import nbformat
 import pytest
+import yaml
 from axe import serious
 from chromium import NoChromium, chromium
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from kdlab import experiments, hand, widgets
+from kdlab import accounts, experiments, hand, review, widgets
 from kdlab.bells import measure
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -170,6 +171,18 @@ def test_a_site_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(publish.PublishError, match="15000001 bytes"):
         publish.publish(tmp_path / "site")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_built_in_the_open_is_this_site_with_no_more_rights_than_it_takes() -> None:
+    flow = yaml.safe_load((ROOT / ".github" / "workflows" / "pages.yml").read_text(encoding="utf-8"))
+    build, deploy = flow["jobs"]["build"], flow["jobs"]["deploy"]
+    assert flow["permissions"] == {"contents": "read"} and "permissions" not in build
+    assert deploy["permissions"] == {"pages": "write", "id-token": "write"}
+    assert {"run": "make site"} in build["steps"] and deploy["needs"] == "build"
+    used = [step["uses"].split("@")[0] for job in (build, deploy) for step in job["steps"] if "uses" in step]
+    official = ("checkout", "configure-pages", "upload-pages-artifact", "deploy-pages")
+    assert used == [f"actions/{name}" for name in official]
+    assert "\nsite: setup" in (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 # The header figure
@@ -487,6 +500,23 @@ def test_a_guess_is_kept_in_the_browser_until_it_is_forgotten(address: str, brow
         page.get_by_role("button", name="Forget them").click()
         expect(page.locator(".kdlab-cover")).to_be_visible()
         assert page.evaluate("localStorage.length") == 0
+
+
+@pytest.mark.browser
+def test_the_guesses_of_this_browser_stand_beside_what_happened(address: str, browser: Browser) -> None:
+    with opened(browser, f"{address}/07_read_the_trade_off.html") as page:
+        nothing = review.review(accounts.open_run(NOTEBOOKS / "recorded" / "cpu"), folder=NOTEBOOKS / "recorded")
+        lines = page.locator("[data-review] tr:has(td)")
+        assert lines.count() == len(nothing.rows) and "none of the" in page.locator("caption").inner_text()
+        first, other = nothing.rows[0].question, nothing.rows[1].question
+        wrong = next(option for option in other.options if option != other.answer)
+        for one, guess in ((first, first.answer), (other, wrong)):
+            page.evaluate("([id, guess]) => localStorage.setItem(GUESS + id, guess)", [one.id, guess])
+        page.reload()
+        expect(page.locator("caption")).to_have_text(f"You made 2 of {len(nothing.rows)} guesses; 1 of them came true.")
+        for line, row in zip(lines.all(), (review.Row(first, first.answer), review.Row(other, wrong)), strict=False):
+            shown = [cell.inner_text().replace("\N{NO-BREAK SPACE}", " ") for cell in line.locator("td").all()]
+            assert shown == [row.question.text, row.guessed, row.happened]
 
 
 @pytest.mark.browser

@@ -43,10 +43,13 @@ class Book:
         """
         return str(MarkdownWithMath(renderer=_Renderer(self._places, file)).render(markdown))
 
-    def notebook(self, content: nbformat.NotebookNode, file: str, live: Mapping[str, str]) -> str:
-        """Return the cells of a notebook as HTML; ``live`` has, by cell id, what is said below a live view."""
+    def notebook(self, content: nbformat.NotebookNode, file: str, **said: Mapping[str, str]) -> str:
+        """Return the cells of a notebook as HTML.
+
+        ``live`` has, by cell id, what is said below a live view, ``reviews`` what a review of guesses may say, as JSON.
+        """
         self._file = file
-        body, _ = self._cells.from_notebook_node(content, resources={"live": dict(live)})
+        body, _ = self._cells.from_notebook_node(content, resources={"live": {}, "reviews": {}, **said})
         return str(body)
 
 

@@ -18,12 +18,15 @@ from typing import Any
 
 import nbformat
 
+from kdlab.exercises import cards
 from kdlab.making import MakingView
+from kdlab.review import Row
 
-__all__ = ["Live", "live_views", "script"]
+__all__ = ["Live", "live_views", "reviews", "script"]
 
 Json = dict[str, Any]
 
+REVIEWS = re.compile(r"\breview\.review\(")  # the call that gives the reader's guesses beside what happened
 SHOWS = re.compile(r"\b(?:show|by_hand|show_text|show_next_token|show_pairs|ask)\(")  # the calls that give a live view
 NOT_SENT = ("layout", "tabbable", "tooltip")
 
@@ -59,6 +62,27 @@ def live_views(notebook: nbformat.NotebookNode, folder: Path, made: dict[str, Js
             with chdir(folder):
                 found.append(_live(cell.id, _shown([one.source for one in cells[: place + 1]]), made))
     return found
+
+
+def reviews(notebook: nbformat.NotebookNode, folder: Path) -> dict[str, list[Json]]:
+    """Return, by cell, what a review of guesses says of every guess that could be made; the page knows which were.
+
+    One entry for each question: its id, and for each option the cells of its row and whether it came true.
+    """
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    found = {}
+    for place, cell in enumerate(cells):
+        if REVIEWS.search(cell.source):
+            with chdir(folder):
+                shown = _shown([one.source for one in cells[: place + 1]])
+            found[cell.id] = [_reviewed(row) for row in shown.rows]
+    return found
+
+
+def _reviewed(row: Row) -> Json:
+    guesses = [Row(row.question, option) for option in row.question.options]
+    said = {one.guess: [cards.inline(one.guessed), cards.inline(one.happened), one.came_true] for one in guesses}
+    return {"id": row.question.id, "said": said}
 
 
 def script(source: str, name: str) -> str:

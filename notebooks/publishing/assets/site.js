@@ -121,6 +121,19 @@ function keepGuess(model) {
   showForgetting();
 }
 
+/** A table of all guesses beside what happened, for the guesses that this browser keeps; publishing/views.py has the words. */
+function fillReview(place) {
+  const rows = JSON.parse(place.querySelector("script").textContent);
+  const made = rows.map(({ id, said }) => said[storage()?.getItem(GUESS + id)]);
+  place.querySelectorAll("tr:has(td)").forEach((line, i) => {
+    if (made[i]) [line.cells[1].innerHTML, line.cells[2].innerHTML] = made[i];
+  });
+  const [guessed, came] = [made.filter(Boolean), made.filter((one) => one?.[2])].map((several) => several.length);
+  if (guessed) {
+    place.querySelector("caption").textContent = `You made ${guessed} of ${rows.length} guesses; ${came} of them came true.`;
+  }
+}
+
 function kept() {
   return Object.keys(storage() ?? {}).filter((name) => name.startsWith(GUESS));
 }
@@ -165,6 +178,7 @@ document.addEventListener("DOMContentLoaded", () => {
       figure.classList.add("is-still");
     }
   }
+  document.querySelectorAll("[data-review]").forEach(fillReview);
   document.querySelector(".forgetting button")?.addEventListener("click", () => {
     kept().forEach((name) => storage().removeItem(name));
     window.location.reload();
