@@ -243,6 +243,7 @@ def test_notebook_01(opened: Any) -> None:
     root = notebook.view()
     commit_by_click(notebook, root, "view")
     opening = await_bell(root)
+    assert serious(root) == []
     world = notebook.json("view.world")
     walk_bell(notebook, root, "centre", [round(-5 + 0.05 * i, 2) for i in range(201)])
     walk_bell(notebook, root, "width", world["widths"])

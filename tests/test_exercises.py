@@ -17,6 +17,7 @@ from typing import Any
 import nbformat
 import numpy as np
 import pytest
+from axe import serious
 from chromium import chromium
 from lab import Lab, write_notebook
 from playwright.sync_api import expect
@@ -511,6 +512,7 @@ def test_a_card_is_answered_with_keys_and_remembers(jupyter: Lab) -> None:
         keys.press("Enter")
         expect(card.locator("details[open] summary")).to_have_text("Hint 1 of 2")
         assert answers.read(lab.folder)["exercise 02.1"]["reason"].startswith("it is rare")
+        assert serious(card) == []
 
         notebook.run_all()
         expect(radios.nth(2)).to_be_checked()

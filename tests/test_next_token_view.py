@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from axe import serious
 from chromium import chromium
 from lab import Lab
 from pages import served
@@ -259,6 +260,7 @@ def test_notebook_05(lab: Lab, browser: Browser, ladders: list[NextTokenLadder])
         assert_shows(root, sent, ladders[0], index)
         notebook.page.keyboard.press("ArrowRight")
     expect(root.locator(".kdlab-outcome")).to_contain_text("What happens: about 1,800.")
+    assert serious(root) == []
     assert notebook.soon("round(view.tau, 6)", 1.5) == 1.5
     select = root.locator("select.kdlab-prompt")
     for ladder in ladders[1:]:

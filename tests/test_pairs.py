@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from axe import serious
 from chromium import chromium
 from lab import Lab, Notebook, write_notebook
 from playwright.sync_api import Browser, Locator, expect
@@ -123,6 +124,7 @@ def test_notebook_03(lab: Lab, browser: Browser, pairs: Pairs) -> None:
     expect(gated).to_have_attribute("data-index", str(LAST))
     root, sent = notebook.view(1), show_pairs(pairs).pairs
     step_through(notebook, root, sent)
+    assert serious(gated) == [] == serious(root)
     assert notebook.json("[four_view.errors, pairs_view.errors]") == [[], []]
     assert notebook.soon("round(pairs_view.beta, 6)", 100.0) == 100.0  # Python hears of it when the hand rests
     notebook.close()

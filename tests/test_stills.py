@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from axe import serious
 from chromium import chromium
 from fake_results import fake_results
 from lab import Lab
@@ -86,6 +87,8 @@ def test_notebook_07_asks_first_and_shows_then(jupyter: Lab) -> None:
         expect(cover).to_be_hidden()
         expect(image).to_be_visible()
         outcome = still.locator(".kdlab-outcome")
+        expect(outcome).to_be_focused()  # what happens is read next
+        assert serious(still) == []
         expect(outcome).to_contain_text("You predicted: Higher precision and higher recall. What happens: the direct")
         assert image.evaluate("image => image.complete && image.naturalWidth > 900")
         alt = image.get_attribute("alt")

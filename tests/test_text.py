@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from axe import serious
 from chromium import chromium
 from lab import Lab, Notebook
 from pages import served
@@ -303,6 +304,7 @@ def test_notebook_04(lab: Lab, browser: Browser, ladder: TextLadder) -> None:
         assert_shows(root, sent, index)
         notebook.page.keyboard.press("ArrowRight")
     expect(root.locator(".kdlab-outcome")).to_contain_text("What happens: both fall.")
+    assert serious(root) == []
     assert notebook.soon("round(view.tau, 6)", 1.5) == 1.5
     orders = [choice["value"] for choice in text._choices(ladder)["orders"]]
     for field, values in (("orders", orders[:4]), ("seed", [0, 1, 2])):  # order 4 takes too long for a test
