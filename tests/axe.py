@@ -16,8 +16,8 @@ from playwright.sync_api import Locator, Page
 
 Violation = tuple[str, str, list[str]]
 
-# All rules, also those that axe leaves out unless asked (the size of what is pressed, experiments), but for level AAA of
-# WCAG and what axe has given up. No style sheet is fetched again: a page opened as a file may not.
+# All rules, also those that axe leaves out unless asked (the size of what is pressed, experiments); not those of WCAG's
+# level AAA, nor what axe has given up. No style sheet is fetched again: a page opened as a file may not.
 _RUN = """async (root) => {
   const kept = axe.getRules().filter(({ tags }) => !tags.includes("wcag2aaa") && !tags.includes("deprecated"));
   const rules = Object.fromEntries(kept.map(({ ruleId }) => [ruleId, { enabled: true }]));
