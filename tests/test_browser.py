@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from axe import serious
 from chromium import chromium
-from lab import Lab, Notebook, jupyterlab, write_notebook
-from playwright.sync_api import Browser, Locator, expect
-from shown import assert_shows, look
+from lab import Lab, Notebook, write_notebook
+from playwright.sync_api import Browser, Locator, Page, expect
+from shown import assert_shows, assert_stills_shown, look
 
 from kdlab import bells, experiments, widgets
 from kdlab.scenes import make_scene
@@ -42,15 +42,14 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Serve a copy of the notebooks: JupyterLab saves what it runs, and nothing may be saved into the repository."""
-    folder = tmp_path_factory.mktemp("notebooks")
+def lab(jupyter: Lab) -> Lab:
+    """A copy of the notebooks: JupyterLab saves what it runs, and nothing may be saved into the repository."""
+    own = jupyter.within("notebooks")
     for path in NOTEBOOKS.glob("*.ipynb"):
-        shutil.copy(path, folder)
+        shutil.copy(path, own.folder)
     for scene in ("line", "ring"):
-        write_notebook(folder / f"{scene}.ipynb", SHOW.format(scene=scene))
-    with jupyterlab(folder, tmp_path_factory.mktemp("jupyter")) as running:
-        yield running
+        write_notebook(own.folder / f"{scene}.ipynb", SHOW.format(scene=scene))
+    return own
 
 
 @pytest.fixture
@@ -58,14 +57,15 @@ def opened(lab: Lab, browser: Browser) -> Iterator[Any]:
     """Open notebooks and run them; at the end nothing may have thrown, on the page or behind it."""
     notebooks: list[Notebook] = []
 
-    def open_and_run(name: str) -> Notebook:
+    def open_and_run(name: str, before: Callable[[Page], None] = lambda page: None) -> Notebook:
         notebooks.append(lab.open(browser, name))
+        before(notebooks[-1].page)
         notebooks[-1].run_all()
         return notebooks[-1]
 
     yield open_and_run
     for notebook in notebooks:
-        notebook.page.close()
+        notebook.close()
         assert notebook.thrown == []
 
 
@@ -207,8 +207,14 @@ def use(notebook: Notebook, number: int, view: str, commit: Any) -> None:
     assert_no_errors(notebook, view)
 
 
+def stills_before_anything_has_run(page: Page) -> None:
+    """What a reader sees whose kernel is still starting; the sentence is part of each still."""
+    assert_stills_shown(page.locator(".jp-RenderedImage"))
+    assert page.locator(".kdlab-view").count() == 0
+
+
 def test_notebook_00(opened: Any) -> None:
-    notebook = opened("00_start_here.ipynb")
+    notebook = opened("00_start_here.ipynb", stills_before_anything_has_run)
     assert notebook.page.locator(".kdlab-view").count() == 1
     use(notebook, 0, "view", commit_by_click)
 
