@@ -18,7 +18,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +126,7 @@ class Site:
 
     def front(self, live: Live) -> None:
         """Write the front page: the view without its question, which would cover it."""
-        live = Live(**{**vars(live), "state": {**live.state, "prediction": None}, "answers": {}})
+        live = replace(live, state={**live.state, "prediction": None}, answers={})
         moving = self.book.prose(f"![{animation.WORDS}](figures/live.webp)", "notebooks/index.md")
         known = {"notebooks": self.entries, "teaching": self.texts.get("notebooks/INSTRUCTOR.md", "")}
         body = self.layout.get_template("front.html.j2").render(live=live, animation=moving, **known)

@@ -238,6 +238,19 @@ def test_a_prepared_ladder_is_answered_before_the_callback_returns() -> None:
     assert view.progress is None
 
 
+def test_a_page_without_python_can_be_told_what_takes_no_time(ladder: Ladder) -> None:
+    view = widgets.show(experiments.teacher_entropy("line", 1))
+    prepared = {"scene": "ring", "n_components": 2, "covariance": "full", "samples": None, "seed": 3}
+    assert view.key_at_once(prepared) == "ring|2|full|population|0"
+    assert view.sent(prepared) == widgets.payload(experiments.teacher_entropy("ring", 2, "full"))
+    assert view.key_at_once({**prepared, "samples": 100}) is None
+    own = widgets.show(ladder)  # with five positions, so no prepared ladder is one of its own
+    assert own.key_at_once(prepared) is None and own.key_at_once(settings_of(ladder)) == ladder.settings.key
+    assert own.sent(settings_of(ladder)) == own.ladder and own.settings == settings_of(ladder)
+    with pytest.raises(ValueError, match="scene is 'moon'"):
+        view.key_at_once({**prepared, "scene": "moon"})
+
+
 def test_a_view_remembers_only_so_many_ladders(view: widgets.TeacherEntropyView) -> None:
     for seed in range(30):
         view._keep(make(samples=20, seed=seed))
