@@ -242,7 +242,8 @@ def test_a_page_without_python_can_be_told_what_takes_no_time(ladder: Ladder) ->
     view = widgets.show(experiments.teacher_entropy("line", 1))
     prepared = {"scene": "ring", "n_components": 2, "covariance": "full", "samples": None, "seed": 3}
     assert view.key_at_once(prepared) == "ring|2|full|population|0"
-    assert view.sent(prepared) == widgets.payload(experiments.teacher_entropy("ring", 2, "full"))
+    ready = widgets.payload(experiments.teacher_entropy("ring", 2, "full"))
+    assert view.sent(prepared) == {**ready, "settings": prepared}  # the seed is kept, though nothing is drawn
     assert view.key_at_once({**prepared, "samples": 100}) is None
     own = widgets.show(ladder)  # with five positions, so no prepared ladder is one of its own
     assert own.key_at_once(prepared) is None and own.key_at_once(settings_of(ladder)) == ladder.settings.key
