@@ -59,6 +59,7 @@ LESS = (
     'For the rest <a href="README.html">run the notebook</a>.'
 )
 LIVE = "Live, without Python."
+BANNER = '<p class="aside banner">Notebook {} as a page: {}. <a href="README.html">How to run it</a>.</p>\n'
 MAX_BYTES = 15_000_000
 
 
@@ -119,6 +120,12 @@ class Site:
         said = {live.cell: f'<p class="aside">{LESS if live.less else LIVE}</p>' for live in lives}
         review = {cell: _inside_html(rows) for cell, rows in reviews(content, HERE).items()}
         body = self.book.notebook(content, f"notebooks/{entry.path.name}", live=said, reviews=review)
+        body = (
+            BANNER.format(
+                entry.short, "its pictures are live, its cells do not run" if lives else "its cells do not run"
+            )
+            + body
+        )
         title, description = f"{entry.short} {entry.long}", f"Notebook {entry.short}: {entry.long}"
         self.page(entry.place, title, description, body, lives, before=before, after=after)
         if before is None:
