@@ -40,9 +40,9 @@ NOT_SENT = ("layout", "tabbable", "tooltip")
 
 @dataclass(frozen=True)
 class Live:
-    """One live view: the front-end module that draws it, the traits it begins with, and answers made ahead.
+    """One live view: the front-end module that draws it, the traits it begins with, and what answers it.
 
-    ``answers`` has, for settings written as `name_of` writes them, the key of a ladder; ``ladders`` has those ladders.
+    ``answers`` has, for settings written as `name_of` writes them, the key of a ladder made ahead.
     ``less`` says whether its menus offer less than they would beside Python.
     """
 
@@ -52,7 +52,6 @@ class Live:
     style: str
     state: Json
     answers: Mapping[str, str]
-    ladders: Mapping[str, Json]
     less: bool
 
 
@@ -165,9 +164,8 @@ def _live(cell: str, view: Any, made: dict[str, Json]) -> Live:
         answers = _answers(view, offered, made)
         state["choices"] = _answered(offered, answers)
         less = state["choices"] != offered
-    ladders = {key: made[key] for key in answers.values()}
     style = str(view.get_state()["_css"])
-    return Live(cell, type(view).__name__, str(view.get_state()["_esm"]), style, state, answers, ladders, less)
+    return Live(cell, type(view).__name__, str(view.get_state()["_esm"]), style, state, answers, less)
 
 
 def name_of(settings: Mapping[str, Any], fields: Sequence[str]) -> str:
