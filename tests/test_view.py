@@ -353,8 +353,16 @@ def test_a_prediction_covers_the_picture_until_it_is_made(page: Page) -> None:
     page.keyboard.press("ArrowRight")
     settle(page)
     expect(page.locator(".kdlab-outcome")).to_have_text(still)  # what happens is said when it has been seen
+    expect(page.locator(".kdlab-path-all")).to_have_css("visibility", "hidden")  # nor does the path ahead tell
+    expect(page.locator(".kdlab-path-past")).to_have_css("visibility", "visible")
     page.keyboard.press("End")
     expect(page.locator(".kdlab-outcome")).to_have_text("You predicted: rises. What happens: It fell.")
+    expect(page.locator(".kdlab-path-all")).to_have_css("visibility", "visible")
+
+
+def test_the_path_ahead_is_hidden_only_where_it_would_tell(page: Page) -> None:
+    open_view(page, fake_ladder(2))
+    expect(page.locator(".kdlab-path-all")).to_have_css("visibility", "visible")
 
 
 def test_the_slider_has_a_name_and_says_its_value(page: Page) -> None:

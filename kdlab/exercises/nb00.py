@@ -65,6 +65,10 @@ def _multiplied(w, beta):
     return beta * w / (beta * w).sum()
 
 
+def _only_multiplied(w, beta):
+    return w * beta
+
+
 def _softmax(w, beta):
     return np.exp(beta * w) / np.exp(beta * w).sum()
 
@@ -92,6 +96,11 @@ teachers, to six decimals.""",
             _multiplied,
             "You multiplied by β. Once that is divided by the sum, β drops out and nothing has changed. A power "
             "does change the ratios: `w**beta`.",
+        ),
+        Wrong(
+            _only_multiplied,
+            "You multiplied by β: every weight grows alike, none gains on another, and they no longer sum to 1. A power "
+            "changes the ratios: `w**beta`, then divide by the sum.",
         ),
         Wrong(
             _softmax,

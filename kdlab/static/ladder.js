@@ -277,7 +277,7 @@ class LadderView extends Live {
     const idle = this.world.idle(settings, waiting ? null : this.ladder);
     for (const field of this.world.fields) {
       page.selects[field].selectedIndex = this.choices[field].findIndex((choice) => choice.value === settings[field]);
-      page.selects[field].disabled = covered || idle.includes(field);
+      page.selects[field].disabled = covered || idle.includes(field) || this.choices[field].length < 2;
     }
     page.slider.disabled = waiting || covered;
     page.reset.disabled = covered;
@@ -295,7 +295,9 @@ class LadderView extends Live {
       this.send({ prediction: { ...prediction, guess } });
       this.update();
     });
-    if (this.nameOf(settings) !== this.nameOf(this.memory.opened.settings)) page.outcome.hidden = true; // it was about another picture
+    const asked = this.nameOf(settings) === this.nameOf(this.memory.opened.settings);
+    if (!asked) page.outcome.hidden = true; // it was about another picture
+    page.root.classList.toggle("kdlab-untold", Boolean(asked && prediction && !this.memory.seen)); // the path ahead would tell
     if (this.ladder) this.sayValue();
   }
 }

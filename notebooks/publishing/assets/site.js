@@ -150,20 +150,25 @@ function showForgetting() {
 function open(figure) {
   const { module, state, ladders } = JSON.parse(document.getElementById(`state-${figure.dataset.live}`).textContent);
   state.prediction = remembered(state.prediction);
-  const answers = { prediction: keepGuess, ...kdlab.answers[module] };
+  const place = figure.querySelector(".live-view");
+  const guessed = (model) => {
+    keepGuess(model);
+    place.scrollIntoView({ block: "nearest" }); // the picture has opened, and its sentence is far below the options
+  };
+  const answers = { prediction: guessed, ...kdlab.answers[module] };
   if (ladders) answers.settings = ladderAnswer(ladders);
   const model = new Model(state, answers);
   const exported = kdlab.modules[module];
   const widget = typeof exported === "function" ? exported() : exported;
   widget.initialize?.({ model });
-  widget.render({ model, el: figure.querySelector(".live-view") });
+  widget.render({ model, el: place });
   figure.classList.add("is-live");
   performance.mark("live"); // from here on it answers
 }
 
 /** What is wider than the page can be scrolled sideways, so the keyboard must reach it. */
 function reachWide() {
-  for (const element of document.querySelectorAll("pre, .scroll, .formula")) {
+  for (const element of document.querySelectorAll("pre, .scroll, .formula, figure")) {
     if (element.scrollWidth > element.clientWidth + 1) element.tabIndex = 0;
     else element.removeAttribute("tabindex");
   }
