@@ -23,8 +23,8 @@ from lab import Lab, write_notebook
 from playwright.sync_api import expect
 from scipy import special
 
-from kdlab import Estimate, GaussianMixture, answers, experiments, precision, questions, recall
-from kdlab.exercises import cards, exercise, exercises_of, form, nb01
+from kdlab import Estimate, GaussianMixture, answers, experiments, mechanism, precision, questions, recall
+from kdlab.exercises import cards, exercise, exercises_of, form, nb01, nb03, nb04
 from kdlab.exercises.frame import Choice, Code, Exercise, Verdict
 from kdlab.exercises.nb03 import my_slope
 from kdlab.exercises.nb04 import my_log_prob, my_tempered
@@ -32,6 +32,7 @@ from kdlab.exercises.nb05 import my_choices
 from kdlab.exercises.nb05 import my_log_prob as log_prob_of_logits
 from kdlab.meeting import read_meeting
 from kdlab.next_token import next_token_ladder
+from kdlab.scenes import make_scene
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOKS = ("00", "01", "02", "03", "04", "05", "07")
@@ -343,6 +344,14 @@ def test_the_solution_is_a_click_away_in_every_form(one: Exercise) -> None:
     for hint in map(flat, one.hints):
         assert hint in folded and hint not in seen and hint not in flat(bundle["text/plain"])
     assert "Solution" in seen and "a click away" in bundle["text/plain"]
+
+
+@every_exercise
+def test_no_mark_that_a_card_does_not_know_is_left_standing(one: Exercise) -> None:
+    """A card knows `code` alone: an asterisk before a word would be read as one, beside p*."""
+    texts = [one.title, one.task, one.right, *one.hints, *(wrong.why for wrong in one.wrong)]
+    texts += list(one.options) if isinstance(one, Choice) else [one.look]
+    assert [text for text in texts if re.search(r"(?<![\w*])[*_]+\w", re.sub(r"`[^`]*`", "", text))] == []
 
 
 @every_choice
@@ -659,6 +668,44 @@ def test_03_1_is_the_slope_of_precision(scene: str) -> None:
         assert abs(slope - (above - below) / (2 * step)) < 1e-5
 
 
+def test_03_1_looking_where_it_says_tells_mistakes_apart() -> None:
+    """Of the two cases that are named, one at least gives each known mistake away."""
+    one = exercise("03.1")
+    assert isinstance(one, Code) and "all scores are equal" in one.look and "`log_alpha` in the place" in one.look
+
+    def passes(function: Any) -> bool:
+        for w, log_alpha, _ in (case.make() for case in one.cases):
+            variance = w @ log_alpha**2 - (w @ log_alpha) ** 2
+            alike = function(w, log_alpha, np.full(len(w), -2.0))
+            if abs(alike) > 1e-9 or abs(function(w, log_alpha, log_alpha) - variance) > 1e-9:
+                return False
+        return True
+
+    assert passes(one.solution)
+    assert not any(passes(wrong.answer) for wrong in one.wrong)
+
+
+def test_04_1_looking_where_it_says_tells_mistakes_apart() -> None:
+    one, row = exercise("04.1"), np.array([0.75, 0.25])
+    assert isinstance(one, Code) and "larger entry must grow" in one.look and "the sum must still be 1" in one.look
+
+    def passes(function: Any) -> bool:
+        cold = function(row, 0.5)
+        return np.allclose(function(row, 1.0), row) and cold[0] > row[0] and abs(cold.sum() - 1) < 1e-9
+
+    assert passes(one.solution)
+    assert not any(passes(wrong.answer) for wrong in one.wrong)
+
+
+def test_sign_and_unit_have_reasons_of_their_own() -> None:
+    for name, mistake, word in (
+        ("03.1", nb03._wrong_sign, "minus the slope"),
+        ("04.2", nb04._wrong_sign, "minus the log-probability"),
+        ("04.2", nb04._in_bits, "in bits"),
+    ):
+        assert word in exercise(name).check(mistake).text
+
+
 def test_03_2_and_3_3_what_they_claim_of_the_ladders() -> None:
     line = experiments.teacher_entropy("line", 1)
     assert line.covered[0].sum() == 4 and line.covered[-1].sum() == 1
@@ -691,6 +738,15 @@ def test_04_3_what_it_claims_of_the_ladder() -> None:
     np.testing.assert_allclose(cold.student.table, cold.teacher.table, rtol=0, atol=1e-12)  # has room
     for moment in (cold, one):
         assert written(moment.precision) in said("04.3") and written(moment.recall) in said("04.3")
+    steps = [moment.student.visits.sum() for moment in (one, cold)]  # the letters of a name and its end, on average
+    rates = [moment.precision / n for moment, n in zip((one, cold), steps, strict=True)]
+    assert f"from {steps[0] - 1:.2f} to {steps[1] - 1:.2f} letters" in said("04.3")
+    assert f"rises too, from {written(rates[0])} to {written(rates[1])}" in said("04.3") and rates[1] > rates[0]
+    ring = make_scene("ring")
+    scores = mechanism.component_precisions(ring.teacher, ring.truth)
+    assert "heaviest component is no better than the four are on average" in said("04.3")
+    heaviest, average = scores[ring.teacher.weights.argmax()], ring.teacher.weights @ scores
+    assert len(scores) == 4 and heaviest < min(average, scores.mean())
 
 
 def test_05_1_and_05_2_are_what_scipy_has() -> None:

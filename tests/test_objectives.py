@@ -196,6 +196,20 @@ def test_on_the_names_reverse_is_more_precise_and_covers_less(ladder: TextLadder
             assert at[reverse].recall < at[forward].recall - 0.04
 
 
+@pytest.mark.parametrize("tau", [0.5, 1.0])
+def test_reverse_on_its_own_prefixes_is_not_the_least_reverse_kl_of_whole_names(ladder: TextLadder, tau: float) -> None:
+    """Held fixed, prefixes give no gradient: a student that just ends its names sooner has a smaller KL(q || p')."""
+    tempered = ladder.teacher.tempered(1 / tau)
+
+    def whole(student: NGramChain) -> float:
+        return student.expected_log_prob(student).value - student.expected_log_prob(tempered).value
+
+    settled = students(ladder.truth, ladder.teacher, 1, tau)[OWN_REVERSE]
+    sooner = settled.table.copy()
+    sooner[1:, -1] *= 1.5
+    assert whole(NGramChain(sooner / sooner.sum(axis=1, keepdims=True), 1)) < whole(settled) - 0.5
+
+
 @pytest.mark.parametrize("tau", [0.4, 1.0])
 def test_two_letters_more_settle_too(tau: float) -> None:
     """Whole steps swing for ever here at tau = 0.4."""

@@ -40,6 +40,14 @@ def _forgot_the_means(w, log_alpha, scores):
     return w @ (log_alpha * scores)
 
 
+def _regression(w, log_alpha, scores):
+    return my_slope(w, log_alpha, scores) / my_slope(w, log_alpha, log_alpha)
+
+
+def _wrong_sign(w, log_alpha, scores):
+    return -my_slope(w, log_alpha, scores)
+
+
 def _slope_case(alpha, scores, beta):
     """(w, log_alpha, scores) of a teacher with weights alpha at beta."""
     log_alpha = np.log(alpha)
@@ -91,6 +99,17 @@ sums to 1. The check compares on two teachers, to six decimals.""",
             "This is the mean of the product. A covariance takes the means off first (or the product of the two means "
             "at the end), so that adding a constant to all scores changes nothing.",
         ),
+        Wrong(
+            _regression,
+            "You divided the covariance by the variance of log α. That is the slope of the regression line in the "
+            "picture above: score per unit of log-weight. The sign is right, the size is not. Precision per unit of β "
+            "is asked for, and the formula has no division: return the covariance as it is.",
+        ),
+        Wrong(
+            _wrong_sign,
+            "This is minus the slope: the size is right, the sign is turned. The weights move towards the heavier "
+            "components as β rises. So where these have the better scores, precision must rise. Leave out the minus.",
+        ),
     ),
     solution=my_slope,
     cases=(
@@ -101,7 +120,8 @@ sums to 1. The check compares on two teachers, to six decimals.""",
         Case("α = 0.5, 0.2, 0.3 at β = 3", lambda: _slope_case([0.5, 0.2, 0.3], [-2.4, -1.1, -1.9], 3.0)),
     ),
     tolerance=1e-6,
-    look="Check the simplest case: if all scores are equal, the slope must be 0.",
+    look="Check two simple cases. If all scores are equal, the slope must be 0. With `log_alpha` in the place of the "
+    "scores, it must be the variance of log α under w.",
 )
 
 # 03.2

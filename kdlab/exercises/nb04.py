@@ -28,6 +28,14 @@ def _not_normalised(row, tau):
     return row ** (1 / tau)
 
 
+def _neither(row, tau):
+    return row**tau
+
+
+def _divided(row, tau):
+    return row / tau
+
+
 def _softmax_of_probabilities(row, tau):
     raised = np.exp(row / tau)
     return raised / raised.sum()
@@ -59,6 +67,18 @@ to nine decimals.""",
             "The powers are right, but your row no longer sums to one: it is no distribution yet. Divide by the sum.",
         ),
         Wrong(
+            _neither,
+            "You raised to the power τ and left it at that. At τ = 0.5 these are square roots: the smaller entry gains "
+            "more, and the odds come closer together. A cold step is the selective one: use 1/τ. Then divide by the "
+            "sum, so that the row is a distribution again.",
+        ),
+        Wrong(
+            _divided,
+            "You divided the probabilities by τ. All of them change alike, so none gains on another, and the sum is no "
+            "longer one. A temperature divides logarithms, and log(row) / τ is the logarithm of row ** (1/τ). Use that "
+            "power, then divide by the sum.",
+        ),
+        Wrong(
             _softmax_of_probabilities,
             "You took the softmax of probabilities. Softmax wants logits, that is, log-probabilities up to a constant: "
             "exp(log(row) / τ) is row ** (1/τ). Yours is not the row itself even at τ = 1.",
@@ -71,7 +91,8 @@ to nine decimals.""",
         Case("τ = 1, which changes nothing", lambda: (np.array([0.5, 0.3, 0.2]), 1.0)),
     ),
     tolerance=1e-9,
-    look="Put in τ = 1 first: the row must come back. Then τ = 0.5: its larger entry must grow.",
+    look="Put in τ = 1 first: the row must come back. Then τ = 0.5: its larger entry must grow, and the sum must still "
+    "be 1.",
 )
 
 # 04.2
@@ -92,6 +113,14 @@ def _without_the_end(steps):
 
 def _per_step(steps):
     return np.log(steps).mean()
+
+
+def _wrong_sign(steps):
+    return -np.log(steps).sum()
+
+
+def _in_bits(steps):
+    return np.log2(steps).sum()
 
 
 SCORE = Code(
@@ -117,13 +146,24 @@ Return one number. The check compares on three names, to nine decimals.""",
         ),
         Wrong(
             _without_the_end,
-            "You left the last step out. Without the end you score everything that *begins* with these letters: then "
+            "You left the last step out. Without the end you score everything that begins with these letters: then "
             "the probabilities of “mar” and “mary” and the rest would add up to more than one.",
         ),
         Wrong(
             _per_step,
-            "You averaged over the steps. That is a rate, nats per letter, and compares texts of different lengths. "
-            "Precision and recall are defined on whole texts: take the sum.",
+            "You averaged over the steps. That is a rate, nats per step (the end is a step too), and compares texts of "
+            "different lengths. Precision and recall are defined on whole texts: take the sum.",
+        ),
+        Wrong(
+            _wrong_sign,
+            "This is minus the log-probability: a loss, as trainers print it. The steps are right, the end among them, "
+            "and so is the sum; only the sign is turned. A probability is at most 1, so its logarithm is at most 0: "
+            "leave out the minus.",
+        ),
+        Wrong(
+            _in_bits,
+            "This is the log-probability in bits, with the logarithm to base 2. The steps are right, the end among "
+            "them, and so is the sum; only the unit is not. In nats it is the natural logarithm: np.log.",
         ),
     ),
     solution=my_log_prob,
@@ -133,7 +173,7 @@ Return one number. The check compares on three names, to nine decimals.""",
         Case("a name of four letters", lambda: (np.array([0.09, 0.41, 0.77, 0.3, 0.6]),)),
     ),
     tolerance=1e-9,
-    look="Take a name of one letter: two steps, and so two logarithms to add.",
+    look="Take a name of one letter: two steps, and so two natural logarithms to add.",
 )
 
 # 04.3
@@ -150,16 +190,17 @@ so it is the tempered teacher itself. Go from τ = 1 to τ = 0.3. What happens t
         "A student that copies its teacher perfectly copies what? At τ = 0.3, is that still p* as the teacher knew it?",
     ),
     right=(
-        "Precision goes from −15.09 to −7.27, recall from −11.91 to −18.31. A student with room loses nothing of its "
-        "teacher, but its teacher has become selective. So the trade has two sources: what a selective teacher leaves "
-        "out, and what a small student cannot keep apart. Here only the first is at work. (On the ring of notebook 02 "
-        "it gave nothing: there the heaviest component is no better than the others. Here likelier letters are also "
-        "better ones.)"
+        "Precision goes from −15.09 to −7.27, recall from −11.91 to −18.31. (Part of the gain is length: the names "
+        "shrink from 5.71 to 4.48 letters. Per step precision rises too, from −2.25 to −1.33.) A student with room "
+        "loses nothing of its teacher, but its teacher has become selective. So the trade has two sources: what a "
+        "selective teacher leaves out, and what a small student cannot keep apart. Here only the first is at work. (On "
+        "the ring of notebook 02 it gave nothing: there the heaviest component is no better than the four are on "
+        "average. Here likelier letters are also better ones.)"
     ),
     wrong=(
         Wrong(
             "It vanishes: a student with room for everything loses nothing",
-            "Nothing of its *teacher*. But the scores are taken against p*, and at τ = 0.3 the teacher itself does not "
+            "Nothing of its teacher. But the scores are taken against p*, and at τ = 0.3 the teacher itself does not "
             "say what p* says. Look at recall: −11.91 at τ = 1, −18.31 at τ = 0.3.",
         ),
         Wrong(
@@ -169,7 +210,7 @@ so it is the tempered teacher itself. Go from τ = 1 to τ = 0.3. What happens t
         ),
         Wrong(
             "Both numbers fall: a copy of a copy is worse than either",
-            "Copying costs nothing here: the student *is* the tempered teacher, exactly. And precision rises, from "
+            "Copying costs nothing here: the student is the tempered teacher, exactly. And precision rises, from "
             "−15.09 to −7.27, since the strings that are left are ones that p* finds likely.",
         ),
     ),

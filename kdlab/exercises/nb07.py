@@ -41,7 +41,7 @@ POOLED = Code(
     task="""Write `my_per_token(nats, tokens)`: the recall of a model, in nats per token. `nats` has shape (N,): the
 log-probability of each of p*'s N texts under the model. `tokens` has shape (N,): how many tokens each text has.
 
-Return one number, the one of the table above: every *token* counts the same. The check compares on three sets of
+Return one number, the one of the table above: every token counts the same. The check compares on three sets of
 texts, to nine decimals.""",
     hints=(
         "A text of two tokens and one of thirty: how much should each weigh?",
@@ -59,7 +59,7 @@ texts, to nine decimals.""",
         ),
         Wrong(
             _per_text,
-            "That is nats per *text*, the other way to count. It is the recall of the definition; but a model that "
+            "That is nats per text, the other way to count. It is the recall of the definition; but a model that "
             "is asked for longer texts has lower numbers for that reason alone. Divide by all the tokens.",
         ),
         Wrong(
@@ -121,7 +121,7 @@ compares on three pairs, to nine decimals.""",
     ),
     right=(
         "The squares add. So a step between two numbers that are each known to ± 0.05 is known to ± 0.07 only, and "
-        "wants to be larger than 0.14 before one speaks of it. Where both are measured on the *same* texts, they err "
+        "wants to be larger than 0.14 before one speaks of it. Where both are measured on the same texts, they err "
         "together, and the difference is usually known better than this."
     ),
     wrong=(
@@ -161,7 +161,7 @@ compares on three pairs, to nine decimals.""",
 MIDDLEMAN = Choice(
     id="07.3",
     title="Better on both",
-    task="""In some run the direct student is clearly better than the one distilled at τ = 1, in precision *and* in
+    task="""In some run the direct student is clearly better than the one distilled at τ = 1, in precision and in
 recall. Both have the same size, learned from equally many texts, and began with the same weights. Why?""",
     answer="Its texts are p*'s own; the other one learned from a teacher that is not p*",
     place=2,
