@@ -187,6 +187,8 @@ def other_runs() -> list[str]:
     first, second = estimate["by_seed"]
     apart, expected = abs(first - second), math.sqrt(2) * estimate["over_sequences"]
     assert apart > 2 * expected  # twice over seeds, each with the error of its own texts
+    seeds = [model["precision"]["token"]["by_seed"] for model in results["models"]]
+    assert len(seeds) == 4 and apart == max(abs(a - b) for a, b in seeds)  # "of the four, this one moved most"
     return ["0.6", "2", said(first), said(second), said(apart), said(expected)]
 
 
