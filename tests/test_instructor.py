@@ -414,7 +414,8 @@ def test_no_other_number_stands_on_the_page() -> None:
         rest = rest.replace(section(heading), "")
     rest = rest.split("The four dots")[0] + section("Questions that come")
     rest = re.sub(r"`[^`]*`|^\[\w+\]: .*$", "", BY_NAME.sub("", INLINE.sub("", rest)), flags=re.M)
-    assert [number for number in NUMBER.findall(rest) if "." in number] == ["3.7", "02.1", "4.0"]  # a beta, an exercise, a licence
+    beta, exercise, licence = "3.7", "02.1", "4.0"
+    assert [number for number in NUMBER.findall(rest) if "." in number] == [beta, exercise, licence]
     assert "%" not in rest and "percent" not in rest
 
 

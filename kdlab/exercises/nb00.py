@@ -99,8 +99,8 @@ teachers, to six decimals.""",
         ),
         Wrong(
             _only_multiplied,
-            "You multiplied by β: every weight grows alike, none gains on another, and they no longer sum to 1. A power "
-            "changes the ratios: `w**beta`, then divide by the sum.",
+            "You multiplied by β: every weight grows alike, none gains on another, and they no longer sum to 1. A "
+            "power changes the ratios: `w**beta`, then divide by the sum.",
         ),
         Wrong(
             _softmax,
