@@ -5,6 +5,7 @@ Everything is taken from results.json and holds for any run. No torch, no drawin
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -89,9 +90,13 @@ def against_the_paper(results: Results) -> str:
 
 
 def _truth(results: Results) -> str:
+    """Which weights, and how many bits of them: "…, quantised to Q4_1" in a run's provenance is "4-bit (Q4_1)"."""
     vocabulary = results["config"]["vocabulary"]
-    name = results["truth"]["name"]
-    return _NAMES.get(name, str(name)) + ("" if vocabulary is None else f", its first {vocabulary:,} tokens")
+    truth = results["truth"]
+    name = _NAMES.get(truth["name"], str(truth["name"]))
+    bits = re.search(r"quantised to (Q(\d+)\w*)", str(truth.get("provenance", {}).get("model", "")))
+    name += f", {bits[2]}-bit ({bits[1]})" if bits else ""
+    return name + ("" if vocabulary is None else f", its first {vocabulary:,} tokens")
 
 
 def _shape(rung: str, sequences: int, epochs: int) -> str:

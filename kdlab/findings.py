@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from kdlab.metrics import signed
+from kdlab.stopping import passed_best
 
 __all__ = [
     "Change",
@@ -20,16 +21,20 @@ __all__ = [
     "among_students",
     "change",
     "direct_against_one",
+    "larger_error",
     "map_sentences",
     "model_of",
     "outcome",
     "path_sentences",
+    "race_sentence",
+    "race_table",
     "spread",
     "standing",
     "steps",
     "steps_table",
     "students",
     "teacher_sentences",
+    "units_sentence",
 ]
 
 Results = Mapping[str, Any]
@@ -62,6 +67,11 @@ class Change:
         """Whether it is larger than two of its standard errors."""
         return abs(self.value) > SEEN * self.error
 
+    @property
+    def in_errors(self) -> float:
+        """How many of its standard errors it is large; without end where it has none."""
+        return abs(self.value) / self.error if self.error else math.inf
+
     def __str__(self) -> str:
         return f"{_plus(self.value)} ± {self.error:.2f}"
 
@@ -78,6 +88,11 @@ def change(results: Results, start: Mapping[str, Any], end: Mapping[str, Any], w
     common = _common(results, start["name"], end["name"], per) if what == "recall" else 0.0
     error = math.sqrt(max(first**2 + second**2 - 2 * common * first * second, 0.0))
     return Change(b["value"] - a["value"], max(error, _over_seeds(start, end, a["by_seed"], b["by_seed"])))
+
+
+def larger_error(estimate: Mapping[str, Any]) -> float:
+    """The standard error of an estimate: over sequences, or over seeds where there are several and it is larger."""
+    return max(float(estimate["over_sequences"]), float(estimate["over_seeds"] or 0.0))
 
 
 def _common(results: Results, one: str, other: str, per: str) -> float:
@@ -122,13 +137,14 @@ def _step(results: Results, one: Mapping[str, Any], other: Mapping[str, Any], pe
 
 def steps_table(results: Results, per: str = "token") -> str:
     """A line for each step: both changes, each with its error, and how many errors it is large."""
+    rows = [(f"tau {step.warm:g} to {step.cold:g}", step.precision, step.recall) for step in steps(results, per)]
+    return _table(rows, per)
+
+
+def _table(rows: Sequence[tuple[str, Change, Change]], per: str) -> str:
     lines = [f"{f'nats per {per}':<22}{'precision':>16}{'errors':>9}{'recall':>18}{'errors':>9}"]
-    for step in steps(results, per):
-        name = f"tau {step.warm:g} to {step.cold:g}"
-        columns = [
-            f"{str(one):>{width}}{abs(one.value) / one.error if one.error else math.inf:>9.1f}"
-            for one, width in ((step.precision, 16), (step.recall, 18))
-        ]
+    for name, precision, recall in rows:
+        columns = [f"{str(one):>{width}}{one.in_errors:>9.1f}" for one, width in ((precision, 16), (recall, 18))]
         lines.append(f"{name:<22}{''.join(columns)}")
     return "\n".join(lines)
 
@@ -153,22 +169,31 @@ def path_sentences(results: Results, per: str = "token") -> list[str]:
         back = [step for step, one, right in zip(all_steps, changes, along, strict=True) if not right and one.seen]
         said += [f"It goes the other way, by more than two standard errors, from τ = {step.warm:g} to {step.cold:g}."
                  for step in back]  # fmt: skip
-    return [*said, _verdict(all_steps)]
+    return [*said, f"{_verdict(all_steps)}{_conditions(results)}."]
 
 
 def _verdict(all_steps: Sequence[Step]) -> str:
     changes = [(step.precision, -1.0) for step in all_steps] + [(step.recall, 1.0) for step in all_steps]
     against = [one for one, wrong in changes if one.value * wrong >= 0]
     if not against and all(one.seen for one, _ in changes):
-        return "So the trade-off is monotone along these temperatures, and no step of it is lost in noise."
+        return "So the trade-off is monotone along these temperatures, and no step of it is lost in noise"
     if not against:
-        return "So the trade-off is monotone in these numbers, though not every step stands clear of noise."
+        return "So the trade-off is monotone in these numbers, though not every step stands clear of noise"
     if not any(one.seen for one in against):
         return (
             "So these numbers are not monotone; but no step against the trade-off stands clear of noise, and the run "
-            "cannot tell."
+            "cannot tell"
         )
-    return "So the trade-off is not monotone here."
+    return "So the trade-off is not monotone here"
+
+
+def _conditions(results: Results) -> str:
+    """What a verdict leaves open: the choice of weights where it matters, and another training."""
+    weights = ["with the last weights"] if passed_best(results) else []
+    if len(results["seeds"]) > 1:
+        return "".join(f", {one}" for one in weights)
+    said = " and ".join([*weights, "as far as other texts go"])
+    return f", {said}; another training was not tried"
 
 
 def _of(some: int, n: int) -> str:
@@ -233,6 +258,70 @@ def _ahead(results: Results, direct: Mapping[str, Any], one: Mapping[str, Any], 
     return {what: change(results, one, direct, what, per) for what in ("precision", "recall")}
 
 
+def units_sentence(results: Results) -> str:
+    """Whether direct minus tau = 1 reads the same per token and per sequence; borderline where it does not."""
+    pair = _direct_and_one(results)
+    if pair is None:
+        return "There is nothing to compare in two units yet."
+    token, sequence = (_ahead(results, *pair, per) for per in ("token", "sequence"))
+    said = []
+    for what in ("precision", "recall"):
+        one, other = token[what], sequence[what]
+        sizes = f"{one.in_errors:.1f} errors per token, {other.in_errors:.1f} per sequence"
+        if one.seen != other.seen:
+            unit, rest = ("token", "sequence") if one.seen else ("sequence", "token")
+            said.append(f"{what.capitalize()} is borderline: {sizes}. It counts as seen per {unit}, not per {rest}.")
+        elif one.seen and one.value * other.value < 0:
+            said.append(
+                f"{what.capitalize()} is {_beside(one)} per token and {_beside(other)} per sequence: length decides."
+            )
+    return " ".join(said) or "Both numbers read the same per token and per sequence."
+
+
+def race_table(results: Results, per: str = "token") -> str:
+    """A line for each student at or below tau = 1: how far it is ahead of the direct one, with errors."""
+    return _table([(f"tau {tau:g} − direct", *both) for tau, both in _race(results, per)], per)
+
+
+def race_sentence(results: Results, per: str = "token") -> str:
+    """Which students pass the direct one in precision by more than two errors, and what they have less of in recall."""
+    race = _race(results, per)
+    if not race:
+        return "This run does not have a direct student beside distilled ones yet."
+    ahead = [(tau, recall) for tau, (precision, recall) in race if precision.seen and precision.value > 0]
+    if not ahead:
+        return "No distilled student passes the direct one in precision by more than two standard errors."
+    behind = [tau for tau, recall in ahead if recall.seen and recall.value < 0]
+    paid = (
+        ("all of them have" if len(ahead) > 1 else "it has")
+        if len(behind) == len(ahead)
+        else (
+            f"of these τ = {_listed(behind)} {'have' if len(behind) > 1 else 'has'}" if behind else "none of them has"
+        )
+    )
+    return (
+        f"In precision the direct student is passed, by more than two standard errors, by τ = "
+        f"{_listed([tau for tau, _ in ahead])}; {paid} less recall than it, by more than two."
+    )
+
+
+def _listed(taus: Sequence[float]) -> str:
+    return ", ".join(f"{tau:g}" for tau in taus)
+
+
+def _race(results: Results, per: str) -> list[tuple[float, tuple[Change, Change]]]:
+    direct = model_of(results, "direct")
+    path = [] if direct is None else students(results, highest=1.0)
+    return [
+        (
+            float(one["tau"]),
+            (change(results, direct, one, "precision", per), change(results, direct, one, "recall", per)),
+        )
+        for one in path
+        if direct is not None
+    ]
+
+
 def among_students(results: Results, per: str = "token") -> list[str]:
     """Which student has the lowest precision, which the highest recall: the paper reports the direct one for both."""
     direct, others = model_of(results, "direct"), students(results)
@@ -259,15 +348,26 @@ def teacher_sentences(results: Results, per: str = "token") -> list[str]:
     teacher, ceiling = model_of(results, "teacher"), results["truth"].get("negative_entropy")
     if teacher is None or not ceiling:
         return ["The teacher or p* has not been scored yet."]
-    missing, worse = (ceiling[per]["value"] - teacher[what][per]["value"] for what in ("recall", "precision"))
+    missing, worse = (_below(ceiling[per], teacher[what][per]) for what in ("recall", "precision"))
     return [
         f"p* on texts of its own: {signed(ceiling[per]['value'])} nats per {per}: −H(p*), the ceiling of recall.",
-        f"The teacher's recall is {_at(teacher, 'recall', per)}: it misses the ceiling by {missing:.2f} nats. "
+        f"The teacher's recall is {_at(teacher, 'recall', per)}: it misses the ceiling by {_size(missing)} nats. "
         f"That is KL(p*‖p′), per {per}: what it did not learn of p*.",
         f"The teacher's precision is {_at(teacher, 'precision', per)}, "
-        f"{abs(worse):.2f} nats {'below' if worse > 0 else 'above'} p*'s own: "
-        f"{'it says what p* finds unlikely' if worse > 0 else 'it keeps to what p* finds likely'}.",
+        f"{_size(worse)} nats {'below' if worse.value > 0 else 'above'} p*'s own: "
+        f"{'it says what p* finds unlikely' if worse.value > 0 else 'it keeps to what p* finds likely'}.",
+        "The errors are as if the two numbers were independent. Differences are taken first, and rounded afterwards.",
     ]
+
+
+def _below(ceiling: Mapping[str, Any], estimate: Mapping[str, Any]) -> Change:
+    """By how much an estimate is below p*'s own; what their errors have in common was not recorded."""
+    error = math.hypot(larger_error(ceiling), larger_error(estimate))
+    return Change(ceiling["value"] - estimate["value"], error)
+
+
+def _size(one: Change) -> str:
+    return f"{abs(one.value):.2f} ± {one.error:.2f}"
 
 
 def _at(model: Mapping[str, Any], what: str, per: str) -> str:
@@ -305,6 +405,9 @@ def map_sentences(results: Results) -> list[str]:
     }
     wide = {name: spread(results, name) for name in names if name in results["map"]}
     said = [f"{names[name]:<9}{one.value:5.2f} ± {one.error:.2f} times as wide as p*'s" for name, one in wide.items()]
+    if wide:
+        fewest = min(len(results["map"][name]) for name in ("truth", *wide))
+        said.append(f"± one standard error over the texts of the map, {fewest} of p* and of each model")
     path = [one["name"] for one in students(results, highest=1.0) if one["name"] in wide]
     if len(path) < 2:
         return said

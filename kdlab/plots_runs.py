@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from kdlab.files import written_whole
+from kdlab.findings import larger_error
 from kdlab.metrics import signed
 from kdlab.plots import INK, QUIET, STYLE, Picture, png
 from kdlab.runs import about
@@ -29,7 +30,7 @@ def precision_recall(results: Mapping[str, Any], per: str = "token") -> Picture:
     draw_precision_recall(made.add_axes((0.12, 0.13, 0.84, 0.72)), results, per)
     config, several = results["config"], len(results["seeds"]) > 1
     made.text(0.12, 0.94, "Students that learned from p*, or from a teacher at τ", fontsize=13, color=INK)
-    bars = "bars: one standard error over " + ("seeds" if several else "sequences (one seed)")
+    bars = "bars: one standard error over " + ("sequences or seeds, the larger" if several else "sequences (one seed)")
     sizes = f"p* {config['truth']}, teacher {config['teacher']}, students {config['student']}"
     made.text(0.12, 0.89, f"{sizes}; {bars}", fontsize=9, color=QUIET)
     made.words = _words(results, per)
@@ -74,8 +75,8 @@ def _draw_model(axes: Axes, one: Mapping[str, Any], per: str) -> None:
     role, (x, y) = STYLE[one["role"]], _at(one, per)
     marker, size = {"distilled": ("o", 8.0), "direct": ("s", 8.5), "teacher": ("D", 7.0)}[one["role"]]
     axes.errorbar(
-        x, y, xerr=_error(one["recall"][per]), yerr=_error(one["precision"][per]), color=role.colour, fmt=marker,
-        markersize=size, markeredgecolor="white", elinewidth=1.3, capsize=0, zorder=4,
+        x, y, xerr=larger_error(one["recall"][per]), yerr=larger_error(one["precision"][per]), color=role.colour,
+        fmt=marker, markersize=size, markeredgecolor="white", elinewidth=1.3, capsize=0, zorder=4,
     )  # fmt: skip
     name = f"τ = {one['tau']:g}" if one["role"] == "distilled" else one["name"]
     # Names of distilled students stand below the path, the others above: there is better on both axes.
@@ -88,12 +89,6 @@ def _draw_model(axes: Axes, one: Mapping[str, Any], per: str) -> None:
 
 def _at(one: Mapping[str, Any], per: str) -> tuple[float, float]:
     return one["recall"][per]["value"], one["precision"][per]["value"]
-
-
-def _error(estimate: Mapping[str, Any]) -> float:
-    """Over seeds where there are several, else over sequences."""
-    over_seeds = estimate["over_seeds"]
-    return float(estimate["over_sequences"] if over_seeds is None else over_seeds)
 
 
 def _words(results: Mapping[str, Any], per: str) -> str:
@@ -127,9 +122,19 @@ def loss_curves(results: Mapping[str, Any], seed: int = 0) -> Picture:
     right.xaxis.set_major_locator(MaxNLocator(integer=True))
     if curves:
         left.legend(*left.get_legend_handles_labels(), fontsize=8, frameon=False, labelcolor=QUIET)
-    ends = [f"{name} ends at {curve['losses'][-1]:.2f}" for name, curve in curves.items() if curve["losses"]]
-    made.words = "Loss curves in nats per token, falling with training: " + ", ".join(ends) + "."
+    made.words = _loss_words(curves)
     return made
+
+
+def _loss_words(curves: Mapping[str, Any]) -> str:
+    ends = [f"{name} ends at {curve['losses'][-1]:.2f}" for name, curve in curves.items() if curve["losses"]]
+    told = "Loss curves in nats per token. On the texts that they learn from, falling: " + ", ".join(ends) + "."
+    lowest = [
+        f"{name} {curve['validation'][-1]:.2f} (lowest {min(curve['validation']):.2f} after pass "
+        f"{curve['validation'].index(min(curve['validation'])) + 1})"
+        for name, curve in curves.items() if curve["validation"]
+    ]  # fmt: skip
+    return f"{told} On texts of p*, after the last pass: {', '.join(lowest)}." if lowest else told
 
 
 def _look(name: str, taus: list[float]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from kdlab.findings import spread, students
+from kdlab.findings import larger_error, spread, students
 from kdlab.metrics import precision, recall, signed
 from kdlab.plots import INK, QUIET, STYLE, Picture
 from kdlab.plots_text import Names
@@ -102,11 +102,11 @@ def of_run(results: Results, per: str = "token") -> World:
     path = students(results)
     named = {f"τ = {one['tau']:g}" if i == 0 else f"{one['tau']:g}": _place(one, per) for i, one in enumerate(path)}
     ceiling = results["truth"].get("negative_entropy")
-    over = "seeds" if len(results["seeds"]) > 1 else "sequences (one seed)"
+    over = ", the larger of two" if len(results["seeds"]) > 1 else " over sequences (one seed)"
     return World(
         title="Language models (this run)",
         unit=f"nats per {per}",
-        note=f"bars: ± 1 standard error over {over}",
+        note=f"bars: ± 1 standard error{over}",
         path=tuple(named.values()),
         named=named,
         ceiling=ceiling[per]["value"] if ceiling else None,
@@ -117,13 +117,7 @@ def of_run(results: Results, per: str = "token") -> World:
 
 def _place(model: Mapping[str, Any], per: str) -> Place:
     x, y = model["recall"][per], model["precision"][per]
-    return Place(x["value"], y["value"], _bar(x), _bar(y))
-
-
-def _bar(estimate: Mapping[str, Any]) -> float:
-    """Over seeds where there are several, else over sequences."""
-    over_seeds = estimate["over_seeds"]
-    return float(estimate["over_sequences"] if over_seeds is None else over_seeds)
+    return Place(x["value"], y["value"], larger_error(x), larger_error(y))
 
 
 # Planes

@@ -119,18 +119,20 @@ QUESTIONS = (
             "In the same place, as in the other two worlds",
             "Higher precision and higher recall",
             "Higher recall, lower precision",
-            "Lower recall, higher precision",
+            "Higher recall, precision too close to tell",
+            "Elsewhere: its recall is not higher",
         ),
         None,
         "that depends on the run.",
     ),
 )
 # Where the direct student stands, in precision and in recall (findings.standing), and the option of 07 that says so.
+# What is not here is the last option: of any run that has both students, one option is right.
 _STANDINGS = {
     ("too close to tell", "too close to tell"): 0,
     ("higher", "higher"): 1,
     ("lower", "higher"): 2,
-    ("higher", "lower"): 3,
+    ("too close to tell", "higher"): 3,
 }
 
 
@@ -155,5 +157,5 @@ def _of_run(asked: Question, results: Mapping[str, Any]) -> Question:
     from kdlab import findings  # not for the notebooks that read no run
 
     found = findings.standing(results)
-    place = None if found is None else _STANDINGS.get(found)
+    place = None if found is None else _STANDINGS.get(found, len(asked.options) - 1)
     return replace(asked, answer=None if place is None else asked.options[place], outcome=findings.outcome(results))

@@ -37,6 +37,17 @@ def test_other_settings_are_said_as_they_are() -> None:
     assert "HuggingFaceTB/SmolLM2-1.7B, 108" in said and "p*, once" in said and "texts, twice" in said
 
 
+def test_which_weights_is_read_from_the_provenance() -> None:
+    results = fake_results()
+    results["truth"]["provenance"] = {"model": "HuggingFaceTB/SmolLM2-135M-Instruct, quantised to Q8_0"}
+    said = accounts.which_run(results)
+    assert "p*         SmolLM2-135M-Instruct, 8-bit (Q8_0), its first 4,096 tokens, 108" in said
+    recorded = accounts.open_run("recorded/cpu")
+    assert "SmolLM2-135M-Instruct, 4-bit (Q4_1), its first 4,096 tokens" in accounts.which_run(recorded)
+    assert "SmolLM2-135M-Instruct, 4-bit (Q4_1), its first 4,096" in accounts.against_the_paper(recorded)
+    assert "bit" not in accounts.which_run(accounts.open_run("recorded/smoke"))
+
+
 def test_the_paper_stands_beside_the_run() -> None:
     lines = accounts.against_the_paper(fake_results()).splitlines()
     table = {line[:15].strip(): (line[15:49].strip(), line[49:].strip()) for line in lines[1:-1]}

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 from fake_results import N_TOKENS, PATH, fake_results
 
-from kdlab import findings
+from kdlab import accounts, findings
 from kdlab.exercises.nb07 import my_per_token, my_step
 from kdlab.findings import Change
 
 ROOT = Path(__file__).resolve().parent.parent
+ONE_TRAINING = "as far as other texts go; another training was not tried."
 
 
 def path(*pairs: tuple[float, float]) -> dict[float, tuple[float, float]]:
@@ -95,14 +96,14 @@ def test_a_path_that_is_monotone_beyond_doubt() -> None:
         "From τ = 1 down to 0.8, end to end: precision +2.00 ± 0.07, recall −1.50 ± 0.07 nats per token.",
         "Precision rises at all 2 steps, by more than two standard errors.",
         "Recall falls at all 2 steps, by more than two standard errors.",
-        "So the trade-off is monotone along these temperatures, and no step of it is lost in noise.",
+        f"So the trade-off is monotone along these temperatures, and no step of it is lost in noise, {ONE_TRAINING}",
     ]
 
 
 def test_a_path_that_is_monotone_in_its_numbers_only() -> None:
     said = findings.path_sentences(fake_results(path((-6, -5), (-5, -5.05), (-4, -6.5))))
     assert "Recall falls at all 2 steps, by more than two standard errors at 1 of them." in said
-    assert said[-1] == "So the trade-off is monotone in these numbers, though not every step stands clear of noise."
+    assert said[-1].startswith("So the trade-off is monotone in these numbers, though not every step stands clear of")
 
 
 def test_a_path_that_turns_within_its_errors() -> None:
@@ -115,13 +116,26 @@ def test_a_path_that_is_not_monotone() -> None:
     said = findings.path_sentences(fake_results(path((-6, -5), (-6.5, -5.5), (-4, -6.5))))
     assert "Precision rises at 1 of 2 steps, by more than two standard errors." in said
     assert "It goes the other way, by more than two standard errors, from τ = 1 to 0.9." in said
-    assert said[-1] == "So the trade-off is not monotone here."
+    assert said[-1] == f"So the trade-off is not monotone here, {ONE_TRAINING}"
 
 
 def test_a_path_that_goes_the_other_way_altogether() -> None:
     said = findings.path_sentences(fake_results(path((-6, -5), (-7, -4))))
     assert "Precision rises at no step (there is one)." in said and "Recall falls at no step (there is one)." in said
-    assert said[-1] == "So the trade-off is not monotone here."
+    assert said[-1] == f"So the trade-off is not monotone here, {ONE_TRAINING}"
+
+
+def test_a_verdict_says_what_was_not_tried() -> None:
+    students = path((-6, -5), (-5, -5.5))
+    assert verdict(fake_results(students)).endswith(f"lost in noise, {ONE_TRAINING}")
+    assert verdict(fake_results(students, seeds=2, over_seeds=0.1)).endswith("lost in noise.")
+    late = {"0": {name: {"validation": [5.0, 4.0, 4.5]} for name in ("direct", "tau-1", "tau-0.9")}}
+    said = verdict({**fake_results(students), "curves": late})
+    assert said.endswith(f"lost in noise, with the last weights and {ONE_TRAINING}")
+    said = verdict({**fake_results(students, seeds=2, over_seeds=0.1), "curves": late})
+    assert said.endswith("lost in noise, with the last weights.")
+    in_time = {"0": {name: {"validation": [5.0, 4.5, 4.0]} for name in ("direct", "tau-1", "tau-0.9")}}
+    assert "weights" not in verdict({**fake_results(students), "curves": in_time})
 
 
 def test_one_step_and_none() -> None:
@@ -182,6 +196,63 @@ def test_where_the_direct_student_is(direct: tuple[float, float], said: str) -> 
     assert all(f"{value:+.2f}" in line.replace("−", "-") for value in apart)
 
 
+@pytest.mark.parametrize(
+    ("token", "sequence", "said"),
+    [
+        ((0.05, 0.5), (0.05, 0.5), "Both numbers read the same per token and per sequence."),
+        ((0.5, -0.5), (0.5, -0.5), "Both numbers read the same per token and per sequence."),
+        (
+            (0.1, 0.5), (0.2, 0.5),
+            "Precision is borderline: 1.4 errors per token, 2.8 per sequence. "
+            "It counts as seen per sequence, not per token.",
+        ),
+        (
+            (0.5, -0.5), (0.5, 0.1),
+            "Recall is borderline: 7.1 errors per token, 1.4 per sequence. "
+            "It counts as seen per token, not per sequence.",
+        ),
+        ((0.5, 0.5), (-0.5, 0.5), "Precision is higher per token and lower per sequence: length decides."),
+    ],
+)  # fmt: skip
+def test_where_the_two_units_disagree(token: tuple[float, float], sequence: tuple[float, float], said: str) -> None:
+    """The direct student is so far ahead of tau = 1, (precision, recall); every estimate errs by 0.05 per token."""
+    results = fake_results({1.0: (-6.0, -5.0)}, direct=(-6.0, -5.0))
+    direct = next(one for one in results["models"] if one["name"] == "direct")
+    for what, per_token, per_sequence in zip(("precision", "recall"), token, sequence, strict=True):
+        direct[what]["token"]["value"] += per_token
+        direct[what]["sequence"]["value"] += N_TOKENS * per_sequence
+        for per in ("token", "sequence"):
+            direct[what][per]["by_seed"] = [direct[what][per]["value"]]
+    assert findings.units_sentence(results) == said
+
+
+def test_the_recorded_run_is_borderline_in_one_unit() -> None:
+    said = findings.units_sentence(accounts.open_run("recorded/cpu"))
+    assert said.startswith("Precision is borderline: 1.8 errors per token, 2.3 per sequence.") and "Recall" not in said
+
+
+def test_the_race_against_the_direct_student() -> None:
+    results = fake_results({1.2: (-8.0, -5.2), **path((-6, -5), (-5.5, -4.4), (-4, -6.5))}, direct=(-5.7, -4.5))
+    lines = findings.race_table(results).splitlines()
+    assert [line.split()[1] for line in lines[1:]] == ["1", "0.9", "0.8"]  # above 1 nobody runs
+    assert lines[3].split()[4:7] == ["+1.70", "±", "0.07"] and lines[3].split()[8:11] == ["−2.00", "±", "0.07"]
+    assert findings.race_sentence(results) == (
+        "In precision the direct student is passed, by more than two standard errors, by τ = 0.9, 0.8; "
+        "of these τ = 0.8 has less recall than it, by more than two."
+    )
+    ahead = fake_results(path((-6, -5), (-5.5, -5)), direct=(-5.4, -4.5))
+    assert findings.race_sentence(ahead).startswith("No distilled student passes")
+    for direct, said in (((-6.5, -4.5), "all of them have less"), ((-6.5, -6.5), "none of them has less")):
+        assert said in findings.race_sentence(fake_results(path((-6, -5), (-5.5, -5)), direct=direct))
+    assert "; it has less recall" in findings.race_sentence(fake_results(path((-6, -5)), direct=(-6.5, -4.5)))
+
+
+def test_of_two_errors_the_larger_is_taken() -> None:
+    assert findings.larger_error({"over_sequences": 0.1, "over_seeds": None}) == 0.1
+    assert findings.larger_error({"over_sequences": 0.1, "over_seeds": 0.02}) == 0.1
+    assert findings.larger_error({"over_sequences": 0.1, "over_seeds": 0.3}) == 0.3
+
+
 def test_lowest_and_highest_among_the_students() -> None:
     low, high = findings.among_students(fake_results())
     assert low.startswith("The lowest precision is that of τ = 1, −6.51; the direct student has −6.14.")
@@ -198,15 +269,17 @@ def test_lowest_and_highest_among_the_students() -> None:
 def test_the_teacher_beside_the_truth() -> None:
     said = findings.teacher_sentences(fake_results())
     assert "−2.83 nats per token: −H(p*)" in said[0]
-    assert "−4.55: it misses the ceiling by 1.72 nats" in said[1]
-    assert "−6.12, 3.29 nats below p*'s own: it says what p* finds unlikely" in said[2]
+    assert "−4.55: it misses the ceiling by 1.72 ± 0.05 nats" in said[1]  # of 0.02 and 0.05
+    assert "−6.12, 3.29 ± 0.05 nats below p*'s own: it says what p* finds unlikely" in said[2]
     above = findings.teacher_sentences(fake_results(teacher=(-2.0, -4.55)))
-    assert "−2.00, 0.83 nats above p*'s own: it keeps to what p* finds likely" in above[2]
+    assert "−2.00, 0.83 ± 0.05 nats above p*'s own: it keeps to what p* finds likely" in above[2]
 
 
 def test_a_run_that_is_not_finished_says_what_is_not_there() -> None:
     nothing = fake_results({}, direct=None, teacher=None, ceiling=None)
     assert "no such pair" in findings.outcome(nothing)
+    assert "yet" in findings.units_sentence(nothing) and "yet" in findings.race_sentence(nothing)
+    assert findings.race_table(nothing).count("\n") == 0
     for sentences in (findings.direct_against_one, findings.among_students, findings.teacher_sentences):
         assert len(sentences(nothing)) == 1 and sentences(nothing)[0].endswith("yet.")
     assert findings.map_sentences({**nothing, "map": {}}) == []
@@ -230,6 +303,7 @@ def test_spread_is_the_ratio_of_the_clouds() -> None:
         assert findings.spread(results, f"tau-{tau:g}").value == pytest.approx(tau / 2)  # moved clouds are as wide
     said = findings.map_sentences(results)
     assert said[0].startswith("teacher   0.90 ± ") and said[-1].startswith("The cloud of tau 0.6 is narrower than")
+    assert said[-2] == "± one standard error over the texts of the map, 40 of p* and of each model"
     with pytest.raises(KeyError):
         findings.spread(results, "nobody")
 

@@ -14,7 +14,19 @@ import pytest
 from sheets import BOLD, NOTEBOOKS, QUOTED, SHEETS, Row, rows, section, text
 from test_pages import NUMBER, ladder, said
 
-from kdlab import accounts, bells, cli, experiments, findings, mechanism, precision, recall, scenes, workshop
+from kdlab import (
+    accounts,
+    bells,
+    cli,
+    experiments,
+    findings,
+    mechanism,
+    precision,
+    recall,
+    scenes,
+    stopping,
+    workshop,
+)
 from kdlab.exercises import exercise
 from kdlab.experiments import CHOICES
 from kdlab.findings import Change
@@ -354,7 +366,9 @@ def language() -> list[str]:
     path = [findings.change(results, warm, cold, what, "token") for what in ("precision", "recall")]
     apart = findings.change(results, warm, direct, "recall", "token")
     assert not findings.change(results, warm, direct, "precision", "token").seen and apart.seen
-    return ["1", "0.6", *plus_minus(path[0]), *plus_minus(path[1]), *plus_minus(apart)]
+    best = {one.tau: one.best for one in stopping.validated(results)}
+    fall = said(best[1.0] - best[0.6])
+    return ["1", "0.6", *plus_minus(path[0]), *plus_minus(path[1]), fall, *plus_minus(apart)]
 
 
 Part = str | Callable[[], list[str]]

@@ -131,10 +131,13 @@ def test_nothing_at_all_is_still_a_picture(mixture: Ladder, names: TextLadder) -
     assert_tidy(plots_worlds.three_worlds(mixture, names, fake_results({}, direct=None, teacher=None, ceiling=None)))
 
 
-def test_bars_are_over_seeds_where_there_are_several_and_the_picture_says_which() -> None:
+def test_bars_are_the_larger_error_and_the_picture_says_which() -> None:
     one, several = (plots_worlds.units(fake_results(seeds=n, over_seeds=e)) for n, e in ((1, None), (3, 0.3)))
     assert "bars: ± 1 standard error over sequences (one seed)" in said(one)
-    assert "bars: ± 1 standard error over seeds" in said(several)
+    assert "bars: ± 1 standard error, the larger of two" in said(several)
+    for over_seeds, bar in ((0.3, 0.3), (0.001, 0.05)):
+        world = plots_worlds.of_run(fake_results(seeds=3, over_seeds=over_seeds))
+        assert world.direct and (world.direct.recall_error, world.direct.precision_error) == (bar, bar)
     assert {round(float(np.ptp(bar, axis=0).max()), 6) for bar in bars(several.axes[0])} == {0.6}
     assert [axes.get_xlabel() for axes in one.axes] == ["recall, nats per token", "recall, nats per sequence"]
 

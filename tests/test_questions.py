@@ -98,15 +98,18 @@ def test_the_answers_about_text_are_what_the_temperatures_do() -> None:
         ((-6.55, -4.9), 0),  # both too close to tell
         ((-6.0, -4.5), 1),
         ((-7.0, -4.5), 2),
-        ((-6.0, -5.5), 3),
-        ((-7.0, -5.5), None),
-        ((-6.0, -4.9), None),
+        ((-6.55, -4.5), 3),
+        ((-6.0, -5.5), 4),
+        ((-7.0, -5.5), 4),
+        ((-6.55, -5.5), 4),
+        ((-6.0, -4.9), 4),
+        ((-7.0, -4.9), 4),
     ],
 )
-def test_the_answer_of_07_is_read_from_the_run(direct: tuple[float, float], place: int | None) -> None:
+def test_the_answer_of_07_is_read_from_the_run(direct: tuple[float, float], place: int) -> None:
     assert PATH[1.0] == pytest.approx((-6.51, -4.93), abs=0.03)
     found = questions.question("07.direct", fake_results(direct=direct))
-    assert found.answer == (None if place is None else found.options[place])
+    assert found.answer == found.options[place]
     assert found.outcome.startswith("the direct student's")
 
 
@@ -116,6 +119,7 @@ def test_a_run_without_the_pair_and_the_recorded_one() -> None:
     assert "no such pair" in questions.ask("07.direct", nothing)["outcome"]
     recorded = questions.question("07.direct", accounts.open_run("recorded/cpu"))
     assert recorded.outcome == "the direct student's recall is higher, its precision too close to tell."
+    assert recorded.answer == "Higher recall, precision too close to tell"
 
 
 def test_a_view_takes_it_as_it_is() -> None:

@@ -66,8 +66,10 @@ def test_what_happened_in_07_is_the_runs() -> None:
         "As you guessed: the direct student's precision and recall are both higher."
     )
     assert row("07.direct", fake_results(direct=(-7.0, -4.5))).happened.startswith("Otherwise: the direct student's")
-    assert row("07.direct", fake_results(direct=(-6.0, -4.9))).happened.startswith(
-        "None of the options says quite this: the direct student's recall is too close to tell"
+    assert row("07.direct", fake_results({}, direct=None)).happened.startswith("None of the options says quite this")
+    guess("07.direct", 4)
+    assert row("07.direct", fake_results(direct=(-6.0, -4.9))).happened == (
+        "As you guessed: the direct student's recall is too close to tell, its precision higher."
     )
 
 

@@ -282,7 +282,7 @@ def test_results_need_no_torch(tmp_path: Path) -> None:
 # Pictures
 
 
-@pytest.mark.parametrize(("over_seeds", "length"), [(None, 0.05), (0.31, 0.31)])
+@pytest.mark.parametrize(("over_seeds", "length"), [(None, 0.05), (0.31, 0.31), (0.01, 0.05)])
 def test_the_figure_puts_everyone_where_they_are(over_seeds: float | None, length: float) -> None:
     made = plots_runs.precision_recall(results(over_seeds))
     axes = made.axes[0]
@@ -299,13 +299,21 @@ def test_the_figure_puts_everyone_where_they_are(over_seeds: float | None, lengt
     assert any(np.allclose(line.get_xdata(), -2.83) for line in axes.lines)
     words = {text.get_text() for text in axes.texts} | {text.get_text() for text in made.texts}
     assert {"τ = 0.6", "τ = 1", "direct", "teacher"} <= words
-    assert any(("over seeds" if over_seeds else "over sequences (one seed)") in word for word in words)
+    note = "over sequences or seeds, the larger" if over_seeds else "over sequences (one seed)"
+    assert any(note in word for word in words)
     assert "tau-0.6: precision −3.73, recall −6.51" in made.words
 
 
 def test_the_same_figure_is_the_same_file(tmp_path: Path) -> None:
     some, others = ([p.read_bytes() for p in plots_runs.save(results(), tmp_path / name)] for name in ("a", "b"))
     assert some[0] == others[0] and some[0].startswith(b"\x89PNG")
+
+
+def test_words_of_the_losses_say_where_each_was_lowest() -> None:
+    curve = {"steps": [1, 2], "losses": [6.0, 4.5], "validation": [5.5, 5.25, 6.125]}
+    words = plots_runs.loss_curves({**results(), "curves": {"0": {"tau-0.6": curve}}}).words
+    assert "tau-0.6 ends at 4.50" in words
+    assert "On texts of p*, after the last pass: tau-0.6 6.12 (lowest 5.25 after pass 2)." in words
 
 
 def test_pictures_of_a_run_that_has_just_begun() -> None:

@@ -79,7 +79,7 @@ def test_notebook_07_asks_first_and_shows_then(jupyter: Lab) -> None:
         image, cover = still.locator("img"), still.locator(".kdlab-cover")
         expect(cover).to_be_visible()
         expect(image).to_be_hidden()
-        expect(still.locator("button")).to_have_count(4)
+        expect(still.locator("button")).to_have_count(5)
         place = "image => [image.offsetTop, image.offsetLeft, image.offsetWidth, image.offsetHeight]"
         before = image.evaluate(place)
         still.locator("button").nth(1).focus()

@@ -1,0 +1,131 @@
+"""When training stopped, and what of a run's trade-off depends on it: read from its losses on validation texts.
+
+A student that learns its own corpus for too long can lose recall for that reason alone. Every sentence is made from
+results.json, so that it holds for any run. No torch, no drawing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kdlab.metrics import signed
+
+__all__ = ["Validated", "passed_best", "stopping_sentences", "stopping_table", "validated"]
+
+Results = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Validated:
+    """A student's recall on p*'s validation texts, nats per token; means over ``seeds``, of each seed's own best."""
+
+    name: str
+    tau: float | None
+    by_epoch: tuple[float, ...]
+    best_epochs: tuple[int, ...]
+    best: float
+
+    @property
+    def last(self) -> float:
+        """With the weights that were scored."""
+        return self.by_epoch[-1]
+
+    @property
+    def label(self) -> str:
+        """As in the tables."""
+        return "direct" if self.tau is None else f"tau {self.tau:g}"
+
+
+def validated(results: Results) -> list[Validated]:
+    """The students, direct first and then the warmest; over the seeds whose losses are there for all of them.
+
+    Empty where there are none: losses are recorded while a model trains, and older results may lack them.
+    """
+    found = [one for one in results["models"] if one["role"] != "teacher"]
+    found.sort(key=lambda one: -1e9 if one["tau"] is None else -float(one["tau"]))
+    curves = results["curves"]
+    seeds = [seed for seed in sorted(curves) if all(_losses(curves[seed], one["name"]) for one in found)]
+    return [_over([_losses(curves[seed], one["name"]) for seed in seeds], one) for one in found] if seeds else []
+
+
+def _losses(curves: Mapping[str, Any], name: str) -> list[float]:
+    return list(curves.get(name, {}).get("validation", []))
+
+
+def _over(losses: Sequence[Sequence[float]], model: Mapping[str, Any]) -> Validated:
+    recall = -np.asarray(losses, float)  # (seeds, epochs)
+    epochs = tuple(sorted({int(epoch) + 1 for epoch in recall.argmax(axis=1)}))
+    by_epoch = tuple(map(float, recall.mean(axis=0)))
+    return Validated(model["name"], model["tau"], by_epoch, epochs, float(recall.max(axis=1).mean()))
+
+
+def passed_best(results: Results) -> list[Validated]:
+    """The students whose last weights were not their best ones on validation texts."""
+    return [one for one in validated(results) if one.best > one.last]
+
+
+def stopping_table(results: Results) -> str:
+    """A line for each student: its recall on validation texts after the best pass and after the last."""
+    lines = [f"{'nats per token':<16}{'best':>8}{'after pass':>13}{'last':>9}{'last − best':>14}"]
+    for one in validated(results):
+        epochs = ", ".join(map(str, one.best_epochs))
+        apart = signed(one.last - one.best)
+        lines.append(f"{one.label:<16}{signed(one.best):>8}{epochs:>13}{signed(one.last):>9}{apart:>14}")
+    return "\n".join(lines)
+
+
+def stopping_sentences(results: Results, errors: Sequence[float] = ()) -> list[str]:
+    """How much of the change in recall along tau <= 1 is there at each student's best pass, and what came after.
+
+    ``errors``: of the steps of recall with the last weights, nats per token; a step at the best passes that is not
+    larger than two of its error is said to be inside it. Losses on validation texts have no errors of their own.
+    """
+    path = [one for one in validated(results) if one.tau is not None and one.tau <= 1.0]
+    if len(path) < 2:
+        return ["There are no validation losses of two students at or below τ = 1: nothing to say yet."]
+    warm, cold = path[0], path[-1]
+    last, best = cold.last - warm.last, cold.best - warm.best
+    said = [
+        f"From τ = {warm.tau:g} to {cold.tau:g}, recall on validation texts changes by {signed(last)} with the last "
+        f"weights, and by {signed(best)} with each student's best ones."
+    ]
+    late = [one for one in path if one.best > one.last]
+    if not late:
+        said.append("All of them were best after the last pass: stopping earlier would have changed nothing here.")
+    elif last < best < 0:
+        said.append(
+            f"So {100 * best / last:.0f} % of that fall is there at the best passes. The rest came after: "
+            f"τ = {_listed(late)} learned on, and lost recall."
+        )
+    else:
+        said.append(f"Past their best: τ = {_listed(late)}.")
+    return [*said, *_best_steps(path, errors), _highest(path)]
+
+
+def _best_steps(path: Sequence[Validated], errors: Sequence[float]) -> list[str]:
+    changes = [b.best - a.best for a, b in zip(path, path[1:], strict=False)]
+    said = [f"Step by step, with the best weights: {', '.join(map(signed, changes))}."]
+    if len(errors) != len(changes):
+        return said
+    pairs = zip(path, path[1:], changes, errors, strict=False)
+    inside = [f"τ = {a.tau:g} to {b.tau:g}" for a, b, value, error in pairs if abs(value) <= 2 * error]
+    if inside:
+        said.append(f"Not larger than two of the errors above: {'; '.join(inside)}.")
+    return said
+
+
+def _highest(path: Sequence[Validated]) -> str:
+    """Which tau at or below 1 has the highest recall after each pass."""
+    passes = min(len(one.by_epoch) for one in path)
+    best = [max(path, key=lambda one: one.by_epoch[i]).tau for i in range(passes)]
+    if len(set(best)) == 1:
+        return f"After every pass the highest of these recalls is that of τ = {best[0]:g}."
+    return f"The highest of these recalls after pass 1, 2, …: that of τ = {', '.join(f'{tau:g}' for tau in best)}."
+
+
+def _listed(some: Sequence[Validated]) -> str:
+    return ", ".join(f"{one.tau:g}" for one in some)

@@ -1,0 +1,97 @@
+"""When training stopped: read from a run's losses on validation texts, whatever these are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from fake_results import fake_results
+
+from kdlab import accounts, findings, stopping
+
+PATH = {1.0: (-6.0, -5.0), 0.8: (-5.0, -5.5), 0.6: (-4.0, -6.5)}
+Losses = dict[str, Sequence[float]]
+IN_TIME: Losses = {"direct": (6, 5), "tau-1": (6, 5), "tau-0.8": (6, 5.5), "tau-0.6": (7, 6)}
+
+
+def run(*seeds: Losses, **given: Any) -> dict[str, Any]:
+    """Results whose students have these validation losses, seed by seed."""
+    curves = {
+        str(seed): {name: {"validation": list(losses)} for name, losses in one.items()}
+        for seed, one in enumerate(seeds)
+    }
+    return {**fake_results(PATH, **given), "curves": curves}
+
+
+def sentences(*seeds: Losses, errors: Sequence[float] = ()) -> str:
+    return "\n".join(stopping.stopping_sentences(run(*seeds), errors))
+
+
+def test_a_student_is_read_at_its_best_and_at_its_last() -> None:
+    found = stopping.validated(run({**IN_TIME, "tau-0.6": (5.5, 5.25, 7.0)}))
+    assert [one.label for one in found] == ["direct", "tau 1", "tau 0.8", "tau 0.6"]
+    cold = found[-1]
+    assert (cold.by_epoch, cold.best_epochs, cold.best, cold.last) == ((-5.5, -5.25, -7.0), (2,), -5.25, -7.0)
+
+
+def test_over_seeds_each_has_its_own_best() -> None:
+    found = stopping.validated(run({**IN_TIME, "tau-0.6": (5.0, 6.0)}, {**IN_TIME, "tau-0.6": (8.0, 7.0)}))
+    cold = found[-1]
+    assert (cold.by_epoch, cold.best_epochs, cold.best) == ((-6.5, -6.5), (1, 2), -6.0)
+    missing = {name: losses for name, losses in IN_TIME.items() if name != "tau-0.8"}  # a seed that is not finished
+    assert stopping.validated(run(IN_TIME, missing)) == stopping.validated(run(IN_TIME))
+
+
+def test_who_passed_its_best() -> None:
+    assert stopping.passed_best(run(IN_TIME)) == []
+    late = stopping.passed_best(run({**IN_TIME, "direct": (4, 5), "tau-0.6": (5, 7)}))
+    assert [one.name for one in late] == ["direct", "tau-0.6"]
+
+
+def test_what_is_said_where_nobody_did() -> None:
+    said = sentences(IN_TIME)
+    assert "changes by −1.00 with the last weights, and by −1.00 with each student's best ones" in said
+    assert "stopping earlier would have changed nothing" in said and "%" not in said
+
+
+def test_what_is_said_where_the_coldest_did() -> None:
+    said = sentences({**IN_TIME, "tau-0.6": (5.5, 5.25, 7.0)}, errors=(0.3, 0.1))
+    assert "changes by −2.00 with the last weights, and by −0.25 with each student's best ones" in said
+    assert "So 12 % of that fall is there at the best passes. The rest came after: τ = 0.6 learned on" in said
+    assert "with the best weights: −0.50, 0.25." in said
+    assert "two of the errors above: τ = 1 to 0.8." in said  # 0.5 is not larger than 0.6, 0.25 is larger than 0.2
+    assert "after pass 1, 2, …: that of τ = 0.6, 1." in said
+
+
+def test_what_is_said_where_there_is_no_such_fall() -> None:
+    said = sentences({**IN_TIME, "tau-1": (4.0, 6.5)})
+    assert "changes by 0.50 with the last weights, and by −2.00 with each student's best ones" in said
+    assert "Past their best: τ = 1." in said and "%" not in said
+    assert "errors above" not in sentences(IN_TIME, errors=(0.1, 0.1))
+    assert "After every pass the highest of these recalls is that of τ = 1." in sentences(
+        {**IN_TIME, "tau-0.8": (7, 6)}
+    )
+
+
+@pytest.mark.parametrize("curves", [{}, {"0": {}}, {"0": {"tau-1": {"validation": []}}}])
+def test_a_run_without_such_losses(curves: dict[str, Any]) -> None:
+    results = {**fake_results(PATH), "curves": curves}
+    assert stopping.stopping_table(results).count("\n") == 0 and stopping.passed_best(results) == []
+    assert stopping.stopping_sentences(results) == [
+        "There are no validation losses of two students at or below τ = 1: nothing to say yet."
+    ]
+
+
+def test_the_recorded_run() -> None:
+    """The numbers by hand from the curves in its file."""
+    results = accounts.open_run("recorded/cpu")
+    losses = {name: curve["validation"] for name, curve in results["curves"]["0"].items()}
+    best, last = (at(losses["tau-1"]) - at(losses["tau-0.6"]) for at in (min, lambda one: one[-1]))
+    said = stopping.stopping_sentences(results, [step.recall.error for step in findings.steps(results)])
+    whole = "\n".join(said).replace("−", "-")
+    assert f"changes by {last:.2f} with the last weights, and by {best:.2f} with each" in whole
+    assert f"{best:.2f} {last:.2f}" == "-0.75 -1.75"
+    assert "errors above: τ = 1 to 0.9." in whole and "that of τ = 0.9, 1, 0.9, 1." in whole
+    lines = stopping.stopping_table(results).replace("−", "-").splitlines()
+    assert lines[-1].split()[2:] == ["-5.63", "2", "-6.63", "-1.00"]
