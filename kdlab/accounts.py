@@ -51,7 +51,7 @@ def which_run(results: Results) -> str:
         ("seeds", f"{done} of {config['seeds']} finished"),
         ("made", f"{results['date']}, on {results['device']}"),
     ]  # fmt: skip
-    rows += [("missing", one) for one in results["missing"]]
+    rows += [("not scored", one) for one in results["missing"]]
     return "\n".join(f"{name:<10} {told}" for name, told in rows)
 
 

@@ -10,6 +10,7 @@ import argparse
 import importlib
 import importlib.util
 import itertools
+import logging
 import platform
 import shutil
 import sys
@@ -73,7 +74,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="also what an instructor looks at the day before (a minute); PEOPLE share this machine (default: 1)",
     )  # fmt: skip
     command.set_defaults(answer=_doctor)
-    command = commands.add_parser("fetch", help="get the weights of a real language model (notebooks 05 to 07)")
+    command = commands.add_parser(
+        "fetch", help="get the weights of a real language model (presets cpu and gpu of notebook 06; 05 live)"
+    )
     command.add_argument("what", choices=["smollm2"], help="SmolLM2-135M-Instruct: 93 MB to fetch, 640 MB on disk")
     command.add_argument("--verify", action="store_true", help="read what is there and compare its checksums")
     command.set_defaults(answer=_fetch)
@@ -157,6 +160,7 @@ def _run(arguments: argparse.Namespace) -> int:
         print(f"kdlab run: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # a kernel that the same kill has ended is no news
         print("\nkdlab run: stopped; the same command goes on from what is done.", file=sys.stderr)
         return 130
     return 0
@@ -275,7 +279,7 @@ def _browser() -> Check:
 
 
 def _torch() -> Check:
-    name = "PyTorch and transformers (notebooks 05 to 07)"
+    name = "PyTorch and transformers (notebook 06; 05 live)"
     versions = {package: _version(package) for package in LANGUAGE_MODELS}
     absent = [package for package, version in versions.items() if version is None]
     if not absent:
@@ -286,7 +290,7 @@ def _torch() -> Check:
 
 def _gpu() -> Check:
     name = "a GPU that PyTorch can use"
-    remedy = "nothing needs one; notebooks 05 to 07 can use one"
+    remedy = "nothing needs one; notebook 06 can use one"
     if importlib.util.find_spec("torch") is None:
         return Check(name, "optional", "not looked for (no PyTorch)", remedy)
     cuda = importlib.import_module("torch").cuda
@@ -298,7 +302,7 @@ def _gpu() -> Check:
 def _weights() -> Check:
     from kdlab.lm import smollm2
 
-    name = "SmolLM2-135M weights (notebooks 05 to 07)"
+    name = "SmolLM2-135M-Instruct weights (presets cpu and gpu of notebook 06; 05 live)"
     folder, trouble = smollm2.checkpoint(), smollm2.fault()
     if trouble is None:
         return Check(name, "ok", f"fetched and verified, in {folder}")

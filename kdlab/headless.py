@@ -30,6 +30,9 @@ _TYPES = {"str": str, "dict": dict, "int": int, "float": float, "bool": bool, "l
 _EVERY = 0.5  # seconds between two looks at the progress of a run
 _QUIET = 60.0  # seconds between two lines of one stage, where lines cannot be overwritten
 
+_LATER = 1.0  # seconds that a kill of all processes may reach this one after a kernel
+_terminated = threading.Event()  # a polite kill has come
+
 Say = Callable[[str], None]
 
 
@@ -48,17 +51,23 @@ def run(preset: str, out: Path, settings: Mapping[str, Any], *, yes: bool = Fals
     if int(os.environ.get("RANK", "0")) > 0:
         _follow(preset, out, settings)
         return
-    with _terminated_like_interrupted(), runs.held(out, "command"):
-        _look_ahead(config)  # first, so that what cannot work leaves no folder that refuses what can
-        runs.begin(out, config)
+    with _terminated_like_interrupted():
         if config.preset == "paper" and not (out / "corpus").exists():
             _agreed(config, yes)
+        _look_ahead(config)  # before the folder, so that what cannot work leaves none that refuses what can
+        _work(config, preset, out, settings, plain=plain)
+    print(runs.table(runs.read_results(out)), flush=True)
+
+
+def _work(config: RunConfig, preset: str, out: Path, settings: Mapping[str, Any], *, plain: bool) -> None:
+    """Hold the folder, and do what is not done."""
+    with runs.held(out, "command"):
+        runs.begin(out, config)
         with _told(out):
             if plain:
                 _follow(preset, out, settings)
             else:
                 _notebooks(out, {"RUN": str(out), "PRESET": preset, "SETTINGS": dict(settings)})
-    print(runs.table(runs.read_results(out)), flush=True)
 
 
 def _follow(preset: str, out: Path, settings: Mapping[str, Any]) -> None:
@@ -135,9 +144,11 @@ def parameters(notebook: Path, offered: Mapping[str, Any]) -> dict[str, Any]:
 def _notebooks(out: Path, offered: Mapping[str, Any]) -> None:
     """Execute every notebook into ``out``; whatever happens, what was executed is left there, and a page of it."""
     papermill: Any = import_module("papermill")
+    dead: type[Exception] = import_module("nbclient.exceptions").DeadKernelError
     jobs = [(path, parameters(path, offered)) for path in notebooks()]
     for path, own in jobs:
         done = out / path.name
+        print(f"{path.stem} …", flush=True)
         try:
             papermill.execute_notebook(
                 str(path),
@@ -154,6 +165,12 @@ def _notebooks(out: Path, offered: Mapping[str, Any]) -> None:
             raise Failed(
                 f"{path.name} stopped in cell {error.cell_index}: {error.ename}: {error.evalue}\n"
                 f"The executed notebook is {done}; the same command goes on from what is done"
+            ) from error
+        except dead as error:
+            _interrupted_after_all()
+            raise Failed(
+                f"{path.name} stopped: its kernel died, perhaps for lack of memory; the same command goes on from what "
+                "is done"
             ) from error
         finally:
             _page(done)
@@ -218,13 +235,23 @@ def _terminated_like_interrupted() -> Iterator[None]:
         return
 
     def stop(number: int, frame: Any) -> None:
+        _terminated.set()
         raise KeyboardInterrupt
 
+    _terminated.clear()
     before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _interrupted_after_all() -> None:
+    """Raise KeyboardInterrupt where a kernel died of the same kill as we: it went to all processes, in any order."""
+    if not _terminated.is_set():
+        time.sleep(_LATER)  # our own part of it raises here
+    if _terminated.is_set():
+        raise KeyboardInterrupt
 
 
 def settings_from(pairs: list[str]) -> dict[str, str]:

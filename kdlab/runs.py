@@ -10,6 +10,7 @@ import difflib
 import itertools
 import json
 import math
+import os
 import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -110,7 +111,8 @@ class RunConfig:
     def of(cls, preset: str, settings: Mapping[str, Any] | None = None) -> RunConfig:
         """Return a preset with some fields set; values are text as after ``--set``, or already of the field's type.
 
-        Raises ValueError, with the nearest name, for an unknown preset or field, and for an ill-typed value.
+        Raises ValueError, with a near name where there is one, for an unknown preset or field, and for an ill-typed
+        value.
         """
         if preset not in PRESETS:
             near = _nearest(preset, PRESETS)
@@ -119,10 +121,9 @@ class RunConfig:
         typed = {}
         for name, value in (settings or {}).items():
             if name not in kinds:
-                raise ValueError(
-                    f"{name!r} is no setting of a run: did you mean {_nearest(name, kinds)!r}? "
-                    f"There are {', '.join(kinds)}."
-                )
+                meant = _meant(name, kinds)
+                guess = f": did you mean {meant!r}?" if meant else "."
+                raise ValueError(f"{name!r} is no setting of a run{guess} There are {', '.join(kinds)}.")
             typed[name] = _typed(name, value, kinds[name])
         return replace(PRESETS[preset], **typed)
 
@@ -164,6 +165,28 @@ def _text(value: Any) -> str:
 def _at_least(least: int, name: str, value: int, why: str) -> None:
     if value < least:
         raise ValueError(f"{name} is {value}: choose {least} or more; {why}")
+
+
+_ELSEWHERE = {  # what other trainers call it
+    "lr": "rate",
+    "learning_rate": "rate",
+    "temperature": "taus",
+    "temperatures": "taus",
+    "epochs": "student_epochs",
+    "num_train_epochs": "student_epochs",
+    "batch_size": "batch",
+    "per_device_train_batch_size": "batch",
+    "max_length": "length",
+    "max_seq_length": "length",
+    "vocab_size": "vocabulary",
+    "model": "truth",
+}
+
+
+def _meant(name: str, names: Mapping[str, Any]) -> str | None:
+    """The setting that a name of another trainer, or a slip of the keys, stands for; None rather than a wild guess."""
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.7)
+    return _ELSEWHERE.get(name, near[0] if near else None)
 
 
 def _nearest(name: str, names: Mapping[str, Any]) -> str:
@@ -301,15 +324,26 @@ def read_results(folder: Path | str) -> dict[str, Any]:
     """
     path = Path(folder) / "results.json"
     if not path.is_file():
-        there = (Path(folder) / "run.json").is_file()
-        why = "the run there has nothing to show yet: wait a little" if there else f"there is no run there: {REMEDY}"
-        raise ValueError(f"{path} is not there; {why}")
+        raise ValueError(f"{path} is not there; {_no_results(Path(folder))}")
     results = _read_json(path)
     if results.get("schema") != SCHEMA:
         raise ValueError(
             f"{path} has schema {results.get('schema')!r}, and this kdlab reads {SCHEMA}: use the kdlab that wrote it"
         )
     return results
+
+
+def _no_results(folder: Path) -> str:
+    """What to do where a folder has no results."""
+    if (folder / "run.json").is_file():
+        return (
+            "the run there has nothing to show yet: wait a little, or, if nothing is running there, give the run's "
+            "command again"
+        )
+    beside = recorded_folder().parent / folder
+    if (beside / "results.json").is_file():
+        return f"the run that came with the notebooks is {os.path.relpath(beside)}"
+    return f"there is no run there: {REMEDY}"
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -341,7 +375,7 @@ def table(results: Mapping[str, Any], per: str = "token", *, where: bool = True)
         lines.append(f"{name:<18}{_number(model['precision'][per]):>22}{_number(model['recall'][per]):>22}")
     lines.append("± one standard error over sequences" + ("" if len(done) < 2 else "; in brackets, over seeds"))
     lines.append(f"seeds finished: {len(done)} of {config['seeds']}")
-    lines += [f"still missing: {'; '.join(results['missing'])}"] if results["missing"] else []
+    lines += [f"not scored yet: {'; '.join(results['missing'])}"] if results["missing"] else []
     return "\n".join(lines)
 
 

@@ -25,8 +25,8 @@ def test_which_run_says_model_sizes_device_and_day() -> None:
         "2026-01-31, on CPU (x86_64, 2 threads)",
     ):
         assert part in said
-    assert "missing" not in said
-    assert "missing    seed 0: tau-0.6" in accounts.which_run({**fake_results(), "missing": ["seed 0: tau-0.6"]})
+    assert "not scored" not in said
+    assert "not scored seed 0: tau-0.6" in accounts.which_run({**fake_results(), "missing": ["seed 0: tau-0.6"]})
 
 
 def test_other_settings_are_said_as_they_are() -> None:

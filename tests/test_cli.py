@@ -7,6 +7,8 @@ import sys
 import pytest
 
 from kdlab import cli
+from kdlab.lm import smollm2
+from kdlab.runs import read_results, recorded_folder
 
 
 def test_all_is_well_where_the_tests_run(capsys):
@@ -81,6 +83,21 @@ def test_what_the_language_model_notebooks_need_is_optional(monkeypatch, capsys)
     answer = capsys.readouterr().out
     assert re.search(r"optional PyTorch and transformers .*: no no-such-package\n +-> run `make lm`, or: pip", answer)
     assert "to come" not in answer
+
+
+def test_sizes_of_the_weights_are_the_same_wherever_they_are_said(capsys):
+    provenance = read_results(recorded_folder() / "cpu")["truth"]["provenance"]
+    kept = provenance["gguf"]["bytes"] + sum(one["bytes"] for one in provenance["files"].values())
+    fetched, disk = f"{smollm2.WHEEL_BYTES / 1e6:.0f} MB", f"{round(kept / 1e7) * 10} MB"
+    root = recorded_folder().parent.parent
+    assert (fetched, disk) == ("93 MB", "640 MB")
+    section = (root / "README.md").read_text().split("## With real language models")[1].split("\n## ")[0]
+    assert re.findall(r"\d+ MB", section) == [fetched]
+    meeting = (root / "notebooks" / "05_meet_smollm2.ipynb").read_text()
+    assert re.findall(r"\d+ MB", meeting) == [fetched, disk]
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["fetch", "--help"])
+    assert re.findall(r"\d+\s+MB", " ".join(capsys.readouterr().out.split())) == [fetched, disk]
 
 
 def test_a_command_that_does_not_exist(capsys):

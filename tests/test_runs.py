@@ -1,9 +1,11 @@
 """Runs without torch: settings, folders, progress, and results that read and draw anywhere."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -95,7 +97,13 @@ def test_settings_as_text_and_as_values_are_the_same() -> None:
     ("settings", "said"),
     [
         ({"seed": "3"}, "'seed' is no setting of a run: did you mean 'seeds'"),
-        ({"preset": "gpu"}, "'preset' is no setting"),
+        ({"preset": "gpu"}, "'preset' is no setting of a run. There are truth, "),
+        ({"lr": "0.1"}, "'lr' is no setting of a run: did you mean 'rate'?"),
+        ({"temperature": "0.1"}, "did you mean 'taus'?"),
+        ({"num_train_epochs": "1"}, "did you mean 'student_epochs'?"),
+        ({"batch_size": "1"}, "did you mean 'batch'?"),
+        ({"lengths": "9"}, "did you mean 'length'?"),
+        ({"weight_decay": "0.1"}, "'weight_decay' is no setting of a run. There are truth, "),
         ({"seeds": "three"}, "seeds is 'three': it must be a whole number"),
         ({"seeds": "2.5"}, "whole number"),
         ({"seeds": True}, "whole number"),
@@ -236,12 +244,15 @@ def test_a_line_says_how_fast_and_how_long_still(monkeypatch: pytest.MonkeyPatch
 # Results
 
 
-def test_results_that_cannot_be_read_say_why(tmp_path: Path) -> None:
+def test_results_that_cannot_be_read_say_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="there is no run there"):
         runs.read_results(tmp_path)
     runs.begin(tmp_path / "new", RunConfig.of("smoke"))
-    with pytest.raises(ValueError, match="nothing to show yet"):
+    with pytest.raises(ValueError, match="nothing to show yet: .* if nothing is running there, give the run's command"):
         runs.read_results(tmp_path / "new")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="the run that came with the notebooks is .*notebooks/recorded/cpu$"):
+        runs.read_results("recorded/cpu")
     with pytest.raises(ValueError, match="schema 99"):
         runs.read_results(written(tmp_path / "future", {**results(), "schema": 99}))
     (tmp_path / "future" / "results.json").write_text('{"schema": 1')
@@ -255,9 +266,9 @@ def test_the_table_has_every_number_and_what_is_missing() -> None:
     assert "p* bundled with 4,096 tokens" in lines[0] and lines[0].endswith("; CPU, 2025-01-01")
     assert lines[2].split()[:5] == ["p*", "itself", "−2.83", "±", "0.05"]
     assert lines[5].split() == ["tau", "0.6", "−3.73", "±", "0.05", "−6.51", "±", "0.05"]
-    assert lines[-2:] == ["seeds finished: 1 of 2", "still missing: seed 1: tau-0.6, tau-1"]
+    assert lines[-2:] == ["seeds finished: 1 of 2", "not scored yet: seed 1: tau-0.6, tau-1"]
     several = runs.table(results(0.31), "sequence", where=False)
-    assert "−74.60 ± 1.00 (0.31)" in several and "missing" not in several and "2025" not in several
+    assert "−74.60 ± 1.00 (0.31)" in several and "not scored" not in several and "2025" not in several
 
 
 def test_samples_stand_side_by_side() -> None:
@@ -360,6 +371,53 @@ def test_a_notebook_that_fails_is_left_with_its_page(tmp_path: Path, monkeypatch
         headless._notebooks(out, {"RUN": str(out)})
     assert f"so far {out}" in (out / "06_broken.ipynb").read_text()
     assert "ZeroDivisionError" in (out / "06_broken.html").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_kernel_that_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, asked: bool) -> None:
+    """By a kill of all processes it is as if interrupted, whichever of them it reaches first; otherwise it is said."""
+    kill = "import os, signal\n" + ("os.kill(os.getppid(), signal.SIGTERM)\n" if asked else "")
+    dying = notebook(tmp_path / "06_dying.ipynb", 'RUN: str = "x"', kill + "os.kill(os.getpid(), signal.SIGKILL)")
+    monkeypatch.setattr(headless, "notebooks", lambda: [dying])
+    out = tmp_path / "out"
+    out.mkdir()
+    with (
+        pytest.raises(KeyboardInterrupt if asked else headless.Failed) as caught,
+        headless._terminated_like_interrupted(),
+    ):
+        headless._notebooks(out, {"RUN": str(out)})
+    assert asked or "06_dying.ipynb stopped: its kernel died" in str(caught.value)
+    assert capsys.readouterr().out == "06_dying …\n" and (out / "06_dying.html").is_file()
+
+
+def test_a_kill_may_come_before_or_after_the_kernel_has_died(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(headless, "_LATER", 0.2)
+    with headless._terminated_like_interrupted():
+        headless._interrupted_after_all()  # nobody asked: nothing is raised
+        timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            headless._interrupted_after_all()
+        with pytest.raises(KeyboardInterrupt):
+            headless._interrupted_after_all()
+        timer.join()
+
+
+def test_what_cannot_work_leaves_no_folder_and_what_takes_long_is_said_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+
+    def absent(config: RunConfig) -> None:
+        said.append("look")
+        raise ValueError("p* is not here")
+
+    monkeypatch.setattr(headless, "_look_ahead", absent)
+    monkeypatch.setattr(headless, "_agreed", lambda config, yes: said.append("estimate"))
+    with pytest.raises(ValueError, match="p. is not here"):
+        headless.run("paper", tmp_path / "run", {}, yes=True)
+    assert said == ["estimate", "look"] and not (tmp_path / "run").exists()
 
 
 def test_other_ranks_do_not_touch_the_lock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

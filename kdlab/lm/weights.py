@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from logging import ERROR, getLogger
 from pathlib import Path
 from typing import Any
 
@@ -163,12 +164,19 @@ def _unreadable(source: str, folder: Path | None, error: Exception) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No progress bars of transformers meanwhile: a small model loads in a blink, and notebooks keep all output."""
+    """No progress bars of transformers meanwhile: a small model loads in a blink, and notebooks keep all output.
+
+    Nor a line for every try to reach a hub: where all of them fail, one error says so.
+    """
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
+    hub = getLogger("huggingface_hub")
+    before = hub.level
+    hub.setLevel(ERROR)
     try:
         yield
     finally:
+        hub.setLevel(before)
         if shown:
             logging.enable_progress_bar()
 
