@@ -58,7 +58,7 @@ def ring() -> Scene:
 def falls() -> Scene:
     """Three modes, the light one in the middle: precision falls before it rises."""
     truth = line_mixture([0.40, 0.12, 0.48], [-2.0, 0.0, 2.0], [0.375] * 3)
-    note = "The light mode in the middle goes first, and leaves one wide student over a hole."
+    note = "The light mode in the middle goes first, and leaves one wide student that leans over the edge."
     return Scene("falls", "A hole in the middle", truth, truth, None, note)
 
 
