@@ -30,7 +30,7 @@ def precision_recall(results: Mapping[str, Any], per: str = "token") -> Picture:
     draw_precision_recall(made.add_axes((0.12, 0.13, 0.84, 0.72)), results, per)
     config, several = results["config"], len(results["seeds"]) > 1
     made.text(0.12, 0.94, "Students that learned from p*, or from a teacher at τ", fontsize=13, color=INK)
-    bars = "bars: one standard error over " + ("sequences or seeds, the larger" if several else "sequences (one seed)")
+    bars = "bars: one standard error" + (", the larger of two" if several else " over sequences (one seed)")
     sizes = f"p* {config['truth']}, teacher {config['teacher']}, students {config['student']}"
     made.text(0.12, 0.89, f"{sizes}; {bars}", fontsize=9, color=QUIET)
     made.words = _words(results, per)

@@ -310,8 +310,10 @@ def test_the_figure_puts_everyone_where_they_are(over_seeds: float | None, lengt
     assert any(np.allclose(line.get_xdata(), -2.83) for line in axes.lines)
     words = {text.get_text() for text in axes.texts} | {text.get_text() for text in made.texts}
     assert {"τ = 0.6", "τ = 1", "direct", "teacher"} <= words
-    note = "over sequences or seeds, the larger" if over_seeds else "over sequences (one seed)"
+    note = "one standard error, the larger of two" if over_seeds else "over sequences (one seed)"
     assert any(note in word for word in words)
+    made.draw_without_rendering()
+    assert all(0 <= text.get_window_extent().x0 and text.get_window_extent().x1 <= made.bbox.x1 for text in made.texts)
     assert "tau-0.6: precision −3.73, recall −6.51" in made.words
 
 
