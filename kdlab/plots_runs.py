@@ -27,12 +27,13 @@ _TEACHER = "#9A6A00"  # its orange, dark enough for small text
 def precision_recall(results: Mapping[str, Any], per: str = "token") -> Picture:
     """The plane of a run: every model with its errors, per "token" or per "sequence"."""
     made = Picture(figsize=(6.6, 4.9), dpi=110, facecolor="white")
-    draw_precision_recall(made.add_axes((0.12, 0.13, 0.84, 0.72)), results, per)
+    draw_precision_recall(made.add_axes((0.12, 0.13, 0.84, 0.69)), results, per)
     config, several = results["config"], len(results["seeds"]) > 1
     made.text(0.12, 0.94, "Students that learned from p*, or from a teacher at τ", fontsize=13, color=INK)
     bars = "bars: one standard error" + (", the larger of two" if several else " over sequences (one seed)")
     sizes = f"p* {config['truth']}, teacher {config['teacher']}, students {config['student']}"
-    made.text(0.12, 0.89, f"{sizes}; {bars}", fontsize=9, color=QUIET)
+    made.text(0.12, 0.895, sizes, fontsize=9, color=QUIET)
+    made.text(0.12, 0.855, bars, fontsize=9, color=QUIET)
     made.words = _words(results, per)
     return made
 
