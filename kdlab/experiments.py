@@ -271,13 +271,13 @@ def _taught(name: str, seed: int, positions: int) -> dict[str, Any]:
 
 def _make(settings: Settings, betas: FloatArray, progress: Callable[[float], None]) -> Ladder:
     scene = _scene(*_scene_of(settings))
-    with second_process() if _worth_sharing(settings, scene, betas) else nullcontext(one_after_the_other) as both:
+    with second_process() if _worth_sharing(settings, scene, betas) else nullcontext() as both:
         path = _students(settings, scene, betas, lambda fraction: progress(0.75 * fraction), both)
         students = [path.model(i) for i in range(len(betas))]
         direct = _direct(settings, scene)
         judge = Judge(scene.truth, _union([direct, students[0], students[len(students) // 2], students[-1]]))
         tempered = [scene.teacher.tempered(float(beta)) for beta in betas]
-        one, other = both(
+        one, other = (both or one_after_the_other)(
             (_near_truth, (judge, students, lambda fraction: progress(0.75 + 0.25 * fraction))),
             (_near_students, (judge, students, tempered)),
         )
@@ -356,7 +356,7 @@ def _assemble(
 
 
 def _students(
-    settings: Settings, scene: Scene, betas: FloatArray, progress: Callable[[float], None], both: Both
+    settings: Settings, scene: Scene, betas: FloatArray, progress: Callable[[float], None], both: Both | None
 ) -> StudentPath:
     if settings.samples is None:
         return solve_path(scene.teacher, settings.n_components, settings.covariance, betas, progress, both)

