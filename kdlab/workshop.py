@@ -53,9 +53,14 @@ def _refuse(self, address):
         raise OSError(f"asked for the network: {address}")
     return _connect(self, address)
 _socket.socket.connect = _refuse"""
-# Run after them: the most memory that the kernel had, in MB (Linux counts kB, macOS bytes).
+# Run after them: the most memory that the kernel had, in MB. On Linux ru_maxrss would do for no kernel of a large
+# process: a child keeps its parent's peak as its own, even when it has become another program. macOS counts bytes.
 _PEAK = """import resource as _resource, sys as _sys
-print(_resource.getrusage(_resource.RUSAGE_SELF).ru_maxrss / (1e6 if _sys.platform == "darwin" else 1e3))"""
+if _sys.platform == "linux":
+    with open("/proc/self/status") as _status:
+        print(next(int(_line.split()[1]) for _line in _status if _line.startswith("VmHWM:")) / 1e3)
+else:
+    print(_resource.getrusage(_resource.RUSAGE_SELF).ru_maxrss / (1e6 if _sys.platform == "darwin" else 1e3))"""
 
 
 def found(people: int = 1) -> Iterator[Check]:

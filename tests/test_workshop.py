@@ -6,12 +6,14 @@ import json
 import re
 import shutil
 import socket
+import sys
 import tempfile
 from collections import namedtuple
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import pytest
 from lab import write_notebook
 
@@ -267,6 +269,16 @@ def test_people_are_counted(capsys: pytest.CaptureFixture[str], people: str) -> 
     with pytest.raises(SystemExit, match="2"):
         cli.main(["doctor", f"--workshop={people}"])
     assert "is no number of people" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="memory is not measured there")
+def test_a_kernel_has_the_memory_of_itself_alone(tmp_path: Path) -> None:
+    """Not that of a larger process that started it, whose peak a child inherits on Linux."""
+    held = np.ones(75_000_000)  # 600 MB
+    write_notebook(tmp_path / "one.ipynb", "1 + 1")
+    peaks: list[float] = []
+    assert workshop._executed(tmp_path / "one.ipynb", 60.0, peaks) == ""
+    assert held.nbytes == 600e6 and len(peaks) == 1 and 20 < peaks[0] < 300
 
 
 @pytest.mark.slow
