@@ -79,7 +79,7 @@ def against_the_paper(results: Results) -> str:
         ("batch, rate", f"{paper.batch}, {paper.rate:g}", f"{config['batch']}, {config['rate']:g}"),
         ("scored on", f"{paper.evaluation_sequences:,} texts", f"{config['evaluation_sequences']:,} texts"),
         ("seeds", f"{paper.seeds}", f"{config['seeds']}"),
-        ("weights kept", "best on validation", "the last"),
+        ("weights kept", "best on validation", {"best": "best on validation", "last": "the last"}[config["keep"]]),
         ("first weights", "norms pretrained *", "all new"),
         ("end of text", "not learned or scored *", "learned and scored"),
         ("tokens", "from text again *", "kept as sampled"),

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from kdlab.metrics import signed
-from kdlab.stopping import passed_best
+from kdlab.stopping import KEPT, passed_best
 
 __all__ = [
     "Change",
@@ -189,7 +189,7 @@ def _verdict(all_steps: Sequence[Step]) -> str:
 
 def _conditions(results: Results) -> str:
     """What a verdict leaves open: the choice of weights where it matters, and another training."""
-    weights = ["with the last weights"] if passed_best(results) else []
+    weights = [f"with {KEPT[results['config']['keep']]}"] if passed_best(results) else []
     if len(results["seeds"]) > 1:
         return "".join(f", {one}" for one in weights)
     said = " and ".join([*weights, "as far as other texts go"])

@@ -52,7 +52,8 @@ class RunConfig:
     ``truth`` is "bundled", "random", a folder or a hub id; ``vocabulary`` keeps its first tokens only (None: all).
     ``prompt`` is what all sequences continue, ``length`` counts its tokens too. ``teacher`` and ``student`` are rungs
     of `kdlab.lm.rungs`. ``shard`` is in sequences. ``corpus``: "recorded" takes the committed one where it fits,
-    "sample" draws anew. ``threads``: 0 leaves it to torch.
+    "sample" draws anew. ``keep``: of each model the weights after its "best" epoch on validation texts, or the "last".
+    ``threads``: 0 leaves it to torch.
 
     Raises ValueError for settings that cannot work, before any work.
     """
@@ -76,6 +77,7 @@ class RunConfig:
     rate: float
     shard: int
     corpus: str = "sample"
+    keep: str = "best"
     threads: int = 0
 
     def __post_init__(self) -> None:
@@ -94,6 +96,8 @@ class RunConfig:
             raise ValueError(f"taus is {self.taus}: the same temperature twice would make the same student twice")
         if self.corpus not in ("recorded", "sample"):
             raise ValueError(f"corpus is {self.corpus!r}: choose recorded or sample")
+        if self.keep not in ("best", "last"):
+            raise ValueError(f"keep is {self.keep!r}: choose best or last")
         self._check_vocabulary()
 
     def _check_vocabulary(self) -> None:

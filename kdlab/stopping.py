@@ -14,9 +14,10 @@ import numpy as np
 
 from kdlab.metrics import signed
 
-__all__ = ["Validated", "passed_best", "stopping_sentences", "stopping_table", "validated"]
+__all__ = ["KEPT", "Validated", "passed_best", "stopping_sentences", "stopping_table", "validated"]
 
 Results = Mapping[str, Any]
+KEPT = {"best": "each model's best weights on validation texts", "last": "the last weights"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Validated:
 
     @property
     def last(self) -> float:
-        """With the weights that were scored."""
+        """After the last pass."""
         return self.by_epoch[-1]
 
     @property
@@ -64,7 +65,7 @@ def _over(losses: Sequence[Sequence[float]], model: Mapping[str, Any]) -> Valida
 
 
 def passed_best(results: Results) -> list[Validated]:
-    """The students whose last weights were not their best ones on validation texts."""
+    """The students whose last weights were not their best ones on validation texts: which are kept matters."""
     return [one for one in validated(results) if one.best > one.last]
 
 
@@ -81,8 +82,8 @@ def stopping_table(results: Results) -> str:
 def stopping_sentences(results: Results, errors: Sequence[float] = ()) -> list[str]:
     """How much of the change in recall along tau <= 1 is there at each student's best pass, and what came after.
 
-    ``errors``: of the steps of recall with the last weights, nats per token; a step at the best passes that is not
-    larger than two of its error is said to be inside it. Losses on validation texts have no errors of their own.
+    ``errors``: of the steps of recall with the weights that were scored, nats per token; a step with the others that is
+    not larger than two of its error is said to be inside it. Losses on validation texts have no errors of their own.
     """
     path = [one for one in validated(results) if one.tau is not None and one.tau <= 1.0]
     if len(path) < 2:
@@ -90,25 +91,28 @@ def stopping_sentences(results: Results, errors: Sequence[float] = ()) -> list[s
     warm, cold = path[0], path[-1]
     last, best = cold.last - warm.last, cold.best - warm.best
     said = [
+        f"The numbers above are of {KEPT[results['config']['keep']]}.",
         f"From τ = {warm.tau:g} to {cold.tau:g}, recall on validation texts changes by {signed(last)} with the last "
-        f"weights, and by {signed(best)} with each student's best ones."
+        f"weights, and by {signed(best)} with each student's best ones.",
     ]
     late = [one for one in path if one.best > one.last]
     if not late:
         said.append("All of them were best after the last pass: stopping earlier would have changed nothing here.")
     elif last < best < 0:
         said.append(
-            f"So {100 * best / last:.0f} % of that fall is there at the best passes. The rest came after: "
+            f"So {100 * best / last:.0f} % of the first fall is there at the best passes. The rest came after: "
             f"τ = {_listed(late)} learned on, and lost recall."
         )
     else:
         said.append(f"Past their best: τ = {_listed(late)}.")
-    return [*said, *_best_steps(path, errors), _highest(path)]
+    return [*said, *_other_steps(path, results["config"]["keep"], errors), _highest(path)]
 
 
-def _best_steps(path: Sequence[Validated], errors: Sequence[float]) -> list[str]:
-    changes = [b.best - a.best for a, b in zip(path, path[1:], strict=False)]
-    said = [f"Step by step, with the best weights: {', '.join(map(signed, changes))}."]
+def _other_steps(path: Sequence[Validated], kept: str, errors: Sequence[float]) -> list[str]:
+    """The steps of recall with the weights that were not scored."""
+    other, recalls = ("last", [one.last for one in path]) if kept == "best" else ("best", [one.best for one in path])
+    changes = [b - a for a, b in zip(recalls, recalls[1:], strict=False)]
+    said = [f"Step by step, with the {other} weights: {', '.join(map(signed, changes))}."]
     if len(errors) != len(changes):
         return said
     pairs = zip(path, path[1:], changes, errors, strict=False)

@@ -131,9 +131,11 @@ def test_a_verdict_says_what_was_not_tried() -> None:
     assert verdict(fake_results(students, seeds=2, over_seeds=0.1)).endswith("lost in noise.")
     late = {"0": {name: {"validation": [5.0, 4.0, 4.5]} for name in ("direct", "tau-1", "tau-0.9")}}
     said = verdict({**fake_results(students), "curves": late})
-    assert said.endswith(f"lost in noise, with the last weights and {ONE_TRAINING}")
-    said = verdict({**fake_results(students, seeds=2, over_seeds=0.1), "curves": late})
-    assert said.endswith("lost in noise, with the last weights.")
+    assert said.endswith(f"lost in noise, with each model's best weights on validation texts and {ONE_TRAINING}")
+    several = {**fake_results(students, seeds=2, over_seeds=0.1), "curves": late}
+    assert verdict({**several, "config": {**several["config"], "keep": "last"}}).endswith(
+        "lost in noise, with the last weights."
+    )
     in_time = {"0": {name: {"validation": [5.0, 4.5, 4.0]} for name in ("direct", "tau-1", "tau-0.9")}}
     assert "weights" not in verdict({**fake_results(students), "curves": in_time})
 

@@ -96,6 +96,7 @@ def test_settings_as_text_and_as_values_are_the_same() -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
+        ({"keep": "first"}, "keep is 'first': choose best or last"),
         ({"seed": "3"}, "'seed' is no setting of a run: did you mean 'seeds'"),
         ({"preset": "gpu"}, "'preset' is no setting of a run. There are truth, "),
         ({"lr": "0.1"}, "'lr' is no setting of a run: did you mean 'rate'?"),

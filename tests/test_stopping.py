@@ -15,17 +15,18 @@ Losses = dict[str, Sequence[float]]
 IN_TIME: Losses = {"direct": (6, 5), "tau-1": (6, 5), "tau-0.8": (6, 5.5), "tau-0.6": (7, 6)}
 
 
-def run(*seeds: Losses, **given: Any) -> dict[str, Any]:
+def run(*seeds: Losses, keep: str = "best") -> dict[str, Any]:
     """Results whose students have these validation losses, seed by seed."""
     curves = {
         str(seed): {name: {"validation": list(losses)} for name, losses in one.items()}
         for seed, one in enumerate(seeds)
     }
-    return {**fake_results(PATH, **given), "curves": curves}
+    results = {**fake_results(PATH), "curves": curves}
+    return {**results, "config": {**results["config"], "keep": keep}}
 
 
-def sentences(*seeds: Losses, errors: Sequence[float] = ()) -> str:
-    return "\n".join(stopping.stopping_sentences(run(*seeds), errors))
+def sentences(*seeds: Losses, errors: Sequence[float] = (), keep: str = "last") -> str:
+    return "\n".join(stopping.stopping_sentences(run(*seeds, keep=keep), errors))
 
 
 def test_a_student_is_read_at_its_best_and_at_its_last() -> None:
@@ -58,10 +59,22 @@ def test_what_is_said_where_nobody_did() -> None:
 def test_what_is_said_where_the_coldest_did() -> None:
     said = sentences({**IN_TIME, "tau-0.6": (5.5, 5.25, 7.0)}, errors=(0.3, 0.1))
     assert "changes by −2.00 with the last weights, and by −0.25 with each student's best ones" in said
-    assert "So 12 % of that fall is there at the best passes. The rest came after: τ = 0.6 learned on" in said
+    assert "So 12 % of the first fall is there at the best passes. The rest came after: τ = 0.6 learned on" in said
     assert "with the best weights: −0.50, 0.25." in said
     assert "two of the errors above: τ = 1 to 0.8." in said  # 0.5 is not larger than 0.6, 0.25 is larger than 0.2
     assert "after pass 1, 2, …: that of τ = 0.6, 1." in said
+
+
+@pytest.mark.parametrize(
+    ("keep", "scored", "others"),
+    [
+        ("best", "each model's best weights on validation texts", "with the last weights: −0.50, −1.50."),
+        ("last", "the last weights", "with the best weights: −0.50, 0.25."),
+    ],
+)
+def test_which_weights_were_scored_and_what_the_others_say(keep: str, scored: str, others: str) -> None:
+    said = sentences({**IN_TIME, "tau-0.6": (5.5, 5.25, 7.0)}, keep=keep)
+    assert f"The numbers above are of {scored}." in said and f"Step by step, {others}" in said
 
 
 def test_what_is_said_where_there_is_no_such_fall() -> None:

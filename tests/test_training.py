@@ -6,6 +6,7 @@ import random
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from kdlab.lm.sizes import new_model, size_named
 from kdlab.lm.tokens import Sequences, generator
 from kdlab.lm.training import TrainingSettings, learning_rate, load_weights, order, train
 
-SETTINGS = TrainingSettings(epochs=2, batch=16, rate=1e-2)
+SETTINGS = TrainingSettings(epochs=2, batch=16, rate=1e-2, keep="last")
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +30,10 @@ def model() -> Any:
 
 def fresh() -> Any:
     return new_model(size_named("tiny"), 16, eos=EOS, rng=generator(9, "fresh"))
+
+
+class Stop(Exception):
+    pass
 
 
 def weights(model: Any) -> dict[str, torch.Tensor]:
@@ -51,6 +56,39 @@ def test_a_student_learns_what_it_is_trained_on(model: Any, tmp_path: Path) -> N
     assert ceiling < curve.validation[-1] < before - 0.5 * (before - ceiling)
     assert equal(weights(load_weights(fresh(), tmp_path / "model.safetensors")), weights(student))
     assert not (tmp_path / "checkpoint.safetensors").exists()
+
+
+OVER = TrainingSettings(epochs=6, batch=8, rate=1e-2)  # six times over 48 texts: too often
+
+
+@pytest.mark.parametrize(("keep", "kept"), [("best", np.argmin), ("last", lambda losses: len(losses) - 1)])
+def test_the_best_weights_or_the_last_are_kept(model: Any, tmp_path: Path, keep: str, kept: Any) -> None:
+    data, validation = draw(model, 48), draw(model, 200, rng=generator(2, "other"))
+    student = fresh()
+    curve = train(student, data, replace(OVER, keep=keep), folder=tmp_path, seed=0, validation=validation)
+    assert 0 < np.argmin(curve.validation) < 5  # so that the best are neither the first nor the last
+    expected = curve.validation[int(kept(curve.validation))]
+    for one in (student, load_weights(fresh(), tmp_path / "model.safetensors")):
+        assert -score(one, validation).per_token().value == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_best_weights_survive_a_stop_after_them(
+    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "_EVERY", 3)
+    data, validation = draw(model, 48), draw(model, 200, rng=generator(2, "other"))
+
+    def stop(step: int, of: int, loss: float, rate: float) -> None:
+        if step == 34:
+            raise Stop
+
+    straight, resumed = fresh(), fresh()
+    curve = train(straight, data, OVER, folder=tmp_path / "straight", seed=0, validation=validation)
+    assert 6 * (np.argmin(curve.validation) + 1) < 33  # the last checkpoint comes after the best weights
+    with pytest.raises(Stop):
+        train(fresh(), data, OVER, folder=tmp_path / "broken", seed=0, validation=validation, progress=stop)
+    train(resumed, data, OVER, folder=tmp_path / "broken", seed=0, validation=validation)
+    assert equal(weights(resumed), weights(straight))
 
 
 def test_one_step_is_adamw_on_the_mean_loss_of_the_batch(model: Any, tmp_path: Path) -> None:
@@ -97,10 +135,6 @@ def test_the_order_is_a_function_of_seed_and_epoch() -> None:
     assert sorted(order(100, 3, 1).tolist()) == list(range(100))
     assert (order(100, 3, 1) == order(100, 3, 1)).all()
     assert all((order(100, 3, 1) != order(100, *other)).any() for other in ((3, 2), (4, 1)))
-
-
-class Stop(Exception):
-    pass
 
 
 @pytest.mark.parametrize("at", [1, 5, 8, 13])

@@ -197,7 +197,7 @@ def _train(
         return train(
             model,
             data,
-            TrainingSettings(epochs=epochs, batch=run.config.batch, rate=run.config.rate),
+            TrainingSettings(epochs, run.config.batch, run.config.rate, keep=run.config.keep),
             folder=folder,
             seed=seed,
             validation=run.texts("validation"),

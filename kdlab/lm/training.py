@@ -1,8 +1,8 @@
 """Training from scratch on token ids: AdamW, a warm-up / stable / decay schedule, and a resume that changes nothing.
 
 The order of the data is a function of (seed, epoch), never of what happened before; a checkpoint holds the weights,
-AdamW's two moments and the step. So a run that was killed and continued ends in the same weights, bit for bit on a
-CPU. Several processes (torchrun) share each batch and add up their gradients.
+AdamW's two moments, the step, and the best weights so far. So a run that was killed and continued ends in the same
+weights, bit for bit on a CPU. Several processes (torchrun) share each batch and add up their gradients.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ Progress = Callable[[int, int, float, float], None]
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How to train: the paper's recipe (section 4 and its released scripts) unless a field says otherwise."""
+    """How to train: the paper's recipe (section 4 and its released scripts) unless a field says otherwise.
+
+    ``keep``: "best" ends with the weights after the epoch with the lowest validation loss, "last" with the last ones.
+    """
 
     epochs: int = 1
     batch: int = 256
@@ -49,6 +52,7 @@ class TrainingSettings:
     betas: tuple[float, float] = (0.9, 0.95)
     weight_decay: float = 0.01
     clip: float = 1.0
+    keep: str = "best"
 
 
 @dataclass
@@ -86,14 +90,16 @@ def train(
     """Train ``model`` in place and return its curve; continue from ``folder`` where a checkpoint lies there.
 
     ``progress(step, n_steps, loss, tokens_per_second)`` hears of it a hundred times. ``folder`` receives
-    ``checkpoint.safetensors`` every 200 steps and ``model.safetensors`` at the end. Raises ValueError for data that
-    the model's vocabulary does not hold, or a checkpoint of other settings or data.
+    ``checkpoint.safetensors`` every 200 steps and ``model.safetensors`` at the end. Without ``validation`` no epoch is
+    known to be the best, and the last weights are kept. Raises ValueError for data that the model's vocabulary does
+    not hold, or a checkpoint of other settings or data.
     """
     run = _Run(model, data, settings, Path(folder), seed, validation)
     run.resume()
     model.train()
     while run.step < run.n_steps:
         run.advance(progress)
+    run.keep()
     model.eval()
     if ranks.first():
         _save(dict(_named(model)), {}, run.folder / "model.safetensors")
@@ -122,6 +128,7 @@ class _Run:
         self.every = max(1, self.n_steps // _POINTS)
         self.curve = Training()
         self._since: list[tuple[float, int]] = []
+        self._best: dict[str, torch.Tensor] = {}  # off the device: it is needed once, at the end
         decayed = [weight for weight in model.parameters() if weight.dim() > 1]
         others = [weight for weight in model.parameters() if weight.dim() <= 1]
         self.optimizer = torch.optim.AdamW(
@@ -143,12 +150,26 @@ class _Run:
         if self.step % self.every == 0 or self.step == self.n_steps:
             self._note(progress, time.perf_counter() - started)
         if self.validation is not None and self.step % self.per_epoch == 0:
-            self.model.eval()
-            self.curve.validation.append(-score(self.model, self.validation).per_token().value)
-            self.model.train()
+            self._validate(self.validation)
         self.curve.seconds += time.perf_counter() - started
         if self.step % _EVERY == 0 and self.step < self.n_steps:
             self.save()
+
+    def _validate(self, texts: Sequences) -> None:
+        """Note the loss on ``texts``; remember the weights if there were none better."""
+        self.model.eval()
+        loss = -score(self.model, texts).per_token().value
+        self.model.train()
+        if self.settings.keep == "best" and loss < min(self.curve.validation, default=math.inf):
+            self._best = {name: weight.detach().to("cpu", copy=True) for name, weight in _named(self.model)}
+        self.curve.validation.append(loss)
+
+    @torch.no_grad()
+    def keep(self) -> None:
+        """Put the best weights into the model, if any are remembered."""
+        for name, weight in _named(self.model):
+            if self._best:
+                weight.copy_(self._best[name])
 
     def _note(self, progress: Progress, last: float) -> None:
         nats, tokens = (sum(values) for values in zip(*self._since, strict=True))
@@ -204,6 +225,7 @@ class _Run:
             for name, weight in _named(self.model):
                 state = self.optimizer.state[weight]
                 tensors |= {f"{moment}.{name}": state[moment] for moment in ("exp_avg", "exp_avg_sq")}
+            tensors |= {f"best.{name}": weight for name, weight in self._best.items()}
             about = {"step": self.step, "told": self.told(), "curve": asdict(self.curve), "since": self._since}
             _save(tensors, {"kdlab": json.dumps(about)}, self.checkpoint)
 
@@ -225,6 +247,8 @@ class _Run:
                     "exp_avg": file.get_tensor(f"exp_avg.{name}"),
                     "exp_avg_sq": file.get_tensor(f"exp_avg_sq.{name}"),
                 }
+            best = {name.removeprefix("best.") for name in file.keys() if name.startswith("best.")}  # noqa: SIM118
+            self._best = {name: file.get_tensor(f"best.{name}").cpu() for name in best}
         self.step, self.curve = about["step"], Training(**about["curve"])
         self._since = [(nats, tokens) for nats, tokens in about["since"]]
 
