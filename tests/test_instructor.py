@@ -366,8 +366,8 @@ def language() -> list[str]:
     path = [findings.change(results, warm, cold, what, "token") for what in ("precision", "recall")]
     apart = findings.change(results, warm, direct, "recall", "token")
     assert not findings.change(results, warm, direct, "precision", "token").seen and apart.seen
-    best = {one.tau: one.best for one in stopping.validated(results)}
-    fall = said(best[1.0] - best[0.6])
+    last = {one.tau: one.last for one in stopping.validated(results)}
+    fall = said(last[1.0] - last[0.6])
     return ["1", "0.6", *plus_minus(path[0]), *plus_minus(path[1]), fall, *plus_minus(apart)]
 
 

@@ -431,6 +431,20 @@ def test_the_other_pages_fit_a_phone(site: Path, browser: Browser) -> None:
 
 
 @pytest.mark.browser
+def test_on_a_phone_the_slider_stays_with_what_it_moves(site: Path, browser: Browser) -> None:
+    """Each panel, scrolled to the middle of the screen, is there whole, and so is the slider."""
+    phone: dict[str, Any] = {"viewport": {"width": 390, "height": 844}}
+    with opened(browser, (site / "index.html").as_uri(), **phone) as page:
+        for panel in (".kdlab-space", ".kdlab-plane"):
+            page.locator(panel).evaluate("panel => panel.scrollIntoView({ block: 'center' })")
+            boxes = [page.locator(name).bounding_box() for name in (".kdlab-beta", panel)]
+            for box in boxes:
+                assert box and 0 <= box["y"] and box["y"] + box["height"] <= 844
+            slider, shown = boxes
+            assert slider and shown and slider["y"] + slider["height"] <= shown["y"]
+
+
+@pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_front_page_answers_to_keys(scheme: Any, address: str, browser: Browser) -> None:
     ladder = experiments.teacher_entropy("line", n_components=1)

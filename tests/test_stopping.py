@@ -105,6 +105,6 @@ def test_the_recorded_run() -> None:
     whole = "\n".join(said).replace("−", "-")
     assert f"changes by {last:.2f} with the last weights, and by {best:.2f} with each" in whole
     assert f"{best:.2f} {last:.2f}" == "-0.75 -1.75"
-    assert "errors above: τ = 1 to 0.9." in whole and "that of τ = 0.9, 1, 0.9, 1." in whole
+    assert "with the last weights: -0.09, -0.25, -1.41." in whole and "that of τ = 0.9, 1, 0.9, 1." in whole
     lines = stopping.stopping_table(results).replace("−", "-").splitlines()
     assert lines[-1].split()[2:] == ["-5.63", "2", "-6.63", "-1.00"]
