@@ -188,6 +188,9 @@ def other_runs() -> list[str]:
     apart, expected = abs(first - second), math.sqrt(2) * estimate["over_sequences"]
     assert apart > 2 * expected  # twice over seeds, each with the error of its own texts
     seeds = [model["precision"]["token"]["by_seed"] for model in results["models"]]
+    best = [np.argmin(results["curves"][seed]["tau-0.6"]["validation"]) for seed in ("0", "1")]
+    recalls = student["recall"]["token"]["by_seed"]
+    assert best == [2, 0] and abs(recalls[0] - recalls[1]) < 0.01  # of three passes; "hardly differed"
     assert len(seeds) == 4 and apart == max(abs(a - b) for a, b in seeds)  # "of the four, this one moved most"
     return ["0.6", "2", said(first), said(second), said(apart), said(expected)]
 
