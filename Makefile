@@ -70,8 +70,11 @@ $(READY): requirements.lock pyproject.toml
 	fi; \
 	echo "Setting up .venv with $$found: one or two minutes the first time."; \
 	"$$found" -m venv .venv
-	@# What is never imported need not be compiled. The lock is whole, so there is nothing to resolve.
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps -r requirements.lock
+	@# What is never imported need not be compiled. The lock is whole, so there is nothing to resolve, no order to keep,
+	@# and two installers with half of it each take half the time.
+	@grep -v '^#' requirements.lock | awk '{ print > (".venv/.half-" NR % 2) }'
+	@half="$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps -r .venv/.half-"; \
+	failed=; $${half}0 & other=$$!; $${half}1 || failed=1; wait $$other || failed=1; test -z "$$failed"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@mkdir -p .venv/share/jupyter/lab/settings
 	@printf '%s\n' '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}' \

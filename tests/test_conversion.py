@@ -2,6 +2,7 @@
 
 import json
 import os
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch_side import torch
 
 # isort: split
 # After torch_side, which skips this file where the packages of the language-model side are not installed.
+import gguf
 import tiny_gguf
 from gguf_oracle import Oracle, numbers
 from transformers import AutoTokenizer, LlamaForCausalLM
@@ -203,8 +205,11 @@ def test_the_real_tokenizer(real):
 
 
 @pytest.mark.slow
-def test_transformers_reads_the_same_weights(real):
-    oracle, folder = real
+def test_transformers_reads_the_same_weights(real, monkeypatch):
+    """It would open the file twice, and look up the names of tensors once for each module: seconds, for the same."""
+    for name in ("GGUFReader", "get_tensor_name_map"):
+        monkeypatch.setattr(gguf, name, lru_cache(getattr(gguf, name)))
+    folder = real[1]
     file = smollm2.cache_folder() / Path(smollm2.GGUF).name
     theirs = LlamaForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32).state_dict()
     ours = loaded(folder).state_dict()
