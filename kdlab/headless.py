@@ -90,9 +90,11 @@ def _look_ahead(config: RunConfig) -> None:
         trouble = fault()
         if trouble:
             raise ValueError(f"the weights of p* are not here ({trouble}): run `kdlab fetch smollm2` first")
-    from kdlab.lm.weights import load_truth
+    from kdlab.lm.weights import SOURCES, load_truth
     from kdlab.lm.work import prompt_ids
 
+    if config.truth not in SOURCES:
+        print(f"p*: {config.truth} …", flush=True)  # a hub may take minutes, or the better part of one to be given up
     prompt_ids(config, load_truth(config.truth, vocabulary=config.vocabulary))
 
 

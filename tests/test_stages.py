@@ -26,6 +26,7 @@ from kdlab.lm.rungs import flops_per_token, size_named
 from kdlab.lm.scoring import Recorded, Scores
 from kdlab.lm.stages import Run, _model, hidden_states
 from kdlab.lm.tokens import Corpus, generator
+from kdlab.lm.weights import WeightsError
 from kdlab.runs import RunConfig
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -449,6 +450,17 @@ def test_an_estimate_is_said_and_agreed_to(tmp_path: Path, monkeypatch: pytest.M
     told = capsys.readouterr()
     assert "operations" in told.out and "add --yes" in told.err
     assert not (tmp_path / "run" / "corpus").exists()
+
+
+def test_who_waits_for_a_hub_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    def absent(source: str, **other: Any) -> None:
+        raise WeightsError(f"{source} could not be had")
+
+    monkeypatch.setattr("kdlab.lm.weights.load_truth", absent)
+    assert main(["run", "--preset", "smoke", "--set", "truth=some/model", "--out", str(tmp_path / "run")]) == 1
+    told = capsys.readouterr()
+    assert told.out == "p*: some/model …\n" and "some/model could not be had" in told.err
+    assert not (tmp_path / "run").exists()
 
 
 def test_this_machine_can_be_measured() -> None:
