@@ -16,6 +16,7 @@ import numpy as np
 from kdlab.findings import model_of, students
 from kdlab.metrics import signed
 from kdlab.runs import PRESETS, read_results, recorded_folder
+from kdlab.stopping import kept
 
 __all__ = ["against_the_paper", "lengths", "lost_texts", "open_run", "which_run"]
 
@@ -39,13 +40,14 @@ def open_run(run: str) -> dict[str, Any]:
 def which_run(results: Results) -> str:
     """Several lines: what p*, teacher and students are, the texts, the seeds, the machine, the day."""
     config, sizes_of, done = results["config"], results["sizes"], len(results["seeds"])
+    chosen = kept(results) == "best"
     rows = [
         ("preset", config["preset"]),
         ("p*", f"{_truth(results)}, {_count(sizes_of['truth'])} parameters"),
         ("teacher", f"rung {config['teacher']}, {_count(sizes_of['teacher'])} parameters, from scratch on "
-                    f"{config['teacher_sequences']:,} texts of p*, {_times(config['teacher_epochs'])}"),
+                    f"{config['teacher_sequences']:,} texts of p*, {_times(config['teacher_epochs'], chosen)}"),
         ("students", f"rung {config['student']}, {_count(sizes_of['student'])} parameters, from scratch on "
-                     f"{config['student_sequences']:,} texts, {_times(config['student_epochs'])}"),
+                     f"{config['student_sequences']:,} texts, {_times(config['student_epochs'], chosen)}"),
         ("texts", f"up to {config['length']} tokens, all begin with {config['prompt'].strip()!r}"),
         ("scored on", f"{config['evaluation_sequences']:,} texts of p* and as many of each model"),
         ("seeds", f"{done} of {config['seeds']} finished"),
@@ -59,8 +61,11 @@ def _count(size: Mapping[str, Any]) -> str:
     return f"{size['parameters']:,}"
 
 
-def _times(epochs: int) -> str:
-    return "once" if epochs == 1 else "twice" if epochs == 2 else f"{epochs} times"
+def _times(epochs: int, chosen: bool) -> str:
+    """How often the texts were gone through; ``chosen``: the weights of any of these passes may be the ones kept."""
+    if epochs == 1:
+        return "once"
+    return ("up to " if chosen else "") + ("twice" if epochs == 2 else f"{epochs} times")
 
 
 def against_the_paper(results: Results) -> str:
@@ -79,7 +84,7 @@ def against_the_paper(results: Results) -> str:
         ("batch, rate", f"{paper.batch}, {paper.rate:g}", f"{config['batch']}, {config['rate']:g}"),
         ("scored on", f"{paper.evaluation_sequences:,} texts", f"{config['evaluation_sequences']:,} texts"),
         ("seeds", f"{paper.seeds}", f"{config['seeds']}"),
-        ("weights kept", "best on validation", {"best": "best on validation", "last": "the last"}[config["keep"]]),
+        ("weights kept", "best on validation", {"best": "best on validation", "last": "the last"}[kept(results)]),
         ("first weights", "norms pretrained *", "all new"),
         ("end of text", "not learned or scored *", "learned and scored"),
         ("tokens", "from text again *", "kept as sampled"),

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtr
 
 from kdlab.metrics import signed
-from kdlab.stopping import KEPT, passed_best
+from kdlab.stopping import KEPT, kept, passed_best
 
 __all__ = [
     "Change",
@@ -80,14 +81,16 @@ def change(results: Results, start: Mapping[str, Any], end: Mapping[str, Any], w
     """From one model's "precision" or "recall" to another's, nats per "token" or "sequence".
 
     Over sequences the squares of the two errors add up, less what they have in common: recalls are measured on the
-    same texts of p*. Where both models have several seeds, the error of their difference over seeds is taken if it is
-    the larger one.
+    same texts of p*. Where both models have several seeds, there is an error of their difference over seeds as well.
+    For precision it holds both, each training being scored on texts of its own: it is taken if it is the larger one.
+    For recall, whose texts are the same for all trainings, the squares of the two add up.
     """
     a, b = start[what][per], end[what][per]
     first, second = float(a["over_sequences"]), float(b["over_sequences"])
     common = _common(results, start["name"], end["name"], per) if what == "recall" else 0.0
     error = math.sqrt(max(first**2 + second**2 - 2 * common * first * second, 0.0))
-    return Change(b["value"] - a["value"], max(error, _over_seeds(start, end, a["by_seed"], b["by_seed"])))
+    over_seeds = _over_seeds(start, end, a["by_seed"], b["by_seed"])
+    return Change(b["value"] - a["value"], (math.hypot if what == "recall" else max)(error, over_seeds))
 
 
 def larger_error(estimate: Mapping[str, Any]) -> float:
@@ -189,9 +192,12 @@ def _verdict(all_steps: Sequence[Step]) -> str:
 
 def _conditions(results: Results) -> str:
     """What a verdict leaves open: the choice of weights where it matters, and another training."""
-    weights = [f"with {KEPT[results['config']['keep']]}"] if passed_best(results) else []
-    if len(results["seeds"]) > 1:
-        return "".join(f", {one}" for one in weights)
+    weights = [f"with {KEPT[kept(results)]}"] if passed_best(results) else []
+    n = len(results["seeds"])
+    if n > 1:
+        chance = 100 * 2 * stdtr(n - 1, -SEEN)  # Student's t
+        told = f"; where an error is over {n} seeds, noise alone is larger than two of it {chance:.0f} times in 100"
+        return "".join(f", {one}" for one in weights) + told
     said = " and ".join([*weights, "as far as other texts go"])
     return f", {said}; another training was not tried"
 
@@ -414,6 +420,7 @@ def map_sentences(results: Results) -> list[str]:
     warm, cold = wide[path[0]], wide[path[-1]]
     apart = Change(cold.value - warm.value, math.hypot(cold.error, warm.error))
     way = "narrower" if apart.value < 0 else "wider"
+    said.append("Other texts of p* would not be exactly 1.00 times as wide either.")
     size = (
         f"{abs(apart.value):.2f} ± {apart.error:.2f}: {'more' if apart.seen else 'not more'} than two standard errors"
     )

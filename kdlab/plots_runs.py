@@ -121,9 +121,12 @@ def loss_curves(results: Mapping[str, Any], seed: int = 0) -> Picture:
         epochs = range(1, len(curve["validation"]) + 1)
         right.plot(epochs, curve["validation"], linewidth=1.6, marker=".", **look)
     right.xaxis.set_major_locator(MaxNLocator(integer=True))
+    several = results["config"]["seeds"] > 1
+    if several:
+        made.text(0.08, 0.94, f"seed {seed} of {results['config']['seeds']}, counted from 0", fontsize=9, color=QUIET)
     if curves:
         left.legend(*left.get_legend_handles_labels(), fontsize=8, frameon=False, labelcolor=QUIET)
-    made.words = _loss_words(curves)
+    made.words = (f"Seed {seed}. " if several else "") + _loss_words(curves)
     return made
 
 

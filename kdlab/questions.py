@@ -60,7 +60,7 @@ QUESTIONS = (
             "No: the two want different bells",
         ),
         "No: the two want different bells",
-        "the two want different bells. The tasks below lead you to both of them.",
+        "the two want different bells.",
     ),
     Question(
         "02.ring",

@@ -1,6 +1,6 @@
 """When training stopped, and what of a run's trade-off depends on it: read from its losses on validation texts.
 
-A student that learns its own corpus for too long can lose recall for that reason alone. Every sentence is made from
+A student that goes on learning its own corpus can lose recall for that reason alone. Every sentence is made from
 results.json, so that it holds for any run. No torch, no drawing.
 """
 
@@ -14,7 +14,16 @@ import numpy as np
 
 from kdlab.metrics import signed
 
-__all__ = ["KEPT", "Validated", "passed_best", "stopping_sentences", "stopping_table", "validated"]
+__all__ = [
+    "KEPT",
+    "Validated",
+    "kept",
+    "kept_table",
+    "passed_best",
+    "stopping_sentences",
+    "stopping_table",
+    "validated",
+]
 
 Results = Mapping[str, Any]
 KEPT = {"best": "each model's best weights on validation texts", "last": "the last weights"}
@@ -39,6 +48,11 @@ class Validated:
     def label(self) -> str:
         """As in the tables."""
         return "direct" if self.tau is None else f"tau {self.tau:g}"
+
+
+def kept(results: Results) -> str:
+    """Which weights of a run were scored, "best" or "last"; runs from before there was a choice kept the last."""
+    return str(results["config"].get("keep", "last"))
 
 
 def validated(results: Results) -> list[Validated]:
@@ -91,28 +105,39 @@ def stopping_sentences(results: Results, errors: Sequence[float] = ()) -> list[s
     warm, cold = path[0], path[-1]
     last, best = cold.last - warm.last, cold.best - warm.best
     said = [
-        f"The numbers above are of {KEPT[results['config']['keep']]}.",
+        f"The numbers above are of {KEPT[kept(results)]}.",
         f"From τ = {warm.tau:g} to {cold.tau:g}, recall on validation texts changes by {signed(last)} with the last "
         f"weights, and by {signed(best)} with each student's best ones.",
     ]
     late = [one for one in path if one.best > one.last]
     if not late:
-        said.append("All of them were best after the last pass: stopping earlier would have changed nothing here.")
+        return [
+            *said,
+            "All of them were best after the last pass: more passes might have raised recall further.",
+            _noise(results),
+        ]
     elif last < best < 0:
         said.append(
-            f"So {100 * best / last:.0f} % of the first fall is there at the best passes. The rest came after: "
-            f"τ = {_listed(late)} learned on, and lost recall."
+            f"So {100 * best / last:.0f} % of the first fall is there at the best passes. The rest came after, "
+            f"from τ = {_listed(late)}."
         )
     else:
         said.append(f"Past their best: τ = {_listed(late)}.")
-    return [*said, *_other_steps(path, results["config"]["keep"], errors), _highest(path)]
+    not_yet = [one.label for one in validated(results) if one.best == one.last]
+    said += [f"Best after the last pass, so perhaps not at their best yet: {', '.join(not_yet)}."] if not_yet else []
+    return [*said, *_other_steps(path, kept(results), errors), _highest(path), _noise(results)]
 
 
-def _other_steps(path: Sequence[Validated], kept: str, errors: Sequence[float]) -> list[str]:
+def _noise(results: Results) -> str:
+    n = results["config"]["validation_sequences"]
+    return f"Losses on these {n:,} texts have errors too, which were not recorded: a few hundredths may be chance."
+
+
+def _other_steps(path: Sequence[Validated], scored: str, errors: Sequence[float]) -> list[str]:
     """The steps of recall with the weights that were not scored."""
-    other, recalls = ("last", [one.last for one in path]) if kept == "best" else ("best", [one.best for one in path])
+    other, recalls = ("last", [one.last for one in path]) if scored == "best" else ("best", [one.best for one in path])
     changes = [b - a for a, b in zip(recalls, recalls[1:], strict=False)]
-    said = [f"Step by step, with the {other} weights: {', '.join(map(signed, changes))}."]
+    said = [f"Step by step, with the {other} weights: {', '.join(map(_plus, changes))}."]
     if len(errors) != len(changes):
         return said
     pairs = zip(path, path[1:], changes, errors, strict=False)
@@ -129,6 +154,30 @@ def _highest(path: Sequence[Validated]) -> str:
     if len(set(best)) == 1:
         return f"After every pass the highest of these recalls is that of τ = {best[0]:g}."
     return f"The highest of these recalls after pass 1, 2, …: that of τ = {', '.join(f'{tau:g}' for tau in best)}."
+
+
+def kept_table(best: Results, last: Results) -> str:
+    """A line for each student of one run made twice, with its best weights kept and with its last: nats per token.
+
+    Raises ValueError where the two runs differ in anything else.
+    """
+    settings = [{**one["config"], "keep": "", "threads": 0} for one in (best, last)]
+    if settings[0] != settings[1] or (kept(best), kept(last)) != ("best", "last"):
+        raise ValueError("these are not one run made twice: give a run with keep=best, and the same one with keep=last")
+    lines = [f"{'nats per token':<16}{'precision: best':>17}{'last':>8}{'recall: best':>18}{'last':>8}"]
+    for one in validated(best):
+        row = [f"{one.label:<16}"]
+        for what, width in (("precision", 17), ("recall", 18)):
+            both = [
+                next(m for m in run["models"] if m["name"] == one.name)[what]["token"]["value"] for run in (best, last)
+            ]
+            row.append(f"{signed(both[0]):>{width}}{signed(both[1]):>8}")
+        lines.append("".join(row))
+    return "\n".join(lines)
+
+
+def _plus(value: float) -> str:
+    return f"+{value:.2f}" if round(value, 2) > 0 else signed(value)
 
 
 def _listed(some: Sequence[Validated]) -> str:

@@ -175,8 +175,12 @@ def _site() -> Check:
     name = "the static site, for when nothing runs"
     index = NOTEBOOKS.parent / "site" / "index.html"
     if index.is_file():
-        return Check(name, "ok", f"open {index} in a browser: it needs no server and no network")
-    return Check(name, "optional", "not built", "run `make site` while you have time, and open site/index.html once")
+        return Check(
+            name, "ok", f"open {index.with_name('00_start_here.html')} in a browser: it needs no server, no network"
+        )
+    return Check(
+        name, "optional", "not built", "run `make site` while you have time, and open site/00_start_here.html once"
+    )
 
 
 def _port() -> Check:

@@ -17,8 +17,8 @@ def test_which_run_says_model_sizes_device_and_day() -> None:
     said = accounts.which_run(fake_results())
     for part in (
         "SmolLM2-135M-Instruct, its first 4,096 tokens, 108,567,360 parameters",
-        "rung 2M, 1,900,000 parameters, from scratch on 12,288 texts of p*, twice",
-        "rung 0.4M, 400,000 parameters, from scratch on 6,144 texts, 4 times",
+        "rung 2M, 1,900,000 parameters, from scratch on 12,288 texts of p*, up to twice",
+        "rung 0.4M, 400,000 parameters, from scratch on 6,144 texts, up to 4 times",
         "up to 32 tokens, all begin with 'One day, a little'",
         "512 texts of p*",
         "1 of 1 finished",
@@ -31,7 +31,7 @@ def test_which_run_says_model_sizes_device_and_day() -> None:
 
 def test_other_settings_are_said_as_they_are() -> None:
     results = fake_results()
-    results["config"] |= {"vocabulary": None, "teacher_epochs": 1, "student_epochs": 2}
+    results["config"] |= {"vocabulary": None, "teacher_epochs": 1, "student_epochs": 2, "keep": "last"}
     results["truth"]["name"] = "HuggingFaceTB/SmolLM2-1.7B"
     said = accounts.which_run(results)
     assert "HuggingFaceTB/SmolLM2-1.7B, 108" in said and "p*, once" in said and "texts, twice" in said

@@ -69,6 +69,9 @@ def test_over_seeds_the_difference_is_taken_seed_by_seed() -> None:
     cold = next(model for model in results["models"] if model["name"] == "tau-0.9")
     cold["precision"]["token"]["by_seed"] = [-5.3, -5.0, -4.7]  # of differences: 1.4, 1.0, 0.6
     assert findings.steps(results)[0].precision.error == pytest.approx(0.4 / math.sqrt(3))
+    cold["recall"]["token"]["by_seed"] = [-5.2, -5.5, -5.8]  # of differences: 0.5, -0.5, -1.5
+    # Recalls of all trainings are on the same texts: what another text and what another training would give add up.
+    assert findings.steps(results)[0].recall.error == pytest.approx(math.hypot(0.05, 0.05, 1 / math.sqrt(3)))
     cold["seeds"] = [1]  # a run that is not finished
     cold["precision"]["token"]["by_seed"] = cold["recall"]["token"]["by_seed"] = [-5.0]
     assert findings.steps(results)[0].precision.error == pytest.approx(math.hypot(0.05, 0.05))
@@ -128,13 +131,16 @@ def test_a_path_that_goes_the_other_way_altogether() -> None:
 def test_a_verdict_says_what_was_not_tried() -> None:
     students = path((-6, -5), (-5, -5.5))
     assert verdict(fake_results(students)).endswith(f"lost in noise, {ONE_TRAINING}")
-    assert verdict(fake_results(students, seeds=2, over_seeds=0.1)).endswith("lost in noise.")
+    two = "; where an error is over 2 seeds, noise alone is larger than two of it 30 times in 100"
+    assert verdict(fake_results(students, seeds=2, over_seeds=0.1)).endswith(f"lost in noise{two}.")
+    three = verdict(fake_results(students, seeds=3, over_seeds=0.1))
+    assert three.endswith("over 3 seeds, noise alone is larger than two of it 18 times in 100.")
     late = {"0": {name: {"validation": [5.0, 4.0, 4.5]} for name in ("direct", "tau-1", "tau-0.9")}}
     said = verdict({**fake_results(students), "curves": late})
     assert said.endswith(f"lost in noise, with each model's best weights on validation texts and {ONE_TRAINING}")
     several = {**fake_results(students, seeds=2, over_seeds=0.1), "curves": late}
     assert verdict({**several, "config": {**several["config"], "keep": "last"}}).endswith(
-        "lost in noise, with the last weights."
+        f"lost in noise, with the last weights{two}."
     )
     in_time = {"0": {name: {"validation": [5.0, 4.5, 4.0]} for name in ("direct", "tau-1", "tau-0.9")}}
     assert "weights" not in verdict({**fake_results(students), "curves": in_time})
@@ -305,7 +311,8 @@ def test_spread_is_the_ratio_of_the_clouds() -> None:
         assert findings.spread(results, f"tau-{tau:g}").value == pytest.approx(tau / 2)  # moved clouds are as wide
     said = findings.map_sentences(results)
     assert said[0].startswith("teacher   0.90 ± ") and said[-1].startswith("The cloud of tau 0.6 is narrower than")
-    assert said[-2] == "± one standard error over the texts of the map, 40 of p* and of each model"
+    assert said[-3] == "± one standard error over the texts of the map, 40 of p* and of each model"
+    assert said[-2] == "Other texts of p* would not be exactly 1.00 times as wide either."
     with pytest.raises(KeyError):
         findings.spread(results, "nobody")
 

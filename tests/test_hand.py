@@ -628,10 +628,15 @@ def test_a_prediction_covers_the_picture_until_it_is_made(page: Page) -> None:
     expect(page.locator(".kdlab-hand-width")).to_be_disabled()
     page.get_by_role("button", name="yes").click()
     assert get(page, "prediction")["guess"] == "yes"
-    expect(page.locator(".kdlab-outcome")).to_have_text("You predicted: yes. Now move it and see.")
+    now = "You predicted: yes. Now come within half a nat of each bound, one after the other, and see."
+    expect(page.locator(".kdlab-outcome")).to_have_text(now)
     expect(page.locator(".kdlab-hand-width")).to_be_enabled()
     page.locator(".kdlab-hand-width").focus()
     page.keyboard.press("ArrowLeft")
+    for centre, width in ((-3.0, 0.45), (-3.0, 0.1), (-1.0, 5.0)):  # near neither bound, near one, near that one only
+        answer(page, {"centre": centre, "width": width})
+        expect(page.locator(".kdlab-outcome")).to_have_text(now)
+    answer(page, {"centre": -1.0, "width": 2.05})
     expect(page.locator(".kdlab-outcome")).to_have_text("You predicted: yes. What happens: No.")
 
 

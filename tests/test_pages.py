@@ -192,7 +192,8 @@ def other_runs() -> list[str]:
     recalls = student["recall"]["token"]["by_seed"]
     assert best == [2, 0] and abs(recalls[0] - recalls[1]) < 0.01  # of three passes; "hardly differed"
     assert len(seeds) == 4 and apart == max(abs(a - b) for a, b in seeds)  # "of the four, this one moved most"
-    return ["0.6", "2", said(first), said(second), said(apart), said(expected)]
+    losses = results["curves"]["1"]["tau-0.6"]["validation"]
+    return ["0.6", "2", said(first), said(second), said(apart), said(expected), said(losses[2] - losses[0])]
 
 
 MISCONCEPTIONS: list[Callable[[], list[str]]] = [

@@ -397,6 +397,22 @@ def test_the_size_stays_while_dragging(page: Page) -> None:
     assert len(sizes) == 1
 
 
+def test_who_comes_by_keys_sees_the_whole_view(page: Page) -> None:
+    """Below a long page: the slider gets the focus, and its picture and sentence are on the screen, not only itself."""
+    page.set_viewport_size({"width": 980, "height": 720})
+    open_view(page, teacher_entropy("line", 1))
+    page.evaluate("""() => {
+      document.body.insertAdjacentHTML("afterbegin", "<p style='height: 1500px'><button>before</button></p>");
+      document.body.insertAdjacentHTML("beforeend", "<p style='height: 1500px'></p>");
+    }""")
+    page.get_by_role("button", name="before").focus()
+    page.keyboard.press("Tab")
+    expect(page.locator(".kdlab-beta")).to_be_focused()
+    settle(page)
+    box = page.locator(".kdlab-view").bounding_box()
+    assert box and 0 <= box["y"] and box["y"] + box["height"] <= 720
+
+
 def test_a_closed_view_lets_go_of_the_model(page: Page) -> None:
     open_view(page, fake_ladder(2))
     page.evaluate("close_view()")

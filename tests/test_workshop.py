@@ -147,7 +147,7 @@ def test_the_site_is_built_or_not(folder: Path) -> None:
     site = folder.parent / "site"
     site.mkdir()
     (site / "index.html").write_text("<p>", encoding="utf-8")
-    assert workshop._site().status == "ok" and str(site / "index.html") in workshop._site().found
+    assert workshop._site().status == "ok" and str(site / "00_start_here.html") in workshop._site().found
 
 
 def test_a_port_in_use_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,14 +35,17 @@ const peakOf = (width) => 1 / (width * Math.sqrt(2 * Math.PI));
 
 // ---------------------------------------------------------------- what was tried
 
-/** Remember an answer: in the trail, and as the best so far of what it is best in. */
-function remember(memory, answer) {
+const NEAR = 0.5; // nats below a bound: who was as near to both has seen that they want different bells
+
+/** Remember an answer: in the trail, as the best so far of what it is best in, and whether it comes near a bound. */
+function remember(memory, answer, bounds) {
   const late = memory.stale && same(memory.stale, answer); // asked before Reset: it belongs to what was forgotten
   memory.stale = null;
   if (late) return;
   memory.trail = [...memory.trail, answer].slice(-KEPT);
   for (const name of ["precision", "recall"]) {
     if (!(memory.best[name]?.[name] >= answer[name])) memory.best[name] = answer;
+    if (answer[name] >= bounds?.[name] - NEAR) memory.near.add(name);
   }
 }
 
@@ -233,7 +236,7 @@ function buildRange(controls, name, long, range, marks) {
 // ---------------------------------------------------------------- what happens when
 
 class Hand extends Live {
-  /** @param model the widget's traits  @param memory {opened, moved, trail, best, stale}, shared by a widget's views */
+  /** @param model the widget's traits  @param memory {opened, near, trail, best, stale}, shared by a widget's views */
   constructor(model, memory) {
     super(model);
     Object.assign(this, { memory, world: model.get("world"), frame: 0, asked: null, patience: 0, told: model.get("hand") });
@@ -303,7 +306,6 @@ class Hand extends Live {
   /** The bell goes somewhere: draw at the next frame, once, however many events came before it; ask what it is worth. */
   move(hand) {
     this.hand = hand;
-    this.memory.moved = true;
     this.ask();
     this.update();
     this.frame ||= requestAnimationFrame(() => {
@@ -356,7 +358,7 @@ class Hand extends Live {
     memory.stale = this.asked; // its answer comes too late to count
     forget(memory);
     this.error = "";
-    if (same(model.get("answer"), memory.opened)) remember(memory, model.get("answer"));
+    if (same(model.get("answer"), memory.opened)) remember(memory, model.get("answer"), this.world.bounds);
     this.move({ ...memory.opened });
   }
 
@@ -373,7 +375,8 @@ class Hand extends Live {
     const message = [this.error, model.get("kernel_error")].filter(Boolean).join("\n");
     page.error.hidden = !message;
     if (page.error.textContent !== message) page.error.textContent = message;
-    showPrediction(page, prediction, this.memory.moved ? "" : "Now move it and see.", (guess) => {
+    const still = this.memory.near.size === 2 ? "" : "Now come within half a nat of each bound, one after the other, and see.";
+    showPrediction(page, prediction, still, (guess) => {
       this.send({ prediction: { ...prediction, guess } });
       this.update();
     });
@@ -395,12 +398,13 @@ class Hand extends Live {
 
 /** anywidget calls this once per widget, so what is kept here belongs to one widget and to no other. */
 export default function () {
-  const memory = { opened: null, moved: false, trail: [], best: {}, stale: null };
+  const memory = { opened: null, near: new Set(), trail: [], best: {}, stale: null };
   return {
     initialize({ model }) {
       memory.opened = { ...model.get("hand") };
-      remember(memory, model.get("answer"));
-      model.on("change:answer", () => remember(memory, model.get("answer"))); // before any view draws it
+      const note = () => remember(memory, model.get("answer"), model.get("world").bounds);
+      note();
+      model.on("change:answer", note); // before any view draws it
     },
     render({ model, el }) {
       const view = new Hand(model, memory);

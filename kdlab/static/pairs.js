@@ -109,6 +109,7 @@ class PairsView extends Live {
     page.sentence = html(page.picture, "p", { class: "kdlab-sentence" });
     buildVoice(page);
     keepKeys(root);
+    keepInSight(root);
     return page;
   }
 

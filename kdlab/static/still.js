@@ -22,6 +22,7 @@ class Still extends Live {
     this.page.next = this.page.outcome; // nothing here moves: what happens is read
     this.page.cover = html(this.page.stage, "div", { class: "kdlab-cover", role: "group", hidden: "" });
     keepKeys(root);
+    keepInSight(root);
     this.onChange = () => this.guard(() => this.update());
     TRAITS.forEach((name) => model.on(`change:${name}`, this.onChange));
     this.onChange();

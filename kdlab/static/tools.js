@@ -80,6 +80,17 @@ function keepKeys(root) {
   });
 }
 
+/**
+ * Who comes to a slider by keys cannot scroll there, since the keys are the slider's: show the whole view, as far as it fits.
+ * The same for an outcome, which gets the focus when its question is answered.
+ */
+function keepInSight(root) {
+  root.addEventListener("focusin", ({ target }) => {
+    if (!target.matches("input[type=range]:focus-visible, .kdlab-outcome")) return;
+    requestAnimationFrame(() => root.scrollIntoView({ block: "nearest" })); // after the browser's own scrolling
+  });
+}
+
 const REST = 600; // ms without a change until what is shown is said
 
 /** A place for what is said to those who do not see the picture, and only to them. */
@@ -184,6 +195,7 @@ function buildFrame(roles, names) {
   const root = set(document.createElement("div"), { class: "kdlab-view", role: "group" });
   const page = { root, title: html(root, "div", { class: "kdlab-title" }) };
   keepKeys(root);
+  keepInSight(root);
   page.controls = html(root, "div", { class: "kdlab-controls" });
   page.error = html(root, "div", { class: "kdlab-error", role: "alert", hidden: "" });
   page.stage = html(root, "div", { class: "kdlab-stage" });
