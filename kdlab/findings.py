@@ -419,9 +419,12 @@ def map_sentences(results: Results) -> list[str]:
         return said
     warm, cold = wide[path[0]], wide[path[-1]]
     apart = Change(cold.value - warm.value, math.hypot(cold.error, warm.error))
+    which = f"The cloud of {names[path[-1]]} is"
+    if not round(apart.value, 2):
+        return [*said, f"{which} as wide as that of {names[path[0]]}, to within an error of {apart.error:.2f}."]
     way = "narrower" if apart.value < 0 else "wider"
     said.append("Other texts of p* would not be exactly 1.00 times as wide either.")
     size = (
         f"{abs(apart.value):.2f} ± {apart.error:.2f}: {'more' if apart.seen else 'not more'} than two standard errors"
     )
-    return [*said, f"The cloud of {names[path[-1]]} is {way} than that of {names[path[0]]}, by {size}."]
+    return [*said, f"{which} {way} than that of {names[path[0]]}, by {size}."]

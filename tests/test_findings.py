@@ -313,6 +313,8 @@ def test_spread_is_the_ratio_of_the_clouds() -> None:
     assert said[0].startswith("teacher   0.90 ± ") and said[-1].startswith("The cloud of tau 0.6 is narrower than")
     assert said[-3] == "± one standard error over the texts of the map, 40 of p* and of each model"
     assert said[-2] == "Other texts of p* would not be exactly 1.00 times as wide either."
+    results["map"]["tau-0.6"] = results["map"]["tau-1"]
+    assert findings.map_sentences(results)[-1].startswith("The cloud of tau 0.6 is as wide as that of tau 1, to within")
     with pytest.raises(KeyError):
         findings.spread(results, "nobody")
 
