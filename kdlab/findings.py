@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtr
 
-from kdlab.metrics import signed
+from kdlab.metrics import plus, signed
 from kdlab.stopping import KEPT, kept, passed_best
 
 __all__ = [
@@ -74,7 +74,7 @@ class Change:
         return abs(self.value) / self.error if self.error else math.inf
 
     def __str__(self) -> str:
-        return f"{_plus(self.value)} ± {self.error:.2f}"
+        return f"{plus(self.value)} ± {self.error:.2f}"
 
 
 def change(results: Results, start: Mapping[str, Any], end: Mapping[str, Any], what: str, per: str) -> Change:
@@ -378,10 +378,6 @@ def _size(one: Change) -> str:
 
 def _at(model: Mapping[str, Any], what: str, per: str) -> str:
     return signed(model[what][per]["value"])
-
-
-def _plus(value: float) -> str:
-    return f"+{value:.2f}" if round(value, 2) > 0 else signed(value)
 
 
 # The map of samples

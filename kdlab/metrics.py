@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-__all__ = ["Estimate", "Model", "monte_carlo", "precision", "recall", "signed"]
+__all__ = ["Estimate", "Model", "monte_carlo", "plus", "precision", "recall", "signed"]
 
 
 @dataclass(frozen=True)
@@ -100,3 +100,12 @@ def signed(value: float) -> str:
     ('\N{MINUS SIGN}2.50', '0.00')
     """
     return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "\N{MINUS SIGN}")
+
+
+def plus(value: float) -> str:
+    """Write a change of nats: as `signed` does, and with its plus sign.
+
+    >>> plus(0.5), plus(0.001)
+    ('+0.50', '0.00')
+    """
+    return f"+{value:.2f}" if round(value, 2) > 0 else signed(value)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from kdlab.metrics import signed
+from kdlab.metrics import plus, signed
 
 __all__ = [
     "KEPT",
@@ -137,7 +137,7 @@ def _other_steps(path: Sequence[Validated], scored: str, errors: Sequence[float]
     """The steps of recall with the weights that were not scored."""
     other, recalls = ("last", [one.last for one in path]) if scored == "best" else ("best", [one.best for one in path])
     changes = [b - a for a, b in zip(recalls, recalls[1:], strict=False)]
-    said = [f"Step by step, with the {other} weights: {', '.join(map(_plus, changes))}."]
+    said = [f"Step by step, with the {other} weights: {', '.join(map(plus, changes))}."]
     if len(errors) != len(changes):
         return said
     pairs = zip(path, path[1:], changes, errors, strict=False)
@@ -174,10 +174,6 @@ def kept_table(best: Results, last: Results) -> str:
             row.append(f"{signed(both[0]):>{width}}{signed(both[1]):>8}")
         lines.append("".join(row))
     return "\n".join(lines)
-
-
-def _plus(value: float) -> str:
-    return f"+{value:.2f}" if round(value, 2) > 0 else signed(value)
 
 
 def _listed(some: Sequence[Validated]) -> str:

@@ -64,6 +64,7 @@ def work(config: RunConfig) -> Work:
     under_truth = (1 + config.seeds * (1 + models)) * config.evaluation_sequences * length
     under_teacher = config.seeds * config.evaluation_sequences * length
     weights = 4 * config.seeds * (parameters(teacher, vocabulary) + models * parameters(student, vocabulary))
+    checkpoint = 4 * 4 * parameters(teacher, vocabulary)  # weights, two moments, and the best weights so far
     return Work(
         sampled=by_truth + by_teacher + by_students,
         trained=taught + learned,
@@ -71,7 +72,7 @@ def work(config: RunConfig) -> Work:
         sampling_flops=by_truth * flops(truth) + by_teacher * flops(teacher) + by_students * flops(student),
         training_flops=3 * (taught * flops(teacher) + learned * flops(student)),
         scoring_flops=under_truth * flops(truth) + under_teacher * flops(teacher) + by_students * flops(student),
-        disk=2 * (by_truth + by_teacher + by_students) + weights + 12 * parameters(teacher, vocabulary),
+        disk=2 * (by_truth + by_teacher + by_students) + weights + checkpoint,
     )
 
 
