@@ -25,6 +25,7 @@ __all__ = [
     "larger_error",
     "map_sentences",
     "model_of",
+    "moved",
     "outcome",
     "path_sentences",
     "race_sentence",
@@ -393,6 +394,12 @@ def spread(results: Results, name: str) -> Change:
     return Change(ratio, 0.5 * ratio * math.hypot(own_error / own, truth_error / truth))
 
 
+def moved(results: Results, name: str) -> float:
+    """How far the middle of a model's samples lies from that of p*'s on the map, as a multiple of p*'s width."""
+    own, truth = (np.asarray(results["map"][one], float).mean(axis=0) for one in (name, "truth"))
+    return float(np.hypot(*(own - truth))) / math.sqrt(_mean_square(results["map"]["truth"])[0])
+
+
 def _mean_square(points: Sequence[Sequence[float]]) -> tuple[float, float]:
     """Mean squared distance from the middle, and its standard error."""
     at = np.asarray(points, float)
@@ -406,10 +413,17 @@ def map_sentences(results: Results) -> list[str]:
         one["name"]: f"tau {one['tau']:g}" for one in students(results)
     }
     wide = {name: spread(results, name) for name in names if name in results["map"]}
-    said = [f"{names[name]:<9}{one.value:5.2f} ± {one.error:.2f} times as wide as p*'s" for name, one in wide.items()]
+    said = [
+        f"{names[name]:<9}{one.value:5.2f} ± {one.error:.2f} times as wide as p*'s, its middle "
+        f"{moved(results, name):.2f} of that width from p*'s"
+        for name, one in wide.items()
+    ]
     if wide:
         fewest = min(len(results["map"][name]) for name in ("truth", *wide))
         said.append(f"± one standard error over the texts of the map, {fewest} of p* and of each model")
+        said.append(
+            "The directions were chosen for these texts of p*: its other texts would not be 1.00 times as wide."
+        )
     path = [one["name"] for one in students(results, highest=1.0) if one["name"] in wide]
     if len(path) < 2:
         return said
@@ -419,7 +433,6 @@ def map_sentences(results: Results) -> list[str]:
     if not round(apart.value, 2):
         return [*said, f"{which} as wide as that of {names[path[0]]}, to within an error of {apart.error:.2f}."]
     way = "narrower" if apart.value < 0 else "wider"
-    said.append("Other texts of p* would not be exactly 1.00 times as wide either.")
     size = (
         f"{abs(apart.value):.2f} ± {apart.error:.2f}: {'more' if apart.seen else 'not more'} than two standard errors"
     )

@@ -114,6 +114,7 @@ def stopping_sentences(results: Results, errors: Sequence[float] = ()) -> list[s
         return [
             *said,
             "All of them were best after the last pass: more passes might have raised recall further.",
+            *_lead(results),
             _noise(results),
         ]
     elif last < best < 0:
@@ -125,7 +126,16 @@ def stopping_sentences(results: Results, errors: Sequence[float] = ()) -> list[s
         said.append(f"Past their best: τ = {_listed(late)}.")
     not_yet = [one.label for one in validated(results) if one.best == one.last]
     said += [f"Best after the last pass, so perhaps not at their best yet: {', '.join(not_yet)}."] if not_yet else []
-    return [*said, *_other_steps(path, kept(results), errors), _highest(path), _noise(results)]
+    return [*said, *_other_steps(path, kept(results), errors), _highest(path), *_lead(results), _noise(results)]
+
+
+def _lead(results: Results) -> list[str]:
+    """By how much the direct student's recall is above that of tau = 1, pass by pass."""
+    found = {one.tau: one.by_epoch for one in validated(results)}
+    if None not in found or 1.0 not in found:
+        return []
+    lead = [plus(direct - one) for direct, one in zip(found[None], found[1.0], strict=False)]
+    return [f"Direct minus τ = 1 in these recalls, after pass 1, 2, …: {', '.join(lead)}."]
 
 
 def _noise(results: Results) -> str:

@@ -312,7 +312,10 @@ def test_spread_is_the_ratio_of_the_clouds() -> None:
     said = findings.map_sentences(results)
     assert said[0].startswith("teacher   0.90 ± ") and said[-1].startswith("The cloud of tau 0.6 is narrower than")
     assert said[-3] == "± one standard error over the texts of the map, 40 of p* and of each model"
-    assert said[-2] == "Other texts of p* would not be exactly 1.00 times as wide either."
+    assert said[-2].startswith("The directions were chosen for these texts of p*")
+    width = findings._mean_square(results["map"]["truth"])[0] ** 0.5
+    results["map"]["direct"] = (np.array(results["map"]["truth"]) + [0.3, -0.4]).tolist()
+    assert findings.moved(results, "direct") == pytest.approx(0.5 / width)
     results["map"]["tau-0.6"] = results["map"]["tau-1"]
     assert findings.map_sentences(results)[-1].startswith("The cloud of tau 0.6 is as wide as that of tau 1, to within")
     with pytest.raises(KeyError):
