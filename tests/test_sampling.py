@@ -149,29 +149,103 @@ def test_bad_input_is_refused_before_any_work(model: Any, wrong: dict, said: str
         sample(model, prompt, n, **settings)
 
 
-def test_a_compiled_step_is_one_piece_for_all_steps_batches_and_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a GPU, with a backend that compiles nothing: the whole step is one graph, traced once and never again."""
-    model, graphs = small_model(), []
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> tuple[list[Any], list[dict[str, Any]]]:
+    """As on a GPU, with a backend that compiles nothing: the graphs that were traced, and how compilation was asked."""
+    graphs: list[Any] = []
+    how: list[dict[str, Any]] = []
+    compile_ = torch.compile
+    torch.compiler.reset()
 
     def backend(graph: Any, inputs: Any) -> Any:
         graphs.append(graph)
         return graph.forward
 
-    plainly = [draw(model, 100, batch=40, tau=tau) for tau in (1.0, 0.7)]
-    how: list[dict[str, Any]] = []
-    compile_ = torch.compile
-
     def traced(model: Any, **settings: Any) -> Any:
         how.append(settings)
-        return compile_(model, backend=backend, fullgraph=settings["fullgraph"], dynamic=settings["dynamic"])
+        return compile_(model, backend=backend, **{name: settings[name] for name in settings if name != "mode"})
 
     monkeypatch.setattr(torch, "compile", traced)
     monkeypatch.setattr(sampling, "_worth_compiling", lambda model, n: True)
-    for plain, tau in zip(plainly, (1.0, 0.7), strict=True):
-        ours = draw(model, 100, batch=40, tau=tau)  # the third batch is filled up, and cut again
-        assert (ours.ids == plain.ids).all() and (ours.lengths == plain.lengths).all()
+    return graphs, how
+
+
+def test_a_compiled_step_is_one_piece_for_all_steps_batches_calls_and_models_of_a_shape(compiled: Any) -> None:
+    """The whole step is one graph, traced once and never again."""
+    graphs, how = compiled
+    for _ in range(2):
+        model = small_model()
+        with torch.no_grad():
+            model.lm_head.weight.mul_(1.5 if graphs else 1.0)
+        for tau in (1.0, 0.7):
+            ours = draw(model, 100, batch=40, tau=tau)  # the third batch is filled up, and cut again
+            plain = plainly(model, 100, tau)
+            assert (ours.ids == plain.ids).all() and (ours.lengths == plain.lengths).all()
     assert len(graphs) == 1
-    assert how == [{"fullgraph": True, "dynamic": False, "mode": "reduce-overhead"}]
+    assert how == [{"fullgraph": True, "dynamic": False, "mode": "reduce-overhead", "recompile_limit": 128}] * 2
+
+
+def plainly(model: Any, n: int, tau: float) -> Any:
+    with torch.inference_mode():
+        uniform = torch.rand(n, LENGTH - len(PROMPT), generator=generator(1, "draw"), dtype=torch.float64)
+        return sampling._continued(sampling._Decoder(model, PROMPT, LENGTH), uniform, EOS, tau)
+
+
+def test_batches_of_many_sizes_may_be_compiled_in_one_process(compiled: Any) -> None:
+    """torch gives up after eight unless it is told otherwise."""
+    model = small_model()
+    assert [len(draw(model, n, batch=n)) for n in range(3, 15)] == list(range(3, 15))
+    assert len(compiled[0]) == 12
+
+
+@pytest.fixture
+def float16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU: a copy in float16 writes, if it can."""
+
+    def writers(model: Any) -> Any:
+        yield sampling._in_float16(model)
+        yield model
+
+    monkeypatch.setattr(sampling, "_writers", writers)
+
+
+def test_in_float16_the_same_numbers_give_nearly_always_the_same_text(float16: None) -> None:
+    # Of 18,000 numbers, those next to the end of a token's share fall on its other side: float16 moves a logit of
+    # size 10 by 0.005, so a share's end by some thousandths; once apart, two texts stay apart.
+    model = small_model()
+    ours, exact = draw(model, 3000), plainly(model, 3000, 1.0)
+    same = (ours.ids[:, : LENGTH - 1] == exact.ids[:, : LENGTH - 1]).all(axis=1).mean()
+    assert 0.95 < same < 1.0
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}  # the model itself is left alone
+
+
+def test_the_copy_in_float16_is_of_the_weights_as_they_are_now(float16: None) -> None:
+    model = small_model()
+    before, copied = draw(model, 200), vars(model)["_kdlab_float16"]
+    places = [weight.data_ptr() for weight in copied.parameters()]
+    with torch.no_grad():
+        model.lm_head.weight.mul_(-1.0)
+    after = draw(model, 200)
+    assert (before.ids[:, 2] != after.ids[:, 2]).mean() > 0.3
+    assert [weight.data_ptr() for weight in copied.parameters()] == places  # what is compiled stands on these
+    angles = copied.model.rotary_emb.inv_freq
+    assert angles.dtype == torch.float32 and torch.equal(angles, model.model.rotary_emb.inv_freq)
+
+
+def test_where_float16_is_too_narrow_the_model_itself_writes(float16: None) -> None:
+    model = small_model()
+    with torch.no_grad():
+        for layer in model.model.layers:
+            layer.mlp.down_proj.weight.mul_(1e6)  # beyond 65,504, the largest number of float16
+    assert (draw(model, 100).ids == plainly(model, 100, 1.0).ids).all()
+
+
+def test_logits_that_are_not_finite_are_refused(model: Any) -> None:
+    broken = small_model()
+    with torch.no_grad():
+        broken.lm_head.weight[3, 0] = float("nan")
+    with pytest.raises(ValueError, match="logits are not finite"):
+        draw(broken, 10)
 
 
 def test_the_cache_takes_as_much_as_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,3 +108,13 @@ def test_tokens_of_another_vocabulary_are_refused(model: Any) -> None:
     drawn.ids[0, 3] = 40
     with pytest.raises(ValueError, match="token 40 is outside the model's vocabulary of 16"):
         score(model, drawn)
+
+
+def test_faster_products_are_for_scoring_on_a_gpu_only() -> None:
+    before = torch.get_float32_matmul_precision()
+    with pytest.raises(ZeroDivisionError), scoring._tensor_cores(torch.device("cuda")):
+        assert torch.get_float32_matmul_precision() == "high"
+        1 / 0  # noqa: B018
+    assert torch.get_float32_matmul_precision() == before
+    with scoring._tensor_cores(torch.device("cpu")):
+        assert torch.get_float32_matmul_precision() == before

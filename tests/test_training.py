@@ -1,6 +1,7 @@
 """Training: what it optimises, the order it does it in, and a resume that nobody could tell from a run without one."""
 
 import json
+import math
 import multiprocessing
 import random
 import sys
@@ -12,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from torch_side import EOS, draw, small_model, torch
 
 from kdlab.lm import training
@@ -121,6 +124,86 @@ def test_pieces_of_a_batch_add_up_to_the_batch(model: Any, tmp_path: Path, monke
     # AdamW divides by the gradient's size, so rounding of 1e-7 may grow; 8 steps of 5e-3 stay far below 1e-3.
     for name, weight in weights(pieces).items():
         torch.testing.assert_close(weight, weights(whole)[name], atol=1e-3, rtol=0)
+
+
+lengths = st.lists(st.integers(1, 60), min_size=1, max_size=40).map(np.array)
+
+
+@given(lengths, st.sampled_from([1, 50, 200, math.inf]), st.sampled_from([60, 100, 400, 10_000]))
+def test_every_sequence_is_in_one_piece_and_no_piece_is_too_large(lengths: Any, enough: float, most: int) -> None:
+    found = training.pieces(lengths, enough, most)
+    assert sorted(np.concatenate(found).tolist()) == list(range(len(lengths)))
+    assert all(len(piece) * lengths[piece].max() <= most for piece in found)
+    if len(lengths) * lengths.max() <= min(enough, most):
+        assert [piece.tolist() for piece in found] == [list(range(len(lengths)))]
+
+
+def test_sequences_of_like_length_are_read_together() -> None:
+    """Lengths from 64 to 512, as in benchmarks/lm.py: nearly half would be padding, and a twentieth is."""
+    lengths = np.random.default_rng(0).integers(64, 513, 256)
+    found = training.pieces(lengths, 2**13, 2**31 // 49_152)
+    read = sum(len(piece) * int(lengths[piece].max()) for piece in found)
+    assert 256 * lengths.max() > 1.7 * lengths.sum() and read < 1.12 * lengths.sum()
+    assert all(len(piece) * lengths[piece].max() >= 2**13 for piece in found[:-1])
+
+
+def test_pieces_of_like_length_add_up_to_the_batch(model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, whole, sorted_ = draw(model, 64), fresh(), fresh()
+    train(whole, data, SETTINGS, folder=tmp_path / "whole", seed=0)
+    monkeypatch.setitem(training._ENOUGH, "cpu", 30)
+    assert len(training.pieces(data.lengths[:16].astype(int), 30, 10**6)) > 1
+    train(sorted_, data, SETTINGS, folder=tmp_path / "sorted", seed=0)
+    for name, weight in weights(sorted_).items():  # the tolerance: as above
+        torch.testing.assert_close(weight, weights(whole)[name], atol=1e-3, rtol=0)
+
+
+def test_compiled_layers_need_no_mask_serve_all_models_and_are_undone(
+    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU, with a backend that compiles nothing."""
+    graphs: list[str] = []
+    compile_ = torch.compile
+    torch.compiler.reset()
+
+    def backend(graph: Any, inputs: Any) -> Any:
+        graphs.append(graph.code)
+        return graph.forward
+
+    data, validation = draw(model, 90), draw(model, 20, rng=generator(2, "other"))
+    plain = fresh()
+    train(plain, data, SETTINGS, folder=tmp_path / "plain", seed=0, validation=validation)
+    monkeypatch.setattr(torch, "compile", lambda forward, **settings: compile_(forward, backend=backend, **settings))
+    monkeypatch.setattr(training, "_worth_compiling", lambda model, n_steps: True)
+    traced = []
+    for place in ("one", "another"):
+        compiled = fresh()
+        train(compiled, data, SETTINGS, folder=tmp_path / place, seed=0, validation=validation)
+        assert equal(weights(compiled), weights(plain))
+        assert not any("forward" in vars(layer) for layer in compiled.model.layers)
+        traced.append(len(graphs))
+    # One to learn and one to validate, and again where a batch happens to be as wide as it is long; then no more.
+    assert 2 <= traced[0] <= 4 and traced[1] == traced[0]
+    assert all("is_causal = True" in graph and "attn_mask = None" in graph for graph in graphs)
+
+
+def test_a_resume_is_exact_with_the_optimizer_of_a_gpu(
+    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fused AdamW keeps the number of its steps elsewhere."""
+    adamw = torch.optim.AdamW
+    monkeypatch.setattr(torch.optim, "AdamW", lambda groups, **settings: adamw(groups, **settings | {"fused": True}))
+    monkeypatch.setattr(training, "_EVERY", 3)
+
+    def stop(step: int, of: int, loss: float, rate: float) -> None:
+        if step == 5:
+            raise Stop
+
+    data, straight, resumed = draw(model, 64), fresh(), fresh()
+    train(straight, data, SETTINGS, folder=tmp_path / "straight", seed=0)
+    with pytest.raises(Stop):
+        train(fresh(), data, SETTINGS, folder=tmp_path / "broken", seed=0, progress=stop)
+    train(resumed, data, SETTINGS, folder=tmp_path / "broken", seed=0)
+    assert equal(weights(resumed), weights(straight))
 
 
 def test_the_schedule_warms_up_stays_and_decays() -> None:

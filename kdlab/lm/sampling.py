@@ -2,12 +2,16 @@
 
 Each token is where a uniform number falls in the cumulated probabilities. So the same numbers give the same text, and
 a text that changes little when tau does. The prompt is read once for all; a sequence that has ended leaves the batch.
+
+On a GPU, a copy of the model in float16 writes: benchmarks/precisions.py measures how far its probabilities are from
+those in float32. Where float16 is too narrow for a model, the model itself writes.
 """
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +25,7 @@ __all__ = ["chosen", "ladder_of_samples", "next_token_logits", "sample"]
 _BATCH = {"cpu": 128, "cuda": 1024}
 _COMPILED = 256  # sequences: for fewer, compiling takes longer than it saves
 _MODE = "reduce-overhead"  # CUDA graphs
+_SHAPES = 128  # that one process may compile for: models, batches and lengths; torch's own limit is 8
 _WORTH_IT = 0.75  # a batch is made smaller when no more of it than this is still going on
 
 
@@ -42,19 +47,55 @@ def sample(
     its numbers are drawn at once, so that neither device nor batch decides which sequence gets which.
 
     Raises ValueError for an empty prompt, tokens outside the vocabulary, a ``length`` that leaves nothing to sample,
-    and a ``tau`` that is not a positive number.
+    a ``tau`` that is not a positive number, and a model whose logits are not finite.
     """
     _check(model, prompt, n, length, eos, tau)
     uniform = torch.rand(n, length - len(prompt), generator=rng, dtype=torch.float64)
-    some = min(n, batch or _fitting(model, length))
-    decoder = (_compiled if _worth_compiling(model, n) else _Decoder)(model, list(prompt), length)
-    parts = []
-    for first in range(0, n, some):
-        numbers = uniform[first : first + some]
-        missing = 0 if decoder.shrinks else some - len(numbers)  # a batch of another size would be compiled anew
-        numbers = torch.cat([numbers, numbers[:1].expand(missing, -1)]).to(model.device)
-        parts.append(_continued(decoder, numbers, eos, tau)[: some - missing])
-    return joined(parts)
+    for writer in _writers(model):
+        some = min(n, batch or _fitting(writer, length))
+        decoder = (_compiled if _worth_compiling(writer, n) else _Decoder)(writer, list(prompt), length)
+        try:
+            return joined(
+                [_some(decoder, uniform[first : first + some], some, eos, tau) for first in range(0, n, some)]
+            )
+        except _TooNarrow:
+            continue
+    raise ValueError("the model's logits are not finite: its weights are damaged, or of no model; make it again")
+
+
+def _some(decoder: _Decoder, numbers: torch.Tensor, some: int, eos: int, tau: float) -> Sequences:
+    """One batch of at most ``some``, filled up where a batch of another size would be compiled anew."""
+    missing = 0 if decoder.shrinks else some - len(numbers)
+    numbers = torch.cat([numbers, numbers[:1].expand(missing, -1)]).to(decoder.device)
+    return _continued(decoder, numbers, eos, tau)[: some - missing]
+
+
+class _TooNarrow(ArithmeticError):
+    """A logit is no finite number."""
+
+
+def _writers(model: LlamaForCausalLM) -> Iterator[LlamaForCausalLM]:
+    """The model that writes, and the one to take where it overflows."""
+    if model.device.type == "cuda" and model.dtype == torch.float32:
+        yield _in_float16(model)
+    yield model
+
+
+def _in_float16(model: LlamaForCausalLM) -> LlamaForCausalLM:
+    """A copy with the same weights now, in the memory of the last one, which what is compiled stands on.
+
+    Weights only: angles of positions stay float32, as half the digits would turn later tokens by a visible angle.
+    """
+    kept = vars(model).get("_kdlab_float16")
+    if kept is None:
+        with torch.inference_mode(False):
+            kept = copy.deepcopy(model).requires_grad_(False)
+        for weight in kept.parameters():
+            weight.data = weight.data.half()
+        vars(model)["_kdlab_float16"] = kept
+    for copied, weight in zip(kept.parameters(), model.parameters(), strict=True):
+        copied.copy_(weight)
+    return kept
 
 
 def _fitting(model: LlamaForCausalLM, length: int) -> int:
@@ -138,8 +179,10 @@ def _continued(decoder: _Decoder, uniform: torch.Tensor, eos: int, tau: float | 
     decoder.begin(n)
     going = torch.arange(n, device=device)  # sequences that the decoder still holds, in its order
     ended = torch.zeros(n, dtype=torch.bool, device=device)
+    finite = torch.ones((), dtype=torch.bool, device=device)
     for step in range(steps):
         place = len(prompt) + step
+        finite &= decoder.logits.isfinite().all()
         own = tau[going] if isinstance(tau, torch.Tensor) else tau
         token = torch.where(ended[going], eos, chosen(decoder.logits, own, uniform[going, step]))
         ids[going, place] = token
@@ -153,6 +196,8 @@ def _continued(decoder: _Decoder, uniform: torch.Tensor, eos: int, tau: float | 
             going, token = going[alive], token[alive]
             decoder.keep(alive)
         decoder.advance(token)
+    if not finite:
+        raise _TooNarrow
     return Sequences(
         ids.cpu().numpy().astype(np.uint16), lengths.cpu().numpy().astype(np.uint16), prompt=len(prompt), eos=eos
     )
@@ -168,6 +213,10 @@ class _Decoder:
         self.prompt, self.length, self.shrinks = prompt, length, step is None  # compiled: for one size of batch
         self._model, self._step = model, model if step is None else step
         self._cache: StaticCache | None = None
+
+    @property
+    def device(self) -> torch.device:
+        return self._model.device
 
     def begin(self, n: int) -> None:
         """Read the prompt, once for ``n`` sequences; ``logits`` (n, V) are those of the first token."""
@@ -207,6 +256,7 @@ def _compiled(model: LlamaForCausalLM, prompt: list[int], length: int) -> _Decod
     """
     kept = vars(model).get("_kdlab_decoder")
     if kept is None or (kept.prompt, kept.length) != (prompt, length):
-        kept = _Decoder(model, prompt, length, torch.compile(model, fullgraph=True, dynamic=False, mode=_MODE))
+        step = torch.compile(model, fullgraph=True, dynamic=False, mode=_MODE, recompile_limit=_SHAPES)
+        kept = _Decoder(model, prompt, length, step)
         vars(model)["_kdlab_decoder"] = kept
     return kept

@@ -1,12 +1,15 @@
 """Scoring text: log-probabilities per sequence and per token, and precision and recall from recorded samples.
 
 The softmax is taken in float32 over a bounded piece at a time: never batch x length x vocabulary at once. Every token
-after the prompt is scored once, EOS included.
+after the prompt is scored once, EOS included. On a GPU, matrix products are TensorFloat-32 (float32 with ten bits after
+the point): benchmarks/precisions.py measures what that changes.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -67,10 +70,14 @@ def _losses(model: LlamaForCausalLM, hidden: torch.Tensor, targets: torch.Tensor
     """(M,) from hidden states (M, H), so many rows at a time that the logits stay within their bound."""
     some = max(1, _LOGITS[hidden.device.type] // model.config.vocab_size)
     pieces = [
-        torch.nn.functional.cross_entropy(model.lm_head(rows).float() / tau, wanted, reduction="none")
+        torch.nn.functional.cross_entropy(_tempered(model.lm_head(rows).float(), tau), wanted, reduction="none")
         for rows, wanted in zip(hidden.split(some), targets.split(some), strict=True)
     ]
     return torch.cat(pieces)
+
+
+def _tempered(logits: torch.Tensor, tau: float) -> torch.Tensor:
+    return logits if tau == 1.0 else logits / tau  # no second copy of what is large
 
 
 @torch.inference_mode()
@@ -88,11 +95,24 @@ def score(model: LlamaForCausalLM, sequences: Sequences, tau: float = 1.0) -> Sc
     nats = np.empty(len(sequences))
     order = np.argsort(-sequences.lengths.astype(int), kind="stable")  # alike in length together: less padding
     some = max(1, _TOKENS[model.device.type] // sequences.ids.shape[1])
-    for first in range(0, len(order), some):
-        which = order[first : first + some]
-        ids, lengths = sequences[which].tensors(model.device)
-        nats[which] = -token_losses(model, ids, lengths, sequences.prompt, tau).double().sum(dim=1).cpu().numpy()
+    with _tensor_cores(model.device):
+        for first in range(0, len(order), some):
+            which = order[first : first + some]
+            ids, lengths = sequences[which].tensors(model.device)
+            nats[which] = -token_losses(model, ids, lengths, sequences.prompt, tau).double().sum(dim=1).cpu().numpy()
     return Scores(nats, sequences.counts)
+
+
+@contextmanager
+def _tensor_cores(device: torch.device) -> Iterator[None]:
+    """On a GPU, let products of float32 matrices use the units that are made for products."""
+    before = torch.get_float32_matmul_precision()
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 @dataclass(frozen=True)

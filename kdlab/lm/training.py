@@ -3,6 +3,9 @@
 The order of the data is a function of (seed, epoch), never of what happened before; a checkpoint holds the weights,
 AdamW's two moments, the step, and the best weights so far. So a run that was killed and continued ends in the same
 weights, bit for bit on a CPU. Several processes (torchrun) share each batch and add up their gradients.
+
+On a GPU: bfloat16 where it is safe (autocast), layers compiled, and sequences of like length read together, so that
+little of what is read is padding.
 """
 
 from __future__ import annotations
@@ -10,7 +13,9 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +35,11 @@ from kdlab.lm.tokens import Sequences
 
 __all__ = ["Training", "TrainingSettings", "learning_rate", "load_weights", "order", "train"]
 
-_LOGITS = {"cpu": 2**24, "cuda": 2**31}  # logits of one piece of a batch
+_LOGITS = {"cpu": 2**24, "cuda": 2**31}  # logits of one piece of a batch, at most
+_ENOUGH = {"cpu": math.inf, "cuda": 2**13}  # tokens that keep the device busy: from there on, a piece may end
+_ALIKE = 0.8  # lengths in one piece, where there is enough for another
+_COMPILED = 100  # steps: for fewer, compiling takes longer than it saves
+_SHAPES = 128  # that one process may compile for; torch's own limit is 8
 _EVERY = 200  # steps between checkpoints
 _POINTS = 100  # of the recorded loss curve
 
@@ -97,8 +106,9 @@ def train(
     run = _Run(model, data, settings, Path(folder), seed, validation)
     run.resume()
     model.train()
-    while run.step < run.n_steps:
-        run.advance(progress)
+    with _compiled_layers(model, run.n_steps - run.step):
+        while run.step < run.n_steps:
+            run.advance(progress)
     run.keep()
     model.eval()
     if ranks.first():
@@ -106,6 +116,47 @@ def train(
         run.checkpoint.unlink(missing_ok=True)
     ranks.wait()
     return run.curve
+
+
+@contextmanager
+def _compiled_layers(model: LlamaForCausalLM, n_steps: int) -> Iterator[None]:
+    """Compile the layers meanwhile, where it pays. All have one shape, so one is compiled, for all and for all models.
+
+    Layers and not the whole model: compiled whole, it would hand attention a mask, and with that its slower way.
+    """
+    layers: Any = model.model.layers if _worth_compiling(model, n_steps) else []
+    for layer in layers:
+        layer.forward = torch.compile(layer.forward, fullgraph=True, dynamic=True, recompile_limit=_SHAPES)
+    try:
+        with warnings.catch_warnings():  # torch's, about its own look at the gradients of what it traces
+            warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor that is not a leaf")
+            yield
+    finally:
+        for layer in layers:
+            del layer.forward
+
+
+def _worth_compiling(model: LlamaForCausalLM, n_steps: int) -> bool:
+    return model.device.type == "cuda" and n_steps >= _COMPILED
+
+
+def pieces(lengths: NDArray[np.int64], enough: float, most: int) -> list[NDArray[np.int64]]:
+    """Cut a batch of sequences into pieces, each read at once and padded to its longest; returns who is in which.
+
+    A piece holds at most ``most`` tokens, padding included, or one sequence. From ``enough`` on, it takes in no
+    sequence that is much shorter than its longest. What is short enough for one piece stays in its order.
+    """
+    if len(lengths) * lengths.max() <= min(enough, most):
+        return [np.arange(len(lengths))]
+    order, found = np.argsort(-lengths, kind="stable"), []
+    while len(order):
+        longest = int(lengths[order[0]])
+        n = max(1, most // longest)
+        alike = int((lengths[order] >= _ALIKE * longest).sum())
+        n = min(n, max(alike, math.ceil(min(enough / longest, len(order)))))
+        found.append(order[:n])
+        order = order[n:]
+    return found
 
 
 class _Run:
@@ -136,6 +187,7 @@ class _Run:
             lr=settings.rate,
             betas=settings.betas,
             weight_decay=settings.weight_decay,
+            fused=model.device.type == "cuda",
         )
 
     def advance(self, progress: Progress) -> None:
@@ -184,9 +236,9 @@ class _Run:
         n_tokens = int(self.data.counts[which].sum())
         own = self.data[which[ranks.rank() :: ranks.world()]]
         total = torch.zeros((), dtype=torch.float64, device=device)
-        rows = max(1, _LOGITS[device.type] // (self.data.ids.shape[1] * self.model.config.vocab_size))
-        for first in range(0, len(own), rows):
-            ids, lengths = own[first : first + rows].tensors(device)
+        most = _LOGITS[device.type] // self.model.config.vocab_size
+        for piece in pieces(own.lengths.astype(np.int64), _ENOUGH[device.type], most) if len(own) else []:
+            ids, lengths = own[piece].tensors(device)
             with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
                 nats = token_losses(self.model, ids, lengths, prompt).sum()
             (nats / n_tokens).backward()
@@ -208,6 +260,10 @@ class _Run:
                 weight.grad = torch.zeros_like(weight)
             dist.all_reduce(weight.grad)
         dist.all_reduce(total)
+
+    def _counter(self) -> str:
+        """Where AdamW keeps the number of its steps: fused, beside the weights."""
+        return str(self.model.device) if self.optimizer.defaults["fused"] else "cpu"
 
     def told(self) -> dict[str, Any]:
         """What a checkpoint must agree with."""
@@ -243,7 +299,7 @@ class _Run:
             for name, weight in _named(self.model):
                 weight.data.copy_(file.get_tensor(f"model.{name}"))
                 self.optimizer.state[weight] = {
-                    "step": torch.tensor(float(about["step"])),
+                    "step": torch.tensor(float(about["step"]), device=self._counter()),
                     "exp_avg": file.get_tensor(f"exp_avg.{name}"),
                     "exp_avg_sq": file.get_tensor(f"exp_avg_sq.{name}"),
                 }
