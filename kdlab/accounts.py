@@ -139,14 +139,21 @@ def _tokens(estimates: Mapping[str, Any]) -> float:
 
 
 def lost_texts(results: Results, n: int = 4) -> str:
-    """The texts of p* on which the coldest student falls farthest behind the direct one, in nats per token."""
+    """The texts of p* on which the coldest student falls farthest behind the direct one, in nats per token.
+
+    Beside it the student at tau = 1, where the run recorded what that one gives the same text.
+    """
     path = students(results)
     found = [one for one in results["lost"] if path and one["tau"] == path[-1]["tau"]][:n]
     if not found:
         return "No such texts are recorded yet."
+    known = {one["text"]: one["distilled"] for one in results["lost"] if one["tau"] == 1.0}
     lines = []
     for one in found:
-        under = {"p*": one["truth"], "direct": one["direct"], f"τ = {one['tau']:g}": one["distilled"]}
+        under = {"p*": one["truth"], "direct": one["direct"]}
+        if one["tau"] != 1.0 and one.get("at_one", known.get(one["text"])) is not None:
+            under["τ = 1"] = one.get("at_one", known.get(one["text"]))
+        under[f"τ = {one['tau']:g}"] = one["distilled"]
         told = ",  ".join(f"{name} {signed(value)}" for name, value in under.items())
         whole = " / ".join(part.strip() for part in one["text"].splitlines() if part.strip())
         lines += textwrap.wrap(f"· {whole}", _WIDTH, subsequent_indent="  ")

@@ -233,8 +233,8 @@ def outcome(results: Results, per: str = "token") -> str:
         return "this run has no such pair of students yet."
     precision, recall = found
     if precision == recall:
-        return f"the direct student's precision and recall are both {precision}."
-    return f"the direct student's recall is {recall}, its precision {precision}."
+        return f"the direct student's precision and recall are both {precision}, per {per}."
+    return f"the direct student's recall is {recall}, its precision {precision}, per {per}."
 
 
 def standing(results: Results, per: str = "token") -> tuple[str, str] | None:
@@ -423,6 +423,11 @@ def map_sentences(results: Results) -> list[str]:
         said.append(f"± one standard error over the texts of the map, {fewest} of p* and of each model")
         said.append(
             "The directions were chosen for these texts of p*: its other texts would not be 1.00 times as wide."
+        )
+        chance = math.sqrt(2 / fewest)
+        said.append(
+            f"By chance alone, the middles of {fewest} texts and of {fewest} others lie some {chance:.2f} of that width "
+            "apart."
         )
     path = [one["name"] for one in students(results, highest=1.0) if one["name"] in wide]
     if len(path) < 2:

@@ -19,6 +19,7 @@ __all__ = [
     "Validated",
     "kept",
     "kept_table",
+    "lower_at_equal_recall",
     "passed_best",
     "stopping_sentences",
     "stopping_table",
@@ -162,8 +163,9 @@ def _highest(path: Sequence[Validated]) -> str:
     passes = min(len(one.by_epoch) for one in path)
     best = [max(path, key=lambda one: one.by_epoch[i]).tau for i in range(passes)]
     if len(set(best)) == 1:
-        return f"After every pass the highest of these recalls is that of τ = {best[0]:g}."
-    return f"The highest of these recalls after pass 1, 2, …: that of τ = {', '.join(f'{tau:g}' for tau in best)}."
+        return f"From τ = 1 down, the highest of these recalls after every pass: that of τ = {best[0]:g}."
+    after = ", ".join(f"{tau:g}" for tau in best)
+    return f"From τ = 1 down, the highest of these recalls after pass 1, 2, …: that of τ = {after}."
 
 
 def kept_table(best: Results, last: Results) -> str:
@@ -184,6 +186,22 @@ def kept_table(best: Results, last: Results) -> str:
             row.append(f"{signed(both[0]):>{width}}{signed(both[1]):>8}")
         lines.append("".join(row))
     return "\n".join(lines)
+
+
+def lower_at_equal_recall(one: Results, other: Results) -> bool:
+    """Whether ``one`` run's path has less precision than the ``other``'s at the recall of each of their students.
+
+    Paths go from tau = 1 down, in straight lines from student to student; only recalls that both paths have count.
+    """
+    paths = []
+    for run in (one, other):
+        models = [next(m for m in run["models"] if m["name"] == v.name) for v in validated(run) if v.tau and v.tau <= 1]
+        dots = sorted((m["recall"]["token"]["value"], m["precision"]["token"]["value"]) for m in models)
+        paths.append(np.array(dots).T)
+    (x, y), (other_x, other_y) = paths
+    both = np.concatenate([x, other_x])
+    both = both[(both >= max(x[0], other_x[0])) & (both < min(x[-1], other_x[-1]))]  # their warm ends may be one
+    return bool(len(both)) and bool(np.all(np.interp(both, x, y) < np.interp(both, other_x, other_y)))
 
 
 def _listed(some: Sequence[Validated]) -> str:

@@ -187,12 +187,12 @@ def test_the_table_has_every_step_with_its_size_in_errors() -> None:
 @pytest.mark.parametrize(
     ("direct", "said"),
     [
-        ((-6.0, -4.5), "the direct student's precision and recall are both higher."),
-        ((-7.0, -5.5), "the direct student's precision and recall are both lower."),
-        ((-7.0, -4.5), "the direct student's recall is higher, its precision lower."),
-        ((-6.0, -5.5), "the direct student's recall is lower, its precision higher."),
-        ((-6.55, -4.9), "the direct student's precision and recall are both too close to tell."),
-        ((-6.0, -4.9), "the direct student's recall is too close to tell, its precision higher."),
+        ((-6.0, -4.5), "the direct student's precision and recall are both higher, per token."),
+        ((-7.0, -5.5), "the direct student's precision and recall are both lower, per token."),
+        ((-7.0, -4.5), "the direct student's recall is higher, its precision lower, per token."),
+        ((-6.0, -5.5), "the direct student's recall is lower, its precision higher, per token."),
+        ((-6.55, -4.9), "the direct student's precision and recall are both too close to tell, per token."),
+        ((-6.0, -4.9), "the direct student's recall is too close to tell, its precision higher, per token."),
     ],
 )
 def test_where_the_direct_student_is(direct: tuple[float, float], said: str) -> None:
@@ -311,8 +311,9 @@ def test_spread_is_the_ratio_of_the_clouds() -> None:
         assert findings.spread(results, f"tau-{tau:g}").value == pytest.approx(tau / 2)  # moved clouds are as wide
     said = findings.map_sentences(results)
     assert said[0].startswith("teacher   0.90 ± ") and said[-1].startswith("The cloud of tau 0.6 is narrower than")
-    assert said[-3] == "± one standard error over the texts of the map, 40 of p* and of each model"
-    assert said[-2].startswith("The directions were chosen for these texts of p*")
+    assert said[-4] == "± one standard error over the texts of the map, 40 of p* and of each model"
+    assert said[-3].startswith("The directions were chosen for these texts of p*")
+    assert said[-2].startswith("By chance alone, the middles of 40 texts and of 40 others lie some 0.22 of that width")
     width = findings._mean_square(results["map"]["truth"])[0] ** 0.5
     results["map"]["direct"] = (np.array(results["map"]["truth"]) + [0.3, -0.4]).tolist()
     assert findings.moved(results, "direct") == pytest.approx(0.5 / width)
@@ -320,6 +321,14 @@ def test_spread_is_the_ratio_of_the_clouds() -> None:
     assert findings.map_sentences(results)[-1].startswith("The cloud of tau 0.6 is as wide as that of tau 1, to within")
     with pytest.raises(KeyError):
         findings.spread(results, "nobody")
+
+
+def test_how_far_apart_two_middles_are_by_chance() -> None:
+    rng = np.random.default_rng(2)
+    maps = [{name: rng.normal(size=(200, 2)).tolist() for name in ("truth", "direct")} for _ in range(1000)]
+    squares = [findings.moved({"map": one}, "direct") ** 2 for one in maps]
+    # Its root mean square; 4 standard errors of the mean of a thousand squares of about 0.01, which vary as much.
+    assert np.mean(squares) == pytest.approx(2 / 200, abs=0.0013)
 
 
 def test_the_error_of_a_spread_is_what_other_samples_would_give() -> None:

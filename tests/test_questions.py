@@ -118,7 +118,7 @@ def test_a_run_without_the_pair_and_the_recorded_one() -> None:
     assert questions.question("07.direct", nothing).answer is None
     assert "no such pair" in questions.ask("07.direct", nothing)["outcome"]
     recorded = questions.question("07.direct", accounts.open_run("recorded/cpu"))
-    assert recorded.outcome == "the direct student's recall is higher, its precision too close to tell."
+    assert recorded.outcome == "the direct student's recall is higher, its precision too close to tell, per token."
     assert recorded.answer == "Higher recall, precision too close to tell"
 
 

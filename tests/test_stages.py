@@ -146,6 +146,10 @@ def test_the_texts_that_a_student_lost_are_those_it_falls_behind_on_most(run: Ru
     assert [lost["tau"] for lost in told] == [0.6] * 5 + [1.0] * 5
     for tau, first in ((0.6, told[:5]), (1.0, told[5:])):
         np.testing.assert_allclose([one["distilled"] - one["direct"] for one in first], behind[tau][:5], atol=1e-5)
+    assert all(one["at_one"] == one["distilled"] for one in told[5:])
+    both = {one["text"] for one in told[:5]} & {one["text"] for one in told[5:]}
+    assert all(a["at_one"] == b["distilled"] for a in told[:5] for b in told[5:] if a["text"] == b["text"] in both)
+    assert all(isinstance(one["at_one"], float) for one in told)
 
 
 def test_the_map_is_a_plane_of_hidden_states(run: Run) -> None:

@@ -88,7 +88,7 @@ def test_what_is_said_where_there_is_no_such_fall() -> None:
     assert "changes by 0.50 with the last weights, and by −2.00 with each student's best ones" in said
     assert "Past their best: τ = 1." in said and "%" not in said
     assert "errors above" not in sentences(IN_TIME, errors=(0.1, 0.1))
-    assert "After every pass the highest of these recalls is that of τ = 1." in sentences(
+    assert "From τ = 1 down, the highest of these recalls after every pass: that of τ = 1." in sentences(
         {**IN_TIME, "tau-0.8": (6.5, 7)}
     )
 
@@ -122,6 +122,26 @@ def test_one_run_made_twice() -> None:
     for some in ((last, best), (best, best), (accounts.open_run("recorded/smoke"), last)):
         with pytest.raises(ValueError, match="not one run made twice"):
             stopping.kept_table(*some)
+
+
+def test_which_path_is_lower_at_the_same_recall() -> None:
+    """Dots by hand: the second path leaves the first one's start and stays half a nat below it, or crosses it."""
+
+    def path(*dots: tuple[float, float]) -> dict[str, Any]:
+        found = run({**IN_TIME, **dict.fromkeys(names, (4.0,))})
+        for name, (recall, precision) in zip(names, dots, strict=True):
+            model = findings.model_of(found, name)
+            model["recall"]["token"]["value"], model["precision"]["token"]["value"] = recall, precision
+        return found
+
+    names = ("tau-1", "tau-0.8", "tau-0.6")
+    high = path((-5.0, -6.0), (-5.5, -5.0), (-6.0, -4.0))
+    low = path((-5.0, -6.0), (-5.5, -5.5), (-7.0, -3.5))
+    crossing = path((-5.0, -6.0), (-5.5, -5.5), (-5.9, -3.5))
+    apart = path((-8.0, -6.0), (-8.5, -5.5), (-9.0, -3.5))
+    assert stopping.lower_at_equal_recall(low, high) and not stopping.lower_at_equal_recall(high, low)
+    for other in (crossing, apart, high):
+        assert not stopping.lower_at_equal_recall(other, high) and not stopping.lower_at_equal_recall(high, other)
 
 
 def test_the_recorded_run() -> None:

@@ -103,6 +103,10 @@ def _errors_averaged(warm, cold):
     return cold[0] - warm[0], (warm[1] + cold[1]) / 2
 
 
+def _root_forgotten(warm, cold):
+    return cold[0] - warm[0], warm[1] ** 2 + cold[1] ** 2
+
+
 def _other_way(warm, cold):
     return my_step(cold, warm)
 
@@ -139,6 +143,11 @@ compares on three pairs, to nine decimals.""",
             _errors_averaged,
             "You averaged the errors. A difference of two uncertain numbers is more uncertain than either of them, and "
             "an average is not. Add the squares and take the root.",
+        ),
+        Wrong(
+            _root_forgotten,
+            "The squares add, as they should; what you return is the square of the error, in nats squared. Take the "
+            "root.",
         ),
         Wrong(
             _other_way,
@@ -178,13 +187,15 @@ recall. Both have the same size, learned from equally many texts, and began with
     wrong=(
         Wrong(
             "At τ = 1 the teacher is too selective: the student is told too little",
-            "At τ = 1 nothing is tempered: the teacher writes as it learned to. Selectivity would also raise precision "
-            "and lower recall, and here both are lower. Look at the teacher's own two numbers.",
+            "At τ = 1 nothing is tempered: the teacher writes as it learned to. And selectivity would, as a rule, "
+            "raise precision and lower recall, but here both are lower. Look at the teacher's own two numbers.",
         ),
         Wrong(
             "It is the trade-off: the direct student has chosen another point on the same path",
-            "On a trade-off one number is better and the other one worse. Better on both is not along the path but "
-            "off it, nearer to p*. So ask what moves the whole path: what did the other student learn from?",
+            "The path is made of students of one teacher, at one τ after another. The direct student learned from no "
+            "teacher, so no τ leads to it. (Nor is every path a trade-off all along: on the ring it dips, and there "
+            "one student of the path is better than another on both numbers.) So ask what moves the whole path: what "
+            "did the other student learn from?",
         ),
         Wrong(
             "Distilled students see the teacher's texts once removed, so they see fewer of them",

@@ -215,6 +215,7 @@ def _lost(
         return []
     tokens = written.counts
     direct, under = there[0, "direct"]["recall"].nats / tokens, truth["recall"].nats / tokens
+    at_one = there[0, runs.label(1.0)]["recall"].nats / tokens if runs.label(1.0) in names else None
     found = []
     for tau in run.config.taus:
         if runs.label(tau) in names:
@@ -229,6 +230,7 @@ def _lost(
                     "distilled": float(own[i]),
                     "direct": float(direct[i]),
                     "truth": float(under[i]),
+                    "at_one": None if at_one is None else float(at_one[i]),
                 }
                 for i, text in zip(worst, texts, strict=True)
             ]
