@@ -358,12 +358,6 @@ def plus_minus(one: Change) -> list[str]:
     return [said(one.value), said(one.error)]
 
 
-def same_shape() -> list[str]:
-    """The numbers of `language` without what other weights would give."""
-    told = language()
-    return told[:6] + told[8:]
-
-
 def language() -> list[str]:
     results = accounts.open_run("recorded/cpu")
     cold, warm, direct = (findings.model_of(results, name) for name in ("tau-0.6", "tau-1", "direct"))
@@ -371,18 +365,14 @@ def language() -> list[str]:
     path = [findings.change(results, warm, cold, what, "token") for what in ("precision", "recall")]
     apart = findings.change(results, warm, direct, "recall", "token")
     assert not findings.change(results, warm, direct, "precision", "token").seen and apart.seen
-    last = accounts.open_run("recorded/cpu-last")
-    coldest = findings.model_of(last, "tau-0.6")
-    assert coldest
-    others = [said(coldest[what]["token"]["value"]) for what in ("precision", "recall")]
-    return ["1", "0.6", *plus_minus(path[0]), *plus_minus(path[1]), *others, *plus_minus(apart)]
+    return ["1", "0.6", *plus_minus(path[0]), *plus_minus(path[1]), *plus_minus(apart)]
 
 
 Part = str | Callable[[], list[str]]
 SAID: dict[str, dict[int, list[Part]]] = {  # by the minute in which a row begins
     "60 minutes": {
         0: [], 5: [], 11: ["1", "100"], 14: [first], 20: [covered], 24: [bell], 32: [corner], 35: [ring],
-        41: [dip, "1", usual, falls], 46: [hole], 52: [same_shape], 57: ["02", "04"],
+        41: [dip, "1", usual, falls], 46: [hole], 52: [language], 57: ["02", "04"],
     },
     "120 minutes": {
         0: [], 5: [], 11: [first], 20: [covered], 25: [bell], 34: [corner], 38: [missing_and_invented], 42: [ring],

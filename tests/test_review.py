@@ -63,13 +63,13 @@ def test_a_guess_that_a_view_kept_stands_beside_what_happened() -> None:
 def test_what_happened_in_07_is_the_runs() -> None:
     guess("07.direct", 1)
     assert row("07.direct", fake_results(direct=(-6.0, -4.5))).happened == (
-        "As you guessed: the direct student's precision and recall are both higher."
+        "As you guessed: the direct student's precision and recall are both higher, per token."
     )
     assert row("07.direct", fake_results(direct=(-7.0, -4.5))).happened.startswith("Otherwise: the direct student's")
     assert row("07.direct", fake_results({}, direct=None)).happened.startswith("None of the options says quite this")
     guess("07.direct", 4)
     assert row("07.direct", fake_results(direct=(-6.0, -4.9))).happened == (
-        "As you guessed: the direct student's recall is too close to tell, its precision higher."
+        "As you guessed: the direct student's recall is too close to tell, its precision higher, per token."
     )
 
 
