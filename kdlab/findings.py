@@ -426,8 +426,8 @@ def map_sentences(results: Results) -> list[str]:
         )
         chance = math.sqrt(2 / fewest)
         said.append(
-            f"By chance alone, the middles of {fewest} texts and of {fewest} others lie some {chance:.2f} of that width "
-            "apart."
+            f"By chance alone, the middles of {fewest} texts and of {fewest} others lie some {chance:.2f} of that "
+            "width apart."
         )
     path = [one["name"] for one in students(results, highest=1.0) if one["name"] in wide]
     if len(path) < 2:
