@@ -14,7 +14,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 # Set-up compiles nothing ahead, so what Python compiles when it first meets it must be kept.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup lab test lint check notebooks site stills ladders bench lm lock clean
+.PHONY: help setup lab test lint check notebooks site stills ladders bench lm gpu lock clean
 
 help:  ## Say what the targets are (this)
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -83,6 +83,13 @@ $(READY): requirements.lock pyproject.toml
 
 lm: setup  ## Add PyTorch and transformers, for notebook 06 and `kdlab run` (gigabytes on Linux)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements-lm.lock
+
+gpu: lm  ## On a machine with a GPU: run the preset gpu, record it for notebook 07, and measure (benchmarks/lm.md)
+	$(BIN)/python -c "import sys, torch; torch.cuda.is_available() or sys.exit('make: no GPU here that PyTorch can use')"
+	$(BIN)/kdlab fetch smollm2
+	$(BIN)/kdlab run --preset gpu --out runs/gpu
+	$(BIN)/python notebooks/record.py run runs/gpu
+	$(BIN)/python benchmarks/lm.py
 
 COMPILE := uv pip compile --quiet --universal --python-version 3.11.2 --no-annotate \
   --custom-compile-command "make lock" pyproject.toml

@@ -1,21 +1,26 @@
 """Language models on one GPU: kdlab beside the plain ways, in turn, in one run.
 
-    python benchmarks/lm.py            needs a GPU; writes lm.json and lm.md beside this file
+    python benchmarks/lm.py            needs a GPU and `kdlab fetch smollm2`; writes lm.json and lm.md beside this file
     python benchmarks/lm.py --tiny     on any machine, a minute: tiny shapes, to see that it runs; writes nothing
 
-Weights are random: speed does not ask what is said. Each piece is run once to warm up (compilation is told apart) and
-then three times; medians. *Sampling*: `kdlab.lm.sampling.sample` beside generate as the paper's code uses it (float16,
-batch 256, one prompt token, dynamic cache). *Training*: `kdlab.lm.training.train` beside Trainer (float16, every
-sequence padded to full length, no packing), on sequences whose lengths are uniform from an eighth of the full length
-on; tokens are those learned from, so padding counts for nothing. Utilisation is operations (kdlab.lm.rungs) per second
-over the rate of one large bfloat16 product on the same device. *Scoring*: `kdlab.lm.scoring.score` beside log_softmax
-of all logits in float32 at batch 16. *The same numbers*: what the fast ways say against the plain ones.
+Speed: weights are random, as speed does not ask what is said. Each piece is run once to warm up (compilation is told
+apart) and then three times; medians. *Sampling*: `kdlab.lm.sampling.sample` beside generate as the paper's code uses it
+(float16, batch 256, one prompt token, dynamic cache). *Training*: `kdlab.lm.training.train` beside Trainer (float16,
+every sequence padded to full length, no packing), 256 sequences a step, lengths uniform from an eighth of the full
+length on; tokens are those learned from, so padding counts for nothing. Utilisation is operations (kdlab.lm.rungs) per
+second over the rate of one large bfloat16 product on the same device. *Scoring*: `kdlab.lm.scoring.score` beside
+log_softmax of all logits in float32 at batch 16. *Floor*: tokens per second if nothing took time but the operations,
+at the measured rate of their format, and (sampling) reading the weights, the keys and the values, at the measured
+bandwidth. Where a target is missed, the operations that took longest are listed.
+
+*The same numbers*: SmolLM2-135M as p*, the fast ways beside the plain ones in float32; and a corpus that goes on.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import sys
 import tempfile
@@ -28,22 +33,31 @@ from typing import Any
 import numpy as np
 import torch
 from scipy import stats
+from torch.profiler import ProfilerActivity
 from transformers import LlamaForCausalLM, Trainer, TrainingArguments
 
 from kdlab.files import written_whole
 from kdlab.lm import ranks
-from kdlab.lm.estimate import Speed, estimate
-from kdlab.lm.rungs import flops_per_token, size_named
+from kdlab.lm.estimate import Speed, estimate, work
+from kdlab.lm.rungs import flops_per_token, parameters, size_named
 from kdlab.lm.sampling import sample
-from kdlab.lm.scoring import score
+from kdlab.lm.scoring import _tensor_cores, score
 from kdlab.lm.sizes import new_model
-from kdlab.lm.tokens import Sequences, generator
+from kdlab.lm.tokens import Corpus, Sequences, generator
 from kdlab.lm.training import TrainingSettings, train
+from kdlab.lm.weights import Truth, load_truth
 from kdlab.runs import SMOLLM2, RunConfig
 
 HERE = Path(__file__).resolve().parent
 REPEAT = 3
-TARGETS = {"sampling 135M": 5.0, "sampling 1.7B": 3.0, "training 135M": 2.0, "scoring 135M": 3.0, "utilisation": 0.4}
+TARGETS = {
+    "sampling 135M": 5.0,
+    "sampling 1.7B": 3.0,
+    "training 135M": 2.0,
+    "utilisation 135M": 0.4,
+    "scoring 135M": 3.0,
+}
+PLAIN: dict[str, Any] = {"do_sample": True, "top_k": 0, "top_p": 1.0, "pad_token_id": 0}
 Json = dict[str, Any]
 
 
@@ -55,11 +69,18 @@ class Bench:
         self.shapes = ("tiny",) if tiny else ("135M", "360M", "1.7B")
         self.vocabulary, self.length = (64, 16) if tiny else (SMOLLM2, 512)
         self.rows, self.plain_rows = (64, 32) if tiny else (1024, 256)
-        self.trained = 64 if tiny else 2048
+        self.trained, self.step = (64, 32) if tiny else (4096, 256)
+        self.source, self.prompt, self.drawn = ("random", "la ", 2048) if tiny else ("bundled", "The", 8192)
 
     def model(self, shape: str) -> LlamaForCausalLM:
         """Make the same model every time."""
         return new_model(size_named(shape), self.vocabulary, eos=0, rng=generator(0, shape)).to(self.device).eval()
+
+    def truth(self) -> Truth:
+        """Load p* for what must be the same numbers."""
+        truth = load_truth(self.source)
+        truth.model.to(self.device)
+        return truth
 
     def texts(self, n: int) -> Sequences:
         """Random ids, of lengths from an eighth of the full one on; 0 is the end."""
@@ -98,29 +119,54 @@ class Bench:
 # Sampling
 
 
+def writing(bench: Bench, model: LlamaForCausalLM) -> Callable[[], int]:
+    """Our way to write; returns how many tokens it wrote."""
+    return lambda: sample(model, [1], bench.rows, length=bench.length, eos=0, rng=generator(1, "bench")).n_tokens
+
+
 def sampling(bench: Bench, shape: str) -> Json:
     """Tokens per second of both ways of writing."""
-    model, counted = bench.model(shape), [0]
-
-    def ours() -> None:
-        texts = sample(model, [1], bench.rows, length=bench.length, eos=0, rng=generator(1, "bench"))
-        counted[0] = texts.n_tokens
-
-    first, took = bench.seconds(ours)
-    found = {"kdlab": counted[0] / took, "kdlab, seconds until compiled": first - took}
-    vars(model).pop("_kdlab_decoder", None)
-    plain = model.half() if bench.device.type == "cuda" else model
+    model = bench.model(shape)
+    first, took = bench.seconds(writing(bench, model))
+    n_tokens = writing(bench, model)()
+    found = {"kdlab": n_tokens / took, "floor": sampling_floor(bench, shape), "seconds to start": first - took}
+    for kept in ("_kdlab_decoder", "_kdlab_float16"):
+        vars(model).pop(kept, None)
+    plain, counted = model.half() if bench.device.type == "cuda" else model, [0]
 
     def theirs() -> None:
         prompt = torch.ones((bench.plain_rows, 1), dtype=torch.int64, device=bench.device)
-        settings = {"do_sample": True, "top_k": 0, "top_p": 1.0, "max_length": bench.length, "pad_token_id": 0}
-        ids = plain.generate(prompt, attention_mask=torch.ones_like(prompt), **settings)
+        ids = plain.generate(prompt, attention_mask=torch.ones_like(prompt), max_length=bench.length, **PLAIN)
         ended = (ids[:, 1:] == 0).long().cumsum(dim=1)
         counted[0] = int((ended - (ids[:, 1:] == 0).long() == 0).sum())  # up to the end, and with it
 
     torch.manual_seed(0)
     _, took = bench.seconds(theirs)
     return found | _ratio(found["kdlab"], counted[0] / took)
+
+
+def sampling_floor(bench: Bench, shape: str) -> float:
+    """Tokens per second if a step were nothing but operations, or reading what it must read; whichever takes longer.
+
+    A step reads the weights once, and the keys and values of every sequence over the whole length, as its memory has a
+    fixed size.
+    """
+    size, wide = size_named(shape), 2 if bench.device.type == "cuda" else 4
+    head = size.hidden // size.heads
+    kept = 2 * size.layers * size.kv_heads * head * bench.length * wide  # bytes per sequence
+    rows = min(bench.rows, _fitting_rows(kept))
+    read = parameters(size, bench.vocabulary) * wide + rows * kept
+    worked = rows * flops_per_token(size, bench.vocabulary, bench.length)
+    half = torch.float16 if bench.device.type == "cuda" else torch.float32
+    return rows / max(read / bandwidth(bench), worked / matrix_rate(bench, half))
+
+
+def _fitting_rows(kept: int) -> int:
+    """As many sequences as kdlab.lm.sampling takes at once: their keys and values are a third of the memory."""
+    if not torch.cuda.is_available():
+        return 2**30
+    room = torch.cuda.get_device_properties(0).total_memory / 3
+    return 2 ** int(math.log2(max(1.0, room / kept)))
 
 
 def _ratio(ours: float, theirs: float) -> Json:
@@ -133,16 +179,18 @@ def _ratio(ours: float, theirs: float) -> Json:
 def training(bench: Bench, shape: str) -> Json:
     """Tokens per second of both ways of learning, and the share of the device's rate that ours uses."""
     data = bench.texts(bench.trained)
-    rate = data.n_tokens / bench.seconds(lambda: _ours(bench, shape, data))[1]
+    first, took = bench.seconds(lambda: _ours(bench, shape, data))
+    rate = data.n_tokens / took
     theirs = data.n_tokens / bench.seconds(lambda: _trainer(bench, shape, data))[1]
     per_token = 3 * flops_per_token(size_named(shape), bench.vocabulary, int(data.lengths.mean()))
-    top = matrix_rate(bench)
-    return {"kdlab": rate} | _ratio(rate, theirs) | {"matrix rate": top, "utilisation": rate * per_token / top}
+    top = matrix_rate(bench, torch.bfloat16)
+    found = {"kdlab": rate, "floor": top / per_token, "seconds to start": first - took}
+    return found | _ratio(rate, theirs) | {"matrix rate": top, "utilisation": rate * per_token / top}
 
 
 def _ours(bench: Bench, shape: str, data: Sequences) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        train(bench.model(shape), data, TrainingSettings(epochs=1, batch=32), folder=Path(folder), seed=0)
+        train(bench.model(shape), data, TrainingSettings(epochs=1, batch=bench.step), folder=Path(folder), seed=0)
 
 
 def _trainer(bench: Bench, shape: str, data: Sequences) -> None:
@@ -156,31 +204,39 @@ def _trainer(bench: Bench, shape: str, data: Sequences) -> None:
     ]
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
-            folder, per_device_train_batch_size=32, num_train_epochs=1, learning_rate=5e-4, adam_beta2=0.95,
-            fp16=bench.device.type == "cuda", save_strategy="no", report_to=[], disable_tqdm=True,
-            logging_strategy="no",
+            folder, per_device_train_batch_size=32, gradient_accumulation_steps=bench.step // 32, num_train_epochs=1,
+            learning_rate=5e-4, adam_beta2=0.95, fp16=bench.device.type == "cuda", save_strategy="no", report_to=[],
+            disable_tqdm=True, logging_strategy="no", dataloader_pin_memory=bench.device.type == "cuda",
         )  # fmt: skip
         Trainer(model=bench.model(shape), args=arguments, train_dataset=rows).train()
 
 
-def matrix_rate(bench: Bench) -> float:
-    """Operations per second of one large product in bfloat16."""
+def matrix_rate(bench: Bench, dtype: torch.dtype) -> float:
+    """Operations per second of one large product."""
     n = 8192 if bench.device.type == "cuda" else 512
-    one = torch.randn(n, n, device=bench.device, dtype=torch.bfloat16)
+    one = torch.randn(n, n, device=bench.device).to(dtype)
     return 2 * n**3 / bench.seconds(lambda: one @ one)[1]
+
+
+def bandwidth(bench: Bench) -> float:
+    """Bytes per second, read or written, of copying a large tensor."""
+    one = torch.zeros(2**28 if bench.device.type == "cuda" else 2**22, device=bench.device)
+    return 2 * 4 * one.numel() / bench.seconds(one.clone)[1]
 
 
 # Scoring
 
 
 def scoring(bench: Bench, shape: str) -> Json:
-    """Tokens per second of both ways of scoring, the memory of each, and how far apart their numbers are."""
-    model, texts = bench.model(shape), bench.texts(bench.trained // 2)
+    """Tokens per second of both ways of scoring, and the memory of each."""
+    model, texts = bench.model(shape), bench.texts(bench.trained // 4)
     ours, theirs = (lambda: score(model, texts)), (lambda: _all_logits(model, texts))
-    apart = np.abs((ours().nats - theirs()) / texts.counts).max()
     rates = [texts.n_tokens / bench.seconds(way)[1] for way in (ours, theirs)]
+    per_token = flops_per_token(size_named(shape), bench.vocabulary, int(texts.lengths.mean()))
+    with _tensor_cores(bench.device):
+        floor = matrix_rate(bench, torch.float32) / per_token
     memory = {"GB, kdlab": bench.peak(ours), "GB, plain": bench.peak(theirs)}
-    return {"kdlab": rates[0]} | _ratio(*rates) | memory | {"nats per token apart, at most": float(apart)}
+    return {"kdlab": rates[0], "floor": floor} | _ratio(*rates) | memory
 
 
 @torch.inference_mode()
@@ -200,24 +256,57 @@ def _all_logits(model: LlamaForCausalLM, texts: Sequences) -> Any:
 # The same numbers
 
 
-def frequencies(bench: Bench, shape: str, places: int = 3, n: int = 8192) -> Json:
-    """p-values: tokens at the first places, by ours and by generate, in two-sample chi-square tests.
+def frequencies(bench: Bench, truth: Truth, places: int = 3) -> Json:
+    """p-values: tokens at the first places, by ours and by plain generate in float32, in two-sample chi-square tests.
 
     Tokens fall into 64 bins by their id, so that every bin has company.
     """
-    model = bench.model(shape)
-    ours = sample(model, [1], n, length=1 + places, eos=0, rng=generator(2, "bench")).ids[:, 1:]
+    n, prompt = bench.drawn, truth.encode(bench.prompt)
+    length, eos = len(prompt) + places, truth.eos
+    ours = sample(truth.model, prompt, n, length=length, eos=eos, rng=generator(2, "bench")).ids[:, len(prompt) :]
     torch.manual_seed(3)
-    prompt = torch.ones((n, 1), dtype=torch.int64, device=bench.device)
-    settings = {"do_sample": True, "top_k": 0, "top_p": 1.0, "max_length": 1 + places, "pad_token_id": 0}
-    plain = model.generate(prompt, attention_mask=torch.ones_like(prompt), **settings)[:, 1:].cpu().numpy()
-    plain = np.pad(plain, ((0, 0), (0, places - plain.shape[1])))
+    ids = torch.tensor([prompt], device=bench.device).expand(n, -1)
+    settings = PLAIN | {"pad_token_id": eos, "eos_token_id": eos, "max_length": length}
+    plain = truth.model.generate(ids, attention_mask=torch.ones_like(ids), **settings)[:, len(prompt) :].cpu().numpy()
+    plain = np.pad(plain, ((0, 0), (0, places - plain.shape[1])), constant_values=eos)
     found = {}
     for place in range(places):
-        bins = [np.bincount(ids[:, place].astype(int) % 64, minlength=64) for ids in (ours, plain)]
-        table = np.array(bins)
-        found[f"place {place + 1}"] = float(stats.chi2_contingency(table[:, table.sum(axis=0) > 0]).pvalue)
+        table = np.array([np.bincount(ids[:, place].astype(int) % 64, minlength=64) for ids in (ours, plain)])
+        p_value = stats.chi2_contingency(table[:, table.sum(axis=0) > 0]).pvalue
+        found[f"p-value of the frequencies at place {place + 1}"] = float(p_value)
     return found
+
+
+def agreement(bench: Bench, truth: Truth) -> Json:
+    """Nats per token between our scores of p*'s own texts and those in float32: over all texts, and of the worst."""
+    texts = drawn_again(bench, truth, generator(4, "bench"))
+    apart = score(truth.model, texts).nats - _all_logits(truth.model, texts)
+    return {
+        "nats per token between scores": float(abs(apart.sum()) / texts.n_tokens),
+        "nats per token between scores, worst text": float(abs(apart / texts.counts).max()),
+    }
+
+
+def drawn_again(bench: Bench, truth: Truth, rng: torch.Generator) -> Sequences:
+    """A shard of p*'s texts."""
+    length = min(128, bench.length)
+    return sample(truth.model, truth.encode(bench.prompt), 512, length=length, eos=truth.eos, rng=rng)
+
+
+def resumed(bench: Bench) -> Json:
+    """Which share of a lost shard is word for word the same when a run that goes on makes it again."""
+    parts = []
+    for _ in range(2):  # each time with a model and a decoder of its own, as a new process has them
+        truth = bench.truth()
+        with tempfile.TemporaryDirectory() as folder:
+            corpus = Corpus(Path(folder), {"prompt": truth.encode(bench.prompt), "eos": truth.eos, "sequences": 1024})
+            made = lambda shard, truth=truth: drawn_again(bench, truth, generator(5, "bench", shard))  # noqa: E731
+            corpus.ensure(2, made)
+            corpus.path(1).unlink()  # as if the run had been killed
+            corpus.ensure(2, made)
+            parts.append(corpus.read(1024))
+    same = (parts[0].ids == parts[1].ids).all(axis=1)
+    return {"share of sequences that come again": float(same.mean())}
 
 
 # All of it
@@ -226,14 +315,57 @@ def frequencies(bench: Bench, shape: str, places: int = 3, n: int = 8192) -> Jso
 def measured(bench: Bench) -> Json:
     """Measure everything, a line as each is known."""
     found: Json = {}
+
+    def told(name: str, seen: Json) -> None:
+        found[name] = seen
+        print(name, seen, flush=True)
+
     for shape in bench.shapes:
-        found[f"sampling {shape}"] = sampling(bench, shape)
-        print(f"sampling {shape}", found[f"sampling {shape}"], flush=True)
+        told(f"sampling {shape}", sampling(bench, shape))
     small = bench.shapes[0]
-    for name, way in (("training", training), ("scoring", scoring), ("frequencies", frequencies)):
-        found[f"{name} {small}"] = way(bench, small)
-        print(f"{name} {small}", found[f"{name} {small}"], flush=True)
+    told(f"training {small}", training(bench, small))
+    told(f"scoring {small}", scoring(bench, small))
+    truth = bench.truth()
+    told("the same numbers", frequencies(bench, truth) | agreement(bench, truth) | resumed(bench))
     return found
+
+
+def verdicts(found: Json) -> list[tuple[str, bool, str]]:
+    """Each target: what it is about, whether it is reached, and the sentence."""
+    values = {name: seen["ratio"] for name, seen in found.items() if "ratio" in seen}
+    values |= {name.replace("training", "utilisation"): seen["utilisation"] for name, seen in found.items()
+               if "utilisation" in seen}  # fmt: skip
+    told = []
+    for name, target in TARGETS.items():
+        if name in values:
+            reached = values[name] >= target
+            told.append((name, reached, f"{name}: at least {target:g} ({values[name]:.2f})"))
+    same = found["the same numbers"]
+    p_values = [value for name, value in same.items() if name.startswith("p-value")]
+    apart, again = same["nats per token between scores"], same["share of sequences that come again"]
+    told.append(("p-values", min(p_values) > 1e-3, f"frequencies: every p-value above 0.001 ({min(p_values):.3f})"))
+    told.append(("scores", apart <= 1e-3, f"scores agree to 0.001 nats per token ({apart:.1e})"))
+    told.append(("corpora", again == 1.0, f"a corpus goes on as it was ({100 * again:.1f} % of the sequences)"))
+    return told
+
+
+def profile(bench: Bench, name: str, rows: int = 12) -> str:
+    """The operations that take longest in our way; names are as in the table."""
+    kind, shape = name.split()
+    model, data = bench.model(shape), bench.texts(bench.trained // 4)
+    ways: dict[str, Callable[[], Any]] = {
+        "sampling": writing(bench, model),
+        "training": lambda: _ours(bench, shape, data),
+        "utilisation": lambda: _ours(bench, shape, data),
+        "scoring": lambda: score(model, data),
+    }
+    ways[kind]()  # warm
+    on_gpu = bench.device.type == "cuda"
+    kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
+    with torch.profiler.profile(activities=kinds) as seen:
+        ways[kind]()
+    by = "self_cuda_time_total" if on_gpu else "self_cpu_time_total"
+    return f"{name}\n\n```\n{seen.key_averages().table(sort_by=by, row_limit=rows, max_name_column_width=60)}\n```"
 
 
 def machine(bench: Bench) -> Json:
@@ -242,33 +374,42 @@ def machine(bench: Bench) -> Json:
 
 
 def paper(bench: Bench, found: Json) -> str:
-    """The estimate of the preset `paper` from these figures, on one such device and on eight."""
+    """The estimate of the preset `paper` from these figures, on one such device and on eight, with the arithmetic."""
     small = bench.shapes[0]
     per_token = flops_per_token(size_named(small), bench.vocabulary, bench.length)
     speed = Speed(
         small, found[f"sampling {small}"]["kdlab"] * per_token, found[f"training {small}"]["kdlab"] * 3 * per_token
     )
-    return (
-        estimate(RunConfig.of("paper"), speed) + "\nOn eight such devices an eighth of the hours: shards share nothing."
+    config = RunConfig.of("paper")
+    counted = work(config)
+    parts = {
+        "sampling": (counted.sampling_flops, speed.sampling),
+        "training": (counted.training_flops, speed.training),
+        "scoring": (counted.scoring_flops, speed.training),
+    }
+    lines = [
+        f"  {kind}: {flops:.3g} operations / {rate:.3g} per second / 3600 = {flops / rate / 3600:,.0f} hours"
+        for kind, (flops, rate) in parts.items()
+    ]
+    whole = sum(flops / rate / 3600 for flops, rate in parts.values())
+    lines.append(
+        f"  together {whole:,.0f} hours on one; on eight, which share shards and batches, at best {whole / 8:,.0f}"
     )
+    return "\n".join([estimate(config, speed), "The hours:", *lines])
 
 
 def report(found: Json, about: Json) -> str:
     """Return tables and verdicts in Markdown."""
-    lines = ["| tokens per second | kdlab | the plain way | ratio |", "| --- | ---: | ---: | ---: |"]
+    lines = ["| tokens per second | kdlab | the plain way | ratio | floor |", "| --- | ---: | ---: | ---: | ---: |"]
     for name, seen in found.items():
         if "ratio" in seen:
-            lines.append(f"| {name} | {seen['kdlab']:,.0f} | {seen['plain']:,.0f} | {seen['ratio']:.1f} |")
+            rates = f"{seen['kdlab']:,.0f} | {seen['plain']:,.0f} | {seen['ratio']:.1f} | {seen['floor']:,.0f}"
+            lines.append(f"| {name} | {rates} |")
     lines.append("")
     for name, seen in found.items():
-        rest = {key: value for key, value in seen.items() if key not in ("kdlab", "plain", "ratio")}
+        rest = {key: value for key, value in seen.items() if key not in ("kdlab", "plain", "ratio", "floor")}
         lines += [f"- {name}: {key}: {value:.3g}" for key, value in rest.items()]
-    values = {name: seen["ratio"] for name, seen in found.items() if "ratio" in seen}
-    values["utilisation"] = next(seen["utilisation"] for seen in found.values() if "utilisation" in seen)
-    for name, target in TARGETS.items():
-        if name in values:
-            verdict = "reached" if values[name] >= target else "MISSED"
-            lines.append(f"- {verdict}: {name}: at least {target:g} ({values[name]:.2f})")
+    lines += [f"- {'reached' if reached else 'MISSED'}: {told}" for _, reached, told in verdicts(found)]
     return "\n".join([*lines, "", ", ".join(f"{key} {value}" for key, value in about.items()) + "."])
 
 
@@ -281,13 +422,16 @@ def main() -> int:
     if not tiny and bench.device.type != "cuda":
         parser.error("no GPU here: use --tiny to see that it runs, or a machine with a GPU to measure")
     found, about = measured(bench), machine(bench)
-    text = report(found, about) + "\n\n" + paper(bench, found)
+    missed = [name for name, reached, _ in verdicts(found) if not reached]
+    listed = ["sampling tiny", "training tiny", "scoring tiny"] if tiny else [name for name in missed if " " in name]
+    slow = [profile(bench, name) for name in listed]
+    text = "\n\n".join([report(found, about), paper(bench, found), *slow])
     print(text)
     if not tiny:
         for name, content in (("lm.json", json.dumps(found | {"machine": about}, indent=1)), ("lm.md", text)):
             with written_whole(HERE / name) as temporary:
                 temporary.write_text(content + "\n", encoding="utf-8")
-    return int("MISSED" in text)
+    return int(bool(missed))
 
 
 if __name__ == "__main__":

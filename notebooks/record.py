@@ -1,15 +1,19 @@
-"""Record what notebook 05 shows of SmolLM2, so that it opens in seconds, with neither PyTorch nor weights.
+"""Record what notebooks 05 and 07 show, so that they open in seconds, with neither PyTorch nor weights.
 
-    python notebooks/record.py smollm2       minutes; needs `make lm` and `kdlab fetch smollm2`
+    python notebooks/record.py smollm2        for 05: minutes; needs `make lm` and `kdlab fetch smollm2`
+    python notebooks/record.py run runs/gpu   for 07: the results of a run that is finished
 
-The result is a function of the weights, the versions and the seeds named below; the same again gives the same bytes.
-It is written to notebooks/recorded/smollm2/meeting.json, and read by kdlab.meeting.
+What 05 shows is a function of the weights, the versions and the seeds named below; the same again gives the same bytes.
+It is written to notebooks/recorded/smollm2/meeting.json, and read by kdlab.meeting. Of a run its results are kept:
+settings, versions, device and date, numbers, curves, some samples; no weights. They are written to
+notebooks/recorded/PRESET/results.json; 07 reads them with RUN = "recorded/PRESET".
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from datetime import date
 from importlib import metadata
@@ -25,6 +29,7 @@ from kdlab.lm.tokens import generator
 from kdlab.lm.weights import Truth, load_truth
 from kdlab.meeting import FILE, SCHEMA
 from kdlab.next_token import next_token_ladder, tempered
+from kdlab.runs import read_results
 from kdlab.temperature import taus
 
 Json = dict[str, Any]
@@ -53,19 +58,44 @@ CUT_TWICE = ("The capital of France is", ((" Paris",), (" Par", "is"), (" P", "a
 RESTRICTED = "The weather today is"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Record SmolLM2 and write the file, whole."""
-    parser = argparse.ArgumentParser(description="Record what notebook 05 shows.")
-    parser.add_argument("what", choices=["smollm2"])
-    parser.parse_args(argv)
+def main(argv: Sequence[str] | None = None, folder: Path = HERE / "recorded") -> int:
+    """Record SmolLM2, or a run, and write the file, whole."""
+    parser = argparse.ArgumentParser(description="Record what notebooks 05 and 07 show.")
+    which = parser.add_subparsers(dest="what", required=True)
+    which.add_parser("smollm2", help="for notebook 05")
+    which.add_parser("run", help="for notebook 07").add_argument("run", type=Path, help="the folder of a finished run")
+    asked = parser.parse_args(argv)
+    try:
+        path = _run(asked.run, folder) if asked.what == "run" else _smollm2(folder / "smollm2" / FILE)
+    except ValueError as error:
+        print(f"record: {error}", file=sys.stderr)
+        return 1
+    print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+    return 0
+
+
+def _run(run: Path, folder: Path) -> Path:
+    """Keep a run's results under the name of its preset."""
+    results = read_results(run)
+    done, wanted = len(results["seeds"]), results["config"]["seeds"]
+    if results["missing"] or done < wanted:
+        raise ValueError(
+            f"{run} is not finished ({done} of {wanted} seeds; not scored: {results['missing'] or 'nothing'}): "
+            "give its command again, and record it then"
+        )
+    path = folder / results["config"]["preset"] / "results.json"
+    with written_whole(path) as temporary:
+        temporary.write_bytes((run / "results.json").read_bytes())
+    return path
+
+
+def _smollm2(path: Path) -> Path:
     torch.set_num_threads(1)  # sums in one order, whatever the machine
-    path = HERE / "recorded" / "smollm2" / FILE
     made = recorded()
     made["about"]["date"] = _date(path, made)
     with written_whole(path) as temporary:
         temporary.write_text(json.dumps(made, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
-    return 0
+    return path
 
 
 def recorded() -> Json:

@@ -173,7 +173,7 @@ def test_compiled_layers_need_no_mask_serve_all_models_and_are_undone(
     plain = fresh()
     train(plain, data, SETTINGS, folder=tmp_path / "plain", seed=0, validation=validation)
     monkeypatch.setattr(torch, "compile", lambda forward, **settings: compile_(forward, backend=backend, **settings))
-    monkeypatch.setattr(training, "_worth_compiling", lambda model, n_steps: True)
+    monkeypatch.setattr(training, "_worth_compiling", lambda model, n_tokens: True)
     traced = []
     for place in ("one", "another"):
         compiled = fresh()

@@ -38,7 +38,7 @@ __all__ = ["Training", "TrainingSettings", "learning_rate", "load_weights", "ord
 _LOGITS = {"cpu": 2**24, "cuda": 2**31}  # logits of one piece of a batch, at most
 _ENOUGH = {"cpu": math.inf, "cuda": 2**13}  # tokens that keep the device busy: from there on, a piece may end
 _ALIKE = 0.8  # lengths in one piece, where there is enough for another
-_COMPILED = 100  # steps: for fewer, compiling takes longer than it saves
+_COMPILED = 2**20  # tokens: for fewer, compiling takes longer than it saves
 _SHAPES = 128  # that one process may compile for; torch's own limit is 8
 _EVERY = 200  # steps between checkpoints
 _POINTS = 100  # of the recorded loss curve
@@ -106,7 +106,7 @@ def train(
     run = _Run(model, data, settings, Path(folder), seed, validation)
     run.resume()
     model.train()
-    with _compiled_layers(model, run.n_steps - run.step):
+    with _compiled_layers(model, run.tokens_left):
         while run.step < run.n_steps:
             run.advance(progress)
     run.keep()
@@ -119,12 +119,12 @@ def train(
 
 
 @contextmanager
-def _compiled_layers(model: LlamaForCausalLM, n_steps: int) -> Iterator[None]:
+def _compiled_layers(model: LlamaForCausalLM, n_tokens: float) -> Iterator[None]:
     """Compile the layers meanwhile, where it pays. All have one shape, so one is compiled, for all and for all models.
 
     Layers and not the whole model: compiled whole, it would hand attention a mask, and with that its slower way.
     """
-    layers: Any = model.model.layers if _worth_compiling(model, n_steps) else []
+    layers: Any = model.model.layers if _worth_compiling(model, n_tokens) else []
     for layer in layers:
         layer.forward = torch.compile(layer.forward, fullgraph=True, dynamic=True, recompile_limit=_SHAPES)
     try:
@@ -136,8 +136,8 @@ def _compiled_layers(model: LlamaForCausalLM, n_steps: int) -> Iterator[None]:
             del layer.forward
 
 
-def _worth_compiling(model: LlamaForCausalLM, n_steps: int) -> bool:
-    return model.device.type == "cuda" and n_steps >= _COMPILED
+def _worth_compiling(model: LlamaForCausalLM, n_tokens: float) -> bool:
+    return model.device.type == "cuda" and n_tokens >= _COMPILED
 
 
 def pieces(lengths: NDArray[np.int64], enough: float, most: int) -> list[NDArray[np.int64]]:
@@ -189,6 +189,11 @@ class _Run:
             weight_decay=settings.weight_decay,
             fused=model.device.type == "cuda",
         )
+
+    @property
+    def tokens_left(self) -> float:
+        """That this run has still to learn from."""
+        return self.data.n_tokens * (self.n_steps - self.step) / self.per_epoch
 
     def advance(self, progress: Progress) -> None:
         """Take one step, note its loss, save where it is time."""

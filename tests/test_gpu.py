@@ -1,0 +1,84 @@
+"""What `make gpu` does, as far as a machine without a GPU can try it."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_results import fake_results
+from torch_side import torch
+
+from kdlab import accounts
+from kdlab.runs import recorded_folder
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def record() -> Any:
+    sys.path.insert(0, str(ROOT / "notebooks"))
+    try:
+        import record
+    finally:
+        sys.path.remove(str(ROOT / "notebooks"))
+    return record
+
+
+def test_a_finished_run_is_recorded_under_its_preset(record: Any, tmp_path: Path) -> None:
+    source = recorded_folder() / "smoke"
+    assert record.main(["run", str(source)], tmp_path) == 0
+    assert (tmp_path / "smoke" / "results.json").read_bytes() == (source / "results.json").read_bytes()
+    told = accounts.open_run(str(tmp_path / "smoke"))
+    assert {"versions", "device", "date", "config", "curves", "texts"} <= told.keys()
+
+
+@pytest.mark.parametrize("change", [{"missing": ["seed 1: tau-1"]}, {"seeds": [0]}])
+def test_a_run_that_is_not_finished_is_not_recorded(
+    record: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, Any]
+) -> None:
+    results = fake_results(seeds=2, over_seeds=0.1) | change
+    results["config"] = {**results["config"], "seeds": 2}
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "results.json").write_text(json.dumps(results), encoding="utf-8")
+    assert record.main(["run", str(tmp_path / "run")], tmp_path / "recorded") == 1
+    assert "is not finished" in capsys.readouterr().err and not (tmp_path / "recorded").exists()
+
+
+def test_a_run_that_is_not_there_is_not_recorded(
+    record: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert record.main(["run", str(tmp_path / "nowhere")], tmp_path) == 1
+    assert "there is no run there" in capsys.readouterr().err
+
+
+def test_the_recipe_is_of_commands_that_there_are() -> None:
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").split("\ngpu: lm")[1].split("\n\n")[0]
+    scripts = re.findall(r"\$\(BIN\)/python (\S+\.py)", recipe)
+    assert scripts == ["notebooks/record.py", "benchmarks/lm.py"] and all((ROOT / one).is_file() for one in scripts)
+    assert re.findall(r"\$\(BIN\)/kdlab (\w+)", recipe) == ["fetch", "run"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available() or not shutil.which("make"), reason="there is a GPU, or no make")
+def test_without_a_gpu_it_says_so_before_any_work() -> None:
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").split("\ngpu: lm")[1].splitlines()[1]
+    code = re.findall(r'-c "(.*)"$', recipe)[0]
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert told.returncode == 1 and "no GPU here" in told.stderr
+
+
+@pytest.mark.slow
+def test_the_benchmark_measures_what_it_says(tmp_path: Path) -> None:
+    """Tiny shapes: rates and ratios mean nothing here, but what must be the same numbers is."""
+    command = [sys.executable, str(ROOT / "benchmarks" / "lm.py"), "--tiny"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert told.returncode == 0, told.stderr
+    for line in ("| sampling tiny |", "| training tiny |", "| scoring tiny |", "utilisation: ", "on eight,"):
+        assert line in told.stdout
+    assert told.stdout.count("- reached: ") == 3 and "MISSED" not in told.stdout
+    assert told.stdout.count("Self CPU time total") == 3
+    refused = subprocess.run(command[:-1], capture_output=True, text=True, check=False)
+    assert torch.cuda.is_available() or (refused.returncode == 2 and "no GPU here" in refused.stderr)
