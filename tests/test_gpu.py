@@ -82,3 +82,12 @@ def test_the_benchmark_measures_what_it_says(tmp_path: Path) -> None:
     assert told.stdout.count("Self CPU time total") == 3
     refused = subprocess.run(command[:-1], capture_output=True, text=True, check=False)
     assert torch.cuda.is_available() or (refused.returncode == 2 and "no GPU here" in refused.stderr)
+
+
+def test_a_run_on_a_gpu_says_which_and_in_which_formats(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kdlab.lm import ranks, results
+
+    assert results._device().startswith("CPU (")
+    monkeypatch.setattr(ranks, "device", lambda: torch.device("cuda", 0))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"the GPU {device.index}")
+    assert results._device() == "the GPU 0 (texts in float16, training in bfloat16, scores in TensorFloat-32)"

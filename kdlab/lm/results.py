@@ -106,7 +106,8 @@ def _found(run: Run) -> dict[str, Any]:
 def _device() -> str:
     device = ranks.device()
     if device.type == "cuda":
-        return str(torch.cuda.get_device_name(device))
+        name = torch.cuda.get_device_name(device)
+        return f"{name} (texts in float16, training in bfloat16, scores in TensorFloat-32)"
     return f"CPU ({platform.machine()}, {torch.get_num_threads()} threads)"
 
 
