@@ -81,9 +81,9 @@ def heavier_and_better(scenes: Sequence[Scene], beta: float = 1.0) -> Picture:
     """
     slopes = [precision_slope(scene.teacher, scene.truth, beta) for scene in scenes]
     words = "Teacher components as dots, log-weight across and precision of their own samples up. " + " ".join(
-        f"{scene.title}: the line through them {'climbs' if slope > 0 else 'falls'}, slope of precision {slope:.2f}."
+        f"{scene.title}: the line through them {'climbs' if slope > 0 else 'falls'}, slope of precision {slope:+.3f}."
         for scene, slope in zip(scenes, slopes, strict=True)
-    )
+    ).replace(" -", " −")
     made, panels = _picture(
         4.4 * len(scenes), 3.3, len(scenes), words, left=0.09, right=0.98, bottom=0.17, top=0.8, wspace=0.28
     )

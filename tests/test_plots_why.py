@@ -37,8 +37,8 @@ def test_the_line_through_the_components_climbs_where_precision_does() -> None:
     for axes, sign in zip(made.axes, (1, -1), strict=True):
         (line,) = axes.lines
         assert np.sign(np.diff(line.get_ydata())[0]) == sign
-    assert "climbs, slope of precision 0.18" in made.words
-    assert "falls, slope of precision -0.19" in made.words
+    assert "climbs, slope of precision +0.177" in made.words
+    assert "falls, slope of precision −0.195" in made.words
 
 
 def test_the_regression_line_is_numpys() -> None:
