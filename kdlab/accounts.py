@@ -141,21 +141,29 @@ def _tokens(estimates: Mapping[str, Any]) -> float:
 def lost_texts(results: Results, n: int = 4) -> str:
     """The texts of p* on which the coldest student falls farthest behind the direct one, in nats per token.
 
-    Beside it the student at tau = 1, where the run recorded what that one gives the same text.
+    With the student at tau = 1, where the run recorded what that one gives these texts; and, last, all texts.
     """
     path = students(results)
     found = [one for one in results["lost"] if path and one["tau"] == path[-1]["tau"]][:n]
     if not found:
         return "No such texts are recorded yet."
-    known = {one["text"]: one["distilled"] for one in results["lost"] if one["tau"] == 1.0}
     lines = []
     for one in found:
         under = {"p*": one["truth"], "direct": one["direct"]}
-        if one["tau"] != 1.0 and one.get("at_one", known.get(one["text"])) is not None:
-            under["τ = 1"] = one.get("at_one", known.get(one["text"]))
+        if one["tau"] != 1.0 and one.get("at_one") is not None:
+            under["τ = 1"] = one["at_one"]
         under[f"τ = {one['tau']:g}"] = one["distilled"]
         told = ",  ".join(f"{name} {signed(value)}" for name, value in under.items())
         whole = " / ".join(part.strip() for part in one["text"].splitlines() if part.strip())
         lines += textwrap.wrap(f"· {whole}", _WIDTH, subsequent_indent="  ")
         lines.append(f"    nats per token under {told}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_on_average(results, path)])
+
+
+def _on_average(results: Results, path: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the same models give all texts of p*."""
+    named = {"direct": model_of(results, "direct"), **{f"τ = {one['tau']:g}": one for one in (path[0], path[-1])}}
+    recalls = {name: one["recall"]["token"]["value"] for name, one in named.items() if one is not None}
+    ceiling = results["truth"].get("negative_entropy")
+    under = ({"p*": ceiling["token"]["value"]} if ceiling else {}) | recalls
+    return [f"All texts:\n    nats per token under {',  '.join(f'{n} {signed(value)}' for n, value in under.items())}"]

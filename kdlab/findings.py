@@ -198,9 +198,9 @@ def _conditions(results: Results) -> str:
     if n > 1:
         chance = 100 * 2 * stdtr(n - 1, -SEEN)  # Student's t
         told = f"; where an error is over {n} seeds, noise alone is larger than two of it {chance:.0f} times in 100"
-        return "".join(f", {one}" for one in weights) + told
+        return (f". This is {weights[0]}" if weights else "") + told
     said = " and ".join([*weights, "as far as other texts go"])
-    return f", {said}; another training was not tried"
+    return f". This is {said}; another training was not tried"
 
 
 def _of(some: int, n: int) -> str:
@@ -282,7 +282,7 @@ def units_sentence(results: Results) -> str:
             said.append(
                 f"{what.capitalize()} is {_beside(one)} per token and {_beside(other)} per sequence: length decides."
             )
-    return " ".join(said) or "Both numbers read the same per token and per sequence."
+    return " ".join(said) or "Direct minus τ = 1 reads the same per token and per sequence, in both numbers."
 
 
 def race_table(results: Results, per: str = "token") -> str:
@@ -394,6 +394,20 @@ def spread(results: Results, name: str) -> Change:
     return Change(ratio, 0.5 * ratio * math.hypot(own_error / own, truth_error / truth))
 
 
+def _wider(results: Results, name: str, other: str) -> Change:
+    """By how much ``other``'s cloud is wider than that of ``name``, as a multiple of p*'s width, and its error.
+
+    Both are multiples of one width, p*'s: what is wrong with that one counts for their difference only.
+    """
+    (one, one_error), (two, two_error), (truth, truth_error) = (
+        _mean_square(results["map"][key]) for key in (name, other, "truth")
+    )
+    widths = [math.sqrt(each / truth) for each in (one, two)]
+    errors = [0.5 * width * e / each for width, e, each in zip(widths, (one_error, two_error), (one, two), strict=True)]
+    value = widths[1] - widths[0]
+    return Change(value, math.hypot(*errors, 0.5 * value * truth_error / truth))
+
+
 def moved(results: Results, name: str) -> float:
     """How far the middle of a model's samples lies from that of p*'s on the map, as a multiple of p*'s width."""
     own, truth = (np.asarray(results["map"][one], float).mean(axis=0) for one in (name, "truth"))
@@ -432,8 +446,7 @@ def map_sentences(results: Results) -> list[str]:
     path = [one["name"] for one in students(results, highest=1.0) if one["name"] in wide]
     if len(path) < 2:
         return said
-    warm, cold = wide[path[0]], wide[path[-1]]
-    apart = Change(cold.value - warm.value, math.hypot(cold.error, warm.error))
+    apart = _wider(results, path[0], path[-1])
     which = f"The cloud of {names[path[-1]]} is"
     if not round(apart.value, 2):
         return [*said, f"{which} as wide as that of {names[path[0]]}, to within an error of {apart.error:.2f}."]

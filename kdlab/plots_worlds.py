@@ -205,8 +205,8 @@ def _draw_axes(axes: Axes, world: World) -> None:
     places = [*world.path, *(one for one in (world.direct, world.teacher) if one is not None)]
     ceiling = [] if world.ceiling is None else [world.ceiling]
     top = [] if world.precision_bound is None else [world.precision_bound]
-    x = _limits([one.recall for one in places] + ceiling)
-    y = _limits([one.precision for one in places] + ceiling + top)
+    x = _limits([one.recall for one in places] + ceiling, [one.recall_error for one in places])
+    y = _limits([one.precision for one in places] + ceiling + top, [one.precision_error for one in places])
     axes.set(xlim=x, ylim=y, xlabel=f"recall, {world.unit}", ylabel=f"precision, {world.unit}")
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(STYLE["bounds"].colour)
@@ -225,13 +225,15 @@ def _draw_axes(axes: Axes, world: World) -> None:
         axes.annotate("precision ≤ max log p*", (0.02, bound), (0, 3), xycoords=axes.get_yaxis_transform(), **text)
 
 
-def _limits(values: Sequence[float]) -> tuple[float, float]:
-    """A margin on both sides, the wider one below, where names stand."""
+def _limits(values: Sequence[float], errors: Sequence[float]) -> tuple[float, float]:
+    """A margin on both sides, the wider one below, where names stand; ``errors`` of the first values find room too."""
     if not values:
         return 0.0, 1.0
     low, high = min(values), max(values)
     length = max(high - low, 0.05)
-    return low - 0.17 * length, high + 0.13 * length
+    bars = [value + sign * error for value, error in zip(values, errors, strict=False) for sign in (-1, 1)]
+    aside = 0.02 * length
+    return min(low - 0.17 * length, min(bars) - aside), max(high + 0.13 * length, max(bars) + aside)
 
 
 def _words(world: World, shown: bool) -> str:

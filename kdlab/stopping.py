@@ -119,12 +119,12 @@ def stopping_sentences(results: Results, errors: Sequence[float] = ()) -> list[s
             _noise(results),
         ]
     elif last < best < 0:
+        less = f", less what τ = {warm.tau:g} lost" if warm in late else ""
         said.append(
-            f"So {100 * best / last:.0f} % of the first fall is there at the best passes. The rest came after, "
-            f"from τ = {_listed(late)}."
+            f"So {100 * best / last:.0f} % of the fall with the last weights is there at the best passes. The rest is "
+            f"what τ = {cold.tau:g} lost after its best pass{less}."
         )
-    else:
-        said.append(f"Past their best: τ = {_listed(late)}.")
+    said.append(f"Trained on past their best: τ = {_listed(late)}.")
     not_yet = [one.label for one in validated(results) if one.best == one.last]
     said += [f"Best after the last pass, so perhaps not at their best yet: {', '.join(not_yet)}."] if not_yet else []
     return [*said, *_other_steps(path, kept(results), errors), _highest(path), *_lead(results), _noise(results)]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fake_results import PATH, fake_results
 
-from kdlab import accounts
+from kdlab import accounts, findings
 from kdlab.runs import read_results, recorded_folder
 
 
@@ -76,13 +76,17 @@ def test_lost_texts_are_those_of_the_coldest_student() -> None:
     assert "· One day, a little text that τ = 0.6 lost." in said and "τ = 0.8" not in said
     assert "nats per token under p* −3.00,  direct −5.25,  τ = 0.6 −9.50" in said
     assert "yet" in accounts.lost_texts({**fake_results(), "lost": []})
-    # The student at τ = 1 beside it, where it was recorded with the text, or has the same text among its own.
+    assert said.splitlines()[-2] == "All texts:" and "direct " in said.splitlines()[-1]
+    assert [float(part.split()[-1].replace("−", "-")) for part in said.splitlines()[-1].split(",  ")] == [
+        round(one["token"]["value"], 2)
+        for one in (
+            fake_results()["truth"]["negative_entropy"],
+            *((findings.model_of(fake_results(), name) or {})["recall"] for name in ("direct", "tau-1", "tau-0.6")),
+        )
+    ]
     told = fake_results()
     told["lost"][0]["at_one"] = -7.25
     assert "direct −5.25,  τ = 1 −7.25,  τ = 0.6 −9.50" in accounts.lost_texts(told)
-    old = fake_results()
-    old["lost"] += [{**old["lost"][0], "tau": 1.0, "distilled": -6.75}]
-    assert "direct −5.25,  τ = 1 −6.75,  τ = 0.6 −9.50" in accounts.lost_texts(old)
     long = fake_results()
     long["lost"][0]["text"] = "line\n\n" + "word " * 60
     assert max(map(len, accounts.lost_texts(long).splitlines())) <= 108 and "line / word" in accounts.lost_texts(long)

@@ -99,7 +99,8 @@ def test_a_path_that_is_monotone_beyond_doubt() -> None:
         "From τ = 1 down to 0.8, end to end: precision +2.00 ± 0.07, recall −1.50 ± 0.07 nats per token.",
         "Precision rises at all 2 steps, by more than two standard errors.",
         "Recall falls at all 2 steps, by more than two standard errors.",
-        f"So the trade-off is monotone along these temperatures, and no step of it is lost in noise, {ONE_TRAINING}",
+        "So the trade-off is monotone along these temperatures, and no step of it is lost in noise. "
+        f"This is {ONE_TRAINING}",
     ]
 
 
@@ -119,28 +120,30 @@ def test_a_path_that_is_not_monotone() -> None:
     said = findings.path_sentences(fake_results(path((-6, -5), (-6.5, -5.5), (-4, -6.5))))
     assert "Precision rises at 1 of 2 steps, by more than two standard errors." in said
     assert "It goes the other way, by more than two standard errors, from τ = 1 to 0.9." in said
-    assert said[-1] == f"So the trade-off is not monotone here, {ONE_TRAINING}"
+    assert said[-1] == f"So the trade-off is not monotone here. This is {ONE_TRAINING}"
 
 
 def test_a_path_that_goes_the_other_way_altogether() -> None:
     said = findings.path_sentences(fake_results(path((-6, -5), (-7, -4))))
     assert "Precision rises at no step (there is one)." in said and "Recall falls at no step (there is one)." in said
-    assert said[-1] == f"So the trade-off is not monotone here, {ONE_TRAINING}"
+    assert said[-1] == f"So the trade-off is not monotone here. This is {ONE_TRAINING}"
 
 
 def test_a_verdict_says_what_was_not_tried() -> None:
     students = path((-6, -5), (-5, -5.5))
-    assert verdict(fake_results(students)).endswith(f"lost in noise, {ONE_TRAINING}")
+    assert verdict(fake_results(students)).endswith(f"lost in noise. This is {ONE_TRAINING}")
     two = "; where an error is over 2 seeds, noise alone is larger than two of it 30 times in 100"
     assert verdict(fake_results(students, seeds=2, over_seeds=0.1)).endswith(f"lost in noise{two}.")
     three = verdict(fake_results(students, seeds=3, over_seeds=0.1))
     assert three.endswith("over 3 seeds, noise alone is larger than two of it 18 times in 100.")
     late = {"0": {name: {"validation": [5.0, 4.0, 4.5]} for name in ("direct", "tau-1", "tau-0.9")}}
     said = verdict({**fake_results(students), "curves": late})
-    assert said.endswith(f"lost in noise, with each model's best weights on validation texts and {ONE_TRAINING}")
+    assert said.endswith(
+        f"lost in noise. This is with each model's best weights on validation texts and {ONE_TRAINING}"
+    )
     several = {**fake_results(students, seeds=2, over_seeds=0.1), "curves": late}
     assert verdict({**several, "config": {**several["config"], "keep": "last"}}).endswith(
-        f"lost in noise, with the last weights{two}."
+        f"lost in noise. This is with the last weights{two}."
     )
     in_time = {"0": {name: {"validation": [5.0, 4.5, 4.0]} for name in ("direct", "tau-1", "tau-0.9")}}
     assert "weights" not in verdict({**fake_results(students), "curves": in_time})
@@ -207,8 +210,8 @@ def test_where_the_direct_student_is(direct: tuple[float, float], said: str) -> 
 @pytest.mark.parametrize(
     ("token", "sequence", "said"),
     [
-        ((0.05, 0.5), (0.05, 0.5), "Both numbers read the same per token and per sequence."),
-        ((0.5, -0.5), (0.5, -0.5), "Both numbers read the same per token and per sequence."),
+        ((0.05, 0.5), (0.05, 0.5), "Direct minus τ = 1 reads the same per token and per sequence, in both numbers."),
+        ((0.5, -0.5), (0.5, -0.5), "Direct minus τ = 1 reads the same per token and per sequence, in both numbers."),
         (
             (0.1, 0.5), (0.2, 0.5),
             "Precision is borderline: 1.4 errors per token, 2.8 per sequence. "
@@ -340,6 +343,20 @@ def test_the_error_of_a_spread_is_what_other_samples_would_give() -> None:
         errors.append(found.error)
     assert np.mean(ratios) == pytest.approx(0.5, abs=0.01)
     assert np.mean(errors) == pytest.approx(np.std(ratios), rel=0.15)  # 4 standard errors of the latter
+
+
+def test_two_widths_share_the_error_of_the_one_that_they_are_multiples_of() -> None:
+    rng, apart, errors = np.random.default_rng(3), [], []
+    for _ in range(600):
+        wide = (("truth", 1.0), ("tau-1", 1.0), ("tau-0.6", 0.9))
+        points = {name: (width * rng.normal(size=(100, 2))).tolist() for name, width in wide}
+        found = findings._wider({"map": points}, "tau-1", "tau-0.6")
+        apart.append(found.value)
+        errors.append(found.error)
+    assert np.mean(apart) == pytest.approx(-0.1, abs=0.012)  # 4 of its errors: 0.07 / sqrt(600)
+    assert np.mean(errors) == pytest.approx(np.std(apart), rel=0.12)  # 4 standard errors of the latter
+    alone = [findings.spread({"map": points}, name).error for name in ("tau-1", "tau-0.6")]
+    assert errors[-1] < 0.9 * np.hypot(*alone)
 
 
 def test_reading_needs_no_torch_and_no_pictures() -> None:

@@ -64,8 +64,13 @@ def test_what_is_said_where_nobody_did() -> None:
 def test_what_is_said_where_the_coldest_did() -> None:
     said = sentences({**IN_TIME, "tau-0.6": (5.5, 5.25, 7.0)}, errors=(0.3, 0.1))
     assert "changes by −2.00 with the last weights, and by −0.25 with each student's best ones" in said
-    assert "So 12 % of the first fall is there at the best passes. The rest came after, from τ = 0.6." in said
+    assert "So 12 % of the fall with the last weights is there at the best passes. The rest is" in said
+    assert (
+        "The rest is what τ = 0.6 lost after its best pass." in said and "Trained on past their best: τ = 0.6." in said
+    )
     assert "with the best weights: −0.50, +0.25." in said
+    both = sentences({**IN_TIME, "tau-1": (6, 5, 5.5), "tau-0.8": (6, 5.5, 6), "tau-0.6": (5.75, 5.5, 7.0)})
+    assert "what τ = 0.6 lost after its best pass, less what τ = 1 lost. Trained" in both.replace("\n", " ")
     assert "so perhaps not at their best yet: direct, tau 1, tau 0.8." in said
     assert "two of the errors above: τ = 1 to 0.8." in said  # 0.5 is not larger than 0.6, 0.25 is larger than 0.2
     assert "after pass 1, 2, …: that of τ = 0.6, 1." in said
@@ -86,7 +91,7 @@ def test_which_weights_were_scored_and_what_the_others_say(keep: str, scored: st
 def test_what_is_said_where_there_is_no_such_fall() -> None:
     said = sentences({**IN_TIME, "tau-1": (4.0, 6.5)})
     assert "changes by 0.50 with the last weights, and by −2.00 with each student's best ones" in said
-    assert "Past their best: τ = 1." in said and "%" not in said
+    assert "Trained on past their best: τ = 1." in said and "%" not in said
     assert "errors above" not in sentences(IN_TIME, errors=(0.1, 0.1))
     assert "From τ = 1 down, the highest of these recalls after every pass: that of τ = 1." in sentences(
         {**IN_TIME, "tau-0.8": (6.5, 7)}

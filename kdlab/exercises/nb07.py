@@ -179,10 +179,10 @@ recall. Both have the same size, learned from equally many texts, and began with
         "On the names of notebook 04 the two were one. What was the teacher there, and what is it here?",
     ),
     right=(
-        "At τ = 1 a student learns to write as its teacher does. What the teacher lost of p* costs recall, what it "
-        "says wrongly costs precision. On the names nothing of that was felt: there the teacher was p*'s exact "
-        "projection, and the student saw no more of it than it would have seen of p*. A trained teacher is no such "
-        "projection. Tempering starts from this handicap, and must first make up for it."
+        "At τ = 1 a student learns to write as its teacher does. What the teacher lost of p* it is not shown, and what "
+        "the teacher says wrongly it is taught. On the names nothing of that was felt: there the teacher was p*'s "
+        "exact projection, and the student saw no more of it than it would have seen of p*. A trained teacher is no "
+        "such projection. Tempering starts from this handicap, and must first make up for it."
     ),
     wrong=(
         Wrong(
