@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -312,6 +313,27 @@ def commit_by_keys(notebook: Notebook, root: Locator, view: str) -> None:
     assert notebook.json(f"{view}.prediction['guess']") == option.text_content()
 
 
+def as_the_sheet_says(notebook: Notebook, root: Locator) -> None:
+    """INSTRUCTOR's keys from the slider to K″ = 4 and back to it, and what one is to say there; then as it was."""
+    keys, opening = notebook.page.keyboard, await_answer(root)
+    keys.press("Tab")
+    for _ in range(3):
+        keys.press("ArrowDown")
+        await_answer(root)
+    assert select_of(root, "n_components").input_value() == "4"
+    keys.press("Shift+Tab")
+    for key, told in (("Home", "−2.52"), ("End", "−2.78")):
+        keys.press(key)
+        expect(root.locator(".kdlab-beta")).to_have_attribute("aria-valuetext", re.compile(f"precision {told}"))
+    keys.press("Tab")
+    for _ in range(3):
+        keys.press("ArrowUp")
+        await_answer(root)
+    assert await_answer(root) == opening
+    keys.press("Shift+Tab")
+    keys.press("Home")
+
+
 def walk_by_keys(notebook: Notebook, root: Locator) -> None:
     """Slider, selects and Reset by Tab; out by Tab; back by Shift and Tab; to the notebook's own keys by Escape."""
     keys, opening = notebook.page.keyboard, await_answer(root)
@@ -338,6 +360,11 @@ def walk_by_keys(notebook: Notebook, root: Locator) -> None:
     assert has_keys and active == picture
     keys.press("ArrowDown")
     notebook.page.wait_for_function(f"() => ({_ACTIVE})()[0] === {picture + 1}")
+    notebook.page.evaluate("document.activeElement.blur()")  # as where Tab has led out of the notebook
+    keys.press("Control+Shift+C")
+    notebook.page.locator(".jp-ModalCommandPalette input").wait_for()
+    keys.press("Escape")
+    notebook.page.wait_for_function(f"() => ({_ACTIVE})()[2]")
 
 
 def test_notebook_02(opened: Any) -> None:
@@ -347,6 +374,7 @@ def test_notebook_02(opened: Any) -> None:
     notebook.page.evaluate("addEventListener('pointerdown', () => { window.pointed = true; }, true)")
     root = notebook.view()
     commit_by_keys(notebook, root, "view")
+    as_the_sheet_says(notebook, root)
     walk_by_keys(notebook, root)
     assert not notebook.page.evaluate("Boolean(window.pointed)")
     use(notebook, 0, "view", lambda *_: None)
