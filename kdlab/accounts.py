@@ -76,7 +76,7 @@ def against_the_paper(results: Results) -> str:
         ("p*", "SmolLM2-1.7B", _truth(results)),
         ("teacher", _shape(paper.teacher, paper.teacher_sequences, paper.teacher_epochs),
          _shape(config["teacher"], config["teacher_sequences"], config["teacher_epochs"])),
-        ("students", _shape(paper.student, paper.student_sequences, paper.student_epochs),
+        ("students", _shape(paper.student, paper.student_sequences, paper.student_epochs) + " (5 *)",
          _shape(config["student"], config["student_sequences"], config["student_epochs"])),
         ("a text", f"{paper.length} tokens, from {paper.prompt!r}",
          f"{config['length']} tokens, from {config['prompt'].strip()!r}"),

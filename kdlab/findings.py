@@ -436,7 +436,8 @@ def map_sentences(results: Results) -> list[str]:
         fewest = min(len(results["map"][name]) for name in ("truth", *wide))
         said.append(f"± one standard error over the texts of the map, {fewest} of p* and of each model")
         said.append(
-            "The directions were chosen for these texts of p*: its other texts would not be 1.00 times as wide."
+            "The directions were chosen for these texts of p*: its other texts would be a little less than 1.00 times "
+            "as wide."
         )
         chance = math.sqrt(2 / fewest)
         said.append(

@@ -52,7 +52,7 @@ def test_the_paper_stands_beside_the_run() -> None:
     lines = accounts.against_the_paper(fake_results()).splitlines()
     table = {line[:15].strip(): (line[15:49].strip(), line[49:].strip()) for line in lines[1:-1]}
     assert table["teacher"] == ("360M, 10,000,000 texts x 5", "2M, 12,288 texts x 2")
-    assert table["students"] == ("135M, 10,000,000 texts x 1", "0.4M, 6,144 texts x 4")
+    assert table["students"] == ("135M, 10,000,000 texts x 1 (5 *)", "0.4M, 6,144 texts x 4")
     assert table["tau"] == ("0.8, 0.875, 0.95, 1", "0.6, 0.8, 0.9, 1")
     assert table["batch, rate"] == ("256, 0.0005", "64, 0.002")
     assert table["seeds"] == ("5", "1")

@@ -48,8 +48,8 @@ texts, to nine decimals.""",
         "Imagine all the texts written one after the other. How many nats does that take, and how many tokens?",
     ),
     right=(
-        "All nats over all tokens. With this way of counting no model passes −H(p*) per token on endless texts, since "
-        "the tokens are the same for both. A mean of each text's own average has no such ceiling."
+        "All nats over all tokens. With this way of counting no model passes −H(p*) per token on endlessly many texts, "
+        "since the tokens are the same for both. A mean of each text's own average has no such ceiling."
     ),
     wrong=(
         Wrong(
@@ -59,13 +59,13 @@ texts, to nine decimals.""",
         ),
         Wrong(
             _per_text,
-            "That is nats per text, the other way to count. It is the recall of the definition; but a model that "
-            "is asked for longer texts has lower numbers for that reason alone. Divide by all the tokens.",
+            "That is nats per text, the other way to count. It is the recall of the definition; but where texts are "
+            "longer, it is lower for that reason alone. Divide by all the tokens.",
         ),
         Wrong(
             _over_the_longest,
-            "You divided by the longest text, as if all had its length. Texts end where their writer ends them: count "
-            "the tokens that are there.",
+            "You divided by the longest text, as if all had its length. Some end earlier, by themselves: count the "
+            "tokens that are there.",
         ),
         Wrong(
             _turned_over,
@@ -131,8 +131,8 @@ compares on three pairs, to nine decimals.""",
     wrong=(
         Wrong(
             _errors_added,
-            "You added the errors. That would be right if both always erred as far as they can, in opposite "
-            "directions. Independent errors partly cancel: add the squares and take the root.",
+            "You added the errors. That would be right if one were always too high by as much as the other is "
+            "too low, as it were. Independent errors partly cancel: add the squares and take the root.",
         ),
         Wrong(
             _errors_subtracted,
@@ -193,9 +193,9 @@ recall. Both have the same size, learned from equally many texts, and began with
         Wrong(
             "It is the trade-off: the direct student has chosen another point on the same path",
             "The path is made of students of one teacher, at one τ after another. The direct student learned from no "
-            "teacher, so no τ leads to it. (Nor is every path a trade-off all along: on the ring it dips, and there "
-            "one student of the path is better than another on both numbers.) So ask what moves the whole path: what "
-            "did the other student learn from?",
+            "teacher, and in that run no τ leads to it. (Nor is every path a trade-off all along: on the ring it dips, "
+            "and there one student of the path is better than another on both numbers.) So ask what moves the whole "
+            "path: what did the other student learn from?",
         ),
         Wrong(
             "Distilled students see the teacher's texts once removed, so they see fewer of them",
