@@ -200,7 +200,7 @@ def _conditions(results: Results) -> str:
         told = f"; where an error is over {n} seeds, noise alone is larger than two of it {chance:.0f} times in 100"
         return (f". This is {weights[0]}" if weights else "") + told
     said = " and ".join([*weights, "as far as other texts go"])
-    return f". This is {said}; another training was not tried"
+    return f". This is {said}; one training cannot speak for another"
 
 
 def _of(some: int, n: int) -> str:

@@ -1,12 +1,12 @@
 """Record what notebooks 05 and 07 show, so that they open in seconds, with neither PyTorch nor weights.
 
     python notebooks/record.py smollm2        for 05: minutes; needs `make lm` and `kdlab fetch smollm2`
-    python notebooks/record.py run runs/gpu   for 07: the results of a run that is finished
+    python notebooks/record.py run runs/gpu   for 07: the results of a run that is finished; --name NAME
 
 What 05 shows is a function of the weights, the versions and the seeds named below; the same again gives the same bytes.
 It is written to notebooks/recorded/smollm2/meeting.json, and read by kdlab.meeting. Of a run its results are kept:
 settings, versions, device and date, numbers, curves, some samples; no weights. They are written to
-notebooks/recorded/PRESET/results.json; 07 reads them with RUN = "recorded/PRESET".
+notebooks/recorded/NAME/results.json, and 07 reads them with RUN = "recorded/NAME"; without --name it is the preset's.
 """
 
 from __future__ import annotations
@@ -63,10 +63,12 @@ def main(argv: Sequence[str] | None = None, folder: Path = HERE / "recorded") ->
     parser = argparse.ArgumentParser(description="Record what notebooks 05 and 07 show.")
     which = parser.add_subparsers(dest="what", required=True)
     which.add_parser("smollm2", help="for notebook 05")
-    which.add_parser("run", help="for notebook 07").add_argument("run", type=Path, help="the folder of a finished run")
+    of_a_run = which.add_parser("run", help="for notebook 07")
+    of_a_run.add_argument("run", type=Path, help="the folder of a finished run")
+    of_a_run.add_argument("--name", help="what it is called in notebooks/recorded; else the name of its preset")
     asked = parser.parse_args(argv)
     try:
-        path = _run(asked.run, folder) if asked.what == "run" else _smollm2(folder / "smollm2" / FILE)
+        path = _run(asked.run, folder, asked.name) if asked.what == "run" else _smollm2(folder / "smollm2" / FILE)
     except ValueError as error:
         print(f"record: {error}", file=sys.stderr)
         return 1
@@ -74,8 +76,8 @@ def main(argv: Sequence[str] | None = None, folder: Path = HERE / "recorded") ->
     return 0
 
 
-def _run(run: Path, folder: Path) -> Path:
-    """Keep a run's results under the name of its preset."""
+def _run(run: Path, folder: Path, name: str | None) -> Path:
+    """Keep a run's results under a name."""
     results = read_results(run)
     done, wanted = len(results["seeds"]), results["config"]["seeds"]
     if results["missing"] or done < wanted:
@@ -83,7 +85,7 @@ def _run(run: Path, folder: Path) -> Path:
             f"{run} is not finished ({done} of {wanted} seeds; not scored: {results['missing'] or 'nothing'}): "
             "give its command again, and record it then"
         )
-    path = folder / results["config"]["preset"] / "results.json"
+    path = folder / (name or results["config"]["preset"]) / "results.json"
     with written_whole(path) as temporary:
         temporary.write_bytes((run / "results.json").read_bytes())
     return path

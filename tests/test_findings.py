@@ -19,7 +19,7 @@ from kdlab.exercises.nb07 import my_per_token, my_step
 from kdlab.findings import Change
 
 ROOT = Path(__file__).resolve().parent.parent
-ONE_TRAINING = "as far as other texts go; another training was not tried."
+ONE_TRAINING = "as far as other texts go; one training cannot speak for another."
 
 
 def path(*pairs: tuple[float, float]) -> dict[float, tuple[float, float]]:

@@ -33,6 +33,8 @@ def test_a_finished_run_is_recorded_under_its_preset(record: Any, tmp_path: Path
     assert record.main(["run", str(source)], tmp_path) == 0
     assert (tmp_path / "smoke" / "results.json").read_bytes() == (source / "results.json").read_bytes()
     told = accounts.open_run(str(tmp_path / "smoke"))
+    assert record.main(["run", str(source), "--name", "mine"], tmp_path) == 0
+    assert (tmp_path / "mine" / "results.json").is_file()
     assert {"versions", "device", "date", "config", "curves", "texts"} <= told.keys()
 
 

@@ -180,20 +180,16 @@ def larger() -> list[str]:
 
 
 def other_runs() -> list[str]:
-    results = accounts.open_run("recorded/smoke")
-    student = findings.model_of(results, "tau-0.6")
-    assert student is not None and results["config"]["preset"] == "smoke"
-    estimate = student["precision"]["token"]
-    first, second = estimate["by_seed"]
-    apart, expected = abs(first - second), math.sqrt(2) * estimate["over_sequences"]
-    assert apart > 2 * expected  # twice over seeds, each with the error of its own texts
-    seeds = [model["precision"]["token"]["by_seed"] for model in results["models"]]
-    best = [np.argmin(results["curves"][seed]["tau-0.6"]["validation"]) for seed in ("0", "1")]
-    recalls = student["recall"]["token"]["by_seed"]
-    assert best == [2, 0] and abs(recalls[0] - recalls[1]) < 0.01  # of three passes; "hardly differed"
-    assert len(seeds) == 4 and apart == max(abs(a - b) for a, b in seeds)  # "of the four, this one moved most"
-    losses = results["curves"]["1"]["tau-0.6"]["validation"]
-    return ["0.6", "2", said(first), said(second), said(apart), said(expected), said(losses[2] - losses[0])]
+    runs = [accounts.open_run(f"recorded/{name}") for name in ("cpu", "cpu-again")]
+    students = [findings.model_of(one, "tau-0.6") for one in runs]
+    first, second = (one["precision"]["token"] for one in students if one is not None)
+    apart, expected = first["value"] - second["value"], math.hypot(first["over_sequences"], second["over_sequences"])
+    losses = [one["curves"]["0"]["tau-0.6"]["validation"] for one in runs]
+    best = [int(np.argmin(one)) + 1 for one in losses]
+    assert best == [2, 1] and all(abs(one[0] - one[1]) < 0.15 for one in losses)  # "nearly alike"
+    assert all(one["config"]["seeds"] == 1 for one in runs) and runs[0]["config"] == runs[1]["config"]
+    values = (first["value"], second["value"], apart, expected)
+    return ["0.6", *map(said, values), *map(str, best)]
 
 
 MISCONCEPTIONS: list[Callable[[], list[str]]] = [
