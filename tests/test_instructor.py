@@ -398,7 +398,7 @@ SAID: dict[str, dict[int, list[Part]]] = {  # by the minute in which a row begin
     "120 minutes": {
         0: [], 5: [], 11: [first], 20: [covered], 25: [bell], 34: [corner], 38: [missing_and_invented], 42: [ring],
         48: [dip, usual], 53: [as_large], 58: [hole], 65: [], 73: [released], 79: [heavier], 86: [forward],
-        91: [letters], 95: [colder], 102: [whole_text], 106: [same_shape_and_again], 114: [], 117: [],
+        91: [letters], 95: [colder], 101: [whole_text], 105: [same_shape_and_again], 114: [], 117: [],
     },
 }  # fmt: skip
 

@@ -4,6 +4,7 @@ import json
 import math
 import multiprocessing
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -306,8 +307,11 @@ def drill(times: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         straight = run_to_the_end(Path(name, "straight"))
         for i in range(times):
-            folder, seconds = Path(name, str(i)), rng.uniform(0, 1.0)
-            alive = killed_after(seconds, folder)
+            folder, seconds, alive = Path(name, str(i)), 0.0, False
+            while not (folder / "checkpoint.safetensors").exists():  # a machine may have been done before it was killed
+                shutil.rmtree(folder, ignore_errors=True)
+                seconds = rng.uniform(0, 1.0)
+                alive = killed_after(seconds, folder)
             with training.safe_open(folder / "checkpoint.safetensors", framework="pt") as file:
                 step = json.loads(file.metadata()["kdlab"])["step"]
             same = run_to_the_end(folder) == straight

@@ -171,7 +171,8 @@ MIDDLEMAN = Choice(
     id="07.3",
     title="Better on both",
     task="""In some run the direct student is clearly better than the one distilled at τ = 1, in precision and in
-recall. Both have the same size, learned from equally many texts, and began with the same weights. Why?""",
+recall. Both have the same size, learned from equally many texts, and began with the same weights. What
+is the likeliest reason?""",
     answer="Its texts are p*'s own; the other one learned from a teacher that is not p*",
     place=2,
     hints=(
