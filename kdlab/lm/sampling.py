@@ -55,9 +55,7 @@ def sample(
         some = min(n, batch or _fitting(writer, length))
         decoder = (_compiled if _worth_compiling(writer, n) else _Decoder)(writer, list(prompt), length)
         try:
-            return joined(
-                [_some(decoder, uniform[first : first + some], some, eos, tau) for first in range(0, n, some)]
-            )
+            return joined([_some(decoder, numbers, some, eos, tau) for numbers in uniform.split(some)])
         except _TooNarrow:
             continue
     raise ValueError("the model's logits are not finite: its weights are damaged, or of no model; make it again")
@@ -90,8 +88,8 @@ def _in_float16(model: LlamaForCausalLM) -> LlamaForCausalLM:
     if kept is None:
         with torch.inference_mode(False):
             kept = copy.deepcopy(model).requires_grad_(False)
-        for weight in kept.parameters():
-            weight.data = weight.data.half()
+            for weight in kept.parameters():
+                weight.data = weight.data.half()
         vars(model)["_kdlab_float16"] = kept
     for copied, weight in zip(kept.parameters(), model.parameters(), strict=True):
         copied.copy_(weight)
