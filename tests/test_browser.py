@@ -175,7 +175,8 @@ def assert_covered(root: Locator) -> None:
 def commit_by_click(notebook: Notebook, root: Locator, view: str) -> None:
     assert_covered(root)
     option = root.locator(".kdlab-cover button").nth(1)
-    guess = option.inner_text()
+    guess = option.text_content()  # which is there even while the cell is off the screen, and not drawn
+    assert guess
     option.click()
     expect(root.locator(".kdlab-outcome")).to_contain_text(f"You predicted: {guess}.")
     assert notebook.json(f"{view}.prediction['guess']") == guess

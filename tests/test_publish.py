@@ -531,7 +531,7 @@ def test_a_guess_is_kept_in_the_browser_until_it_is_forgotten(address: str, brow
     with opened(browser, f"{address}/00_start_here.html") as page:
         expect(page.locator(".forgetting")).to_be_hidden()
         option = page.locator(".kdlab-cover button").nth(1)
-        guess = option.inner_text()
+        guess = option.text_content()
         option.click()
         expect(page.locator(".kdlab-outcome")).to_contain_text(f"You predicted: {guess}")
         page.wait_for_function("localStorage.length === 1")
