@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import statistics
 import sys
 import tempfile
@@ -38,9 +37,9 @@ from transformers import LlamaForCausalLM, Trainer, TrainingArguments
 
 from kdlab.files import written_whole
 from kdlab.lm import ranks
-from kdlab.lm.estimate import Speed, estimate, work
+from kdlab.lm.estimate import Speed, estimate
 from kdlab.lm.rungs import flops_per_token, parameters, size_named
-from kdlab.lm.sampling import sample
+from kdlab.lm.sampling import _cache_bytes, _fitting, sample
 from kdlab.lm.scoring import _tensor_cores, score
 from kdlab.lm.sizes import new_model
 from kdlab.lm.tokens import Corpus, Sequences, generator
@@ -49,7 +48,7 @@ from kdlab.lm.weights import Truth, load_truth
 from kdlab.runs import SMOLLM2, RunConfig
 
 HERE = Path(__file__).resolve().parent
-REPEAT = 3
+REPEAT, SHARD = 3, 512
 TARGETS = {
     "sampling 135M": 5.0,
     "sampling 1.7B": 3.0,
@@ -129,7 +128,8 @@ def sampling(bench: Bench, shape: str) -> Json:
     model = bench.model(shape)
     first, took = bench.seconds(writing(bench, model))
     n_tokens = writing(bench, model)()
-    found = {"kdlab": n_tokens / took, "floor": sampling_floor(bench, shape), "seconds to start": first - took}
+    floor = sampling_floor(bench, shape, vars(model).get("_kdlab_float16", model))
+    found = {"kdlab": n_tokens / took, "floor": floor, "seconds to start": first - took}
     for kept in ("_kdlab_decoder", "_kdlab_float16"):
         vars(model).pop(kept, None)
     plain, counted = model.half() if bench.device.type == "cuda" else model, [0]
@@ -145,28 +145,16 @@ def sampling(bench: Bench, shape: str) -> Json:
     return found | _ratio(found["kdlab"], counted[0] / took)
 
 
-def sampling_floor(bench: Bench, shape: str) -> float:
+def sampling_floor(bench: Bench, shape: str, writer: LlamaForCausalLM) -> float:
     """Tokens per second if a step were nothing but operations, or reading what it must read; whichever takes longer.
 
     A step reads the weights once, and the keys and values of every sequence over the whole length, as its memory has a
-    fixed size.
+    fixed size. ``writer`` is the model as it writes.
     """
-    size, wide = size_named(shape), 2 if bench.device.type == "cuda" else 4
-    head = size.hidden // size.heads
-    kept = 2 * size.layers * size.kv_heads * head * bench.length * wide  # bytes per sequence
-    rows = min(bench.rows, _fitting_rows(kept))
-    read = parameters(size, bench.vocabulary) * wide + rows * kept
+    size, rows = size_named(shape), min(bench.rows, _fitting(writer, bench.length))
+    read = parameters(size, bench.vocabulary) * writer.dtype.itemsize + rows * _cache_bytes(writer, bench.length)
     worked = rows * flops_per_token(size, bench.vocabulary, bench.length)
-    half = torch.float16 if bench.device.type == "cuda" else torch.float32
-    return rows / max(read / bandwidth(bench), worked / matrix_rate(bench, half))
-
-
-def _fitting_rows(kept: int) -> int:
-    """As many sequences as kdlab.lm.sampling takes at once: their keys and values are a third of the memory."""
-    if not torch.cuda.is_available():
-        return 2**30
-    room = torch.cuda.get_device_properties(0).total_memory / 3
-    return 2 ** int(math.log2(max(1.0, room / kept)))
+    return rows / max(read / bandwidth(bench), worked / matrix_rate(bench, writer.dtype))
 
 
 def _ratio(ours: float, theirs: float) -> Json:
@@ -279,7 +267,7 @@ def frequencies(bench: Bench, truth: Truth, places: int = 3) -> Json:
 
 def agreement(bench: Bench, truth: Truth) -> Json:
     """Nats per token between our scores of p*'s own texts and those in float32: over all texts, and of the worst."""
-    texts = drawn_again(bench, truth, generator(4, "bench"))
+    texts = drawn(bench, truth, generator(4, "bench"))
     apart = score(truth.model, texts).nats - _all_logits(truth.model, texts)
     return {
         "nats per token between scores": float(abs(apart.sum()) / texts.n_tokens),
@@ -287,26 +275,24 @@ def agreement(bench: Bench, truth: Truth) -> Json:
     }
 
 
-def drawn_again(bench: Bench, truth: Truth, rng: torch.Generator) -> Sequences:
+def drawn(bench: Bench, truth: Truth, rng: torch.Generator) -> Sequences:
     """A shard of p*'s texts."""
     length = min(128, bench.length)
-    return sample(truth.model, truth.encode(bench.prompt), 512, length=length, eos=truth.eos, rng=rng)
+    return sample(truth.model, truth.encode(bench.prompt), SHARD, length=length, eos=truth.eos, rng=rng)
 
 
 def resumed(bench: Bench) -> Json:
-    """Which share of a lost shard is word for word the same when a run that goes on makes it again."""
-    parts = []
-    for _ in range(2):  # each time with a model and a decoder of its own, as a new process has them
-        truth = bench.truth()
-        with tempfile.TemporaryDirectory() as folder:
-            corpus = Corpus(Path(folder), {"prompt": truth.encode(bench.prompt), "eos": truth.eos, "sequences": 1024})
-            made = lambda shard, truth=truth: drawn_again(bench, truth, generator(5, "bench", shard))  # noqa: E731
-            corpus.ensure(2, made)
-            corpus.path(1).unlink()  # as if the run had been killed
-            corpus.ensure(2, made)
-            parts.append(corpus.read(1024))
-    same = (parts[0].ids == parts[1].ids).all(axis=1)
-    return {"share of sequences that come again": float(same.mean())}
+    """Which share of a lost shard's sequences is the same when it is made again, with the model loaded anew."""
+    read = []
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(2):
+            truth = bench.truth()
+            corpus = Corpus(Path(folder), {"prompt": truth.encode(bench.prompt), "eos": truth.eos})
+            corpus.ensure(2, lambda shard, truth=truth: drawn(bench, truth, generator(5, "bench", shard)))
+            read.append(corpus.read(2 * SHARD)[SHARD:])
+            corpus.path(1).unlink()  # as if the run had been killed before
+    same = (read[0].ids == read[1].ids).all(axis=1)
+    return {"share of a shard's sequences that come again": float(same.mean())}
 
 
 # All of it
@@ -342,7 +328,7 @@ def verdicts(found: Json) -> list[tuple[str, bool, str]]:
             told.append((name, reached, f"{name}: at least {target:g} ({values[name]:.2f})"))
     same = found["the same numbers"]
     p_values = [value for name, value in same.items() if name.startswith("p-value")]
-    apart, again = same["nats per token between scores"], same["share of sequences that come again"]
+    apart, again = same["nats per token between scores"], same["share of a shard's sequences that come again"]
     told.append(("p-values", min(p_values) > 1e-3, f"frequencies: every p-value above 0.001 ({min(p_values):.3f})"))
     told.append(("scores", apart <= 1e-3, f"scores agree to 0.001 nats per token ({apart:.1e})"))
     told.append(("corpora", again == 1.0, f"a corpus goes on as it was ({100 * again:.1f} % of the sequences)"))
@@ -374,28 +360,13 @@ def machine(bench: Bench) -> Json:
 
 
 def paper(bench: Bench, found: Json) -> str:
-    """The estimate of the preset `paper` from these figures, on one such device and on eight, with the arithmetic."""
+    """The estimate of the preset `paper` from these figures, on one such device and on eight."""
     small = bench.shapes[0]
     per_token = flops_per_token(size_named(small), bench.vocabulary, bench.length)
     speed = Speed(
         small, found[f"sampling {small}"]["kdlab"] * per_token, found[f"training {small}"]["kdlab"] * 3 * per_token
     )
-    config = RunConfig.of("paper")
-    counted = work(config)
-    parts = {
-        "sampling": (counted.sampling_flops, speed.sampling),
-        "training": (counted.training_flops, speed.training),
-        "scoring": (counted.scoring_flops, speed.training),
-    }
-    lines = [
-        f"  {kind}: {flops:.3g} operations / {rate:.3g} per second / 3600 = {flops / rate / 3600:,.0f} hours"
-        for kind, (flops, rate) in parts.items()
-    ]
-    whole = sum(flops / rate / 3600 for flops, rate in parts.values())
-    lines.append(
-        f"  together {whole:,.0f} hours on one; on eight, which share shards and batches, at best {whole / 8:,.0f}"
-    )
-    return "\n".join([estimate(config, speed), "The hours:", *lines])
+    return estimate(RunConfig.of("paper"), speed)
 
 
 def report(found: Json, about: Json) -> str:

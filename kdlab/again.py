@@ -46,13 +46,13 @@ def again_sentences(first: Results, second: Results) -> list[str]:
     """What both runs say from end to end, and which model came out farthest apart. Raises ValueError as above."""
     _one_run(first, second)
     names = _names(first, second)
-    path = [one["name"] for one in students(first, highest=1.0) if one["name"] in names]
+    path = [one for one in students(first, highest=1.0) if one["name"] in names]
     said = []
     if len(path) > 1:
         for what in ("precision", "recall"):
-            warm, cold = (_pair(first, second, name, what) for name in (path[0], path[-1]))
+            warm, cold = (_pair(first, second, name, what) for name in (path[0]["name"], path[-1]["name"]))
             moves = " and ".join(plus(b - a) for a, b in zip(warm, cold, strict=True))
-            said.append(f"From {_label(path[0])} to {_label(path[-1])[4:]}, {what}: {moves}.")
+            said.append(f"From tau {path[0]['tau']:g} to {path[-1]['tau']:g}, {what}: {moves}.")
     apart = precisions_apart(first, second)
     far = max(apart, key=lambda name: abs(apart[name]))
     said.append(

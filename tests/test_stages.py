@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from torch_side import torch
 
@@ -388,13 +389,20 @@ def test_the_command_killed_and_given_again_ends_in_the_same_bytes(run: Run, tmp
     command = [*kdlab, "run", "--preset", "smoke", "--out", str(folder), *SET]
     # Where nothing was fetched: else 05 would read with the real p*, which takes its time.
     empty = {**os.environ, "KDLAB_CACHE": str(tmp_path / "cache")}
+    whole = made(run.folder).keys()
+    # After some file everything ends. Not after some time: the work takes a second.
+    last = random.Random().choice(sorted(name for name in whole if "scores" not in name and "map" not in name))
     first = subprocess.Popen(command, env=empty, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     limit = time.monotonic() + 120
-    while not list(folder.glob("corpus/train/shard-*.npz")) and time.monotonic() < limit and first.poll() is None:
-        time.sleep(0.02)
-    time.sleep(random.Random().uniform(0, 1))
-    first.kill()  # its kernel notices within a second, and the next command waits for that
+    while not (folder / last).exists() and time.monotonic() < limit and first.poll() is None:
+        time.sleep(0.002)
+    killed = psutil.Process(first.pid).children(recursive=True)  # its kernel, at work
+    for process in [*killed, first]:
+        process.kill()
     first.wait()
+    psutil.wait_procs(killed)
+    there = made(folder).keys()
+    assert last in there and there < whole
     done = subprocess.run(command, env=empty, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     assert "seeds finished: 1 of 1" in done.stdout and "tokens/s" in done.stdout
@@ -448,6 +456,12 @@ def test_the_work_of_a_run_is_counted() -> None:
 def test_an_estimate_is_said_and_agreed_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     said = estimate(RunConfig.of("paper"), Speed("135M", 1e13, 1e14))
     assert "5 seeds" in said and "hours" in said and "GB of disk" in said
+    counted = work(RunConfig.of("paper"))
+    hours = [counted.sampling_flops / 1e13, counted.training_flops / 1e14, counted.scoring_flops / 1e14]
+    assert f"operations / 1e+13 per second = about {hours[0] / 3600:,.0f} " in said
+    assert (
+        f"together about {sum(hours) / 3600:,.0f} " in said and f"at best {sum(hours) / 8 / 3600:,.0f} on each" in said
+    )
     monkeypatch.setattr("kdlab.lm.estimate.measured", lambda: Speed("135M", 1e13, 1e14))
     monkeypatch.setattr("kdlab.headless._look_ahead", lambda config: None)
     assert main(["run", "--preset", "paper", "--out", str(tmp_path / "run")]) == 1

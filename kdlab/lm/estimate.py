@@ -117,27 +117,24 @@ def _rate(piece: Callable[[], int], seconds: float) -> float:
 def estimate(config: RunConfig, speed: Speed | None = None) -> str:
     """Say what a run would take on this machine; measures it for half a minute unless ``speed`` is given."""
     speed, all_of_it = speed or measured(), work(config)
-    hours = {
-        "sampling": all_of_it.sampling_flops / speed.sampling / 3600,
-        "training": all_of_it.training_flops / speed.training / 3600,
-        "scoring": all_of_it.scoring_flops / speed.training / 3600,
-    }
     device = "GPU" if torch.cuda.is_available() else "CPU"
-    tokens = {"sampling": all_of_it.sampled, "training": all_of_it.trained, "scoring": all_of_it.scored}
-    flops = {
-        "sampling": all_of_it.sampling_flops,
-        "training": all_of_it.training_flops,
-        "scoring": all_of_it.scoring_flops,
+    kinds = {
+        "sampling": (all_of_it.sampled, all_of_it.sampling_flops, speed.sampling),
+        "training": (all_of_it.trained, all_of_it.training_flops, speed.training),
+        "scoring": (all_of_it.scored, all_of_it.scoring_flops, speed.training),
     }
     lines = [f"{config.preset}, {config.seeds} seeds, if every sequence has its full {config.length} tokens:"]
+    hours = 0.0
+    for kind, (tokens, flops, rate) in kinds.items():
+        own = flops / rate / 3600
+        hours += own
+        lines.append(
+            f"  {kind}: {tokens:.2g} tokens, {flops:.2g} operations / {rate:.2g} per second = about {own:,.0f} "
+            f"{device} hours"
+        )
     lines += [
-        f"  {kind}: {tokens[kind]:.2g} tokens, {flops[kind]:.2g} operations, about {hours[kind]:,.0f} {device} hours"
-        for kind in hours
-    ]
-    lines += [
-        f"  together about {sum(hours.values()):,.0f} {device} hours on one such {device}, "
-        f"and up to {all_of_it.disk / 1e9:,.0f} GB of disk",
-        f"Measured here on a model of {speed.rung}: {speed.sampling:.2g} operations per second in sampling, "
-        f"{speed.training:.2g} in training. Models of another size use a machine better or worse.",
+        f"  together about {hours:,.0f} {device} hours on one such {device}, at best {hours / 8:,.0f} on each of "
+        f"eight, and up to {all_of_it.disk / 1e9:,.0f} GB of disk",
+        f"Measured here on a model of {speed.rung}. Models of another size use a machine better or worse.",
     ]
     return "\n".join(lines)
