@@ -114,7 +114,7 @@ def entropy_limits(ladder: NextTokenLadder) -> Limits:
 
 
 def map_limits(ladder: Ladder) -> tuple[Limits, Limits]:
-    """Limits (x, y) of a square that holds every ellipse of the map, and a number above it."""
+    """Limits (x, y) of a square that holds every ellipse of the map, and a number beside it."""
     teacher, corners = ladder.scene.teacher, []
     for means, covariances in (
         (teacher.means, teacher.covariances),
@@ -124,7 +124,7 @@ def map_limits(ladder: Ladder) -> tuple[Limits, Limits]:
         corners += [(means - reach).reshape(-1, 2), (means + reach).reshape(-1, 2)]
     everything = np.concatenate(corners)
     low, high = everything.min(axis=0), everything.max(axis=0)
-    centre, half = (low + high) / 2, 0.56 * float((high - low).max())
+    centre, half = (low + high) / 2, 0.64 * float((high - low).max())
     (x0, y0), (x1, y1) = centre - half, centre + half
     return (float(x0), float(x1)), (float(y0), float(y1))
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
@@ -105,7 +106,7 @@ def loss_curves(results: Mapping[str, Any], seed: int = 0) -> Picture:
     """Training loss of every model of a seed, nats per token, and its loss on p*'s validation texts by epoch."""
     curves = results["curves"].get(str(seed), {})
     made = Picture(figsize=(8.6, 3.5), dpi=110, facecolor="white")
-    left, right = made.add_axes((0.08, 0.16, 0.38, 0.68)), made.add_axes((0.59, 0.16, 0.38, 0.68))
+    left, right = made.add_axes((0.08, 0.16, 0.38, 0.68)), made.add_axes((0.58, 0.16, 0.33, 0.68))
     for axes, title in ((left, "on the texts that they learn from"), (right, "on texts of p*, after each epoch")):
         axes.set_title(title, fontsize=10, color=INK, loc="left")
         axes.spines[["top", "right"]].set_visible(False)
@@ -126,8 +127,21 @@ def loss_curves(results: Mapping[str, Any], seed: int = 0) -> Picture:
         made.text(0.08, 0.94, f"seed {seed} of {results['config']['seeds']}, counted from 0", fontsize=9, color=QUIET)
     if curves:
         left.legend(*left.get_legend_handles_labels(), fontsize=8, frameon=False, labelcolor=QUIET)
+        _name_ends(made, right)
     made.words = (f"Seed {seed}. " if several else "") + _loss_words(curves)
     return made
+
+
+def _name_ends(made: Picture, axes: Axes, apart: float = 9.5) -> None:
+    """Write each line's name at its end; names of ends that lie close stand ``apart`` points, in the lines' order."""
+    axes.autoscale_view()  # until then, transData is that of an empty picture
+    lines = [(str(line.get_label()), np.asarray(line.get_xydata())) for line in axes.get_lines()]
+    points, highest = 72 / made.dpi, dict[float, float]()
+    for name, (x, y) in sorted(((name, line[-1]) for name, line in lines if len(line)), key=lambda end: end[1][1]):
+        own = axes.transData.transform((x, y))[1] * points
+        highest[x] = max(own, highest.get(x, -np.inf) + apart)
+        offset = (6, highest[x] - own)
+        axes.annotate(name, (x, y), offset, textcoords="offset points", va="center", fontsize=8, color=QUIET)
 
 
 def _loss_words(curves: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from kdlab.experiments import Ladder
@@ -24,6 +25,7 @@ __all__ = ["frontier", "heavier_and_better", "pair_matrices", "selectivity", "tw
 Floats = NDArray[np.float64]
 
 _TICKS = (1, 2, 5, 10, 20, 50, 100)
+_HALO = withStroke(linewidth=2, foreground="white")  # paper around a name that stands on a line
 _ASIDE = 0.3  # nats: a direct student farther than this from its distilled twin gets a name of its own
 
 
@@ -111,11 +113,11 @@ def pair_matrices(pairs: Pairs, betas: Sequence[float]) -> Picture:
     (a') and the shares light up with their own value, as on the page; (b') is in nats and stays dark.
     """
     indices = [pairs.ladder.index(beta) for beta in betas]
-    height = 0.5 + 1.9 * len(indices)
+    height = 0.2 + 1.9 * len(indices)
     made = Picture(figsize=(9.6, height), dpi=110, facecolor="white")
     made.words = "\n".join(pairs.sentences[i] for i in indices)
     for row, i in enumerate(indices):
-        bottom = 1 - (0.5 + 1.9 * (row + 1) - 0.2) / height
+        bottom = 1 - 1.9 * (row + 1) / height
         made.text(0.01, bottom + 1.47 / height, f"β = {pairs.ladder.betas[i]:.3g}", fontsize=11, color=INK)
         _map(made.add_axes((0.01, bottom, 1.3 / 9.6, 1.3 / height)), pairs, i)
         for column, (title, values, form) in enumerate(_columns(pairs, i)):
@@ -136,15 +138,29 @@ def _map(axes: Axes, pairs: Pairs, i: int) -> None:
     for number, k in enumerate(order, start=1):
         style: dict[str, Any] = {"linestyle": (0, (0.01, 1.7)), "capstyle": "round", "alpha": _fading(weights[k])}
         axes.add_patch(ellipse(teacher.means[k], teacher.covariances[k], 1.0, STYLE["teacher"], 2.0, **style))
-        x, y = teacher.means[k]
-        axes.text(x, y, f"p′{number}", fontsize=7, color="#9A6A00", ha="center", va="center")
+        _outside(axes, f"p′{number}", teacher.means[k], teacher.covariances[k])
     student = ladder.at(ladder.betas[i]).student
     for number, (weight, mean, covariance) in enumerate(
         zip(student.weights, student.means, student.covariances, strict=True), start=1
     ):
         axes.add_patch(ellipse(mean, covariance, 1.0, STYLE["distilled"], 1.6, alpha=_fading(weight)))
         top = mean[1] + np.sqrt(covariance[1, 1])
-        axes.text(mean[0], top, f"p″{number}", fontsize=7, color=STYLE["distilled"].colour, ha="center", va="bottom")
+        name = axes.text(
+            mean[0], top, f"p″{number}", fontsize=7, color=STYLE["distilled"].colour, ha="center", va="bottom"
+        )
+        name.set_path_effects([_HALO])
+
+
+def _outside(axes: Axes, name: str, mean: Floats, covariance: Floats) -> None:
+    """Write a name beside its ellipse, on the side away from the middle; static/pairs.js has the same rule."""
+    x, y = mean - np.array([np.mean(axes.get_xlim()), np.mean(axes.get_ylim())])
+    right, up = (int(np.sign(x)), 0) if abs(x) > abs(y) else (0, int(np.sign(y)))
+    reach = np.sqrt(np.diagonal(covariance))
+    text = axes.annotate(
+        name, (mean[0] + right * reach[0], mean[1] + up * reach[1]), (2 * right, 2 * up), textcoords="offset points",
+        ha=("center", "left", "right")[right], va=("center", "bottom", "top")[up], fontsize=7, color="#9A6A00",
+    )  # fmt: skip
+    text.set_path_effects([_HALO])
 
 
 def _fading(weight: float) -> float:

@@ -105,6 +105,22 @@ def assert_at(root: Locator, sent: dict[str, Any], index: int) -> None:
     assert light == pytest.approx(lit, abs=6e-4)
 
 
+BOXES = """all => all.map((one) => {
+  const { left, top, right, bottom } = one.getBoundingClientRect();
+  return [left, top, right, bottom];
+})"""
+
+
+def assert_names_are_beside(space: Locator) -> None:
+    """Each number of the teacher stands outside the box of its ellipse, and within the map."""
+    ((left, top, right, bottom),) = space.evaluate_all(BOXES)
+    names, ellipses = (space.locator(kind).evaluate_all(BOXES) for kind in (".kdlab-pair-teacher", ".kdlab-teacher"))
+    assert len(names) == 4
+    for name, ellipse in zip(names, ellipses, strict=True):
+        assert left <= name[0] and top <= name[1] and name[2] <= right and name[3] <= bottom
+        assert name[2] < ellipse[0] or name[0] > ellipse[2] or name[3] < ellipse[1] or name[1] > ellipse[3]
+
+
 @pytest.mark.browser
 @pytest.mark.slow
 def test_notebook_03(lab: Lab, browser: Browser, pairs: Pairs) -> None:
@@ -124,6 +140,7 @@ def test_notebook_03(lab: Lab, browser: Browser, pairs: Pairs) -> None:
     expect(gated).to_have_attribute("data-index", str(LAST))
     root, sent = notebook.view(1), show_pairs(pairs).pairs
     step_through(notebook, root, sent)
+    assert_names_are_beside(root.locator(".kdlab-pair-panels > svg").first)
     assert serious(gated) == [] == serious(root)
     assert notebook.json("[four_view.errors, pairs_view.errors]") == [[], []]
     assert notebook.soon("round(pairs_view.beta, 6)", 100.0) == 100.0  # Python hears of it when the hand rests

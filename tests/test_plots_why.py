@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,23 @@ def test_matrices_carry_the_numbers_of_their_positions(ladders: list[Any]) -> No
     ):
         assert [text.get_text() for text in axes.texts] == [f"{value:.{form}f}" for value in values.ravel()]
     assert made.words == f"{pairs.sentences[0]}\n{pairs.sentences[i]}"
+
+
+def test_the_teacher_s_names_stand_within_the_map_and_on_no_ellipse_of_the_teacher(ladders: list[Any]) -> None:
+    pairs = mechanism.pairs_along(ladders[1])
+    axes = plots_why.pair_matrices(pairs, [1]).axes[0]
+    axes.get_figure(root=True).draw_without_rendering()
+    boxes = {text.get_text(): text.get_window_extent() for text in axes.texts if text.get_text().startswith("p′")}
+    assert sorted(boxes) == ["p′1", "p′2", "p′3", "p′4"]
+    space = axes.get_window_extent()
+    teacher = [patch for patch in axes.patches if to_hex(patch.get_edgecolor()) == TEACHER.lower()]
+    assert len(teacher) == 4
+    for box in boxes.values():
+        assert space.x0 <= box.x0 and box.x1 <= space.x1 and space.y0 <= box.y0 and box.y1 <= space.y1
+        for patch in teacher:
+            outline = patch.get_transform().transform(patch.get_path().interpolated(20).vertices)
+            assert not box.count_contains(outline)
+    assert not any(some.overlaps(other) for some, other in itertools.combinations(boxes.values(), 2))
 
 
 def test_the_frontier_draws_every_path_once_and_names_those_that_coincide(ladders: list[Any]) -> None:

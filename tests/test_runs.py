@@ -1,5 +1,6 @@
 """Runs without torch: settings, folders, progress, and results that read and draw anywhere."""
 
+import itertools
 import json
 import os
 import signal
@@ -328,6 +329,19 @@ def test_words_of_the_losses_say_where_each_was_lowest() -> None:
     words = plots_runs.loss_curves({**results(), "curves": {"0": {"tau-0.6": curve}}}).words
     assert "tau-0.6 ends at 4.50" in words
     assert "On texts of p*, after the last pass: tau-0.6 6.12 (lowest 5.25 after pass 2)." in words
+
+
+def test_names_at_the_ends_of_losses_are_apart_and_in_their_order() -> None:
+    ends = {"direct": 4.5, "tau-0.6": 4.502, "tau-0.8": 4.501, "teacher": 4.0}
+    curves = {name: {"steps": [1], "losses": [6.0], "validation": [6.0, end]} for name, end in ends.items()}
+    made = plots_runs.loss_curves({**results(), "curves": {"0": curves}})
+    made.draw_without_rendering()
+    names = sorted(made.axes[1].texts, key=lambda text: text.get_window_extent().y0)
+    assert [name.get_text() for name in names] == ["teacher", "direct", "τ = 0.8", "τ = 0.6"]
+    boxes = [name.get_window_extent() for name in names]
+    assert not any(some.overlaps(other) for some, other in itertools.combinations(boxes, 2))
+    axes, whole = made.axes[1], made.bbox
+    assert all(box.x0 > axes.transData.transform((2, 4))[0] and box.x1 < whole.x1 for box in boxes)
 
 
 def test_pictures_of_a_run_that_has_just_begun() -> None:

@@ -33,7 +33,7 @@ function buildMap(panel, { teacher, student, space }) {
   const taught = teacher.means.map((mean, k) => {
     const [ellipse, name] = named("kdlab-teacher", "teacher", `p′${k + 1}`);
     placeEllipse(ellipse, mean, teacher.covariances[k], 1, x, y, unit);
-    set(name, { x: round(x(mean[0])), y: round(y(mean[1])) + 4, "text-anchor": "middle" });
+    set(name, outside(mean, teacher.covariances[k], space, x, y));
     return [ellipse, name];
   });
   [...learned, ...taught].forEach(([, name]) => panel.append(name)); // names lie above all outlines
@@ -47,6 +47,15 @@ function buildMap(panel, { teacher, student, space }) {
       set(name, { x: round(x(mean[0])), y: round(Math.max(edge - 5, 13)), "text-anchor": "middle" });
     });
   };
+}
+
+/** Where a number stands: beside its ellipse, on the side away from the middle, where the student's are not. */
+function outside(mean, covariance, space, x, y) {
+  const [dx, dy] = [mean[0] - (space.x[0] + space.x[1]) / 2, mean[1] - (space.y[0] + space.y[1]) / 2];
+  const sideways = Math.abs(dx) > Math.abs(dy);
+  const edge = (axis, d) => mean[axis] + Math.sign(d) * Math.sqrt(covariance[axis][axis]);
+  if (!sideways) return { x: round(x(mean[0])), y: round(y(edge(1, dy))) + (dy > 0 ? -5 : 13), "text-anchor": "middle" };
+  return { x: round(x(edge(0, dx))) + Math.sign(dx) * 5, y: round(y(mean[1])) + 4, "text-anchor": dx > 0 ? "start" : "end" };
 }
 
 /** One matrix: a cell and its number for each pair; returns draw(index). */
