@@ -336,7 +336,7 @@ def as_the_sheet_says(notebook: Notebook, root: Locator) -> None:
 
 
 def walk_by_keys(notebook: Notebook, root: Locator) -> None:
-    """Slider, selects and Reset by Tab; out by Tab; back by Shift and Tab; to the notebook's own keys by Escape."""
+    """Slider, selects and Reset by Tab; out by Tab; back by Shift and Tab; to the notebook's own keys by Escape or Ctrl."""
     keys, opening = notebook.page.keyboard, await_answer(root)
     for key, index in (("ArrowRight", 1), ("ArrowUp", 2), ("PageUp", 14), ("End", LAST), ("ArrowLeft", LAST - 1)):
         keys.press(key)
@@ -350,6 +350,8 @@ def walk_by_keys(notebook: Notebook, root: Locator) -> None:
         keys.press("ArrowUp")
         assert await_answer(root) == opening
     keys.press("x")  # would cut the cell if the notebook had it
+    keys.press("Control+A")  # would choose all cells
+    assert notebook.page.evaluate("jupyterapp.shell.currentWidget.content.selectedCells.length") == 1
     tab_to(notebook, root.locator(".kdlab-reset"), 3)
     keys.press("Enter")
     assert_shows(root, await_answer(root), 0)
@@ -361,11 +363,13 @@ def walk_by_keys(notebook: Notebook, root: Locator) -> None:
     assert has_keys and active == picture
     keys.press("ArrowDown")
     notebook.page.wait_for_function(f"() => ({_ACTIVE})()[0] === {picture + 1}")
-    notebook.page.evaluate("document.activeElement.blur()")  # as where Tab has led out of the notebook
-    keys.press("Control+Shift+C")
-    notebook.page.locator(".jp-ModalCommandPalette input").wait_for()
-    keys.press("Escape")
-    notebook.page.wait_for_function(f"() => ({_ACTIVE})()[2]")
+    # From where Tab has led out of the notebook, and from within the picture.
+    for lost in (lambda: notebook.page.evaluate("document.activeElement.blur()"), root.locator(".kdlab-beta").focus):
+        lost()
+        keys.press("Control+Shift+C")
+        notebook.page.locator(".jp-ModalCommandPalette input").wait_for()
+        keys.press("Escape")
+        notebook.page.wait_for_function(f"() => ({_ACTIVE})()[2]")
 
 
 def test_notebook_02(opened: Any) -> None:

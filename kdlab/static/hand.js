@@ -72,7 +72,7 @@ function buildSpace(panel, world) {
   svg(grip, "circle", { r: 11 });
   svg(grip, "path", { d: "M-7 0H7M0 -7V7M-5 -2L-7 0L-5 2M5 -2L7 0L5 2M-2 -5L0 -7L2 -5M-2 5L0 7L2 5" });
   svg(panel, "text", { class: "kdlab-quiet", x: 220, y: 391, "text-anchor": "middle",
-    text: "drag the bell:  ↔ moves it   ↑ narrower   ↓ wider" });
+    text: "dragging:  ↔ moves the bell   ↑ narrower   ↓ wider" });
   const draw = ({ centre, width: sigma }) => {
     const d = bellPath(centre, sigma, x, y);
     const peak = peakOf(sigma);

@@ -69,13 +69,17 @@ function density(place, weights, means, covariances) {
   return sum;
 }
 
+/** A command of what is around, as to go to the next notebook: Ctrl with a sign, unless a text field has a use for it. */
+const isCommand = ({ key, ctrlKey, metaKey, shiftKey, altKey }) =>
+  (ctrlKey || metaKey) && !altKey && key.length === 1 && !(shiftKey ? "vz" : "acvxyz").includes(key.toLowerCase());
+
 /**
- * JupyterLab would take arrow keys and letters away from what stands in an output: keep them here. Escape gives the keys back
- * to what is around, the notebook's cell.
+ * JupyterLab would take arrow keys and letters away from what stands in an output: keep them here, all but commands. Escape
+ * gives the keys back to what is around, the notebook's cell.
  */
 function keepKeys(root) {
   root.addEventListener("keydown", (event) => {
-    event.stopPropagation();
+    if (!isCommand(event)) event.stopPropagation();
     if (event.key === "Escape") root.parentElement?.closest("[tabindex]")?.focus();
   });
 }
