@@ -336,7 +336,7 @@ def as_the_sheet_says(notebook: Notebook, root: Locator) -> None:
 
 
 def walk_by_keys(notebook: Notebook, root: Locator) -> None:
-    """Slider, selects and Reset by Tab; out by Tab; back by Shift and Tab; to the notebook's own keys by Escape or Ctrl."""
+    """Slider, selects and Reset by Tab; out by Tab; back by Shift and Tab; to the notebook by Escape, or Ctrl."""
     keys, opening = notebook.page.keyboard, await_answer(root)
     for key, index in (("ArrowRight", 1), ("ArrowUp", 2), ("PageUp", 14), ("End", LAST), ("ArrowLeft", LAST - 1)):
         keys.press(key)

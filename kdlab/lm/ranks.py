@@ -48,5 +48,7 @@ def wait() -> None:
 def device() -> torch.device:
     """The GPU of this process, or the CPU."""
     if torch.cuda.is_available():
+        # cuDNN's attention makes a plan for every new size of batch and length, and texts come in hundreds of sizes.
+        torch.backends.cuda.enable_cudnn_sdp(False)
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     return torch.device("cpu")

@@ -18,14 +18,15 @@ import numpy as np
 import torch
 from transformers import DynamicCache, LlamaForCausalLM, StaticCache
 
+from kdlab.lm.compiling import GROUPED, compiled
 from kdlab.lm.tokens import Sequences, joined
 
 __all__ = ["chosen", "ladder_of_samples", "next_token_logits", "sample"]
 
-_BATCH = {"cpu": 128, "cuda": 1024}
+_BATCH = {"cpu": 128, "cuda": 2048}
 _COMPILED = 256  # sequences: for fewer, compiling takes longer than it saves
 _MODE = "reduce-overhead"  # CUDA graphs
-_SHAPES = 128  # that one process may compile for: models, batches and lengths; torch's own limit is 8
+_CHOICE = 32  # bytes for each token that may come next, while one is chosen: the same share in several formats
 _WORTH_IT = 0.75  # a batch is made smaller when no more of it than this is still going on
 
 
@@ -90,6 +91,7 @@ def _in_float16(model: LlamaForCausalLM) -> LlamaForCausalLM:
             kept = copy.deepcopy(model).requires_grad_(False)
             for weight in kept.parameters():
                 weight.data = weight.data.half()
+        kept.set_attn_implementation(GROUPED)
         vars(model)["_kdlab_float16"] = kept
     for copied, weight in zip(kept.parameters(), model.parameters(), strict=True):
         copied.copy_(weight)
@@ -97,12 +99,13 @@ def _in_float16(model: LlamaForCausalLM) -> LlamaForCausalLM:
 
 
 def _fitting(model: LlamaForCausalLM, length: int) -> int:
-    """How many sequences at once: on a GPU, keys and values of all of them may take a third of its memory."""
+    """How many sequences at once: on a GPU, with all that they need they may take a third of its memory."""
     most = _BATCH[model.device.type]
     if model.device.type == "cpu":
         return most
     memory = torch.cuda.get_device_properties(model.device).total_memory
-    return max(1, min(most, 2 ** int(math.log2(max(1, memory / 3 / _cache_bytes(model, length))))))
+    each = _cache_bytes(model, length) + _CHOICE * model.config.vocab_size
+    return max(1, min(most, 2 ** int(math.log2(max(1, memory / 3 / each)))))
 
 
 def _cache_bytes(model: LlamaForCausalLM, length: int) -> int:
@@ -254,7 +257,7 @@ def _compiled(model: LlamaForCausalLM, prompt: list[int], length: int) -> _Decod
     """
     kept = vars(model).get("_kdlab_decoder")
     if kept is None or (kept.prompt, kept.length) != (prompt, length):
-        step = torch.compile(model, fullgraph=True, dynamic=False, mode=_MODE, recompile_limit=_SHAPES)
+        step = compiled(model, dynamic=False, mode=_MODE)
         kept = _Decoder(model, prompt, length, step)
         vars(model)["_kdlab_decoder"] = kept
     return kept

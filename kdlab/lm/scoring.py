@@ -8,7 +8,7 @@ the point): benchmarks/precisions.py measures what that changes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -22,7 +22,7 @@ from kdlab.lm.sampling import sample
 from kdlab.lm.tokens import Sequences
 from kdlab.metrics import Estimate
 
-__all__ = ["Recorded", "Scores", "score", "token_losses"]
+__all__ = ["Recorded", "Scores", "cross_entropies", "score", "token_losses"]
 
 _LOGITS = {"cpu": 2**23, "cuda": 2**28}  # logits at once
 _TOKENS = {"cpu": 2**12, "cuda": 2**16}  # tokens whose hidden states are held at once
@@ -51,33 +51,47 @@ class Scores:
         return Estimate(ratio, float(residuals.std(ddof=1)) / math.sqrt(n) / float(self.tokens.mean()), n)
 
 
+def cross_entropies(
+    head: torch.nn.Module, hidden: torch.Tensor, targets: torch.Tensor, tau: float = 1.0
+) -> torch.Tensor:
+    """(M,) minus log-probability of ``targets`` (M,) after ``hidden`` states (M, H)."""
+    logits = head(hidden).float()
+    tempered = logits if tau == 1.0 else logits / tau  # no second copy of what is large
+    return torch.nn.functional.cross_entropy(tempered, targets, reduction="none")
+
+
 def token_losses(
-    model: LlamaForCausalLM, ids: torch.Tensor, lengths: torch.Tensor, prompt: int, tau: float = 1.0
+    model: LlamaForCausalLM,
+    ids: torch.Tensor,
+    lengths: torch.Tensor,
+    prompt: int,
+    tau: float = 1.0,
+    by: Callable[..., torch.Tensor] = cross_entropies,
 ) -> torch.Tensor:
     """(B, L - prompt): minus log-probability of each token after the prompt, zero past the end. Differentiable.
 
     ``ids`` (B, L) padded at the right: in a causal model nothing before the padding sees it, so no mask is needed.
+    ``by`` is `cross_entropies`, or what it was compiled to.
     """
     hidden = model.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state[:, prompt - 1 :]
     targets = ids[:, prompt:]
     scored = torch.arange(prompt, ids.shape[1], device=ids.device) < lengths[:, None]
     losses = torch.zeros(targets.shape, device=ids.device)
-    losses[scored] = _losses(model, hidden[scored], targets[scored], tau)
+    losses[scored] = _losses(model, hidden[scored], targets[scored], tau, by)
     return losses
 
 
-def _losses(model: LlamaForCausalLM, hidden: torch.Tensor, targets: torch.Tensor, tau: float) -> torch.Tensor:
+def _losses(
+    model: LlamaForCausalLM,
+    hidden: torch.Tensor,
+    targets: torch.Tensor,
+    tau: float,
+    by: Callable[..., torch.Tensor],
+) -> torch.Tensor:
     """(M,) from hidden states (M, H), so many rows at a time that the logits stay within their bound."""
     some = max(1, _LOGITS[hidden.device.type] // model.config.vocab_size)
-    pieces = [
-        torch.nn.functional.cross_entropy(_tempered(model.lm_head(rows).float(), tau), wanted, reduction="none")
-        for rows, wanted in zip(hidden.split(some), targets.split(some), strict=True)
-    ]
-    return torch.cat(pieces)
-
-
-def _tempered(logits: torch.Tensor, tau: float) -> torch.Tensor:
-    return logits if tau == 1.0 else logits / tau  # no second copy of what is large
+    pieces = zip(hidden.split(some), targets.split(some), strict=True)
+    return torch.cat([by(model.lm_head, rows, wanted, tau) for rows, wanted in pieces])
 
 
 @torch.inference_mode()

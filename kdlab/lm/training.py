@@ -33,16 +33,16 @@ from transformers import LlamaForCausalLM
 
 from kdlab.files import written_whole
 from kdlab.lm import ranks
-from kdlab.lm.scoring import score, token_losses
+from kdlab.lm.compiling import compiled
+from kdlab.lm.scoring import cross_entropies, score, token_losses
 from kdlab.lm.tokens import Sequences
 
 __all__ = ["Training", "TrainingSettings", "learning_rate", "load_weights", "order", "train"]
 
-_LOGITS = {"cpu": 2**24, "cuda": 2**31}  # logits of one piece of a batch, at most
+_LOGITS = {"cpu": 2**24, "cuda": 2**30}  # logits of one piece of a batch, at most
 _ENOUGH = {"cpu": math.inf, "cuda": 2**13}  # tokens that keep the device busy: from there on, a piece may end
 _ALIKE = 0.8  # lengths in one piece, where there is enough for another
 _COMPILED = 2**20  # tokens: for fewer, compiling takes longer than it saves
-_SHAPES = 128  # that one process may compile for; torch's own limit is 8
 _EVERY = 200  # steps between checkpoints
 _POINTS = 100  # of the recorded loss curve
 
@@ -109,7 +109,7 @@ def train(
     run = _Run(model, data, settings, Path(folder), seed, validation)
     run.resume()
     model.train()
-    with _compiled_layers(model, run.tokens_left):
+    with _compiled_parts(model, run.tokens_left) as run.losses_by:
         while run.step < run.n_steps:
             run.advance(progress)
     run.keep()
@@ -122,18 +122,21 @@ def train(
 
 
 @contextmanager
-def _compiled_layers(model: LlamaForCausalLM, n_tokens: float) -> Iterator[None]:
-    """Compile the layers meanwhile, where it pays. All have one shape, so one is compiled, for all and for all models.
+def _compiled_parts(model: LlamaForCausalLM, n_tokens: float) -> Iterator[Callable[..., torch.Tensor]]:
+    """Compile the layers meanwhile, where it pays, and yield what makes losses of hidden states, compiled too.
 
-    Layers and not the whole model: compiled whole, it would hand attention a mask, and with that its slower way.
+    All layers have one shape, so one is compiled, for all and for all models. Layers and not the whole model: compiled
+    whole, it would hand attention a mask, and with that its slower way. Losses: uncompiled, they go over the logits of
+    a large vocabulary a dozen times, which takes longer than a small model.
     """
-    layers: Any = model.model.layers if _worth_compiling(model, n_tokens) else []
+    worth = _worth_compiling(model, n_tokens)
+    layers: Any = model.model.layers if worth else []
     for layer in layers:
-        layer.forward = torch.compile(layer.forward, fullgraph=True, dynamic=True, recompile_limit=_SHAPES)
+        layer.forward = compiled(layer.forward, dynamic=True)
     try:
         with warnings.catch_warnings():  # torch's, about its own look at the gradients of what it traces
             warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor that is not a leaf")
-            yield
+            yield compiled(cross_entropies, dynamic=True) if worth else cross_entropies
     finally:
         for layer in layers:
             del layer.forward
@@ -181,6 +184,7 @@ class _Run:
         self.n_steps, self.step = settings.epochs * self.per_epoch, 0
         self.every = max(1, self.n_steps // _POINTS)
         self.curve = Training()
+        self.losses_by: Callable[..., torch.Tensor] = cross_entropies
         self._since: list[tuple[float, int]] = []
         self._best: dict[str, torch.Tensor] = {}  # off the device: it is needed once, at the end
         decayed = [weight for weight in model.parameters() if weight.dim() > 1]
@@ -248,7 +252,7 @@ class _Run:
         for piece in pieces(own.lengths.astype(np.int64), _ENOUGH[device.type], most) if len(own) else []:
             ids, lengths = own[piece].tensors(device)
             with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-                nats = token_losses(self.model, ids, lengths, prompt).sum()
+                nats = token_losses(self.model, ids, lengths, prompt, by=self.losses_by).sum()
             (nats / n_tokens).backward()
             total += nats.detach().double()
         self._share(total)
