@@ -13,12 +13,15 @@ log_softmax of all logits in float32 at batch 16. *Floor*: tokens per second if 
 at the measured rate of their format, and (sampling) reading the weights, the keys and the values, at the measured
 bandwidth. Where a target is missed, the operations that took longest are listed.
 
+What is known is written at once, so that what ends early, or runs out of memory, has told what it could.
+
 *The same numbers*: SmolLM2-135M as p*, the fast ways beside the plain ones in float32; and a corpus that goes on.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import statistics
 import sys
@@ -37,9 +40,10 @@ from transformers import LlamaForCausalLM, Trainer, TrainingArguments
 
 from kdlab.files import written_whole
 from kdlab.lm import ranks
+from kdlab.lm import sampling as ours
 from kdlab.lm.estimate import Speed, estimate
 from kdlab.lm.rungs import flops_per_token, parameters, size_named
-from kdlab.lm.sampling import _cache_bytes, _fitting, sample
+from kdlab.lm.sampling import sample
 from kdlab.lm.scoring import _tensor_cores, score
 from kdlab.lm.sizes import new_model
 from kdlab.lm.tokens import Corpus, Sequences, generator
@@ -57,6 +61,7 @@ TARGETS = {
     "scoring 135M": 3.0,
 }
 PLAIN: dict[str, Any] = {"do_sample": True, "top_k": 0, "top_p": 1.0, "pad_token_id": 0}
+SAME = "the same numbers"
 Json = dict[str, Any]
 
 
@@ -91,14 +96,15 @@ class Bench:
 
     def seconds(self, piece: Callable[[], Any]) -> tuple[float, float]:
         """Seconds of a piece of work: the first time, and the median of three more."""
-        times = []
-        for _ in range(1 + REPEAT):
+
+        def timed() -> float:
             self._wait()
             started = time.perf_counter()
             piece()
             self._wait()
-            times.append(time.perf_counter() - started)
-        return times[0], statistics.median(times[1:])
+            return time.perf_counter() - started
+
+        return _first_and_median(timed)
 
     def _wait(self) -> None:
         if self.device.type == "cuda":
@@ -114,25 +120,45 @@ class Bench:
         piece()
         return (torch.cuda.max_memory_allocated() - before) / 1e9
 
+    def emptied(self) -> None:
+        """Give back the memory of what nobody holds; a decoder and its model hold each other."""
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def _first_and_median(seconds: Callable[[], float]) -> tuple[float, float]:
+    times = [seconds() for _ in range(1 + REPEAT)]
+    return times[0], statistics.median(times[1:])
+
 
 # Sampling
 
 
-def writing(bench: Bench, model: LlamaForCausalLM) -> Callable[[], int]:
-    """Our way to write; returns how many tokens it wrote."""
-    return lambda: sample(model, [1], bench.rows, length=bench.length, eos=0, rng=generator(1, "bench")).n_tokens
+def writer(model: LlamaForCausalLM) -> LlamaForCausalLM:
+    """The model as it writes."""
+    return next(ours._writers(model))
+
+
+def rows(bench: Bench, model: LlamaForCausalLM) -> int:
+    """How many sequences: one batch."""
+    return min(bench.rows, ours._fitting(writer(model), bench.length))
 
 
 def sampling(bench: Bench, shape: str) -> Json:
     """Tokens per second of both ways of writing."""
-    model = bench.model(shape)
-    first, took = bench.seconds(writing(bench, model))
-    n_tokens = writing(bench, model)()
-    floor = sampling_floor(bench, shape, vars(model).get("_kdlab_float16", model))
-    found = {"kdlab": n_tokens / took, "floor": floor, "seconds to start": first - took}
-    for kept in ("_kdlab_decoder", "_kdlab_float16"):
-        vars(model).pop(kept, None)
-    plain, counted = model.half() if bench.device.type == "cuda" else model, [0]
+    model, counted = bench.model(shape), [0]
+
+    def here() -> None:
+        n = rows(bench, model)
+        counted[0] = sample(model, [1], n, length=bench.length, eos=0, rng=generator(1, "bench")).n_tokens
+
+    first, took = bench.seconds(here)
+    floor = sampling_floor(bench, shape, model)
+    found = {"kdlab": counted[0] / took, "floor": floor, "seconds to start": first - took}
+    vars(model).pop("_kdlab_float16", None)
+    bench.emptied()
+    plain = model.half() if bench.device.type == "cuda" else model
 
     def theirs() -> None:
         prompt = torch.ones((bench.plain_rows, 1), dtype=torch.int64, device=bench.device)
@@ -145,16 +171,25 @@ def sampling(bench: Bench, shape: str) -> Json:
     return found | _ratio(found["kdlab"], counted[0] / took)
 
 
-def sampling_floor(bench: Bench, shape: str, writer: LlamaForCausalLM) -> float:
+def sampling_floor(bench: Bench, shape: str, model: LlamaForCausalLM) -> float:
     """Tokens per second if a step were nothing but operations, or reading what it must read; whichever takes longer.
 
     A step reads the weights once, and the keys and values of every sequence over the whole length, as its memory has a
-    fixed size. ``writer`` is the model as it writes.
+    fixed size.
     """
-    size, rows = size_named(shape), min(bench.rows, _fitting(writer, bench.length))
-    read = parameters(size, bench.vocabulary) * writer.dtype.itemsize + rows * _cache_bytes(writer, bench.length)
-    worked = rows * flops_per_token(size, bench.vocabulary, bench.length)
-    return rows / max(read / bandwidth(bench), worked / matrix_rate(bench, writer.dtype))
+    size, n, written = size_named(shape), rows(bench, model), writer(model)
+    read = parameters(size, bench.vocabulary) * written.dtype.itemsize + n * ours._cache_bytes(written, bench.length)
+    worked = n * flops_per_token(size, bench.vocabulary, bench.length)
+    return n / max(read / bandwidth(bench), worked / matrix_rate(bench, written.dtype))
+
+
+def some_steps(bench: Bench, model: LlamaForCausalLM, steps: int = 32) -> None:
+    """Write the beginnings of one batch, with what is compiled for its whole length."""
+    written, n = writer(model), rows(bench, model)
+    made = ours._compiled if ours._worth_compiling(written, n) else ours._Decoder
+    numbers = torch.rand(n, min(steps, bench.length - 1), dtype=torch.float64, generator=generator(1, "bench"))
+    with torch.inference_mode():
+        ours._continued(made(written, [1], bench.length), numbers.to(bench.device), 0, 1.0)
 
 
 def _ratio(ours: float, theirs: float) -> Json:
@@ -167,21 +202,24 @@ def _ratio(ours: float, theirs: float) -> Json:
 def training(bench: Bench, shape: str) -> Json:
     """Tokens per second of both ways of learning, and the share of the device's rate that ours uses."""
     data = bench.texts(bench.trained)
-    first, took = bench.seconds(lambda: _ours(bench, shape, data))
+    first, took = _first_and_median(lambda: _ours(bench, shape, data))
     rate = data.n_tokens / took
-    theirs = data.n_tokens / bench.seconds(lambda: _trainer(bench, shape, data))[1]
+    theirs = data.n_tokens / _first_and_median(lambda: _trainer(bench, shape, data))[1]
     per_token = 3 * flops_per_token(size_named(shape), bench.vocabulary, int(data.lengths.mean()))
     top = matrix_rate(bench, torch.bfloat16)
     found = {"kdlab": rate, "floor": top / per_token, "seconds to start": first - took}
     return found | _ratio(rate, theirs) | {"matrix rate": top, "utilisation": rate * per_token / top}
 
 
-def _ours(bench: Bench, shape: str, data: Sequences) -> None:
+def _ours(bench: Bench, shape: str, data: Sequences) -> float:
+    """Seconds of learning; a model is made before, and saved after."""
+    settings = TrainingSettings(epochs=1, batch=bench.step)
     with tempfile.TemporaryDirectory() as folder:
-        train(bench.model(shape), data, TrainingSettings(epochs=1, batch=bench.step), folder=Path(folder), seed=0)
+        return train(bench.model(shape), data, settings, folder=Path(folder), seed=0).seconds
 
 
-def _trainer(bench: Bench, shape: str, data: Sequences) -> None:
+def _trainer(bench: Bench, shape: str, data: Sequences) -> float:
+    """The same by Trainer, which tells its seconds too."""
     ids = torch.from_numpy(data.ids.astype(np.int64))
     there = torch.arange(ids.shape[1]) < torch.from_numpy(data.lengths.astype(np.int64))[:, None]
     labels = torch.where(there, ids, -100)
@@ -196,7 +234,8 @@ def _trainer(bench: Bench, shape: str, data: Sequences) -> None:
             learning_rate=5e-4, adam_beta2=0.95, fp16=bench.device.type == "cuda", save_strategy="no", report_to=[],
             disable_tqdm=True, logging_strategy="no", dataloader_pin_memory=bench.device.type == "cuda",
         )  # fmt: skip
-        Trainer(model=bench.model(shape), args=arguments, train_dataset=rows).train()
+        learned = Trainer(model=bench.model(shape), args=arguments, train_dataset=rows).train()
+    return float(learned.metrics["train_runtime"])
 
 
 def matrix_rate(bench: Bench, dtype: torch.dtype) -> float:
@@ -298,22 +337,30 @@ def resumed(bench: Bench) -> Json:
 # All of it
 
 
-def measured(bench: Bench) -> Json:
-    """Measure everything, a line as each is known."""
-    found: Json = {}
-
-    def told(name: str, seen: Json) -> None:
-        found[name] = seen
-        print(name, seen, flush=True)
-
-    for shape in bench.shapes:
-        told(f"sampling {shape}", sampling(bench, shape))
-    small = bench.shapes[0]
-    told(f"training {small}", training(bench, small))
-    told(f"scoring {small}", scoring(bench, small))
-    truth = bench.truth()
-    told("the same numbers", frequencies(bench, truth) | agreement(bench, truth) | resumed(bench))
+def measured(bench: Bench, keep: Callable[[Json], None]) -> Json:
+    """Measure everything: what matters most first, a line as each is known, and ``keep`` all that is known by then."""
+    small, found = bench.shapes[0], {"machine": machine(bench)}
+    kinds: list[tuple[str, Callable[[], Json]]] = [
+        (f"sampling {small}", lambda: sampling(bench, small)),
+        (f"training {small}", lambda: training(bench, small)),
+        (f"scoring {small}", lambda: scoring(bench, small)),
+        (SAME, lambda: same_numbers(bench)),
+        *((f"sampling {shape}", lambda shape=shape: sampling(bench, shape)) for shape in bench.shapes[1:]),
+    ]
+    for name, way in kinds:
+        bench.emptied()
+        try:
+            found[name] = way()
+        except torch.OutOfMemoryError as error:
+            found[name] = {"out of memory": str(error)}
+        print(name, found[name], flush=True)
+        keep(found)
     return found
+
+
+def same_numbers(bench: Bench) -> Json:
+    truth = bench.truth()
+    return frequencies(bench, truth) | agreement(bench, truth) | resumed(bench)
 
 
 def verdicts(found: Json) -> list[tuple[str, bool, str]]:
@@ -326,7 +373,10 @@ def verdicts(found: Json) -> list[tuple[str, bool, str]]:
         if name in values:
             reached = values[name] >= target
             told.append((name, reached, f"{name}: at least {target:g} ({values[name]:.2f})"))
-    same = found["the same numbers"]
+    told += [(name, False, f"{name}: out of memory") for name, seen in found.items() if "out of memory" in seen]
+    same = found[SAME]
+    if "out of memory" in same:
+        return told
     p_values = [value for name, value in same.items() if name.startswith("p-value")]
     apart, again = same["nats per token between scores"], same["share of a shard's sequences that come again"]
     told.append(("p-values", min(p_values) > 1e-3, f"frequencies: every p-value above 0.001 ({min(p_values):.3f})"))
@@ -338,12 +388,12 @@ def verdicts(found: Json) -> list[tuple[str, bool, str]]:
 def profile(bench: Bench, name: str, rows: int = 12) -> str:
     """The operations that take longest in our way; names are as in the table."""
     kind, shape = name.split()
-    model, data = bench.model(shape), bench.texts(bench.trained // 4)
+    model, data = bench.model(shape), bench.texts(bench.trained)
     ways: dict[str, Callable[[], Any]] = {
-        "sampling": writing(bench, model),
+        "sampling": lambda: some_steps(bench, model),
         "training": lambda: _ours(bench, shape, data),
         "utilisation": lambda: _ours(bench, shape, data),
-        "scoring": lambda: score(model, data),
+        "scoring": lambda: score(model, data[: len(data) // 4]),
     }
     ways[kind]()  # warm
     on_gpu = bench.device.type == "cuda"
@@ -362,6 +412,8 @@ def machine(bench: Bench) -> Json:
 def paper(bench: Bench, found: Json) -> str:
     """The estimate of the preset `paper` from these figures, on one such device and on eight."""
     small = bench.shapes[0]
+    if any("out of memory" in found[f"{kind} {small}"] for kind in ("sampling", "training")):
+        return "No estimate of the preset paper: what it stands on ran out of memory."
     per_token = flops_per_token(size_named(small), bench.vocabulary, bench.length)
     speed = Speed(
         small, found[f"sampling {small}"]["kdlab"] * per_token, found[f"training {small}"]["kdlab"] * 3 * per_token
@@ -369,7 +421,7 @@ def paper(bench: Bench, found: Json) -> str:
     return estimate(RunConfig.of("paper"), speed)
 
 
-def report(found: Json, about: Json) -> str:
+def report(found: Json) -> str:
     """Return tables and verdicts in Markdown."""
     lines = ["| tokens per second | kdlab | the plain way | ratio | floor |", "| --- | ---: | ---: | ---: | ---: |"]
     for name, seen in found.items():
@@ -379,9 +431,9 @@ def report(found: Json, about: Json) -> str:
     lines.append("")
     for name, seen in found.items():
         rest = {key: value for key, value in seen.items() if key not in ("kdlab", "plain", "ratio", "floor")}
-        lines += [f"- {name}: {key}: {value:.3g}" for key, value in rest.items()]
+        lines += [f"- {name}: {key}: {value:.3g}" for key, value in rest.items() if isinstance(value, float)]
     lines += [f"- {'reached' if reached else 'MISSED'}: {told}" for _, reached, told in verdicts(found)]
-    return "\n".join([*lines, "", ", ".join(f"{key} {value}" for key, value in about.items()) + "."])
+    return "\n".join([*lines, "", ", ".join(f"{key} {value}" for key, value in found["machine"].items()) + "."])
 
 
 def main() -> int:
@@ -392,16 +444,26 @@ def main() -> int:
     bench = Bench(tiny)
     if not tiny and bench.device.type != "cuda":
         parser.error("no GPU here: use --tiny to see that it runs, or a machine with a GPU to measure")
-    found, about = measured(bench), machine(bench)
-    missed = [name for name, reached, _ in verdicts(found) if not reached]
-    listed = ["sampling tiny", "training tiny", "scoring tiny"] if tiny else [name for name in missed if " " in name]
-    slow = [profile(bench, name) for name in listed]
-    text = "\n\n".join([report(found, about), paper(bench, found), *slow])
-    print(text)
-    if not tiny:
-        for name, content in (("lm.json", json.dumps(found | {"machine": about}, indent=1)), ("lm.md", text)):
+
+    def keep(name: str, content: str) -> None:
+        if not tiny:
             with written_whole(HERE / name) as temporary:
                 temporary.write_text(content + "\n", encoding="utf-8")
+
+    found = measured(bench, lambda known: keep("lm.json", json.dumps(known, indent=1)))
+    missed = [name for name, reached, _ in verdicts(found) if not reached]
+    listed = (
+        ["sampling tiny", "training tiny", "scoring tiny"] if tiny else [name for name in missed if name in TARGETS]
+    )
+    text = "\n\n".join([report(found), paper(bench, found)])
+    keep("lm.md", text)
+    print(text)
+    for name in listed:
+        bench.emptied()
+        slow = profile(bench, name)
+        text += f"\n\n{slow}"
+        keep("lm.md", text)
+        print(f"\n{slow}")
     return int(bool(missed))
 
 

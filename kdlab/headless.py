@@ -78,7 +78,7 @@ def _follow(preset: str, out: Path, settings: Mapping[str, Any]) -> None:
 
 
 def _look_ahead(config: RunConfig) -> None:
-    """Say what is wrong with p* or its prompt before any work; where nobody changed them there is nothing to see."""
+    """Say before any work what is wrong with p*, its prompt or a GPU's compiler; smoke as it is has no such parts."""
     usual = runs.PRESETS[config.preset]
     if config.truth == "random" and all(
         getattr(config, name) == getattr(usual, name) for name in ("truth", "vocabulary", "prompt", "length")
@@ -90,8 +90,12 @@ def _look_ahead(config: RunConfig) -> None:
         trouble = fault()
         if trouble:
             raise ValueError(f"the weights of p* are not here ({trouble}): run `kdlab fetch smollm2` first")
+    from kdlab.lm.compiling import fault as no_compiler
     from kdlab.lm.weights import SOURCES, load_truth
     from kdlab.lm.work import prompt_ids
+
+    if trouble := no_compiler():
+        raise ValueError(trouble)
 
     if config.truth not in SOURCES:
         print(f"p*: {config.truth} …", flush=True)  # a hub may take minutes, or the better part of one to be given up

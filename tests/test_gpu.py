@@ -86,6 +86,35 @@ def test_the_benchmark_measures_what_it_says(tmp_path: Path) -> None:
     assert torch.cuda.is_available() or (refused.returncode == 2 and "no GPU here" in refused.stderr)
 
 
+@pytest.fixture
+def bench() -> Any:
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    try:
+        import lm
+    finally:
+        sys.path.remove(str(ROOT / "benchmarks"))
+    return lm
+
+
+def test_what_does_not_fit_is_told_and_the_rest_is_kept(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> Any:
+        raise torch.OutOfMemoryError("tried to allocate")
+
+    monkeypatch.setattr(bench, "sampling", full)
+    monkeypatch.setattr(bench, "training", lambda *_: {"kdlab": 2.0, "plain": 1.0, "ratio": 2.0, "floor": 9.0})
+    monkeypatch.setattr(bench, "scoring", full)
+    same = {"p-value": 0.5, "nats per token between scores": 0.0, "share of a shard's sequences that come again": 1.0}
+    monkeypatch.setattr(bench, "same_numbers", lambda *_: same)
+    kept: list[set[str]] = []
+    machine = bench.Bench(tiny=True)
+    found = bench.measured(machine, lambda known: kept.append(set(known)))
+    assert kept[0] == {"machine", "sampling tiny"} and len(kept) == 4 and kept[-1] == set(found)
+    told = bench.report(found)
+    assert "- MISSED: sampling tiny: out of memory" in told and "- MISSED: scoring tiny: out of memory" in told
+    assert "| training tiny | 2 | 1 | 2.0 | 9 |" in told and told.count("- reached: ") == 3
+    assert "ran out of memory" in bench.paper(machine, found)
+
+
 def test_a_run_on_a_gpu_says_which_and_in_which_formats(monkeypatch: pytest.MonkeyPatch) -> None:
     from kdlab.lm import ranks, results
 

@@ -10,7 +10,6 @@ from scipy import stats
 from torch_side import EOS, LENGTH, PROMPT, VOCABULARY, draw, small_model, torch
 
 from kdlab.lm import sampling
-from kdlab.lm.compiling import GROUPED
 from kdlab.lm.sampling import chosen, ladder_of_samples, next_token_logits, sample
 from kdlab.lm.tokens import generator
 
@@ -208,27 +207,6 @@ def float16(monkeypatch: pytest.MonkeyPatch) -> None:
         yield model
 
     monkeypatch.setattr(sampling, "_writers", writers)
-
-
-def test_queries_of_a_group_go_together_where_a_token_is_written(compiled: Any) -> None:
-    """The same logits as with transformers' own attention; and keys and values are not copied for each query."""
-    graphs, _ = compiled
-    seen = []
-    for kind in ("sdpa", GROUPED):
-        model = small_model()
-        assert model.config.num_key_value_heads < model.config.num_attention_heads
-        model.set_attn_implementation(kind)
-        step = torch.compile(model, fullgraph=True, dynamic=False)
-        with torch.inference_mode():
-            decoder = sampling._Decoder(model, PROMPT, LENGTH, step)
-            decoder.begin(3)
-            for token in (5, 7, 3):
-                decoder.advance(torch.tensor([token, token + 1, token + 2]))
-                assert decoder.logits.isfinite().all()
-        seen.append(decoder.logits)
-    assert torch.allclose(*seen, atol=1e-4) and seen[0].std() > 0.1
-    copies = [graph.code.count("expand(") for graph in graphs]
-    assert len(copies) == 2 and copies[1] < copies[0]
 
 
 def test_in_float16_the_same_numbers_give_nearly_always_the_same_text(float16: None) -> None:

@@ -5,7 +5,12 @@ On a CPU nothing of this is used; the tests run it there.
 
 from __future__ import annotations
 
+import os
+import shutil
+import sysconfig
+import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,7 +18,7 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-__all__ = ["GROUPED", "compiled"]
+__all__ = ["GROUPED", "compiled", "fault"]
 
 GROUPED = "kdlab_grouped"  # the name of `_grouped` among transformers' kinds of attention
 _SHAPES = 128  # that one process may compile a function for: models, batches and lengths; torch's own limit is 8
@@ -23,7 +28,24 @@ def compiled(function: Callable[..., Any], **how: Any) -> Callable[..., Any]:
     """Compile ``function`` in one piece, or fail; ``how`` is what torch.compile takes."""
     limits: Any = torch._dynamo.config
     limits.recompile_limit = max(limits.recompile_limit, _SHAPES)
+    # Which products use these units is decided here on purpose: see scoring.
+    warnings.filterwarnings("ignore", message="TensorFloat32 tensor cores")
     return torch.compile(function, fullgraph=True, **how)
+
+
+def fault() -> str:
+    """What a GPU's compiler needs and is not on this machine; "" where nothing is missing or nothing compiles."""
+    if not torch.cuda.is_available() or os.environ.get("TORCHDYNAMO_DISABLE") == "1":
+        return ""
+    missing = [] if any(map(shutil.which, (os.environ.get("CC", "cc"), "gcc", "clang"))) else ["a C compiler"]
+    if not (Path(sysconfig.get_path("include")) / "Python.h").is_file():
+        missing.append("Python.h")
+    if not missing:
+        return ""
+    return (
+        f"to compile for a GPU, this machine lacks {' and '.join(missing)}: install what is missing (Debian: apt "
+        "install gcc python3-dev), or set TORCHDYNAMO_DISABLE=1 to go on without compiling, several times slower"
+    )
 
 
 def _grouped(

@@ -159,7 +159,9 @@ def chosen(logits: torch.Tensor, tau: float | torch.Tensor, uniform: torch.Tenso
 
     ``tau`` is one number, or a column (B, 1) of them.
     """
-    cumulated = torch.softmax(logits.float() / tau, dim=-1).double().cumsum(dim=-1)
+    plain = not isinstance(tau, torch.Tensor) and tau == 1.0  # a division less of what is large
+    tempered = logits.float() if plain else logits.float() / tau
+    cumulated = torch.softmax(tempered, dim=-1).double().cumsum(dim=-1)
     token = torch.searchsorted(cumulated, (uniform * cumulated[:, -1])[:, None], right=True)[:, 0]
     return token.clamp_(max=logits.shape[-1] - 1)
 
