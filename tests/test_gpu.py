@@ -1,5 +1,6 @@
 """What `make gpu` does, as far as a machine without a GPU can try it."""
 
+import importlib
 import json
 import re
 import shutil
@@ -19,13 +20,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
-def record() -> Any:
-    sys.path.insert(0, str(ROOT / "notebooks"))
-    try:
-        import record
-    finally:
-        sys.path.remove(str(ROOT / "notebooks"))
-    return record
+def record(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(ROOT / "notebooks")
+    return importlib.import_module("record")
 
 
 def test_a_finished_run_is_recorded_under_its_preset(record: Any, tmp_path: Path) -> None:
@@ -87,13 +84,9 @@ def test_the_benchmark_measures_what_it_says(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def bench() -> Any:
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    try:
-        import lm
-    finally:
-        sys.path.remove(str(ROOT / "benchmarks"))
-    return lm
+def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    return importlib.import_module("lm")
 
 
 def test_what_does_not_fit_is_told_and_the_rest_is_kept(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
 import re
-import sys
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -452,14 +452,10 @@ def test_no_other_number_stands_on_the_page() -> None:
 # The dry run
 
 
-@pytest.fixture(scope="module")
-def dry_run() -> Any:
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    try:
-        import dry_run
-    finally:
-        sys.path.remove(str(ROOT / "benchmarks"))
-    return dry_run
+@pytest.fixture
+def dry_run(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    return importlib.import_module("dry_run")
 
 
 def seconds(each: float) -> dict[str, list[float]]:
