@@ -515,8 +515,11 @@ def test_a_card_is_answered_with_keys_and_remembers(jupyter: Lab) -> None:
         keys.press("Tab")
         keys.type("it is rare, and b is a key of the notebook")
         keys.press("Tab")
+        page.set_viewport_size({"width": 1000, "height": 420})  # too low for the card and what is said below it
+        notebook.page.wait_for_function("() => document.activeElement.matches('.kdlab-card button')")
         keys.press("Enter")
         expect(card.locator(".kdlab-verdict")).to_have_class(re.compile("kdlab-verdict-wrong"))
+        expect(card.locator(".kdlab-said")).to_be_in_viewport(ratio=0.98)  # but for a part of a pixel
         keys.press("Tab")
         keys.press("Enter")
         expect(card.locator("details[open] summary")).to_have_text("Hint 1 of 2")

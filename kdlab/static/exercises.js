@@ -42,8 +42,13 @@ function render({ model, el }) {
   html(card, "div").innerHTML = folded;
   keepKeys(card);
   show();
-  model.on("change:said", show);
-  return () => model.off("change:said", show);
+  const answered = () => {
+    show();
+    // Who has just checked an answer here shall see all that is said of it.
+    if (card.contains(document.activeElement)) said.scrollIntoView({ block: "nearest" });
+  };
+  model.on("change:said", answered);
+  return () => model.off("change:said", answered);
 }
 
 export default { render };
