@@ -308,8 +308,15 @@ def commit_by_keys(notebook: Notebook, root: Locator, view: str) -> None:
         keys.press("ArrowUp")
     option = root.locator(".kdlab-cover button").nth(1)
     tab_to(notebook, option)
+    keys.press("Shift+Enter")  # meant for the notebook
+    keys.press("Control+Enter")
+    assert_covered(root)
     keys.press("Space")
     expect(root.locator(".kdlab-beta")).to_be_focused()  # the guess is made: the keys go on to the slider
+    seen = root.evaluate("root => root.getBoundingClientRect().top")
+    keys.press("Space")  # once more: it would scroll
+    notebook.page.wait_for_timeout(200)
+    assert root.evaluate("root => root.getBoundingClientRect().top") == seen
     expect(root.locator(".kdlab-outcome")).to_contain_text(f"You predicted: {option.text_content()}.")
     assert notebook.json(f"{view}.prediction['guess']") == option.text_content()
 

@@ -73,6 +73,11 @@ function density(place, weights, means, covariances) {
 const isCommand = ({ key, ctrlKey, metaKey, shiftKey, altKey }) =>
   (ctrlKey || metaKey) && !altKey && key.length === 1 && !(shiftKey ? "vz" : "acvxyz").includes(key.toLowerCase());
 
+/** A slip: Shift and Enter, meant for the notebook, would commit a guess; Space on a slider would scroll the picture away. */
+const isSlip = ({ key, ctrlKey, metaKey, shiftKey, target }) =>
+  (key === "Enter" && (ctrlKey || metaKey || shiftKey) && !target.matches("textarea"))
+  || (key === " " && target.matches("input[type=range]"));
+
 /**
  * JupyterLab would take arrow keys and letters away from what stands in an output: keep them here, all but commands. Escape
  * gives the keys back to what is around, the notebook's cell.
@@ -80,6 +85,7 @@ const isCommand = ({ key, ctrlKey, metaKey, shiftKey, altKey }) =>
 function keepKeys(root) {
   root.addEventListener("keydown", (event) => {
     if (!isCommand(event)) event.stopPropagation();
+    if (isSlip(event)) event.preventDefault();
     if (event.key === "Escape") root.parentElement?.closest("[tabindex]")?.focus();
   });
 }
