@@ -403,7 +403,7 @@ def main() -> int:
         "--short", action="store_true", help="10 presses each, 1x only, and 50 where a ratio is missed; writes nothing"
     )
     short = parser.parse_args().short
-    for presses in (10, 50, 50) if short else (50,):
+    for presses in (10, 50) if short else (50,):
         measured = measure((1,) if short else (1, 2), presses)
         text = table(measured)
         print(text, flush=True)

@@ -40,10 +40,18 @@ from transformers import LlamaForCausalLM, Trainer, TrainingArguments
 
 from kdlab.files import written_whole
 from kdlab.lm import ranks
-from kdlab.lm import sampling as ours
 from kdlab.lm.estimate import Speed, estimate
 from kdlab.lm.rungs import flops_per_token, parameters, size_named
-from kdlab.lm.sampling import sample
+from kdlab.lm.sampling import (
+    _cache_bytes,
+    _compiled,
+    _continued,
+    _Decoder,
+    _fitting,
+    _worth_compiling,
+    _writers,
+    sample,
+)
 from kdlab.lm.scoring import _tensor_cores, score
 from kdlab.lm.sizes import new_model
 from kdlab.lm.tokens import Corpus, Sequences, generator
@@ -137,20 +145,20 @@ def _first_and_median(seconds: Callable[[], float]) -> tuple[float, float]:
 
 def writer(model: LlamaForCausalLM) -> LlamaForCausalLM:
     """The model as it writes."""
-    return next(ours._writers(model))
+    return next(_writers(model))
 
 
 def rows(bench: Bench, model: LlamaForCausalLM) -> int:
     """How many sequences: one batch."""
-    return min(bench.rows, ours._fitting(writer(model), bench.length))
+    return min(bench.rows, _fitting(writer(model), bench.length))
 
 
 def sampling(bench: Bench, shape: str) -> Json:
     """Tokens per second of both ways of writing."""
     model, counted = bench.model(shape), [0]
+    n = rows(bench, model)
 
     def here() -> None:
-        n = rows(bench, model)
         counted[0] = sample(model, [1], n, length=bench.length, eos=0, rng=generator(1, "bench")).n_tokens
 
     first, took = bench.seconds(here)
@@ -178,7 +186,7 @@ def sampling_floor(bench: Bench, shape: str, model: LlamaForCausalLM) -> float:
     fixed size.
     """
     size, n, written = size_named(shape), rows(bench, model), writer(model)
-    read = parameters(size, bench.vocabulary) * written.dtype.itemsize + n * ours._cache_bytes(written, bench.length)
+    read = parameters(size, bench.vocabulary) * written.dtype.itemsize + n * _cache_bytes(written, bench.length)
     worked = n * flops_per_token(size, bench.vocabulary, bench.length)
     return n / max(read / bandwidth(bench), worked / matrix_rate(bench, written.dtype))
 
@@ -186,10 +194,10 @@ def sampling_floor(bench: Bench, shape: str, model: LlamaForCausalLM) -> float:
 def some_steps(bench: Bench, model: LlamaForCausalLM, steps: int = 32) -> None:
     """Write the beginnings of one batch, with what is compiled for its whole length."""
     written, n = writer(model), rows(bench, model)
-    made = ours._compiled if ours._worth_compiling(written, n) else ours._Decoder
+    made = _compiled if _worth_compiling(written, n) else _Decoder
     numbers = torch.rand(n, min(steps, bench.length - 1), dtype=torch.float64, generator=generator(1, "bench"))
     with torch.inference_mode():
-        ours._continued(made(written, [1], bench.length), numbers.to(bench.device), 0, 1.0)
+        _continued(made(written, [1], bench.length), numbers.to(bench.device), 0, 1.0)
 
 
 def _ratio(ours: float, theirs: float) -> Json:

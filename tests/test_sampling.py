@@ -228,6 +228,8 @@ def test_the_copy_in_float16_is_of_the_weights_as_they_are_now(float16: None) ->
     after = draw(model, 200)
     assert (before.ids[:, 2] != after.ids[:, 2]).mean() > 0.3
     assert [weight.data_ptr() for weight in copied.parameters()] == places  # what is compiled stands on these
+    assert all(sampling._in_float16(model) is copied for _ in range(2))  # asked for by others, in no inference mode
+    assert not any(weight.requires_grad for weight in copied.parameters())
     angles = copied.model.rotary_emb.inv_freq
     assert angles.dtype == torch.float32 and torch.equal(angles, model.model.rotary_emb.inv_freq)
 

@@ -93,8 +93,9 @@ def _in_float16(model: LlamaForCausalLM) -> LlamaForCausalLM:
                 weight.data = weight.data.half()
         kept.set_attn_implementation(GROUPED)
         vars(model)["_kdlab_float16"] = kept
-    for copied, weight in zip(kept.parameters(), model.parameters(), strict=True):
-        copied.copy_(weight)
+    with torch.no_grad():  # else the copies would be remembered as made of the weights, to learn through
+        for copied, weight in zip(kept.parameters(), model.parameters(), strict=True):
+            copied.copy_(weight)
     return kept
 
 
