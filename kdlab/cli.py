@@ -15,12 +15,13 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from importlib import metadata, resources
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from kdlab.checks import Check
 from kdlab.checks import lines as lines_of
+from kdlab.files import PACKAGE
 
 __all__ = ["Check", "checks", "doctor", "main"]
 
@@ -30,17 +31,17 @@ WIDGETS = ("anywidget", "ipywidgets", "traitlets")
 LAB = ("jupyterlab", "ipykernel")
 LAB_EXTENSIONS = ("anywidget", "@jupyter-widgets/jupyterlab-manager")
 FRONT_END = (
-    "tools.js",
-    "ladder.js",
-    "view.js",
-    "text.js",
-    "next_token.js",
-    "hand.js",
-    "pairs.js",
-    "still.js",
-    "exercises.js",
-    "view.css",
-    "exercises.css",
+    "static/tools.js",
+    "static/ladder.js",
+    "static/view.js",
+    "static/text.js",
+    "static/next_token.js",
+    "static/hand.js",
+    "static/pairs.js",
+    "static/still.js",
+    "static/exercises.js",
+    "static/view.css",
+    "static/exercises.css",
 )
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge", "firefox")
 REINSTALL = "run `make setup` again, or reinstall kdlab"
@@ -243,9 +244,8 @@ def _lab_extensions() -> Check:
 
 
 def _front_end() -> Check:
-    folder = resources.files("kdlab") / "static"
-    absent = [name for name in FRONT_END if not (folder / name).is_file()]
-    name = "the live picture (kdlab/static)"
+    absent = [name for name in FRONT_END if not (PACKAGE / name).is_file()]
+    name = "the live picture's page side"
     if absent:
         return Check(name, "missing", f"no {', '.join(absent)}", REINSTALL)
     return Check(name, "ok", f"{len(FRONT_END)} files")

@@ -9,9 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["checksum", "written_whole"]
+__all__ = ["PACKAGE", "checksum", "notebooks_folder", "written_whole"]
+
+PACKAGE = Path(__file__).resolve().parent  # kdlab/ itself
 
 _PIECE = 2**20
+
+
+def notebooks_folder() -> Path:
+    """Where the notebooks lie in a checkout: beside the package."""
+    return PACKAGE.parent / "notebooks"
 
 
 @contextmanager

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from kdlab.files import PACKAGE
 
 __all__ = ["STYLE_SHEET", "front_end"]
 
-_STATIC = Path(__file__).parent / "static"
-STYLE_SHEET = _STATIC / "view.css"
+SHARED = "static/tools.js"
+STYLE_SHEET = PACKAGE / "static/view.css"
 
 
 def front_end(*names: str) -> str:
-    """Return the JavaScript module of one picture: static/tools.js, then ``names``, such as "ladder.js", "view.js".
+    """Return the JavaScript module of one picture: what all share, then the files ``names``, as paths under kdlab/.
 
-    Raises FileNotFoundError where static/ has no such file.
+    Raises FileNotFoundError where there is no such file.
     """
-    return "\n".join((_STATIC / part).read_text("utf-8") for part in ("tools.js", *names))
+    return "\n".join((PACKAGE / part).read_text("utf-8") for part in (SHARED, *names))

@@ -49,7 +49,7 @@ class ByHandView(AskingView):
     what that is worth.
     """
 
-    _esm = front_end("hand.js")
+    _esm = front_end("static/hand.js")
     _css = STYLE_SHEET
 
     world = traitlets.Dict().tag(sync=True)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kdlab.files import notebooks_folder
 from kdlab.next_token import NextTokenLadder
 
 __all__ = ["FILE", "SCHEMA", "Cut", "Meeting", "read_meeting"]
@@ -95,7 +96,7 @@ def read_meeting(name: str = "smollm2") -> Meeting:
 
 
 def _found(name: str) -> Path:
-    places = [Path.cwd(), Path(__file__).resolve().parent.parent / "notebooks"]
+    places = [Path.cwd(), notebooks_folder()]
     paths = [place / "recorded" / name / FILE for place in places]
     found = next((path for path in paths if path.is_file()), None)
     if found is None:

@@ -45,7 +45,7 @@ def show_next_token(
 class NextTokenView(MakingView):
     """The live picture of a few next-token ladders, one at a time. Make it with `show_next_token`."""
 
-    _esm = front_end("ladder.js", "next_token.js")
+    _esm = front_end("static/ladder.js", "static/next_token.js")
     _css = STYLE_SHEET
 
     tau = traitlets.Float(1.0).tag(sync=True)

@@ -36,7 +36,7 @@ def show_pairs(pairs: Pairs) -> PairsView:
 class PairsView(anywidget.AnyWidget):
     """The live matrices. Make it with `show_pairs`; static/pairs.js says what each trait is for."""
 
-    _esm = front_end("pairs.js")
+    _esm = front_end("static/pairs.js")
     _css = STYLE_SHEET
 
     pairs = traitlets.Dict().tag(sync=True)

@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Sequence
-from pathlib import Path
+
+from kdlab.files import PACKAGE
 
 __all__ = ["FOLDER", "name", "still"]
 
-FOLDER = Path(__file__).parent / "data" / "stills"
+FOLDER = PACKAGE / "data/stills"
 
 
 def name(key: str, said: Sequence[str], *, path: bool = False) -> str:

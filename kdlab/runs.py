@@ -19,7 +19,7 @@ from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
-from kdlab.files import written_whole
+from kdlab.files import notebooks_folder, written_whole
 from kdlab.lm import syllables
 from kdlab.lm.rungs import size_named
 from kdlab.metrics import signed
@@ -315,7 +315,7 @@ def held(folder: Path, name: str, *, wait: float = 0.0) -> Iterator[None]:
 
 def recorded_folder() -> Path:
     """Where recorded runs lie: beside the notebooks."""
-    return Path(__file__).resolve().parent.parent / "notebooks" / "recorded"
+    return notebooks_folder() / "recorded"
 
 
 # Results

@@ -31,7 +31,7 @@ def ask(picture: Picture, before: Picture, *, predict: Mapping[str, Any]) -> Sti
 class StillView(AskingView):
     """A picture that a question covers. Make it with `ask`; static/still.js says what each trait is for."""
 
-    _esm = front_end("still.js")
+    _esm = front_end("static/still.js")
     _css = STYLE_SHEET
 
     picture = traitlets.Unicode().tag(sync=True)

@@ -45,7 +45,7 @@ def show_text(ladder: TextLadder, *, predict: Mapping[str, Any] | None = None) -
 class TextView(MakingView):
     """The live picture of one ladder of text, and of others that its controls ask for. Make it with `show_text`."""
 
-    _esm = front_end("ladder.js", "text.js")
+    _esm = front_end("static/ladder.js", "static/text.js")
     _css = STYLE_SHEET
 
     tau = traitlets.Float(1.0).tag(sync=True)

@@ -52,7 +52,7 @@ class TeacherEntropyView(MakingView):
     Traits are what Python and the page share; static/view.js says what each is for.
     """
 
-    _esm = front_end("ladder.js", "view.js")
+    _esm = front_end("static/ladder.js", "static/view.js")
     _css = STYLE_SHEET
 
     beta = traitlets.Float(1.0).tag(sync=True)

@@ -25,10 +25,11 @@ from typing import Any
 
 from kdlab import answers
 from kdlab.checks import Check
+from kdlab.files import notebooks_folder
 
 __all__ = ["NOTEBOOKS", "SHOWN", "found"]
 
-NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+NOTEBOOKS = notebooks_folder()
 SHOWN = (
     "00_start_here.ipynb",
     "01_precision_and_recall.ipynb",

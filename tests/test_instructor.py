@@ -125,7 +125,7 @@ def test_exercises_are_there_and_in_the_notebook_of_the_row() -> None:
 
 
 def test_controls_are_on_the_page_and_go_where_the_sheet_says() -> None:
-    page = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "kdlab" / "static").glob("*.js"))
+    page = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "kdlab").rglob("*.js"))
     moved = [(row, control) for _, row in ALL for control in BOLD.findall(row.show)]
     moved += [(None, one) for one in BOLD.findall(section("When you are late").split("time to spare")[1])]
     assert len(moved) > 12

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import re
 from html import escape
-from pathlib import Path
 from typing import Any
 
-import kdlab
 from kdlab.exercises.frame import Choice, Code, Verdict
+from kdlab.files import PACKAGE
 
 __all__ = ["STYLE", "STYLE_SHEET", "folded", "inline", "page", "plain", "question", "verdict"]
 
-STYLE_SHEET = Path(kdlab.__file__).parent / "static" / "exercises.css"
+STYLE_SHEET = PACKAGE / "static/exercises.css"
 STYLE = f"<style>\n{STYLE_SHEET.read_text('utf-8')}</style>"
 
 

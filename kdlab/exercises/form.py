@@ -31,7 +31,7 @@ class ExerciseView(anywidget.AnyWidget):
     ``answer`` is what the page sends: {"option": its index or -1, "reason": str, "times": how often Check was pressed}.
     """
 
-    _esm = front_end("exercises.js")
+    _esm = front_end("static/exercises.js")
     _css = cards.STYLE_SHEET
 
     content = traitlets.Dict().tag(sync=True)
