@@ -38,7 +38,7 @@ from scipy import stats
 from torch.profiler import ProfilerActivity
 from transformers import LlamaForCausalLM, Trainer, TrainingArguments
 
-from kdlab.files import written_whole
+from kdlab.core.files import written_whole
 from kdlab.lm import ranks
 from kdlab.lm.estimate import Speed, estimate
 from kdlab.lm.rungs import flops_per_token, parameters, size_named

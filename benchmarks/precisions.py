@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from transformers import LlamaForCausalLM
 
-from kdlab.files import written_whole
+from kdlab.core.files import written_whole
 from kdlab.lm.sampling import sample
 from kdlab.lm.tokens import generator
 from kdlab.lm.weights import load_truth

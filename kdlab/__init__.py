@@ -11,8 +11,8 @@ matplotlib, where something is drawn)::
     widgets.show(experiments.teacher_entropy())
 """
 
+from kdlab.core.metrics import Estimate, precision, recall
 from kdlab.fits import Fit, fit_mixture
-from kdlab.metrics import Estimate, precision, recall
 from kdlab.mixtures import GaussianMixture
 
 __all__ = ["Estimate", "Fit", "GaussianMixture", "fit_mixture", "precision", "recall"]

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from kdlab.core.metrics import signed
 from kdlab.findings import model_of, students
-from kdlab.metrics import signed
 from kdlab.runs import PRESETS, read_results, recorded_folder
 from kdlab.stopping import kept
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from kdlab.core.metrics import plus, signed
 from kdlab.findings import model_of, students
-from kdlab.metrics import plus, signed
 from kdlab.stopping import kept
 
 __all__ = ["again_sentences", "again_table", "precisions_apart"]

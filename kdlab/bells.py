@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kdlab.metrics import precision, recall, signed
+from kdlab.core.metrics import precision, recall, signed
 from kdlab.mixtures import GaussianMixture
 from kdlab.scenes import line_mixture
 

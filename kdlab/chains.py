@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kdlab.contexts import EndlessStrings, by_length, expected_visits, reachable, spread
-from kdlab.metrics import Estimate, Model, monte_carlo
+from kdlab.core.metrics import Estimate, Model, monte_carlo
 from kdlab.mixtures import log_sum_exp
 from kdlab.strings import LETTERS, check_alphabet, decoded, encoded
 from kdlab.tables import best_choices, best_to_come, rows_of, smoothed, weighted_counts

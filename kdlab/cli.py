@@ -21,7 +21,7 @@ from typing import Any
 
 from kdlab.checks import Check
 from kdlab.checks import lines as lines_of
-from kdlab.files import PACKAGE
+from kdlab.core.files import PACKAGE
 
 __all__ = ["Check", "checks", "doctor", "main"]
 

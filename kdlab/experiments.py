@@ -20,12 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.beside import Both, one_after_the_other, second_process
+from kdlab.core.metrics import signed
 from kdlab.em import Covariance
 from kdlab.fits import fit_mixture, narrowest_cut
 from kdlab.ladders import N_POSITIONS, sampled_path, solve_path
 from kdlab.ladders import Path as StudentPath
 from kdlab.ladders import positions as slider_positions
-from kdlab.metrics import signed
 from kdlab.mixtures import GaussianMixture
 from kdlab.scenes import NAMED, Scene, make_scene
 from kdlab.scores import COVERED_SHARE, Judge, divergences

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kdlab.files import PACKAGE
+from kdlab.core.files import PACKAGE
 
 __all__ = ["STYLE_SHEET", "front_end"]
 

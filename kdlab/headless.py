@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from kdlab import progress, runs
-from kdlab.files import written_whole
+from kdlab.core.files import written_whole
 from kdlab.runs import RunConfig
 
 __all__ = ["NOTEBOOKS", "Failed", "notebooks", "parameters", "run"]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.files import notebooks_folder
+from kdlab.core.files import notebooks_folder
 from kdlab.next_token import NextTokenLadder
 
 __all__ = ["FILE", "SCHEMA", "Cut", "Meeting", "read_meeting"]

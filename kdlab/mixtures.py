@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kdlab.metrics import Estimate, Model, monte_carlo
+from kdlab.core.metrics import Estimate, Model, monte_carlo
 from kdlab.quadrature import MAX_NODES, TooManyNodes, expect_gaussian
 
 __all__ = ["GaussianMixture", "log_sum_exp"]

@@ -14,9 +14,9 @@ from matplotlib.axes import Axes
 
 from kdlab import plots
 from kdlab.bells import Measured, width_words, words
+from kdlab.core.metrics import Estimate
 from kdlab.limits import Limits
 from kdlab.limits_hand import BEYOND, bend, plane_limits, recall_marks, space_limits, unbend
-from kdlab.metrics import Estimate
 from kdlab.mixtures import GaussianMixture
 from kdlab.scenes import Scene, line_mixture
 

@@ -14,9 +14,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from kdlab.files import written_whole
+from kdlab.core.files import written_whole
+from kdlab.core.metrics import signed
 from kdlab.findings import larger_error
-from kdlab.metrics import signed
 from kdlab.plots import INK, QUIET, STYLE, Picture, png
 from kdlab.runs import about
 

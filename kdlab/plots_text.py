@@ -18,8 +18,8 @@ from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
 from kdlab.chains import NGramChain
+from kdlab.core.metrics import signed
 from kdlab.limits import MARGINS, Limits, text_limits, with_margin
-from kdlab.metrics import signed
 from kdlab.objectives import NAMES, Outcome
 from kdlab.plots import INK, QUIET, STYLE, Picture
 from kdlab.strings import real_names

@@ -15,9 +15,9 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
+from kdlab.core.metrics import signed
 from kdlab.limits import entropy_limits
 from kdlab.meeting import Cut
-from kdlab.metrics import signed
 from kdlab.next_token import NextTokenLadder, counted, one_line, percent, shared, visible
 from kdlab.plots import INK, QUIET, STYLE, Picture
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from kdlab.core.metrics import precision, recall, signed
 from kdlab.findings import larger_error, spread, students
-from kdlab.metrics import precision, recall, signed
 from kdlab.plots import INK, QUIET, STYLE, Picture
 from kdlab.plots_text import Names
 

@@ -8,7 +8,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from kdlab import answers
+from kdlab.core import answers
 
 __all__ = ["AskingView"]
 
@@ -17,8 +17,8 @@ class AskingView(anywidget.AnyWidget):
     """A view that may be covered by a question until the reader commits a guess, and that keeps what goes wrong.
 
     ``predict`` is ``{"question": str, "options": [str, ...], "outcome": str}``, or None; with an ``"id"`` as well,
-    the guess is kept beside the notebook (kdlab.answers) and is there when the cell runs again. Raises ValueError for
-    a question without text, options or outcome, or with an id that is no text.
+    the guess is kept beside the notebook (kdlab.core.answers) and is there when the cell runs again. Raises ValueError
+    for a question without text, options or outcome, or with an id that is no text.
     """
 
     prediction = traitlets.Dict(None, allow_none=True).tag(sync=True)

@@ -9,7 +9,7 @@ import re
 import zlib
 from collections.abc import Sequence
 
-from kdlab.files import PACKAGE
+from kdlab.core.files import PACKAGE
 
 __all__ = ["FOLDER", "name", "still"]
 

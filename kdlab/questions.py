@@ -32,7 +32,7 @@ class Question:
 
     @property
     def key(self) -> str:
-        """The name under which a guess is kept (kdlab.answers)."""
+        """The name under which a guess is kept (kdlab.core.answers)."""
         return f"prediction {self.id}"
 
 

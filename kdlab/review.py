@@ -1,6 +1,6 @@
 """What a reader predicted, beside what happened: the end of notebook 07. No widgets and no drawing.
 
-Guesses are read from the reader's own file (kdlab.answers); questions and outcomes from kdlab.questions.
+Guesses are read from the reader's own file (kdlab.core.answers); questions and outcomes from kdlab.questions.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from kdlab import answers, questions
+from kdlab import questions
+from kdlab.core import answers
 from kdlab.exercises import cards
 from kdlab.questions import Question
 

@@ -19,10 +19,10 @@ from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
-from kdlab.files import notebooks_folder, written_whole
+from kdlab.core.files import notebooks_folder, written_whole
+from kdlab.core.metrics import signed
 from kdlab.lm import syllables
 from kdlab.lm.rungs import size_named
-from kdlab.metrics import signed
 
 __all__ = [
     "PRESETS",

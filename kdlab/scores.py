@@ -1,6 +1,6 @@
 """What students along the slider are worth: precision, recall, KL(p'_beta || p'') and coverage at each position.
 
-Precision and recall are the ones of `kdlab.metrics`, right to 1e-6 nats; here the log-density of p*, which
+Precision and recall are the ones of `kdlab.core.metrics`, right to 1e-6 nats; here the log-density of p*, which
 never changes, is tabulated once for a whole slider instead of once for each student.
 """
 
@@ -11,9 +11,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from kdlab.core.metrics import recall
 from kdlab.em import cloud_of, log_densities
 from kdlab.fits import narrowest_cut, node_cloud
-from kdlab.metrics import recall
 from kdlab.mixtures import GaussianMixture, log_sum_exp
 from kdlab.quadrature import BLOCK, Field, TooManyNodes, error_of, expect_gaussian
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from kdlab.metrics import plus, signed
+from kdlab.core.metrics import plus, signed
 
 __all__ = [
     "KEPT",

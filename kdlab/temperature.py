@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.chains import MAX_ORDER, NGramChain
-from kdlab.metrics import signed
+from kdlab.core.metrics import signed
 from kdlab.strings import LETTERS, encoded, first_names
 
 __all__ = ["COVERED_DENSITY", "PREFIX", "Moment", "TextLadder", "taus", "teacher_temperature"]

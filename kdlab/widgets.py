@@ -37,7 +37,7 @@ def show(ladder: Ladder, *, predict: Mapping[str, Any] | None = None) -> Teacher
 
     ``predict`` covers the picture until the reader commits a guess:
     ``{"question": str, "options": [str, ...], "outcome": str}``. It changes what is seen and no result. With an
-    ``"id"`` as well, the guess is kept beside the notebook (kdlab.answers) and is there when the cell runs again.
+    ``"id"`` as well, the guess is kept beside the notebook (kdlab.core.answers) and is there when the cell runs again.
     """
     if not isinstance(ladder, Ladder):
         raise TypeError(

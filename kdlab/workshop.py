@@ -23,9 +23,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from kdlab import answers
 from kdlab.checks import Check
-from kdlab.files import notebooks_folder
+from kdlab.core import answers
+from kdlab.core.files import notebooks_folder
 
 __all__ = ["NOTEBOOKS", "SHOWN", "found"]
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 
-from kdlab.files import written_whole
+from kdlab.core.files import written_whole
 from kdlab.lm.reading import read, surprises
 from kdlab.lm.sampling import next_token_logits, sample
 from kdlab.lm.tokens import generator

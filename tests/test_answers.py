@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from kdlab import answers
+from kdlab.core import answers
 
 FILE = "my_answers.json"
 

@@ -11,7 +11,7 @@ import pytest
 from scipy import integrate, special, stats
 
 from kdlab import bells, hand, plots_hand
-from kdlab.metrics import Estimate
+from kdlab.core.metrics import Estimate
 from kdlab.mixtures import GaussianMixture
 from kdlab.scenes import make_scene
 

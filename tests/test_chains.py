@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import kdlab.contexts
 from kdlab import precision, recall
 from kdlab.chains import NGramChain, _picked
-from kdlab.metrics import monte_carlo
+from kdlab.core.metrics import monte_carlo
 from kdlab.strings import first_names
 
 steady = settings(derandomize=True, deadline=None, max_examples=60)

@@ -23,7 +23,8 @@ from lab import Lab, write_notebook
 from playwright.sync_api import expect
 from scipy import special
 
-from kdlab import Estimate, GaussianMixture, answers, experiments, mechanism, precision, questions, recall
+from kdlab import Estimate, GaussianMixture, experiments, mechanism, precision, questions, recall
+from kdlab.core import answers
 from kdlab.exercises import cards, exercise, exercises_of, form, nb01, nb03, nb04
 from kdlab.exercises.frame import Choice, Code, Exercise, Verdict
 from kdlab.exercises.nb03 import my_slope

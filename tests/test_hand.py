@@ -16,8 +16,9 @@ from pages import served
 from playwright.sync_api import Page, expect
 from scipy import stats
 
-from kdlab import answers, bells, hand, scenes
-from kdlab.metrics import precision, recall
+from kdlab import bells, hand, scenes
+from kdlab.core import answers
+from kdlab.core.metrics import precision, recall
 from kdlab.scenes import line_mixture, make_scene
 
 TRAITS = ("world", "hand", "answer", "prediction", "kernel_error", "page_errors")

@@ -11,7 +11,7 @@ import pytest
 from worlds import random_mixture
 
 from kdlab import Estimate, GaussianMixture, precision, recall
-from kdlab.metrics import monte_carlo, signed
+from kdlab.core.metrics import monte_carlo, signed
 
 TRUTH = GaussianMixture([1.0], [[0.0]], [[[1.0]]])
 SHARP = GaussianMixture([1.0], [[0.0]], [[[0.25]]])

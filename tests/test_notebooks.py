@@ -13,7 +13,7 @@ import papermill
 import pytest
 from lab import write_notebook
 
-from kdlab import answers
+from kdlab.core import answers
 from kdlab.exercises import cards
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from kdlab import experiments, plots
-from kdlab.files import PACKAGE
+from kdlab.core.files import PACKAGE
 
 
 def texts(figure: Figure) -> list[str]:

@@ -16,8 +16,8 @@ from matplotlib.transforms import Bbox
 from test_chains import random_chain
 
 from kdlab import plots, plots_text
+from kdlab.core.metrics import signed
 from kdlab.limits import text_limits
-from kdlab.metrics import signed
 from kdlab.objectives import NAMES, Outcome, compare_objectives
 from kdlab.strings import first_names
 from kdlab.temperature import TextLadder, teacher_temperature

@@ -11,8 +11,8 @@ from matplotlib.colors import to_hex
 from test_plots_text import assert_tidy, dots, paths, said
 
 from kdlab import experiments, plots, plots_worlds
+from kdlab.core.metrics import signed
 from kdlab.experiments import Ladder
-from kdlab.metrics import signed
 from kdlab.temperature import TextLadder, teacher_temperature
 
 TRUTH, TEACHER, DIRECT, DISTILLED = (plots.STYLE[role].colour for role in ("truth", "teacher", "direct", "distilled"))

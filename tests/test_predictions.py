@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from kdlab import answers, experiments, widgets
+from kdlab import experiments, widgets
+from kdlab.core import answers
 from kdlab.experiments import Ladder
 
 

@@ -567,7 +567,7 @@ def test_a_bell_is_worth_on_the_page_what_it_is_in_python(site: Path, browser: B
         answers = page.evaluate(
             """([world, bells]) => bells.map((hand) => {
               const model = new Model({ world, hand }, {});
-              kdlab.answers.ByHandView.hand(model);
+              kdlab.core.answers.ByHandView.hand(model);
               return model.get("answer");
             })""",
             [view.world, bells],

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from fake_results import fake_results
 
-from kdlab import answers, experiments, questions, review, widgets
+from kdlab import experiments, questions, review, widgets
+from kdlab.core import answers
 from kdlab.exercises import cards
 
 IDS = [one.id for one in questions.QUESTIONS]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from torch_side import EOS, LENGTH, PROMPT, draw, small_model, torch
 
-from kdlab import metrics
+from kdlab.core import metrics
 from kdlab.lm import scoring
 from kdlab.lm.scoring import Recorded, Scores, score, token_losses
 from kdlab.lm.sizes import new_model, size_named

@@ -18,8 +18,9 @@ import psutil
 import pytest
 from torch_side import torch
 
-from kdlab import metrics, progress, runs
+from kdlab import progress, runs
 from kdlab.cli import main
+from kdlab.core import metrics
 from kdlab.lm import results as found
 from kdlab.lm import sampling, smollm2, stages
 from kdlab.lm.estimate import Speed, estimate, measured, work

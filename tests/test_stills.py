@@ -13,7 +13,8 @@ from fake_results import fake_results
 from lab import Lab
 from playwright.sync_api import expect
 
-from kdlab import answers, experiments, plots, plots_worlds, stills
+from kdlab import experiments, plots, plots_worlds, stills
+from kdlab.core import answers
 from kdlab.plots import Picture
 from kdlab.temperature import teacher_temperature
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kdlab.chains import NGramChain
-from kdlab.metrics import monte_carlo
+from kdlab.core.metrics import monte_carlo
 from kdlab.strings import first_names
 from kdlab.temperature import PREFIX, TextLadder, taus, teacher_temperature
 

@@ -104,7 +104,7 @@ def test_a_file_that_is_no_shard_is_named(tmp_path: Path) -> None:
     corpus.ensure(1, shard)
     corpus.path(0).write_bytes(b"not a zip file")
     line = corpus.manifest()[0]
-    from kdlab.files import checksum
+    from kdlab.core.files import checksum
 
     line["sha256"] = checksum(corpus.path(0))  # even with the right checksum
     with (tmp_path / "manifest.jsonl").open("a") as file:

@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 from lab import write_notebook
 
-from kdlab import answers, cli, experiments, workshop
+from kdlab import cli, experiments, workshop
 from kdlab.checks import Check
+from kdlab.core import answers
 
 FILES = sorted(workshop.SHOWN + workshop.BESIDES)
 

@@ -7,7 +7,7 @@ files with fresh drawings and with the committed notebooks.
 from __future__ import annotations
 
 from kdlab import experiments, prepared
-from kdlab.files import written_whole
+from kdlab.core.files import written_whole
 from kdlab.hand import ByHandView, by_hand
 from kdlab.text import TextView, show_text
 from kdlab.widgets import TeacherEntropyView, show

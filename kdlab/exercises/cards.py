@@ -9,8 +9,8 @@ import re
 from html import escape
 from typing import Any
 
+from kdlab.core.files import PACKAGE
 from kdlab.exercises.frame import Choice, Code, Verdict
-from kdlab.files import PACKAGE
 
 __all__ = ["STYLE", "STYLE_SHEET", "folded", "inline", "page", "plain", "question", "verdict"]
 

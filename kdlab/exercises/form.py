@@ -11,7 +11,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from kdlab import answers
+from kdlab.core import answers
 from kdlab.exercises import cards
 from kdlab.exercises.frame import Choice, Code
 from kdlab.frontend import front_end

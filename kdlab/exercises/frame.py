@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kdlab import answers
-from kdlab.metrics import Estimate
+from kdlab.core import answers
+from kdlab.core.metrics import Estimate
 
 __all__ = ["Case", "Choice", "Code", "Exercise", "Verdict", "Wrong"]
 
@@ -76,7 +76,7 @@ class _Frame:
 
     @property
     def key(self) -> str:
-        """The name under which answers to it are kept (kdlab.answers)."""
+        """The name under which answers to it are kept (kdlab.core.answers)."""
         return f"exercise {self.id}"
 
     def _kept(self, entry: dict[str, Any], kind: Kind, text: str) -> Verdict:

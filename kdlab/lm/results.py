@@ -17,13 +17,13 @@ import numpy as np
 import torch
 
 from kdlab import progress, runs
-from kdlab.files import written_whole
+from kdlab.core.files import written_whole
+from kdlab.core.metrics import Estimate, precision, recall
 from kdlab.lm import ranks
 from kdlab.lm.rungs import Size, flops_per_token, parameters, size_named
 from kdlab.lm.scoring import Scores
 from kdlab.lm.tokens import Sequences
 from kdlab.lm.work import Run, read_scores, scores_path, told
-from kdlab.metrics import Estimate, precision, recall
 
 __all__ = ["Scored", "estimates", "gather"]
 
@@ -34,7 +34,7 @@ _LOST = 5  # texts of p* per student that it lost most of
 
 @dataclass(frozen=True)
 class Scored:
-    """What is left of a model once its texts are scored: enough for `kdlab.metrics.precision` and `recall`.
+    """What is left of a model once its texts are scored: enough for `kdlab.core.metrics.precision` and `recall`.
 
     ``under`` holds the scores of its own texts under other models, by their names. `kdlab.lm.scoring.Recorded` is the
     model itself; the two give the same numbers.

@@ -18,9 +18,9 @@ import torch
 from numpy.typing import NDArray
 from transformers import LlamaForCausalLM
 
+from kdlab.core.metrics import Estimate
 from kdlab.lm.sampling import sample
 from kdlab.lm.tokens import Sequences
-from kdlab.metrics import Estimate
 
 __all__ = ["Recorded", "Scores", "cross_entropies", "score", "token_losses"]
 
@@ -131,13 +131,13 @@ def _tensor_cores(device: torch.device) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Recorded:
-    """A language model and samples of its own: what `kdlab.metrics.precision` and `recall` need of a model.
+    """A language model and samples of its own: what `kdlab.core.metrics.precision` and `recall` need of a model.
 
     ``samples`` are the model's, drawn at ``tau``; ``per`` says whether expectations are per "sequence" (the paper's
     definition) or per "token" (nats over tokens, what its code reports). Where there are no samples, ``rng`` (a
     `torch.Generator`) is needed, and `sample` draws ``n`` of ``length`` tokens.
 
-    >>> from kdlab.metrics import precision, recall          # doctest: +SKIP
+    >>> from kdlab.core.metrics import precision, recall          # doctest: +SKIP
     >>> precision(student, truth), recall(student, truth)    # doctest: +SKIP
     """
 

@@ -22,7 +22,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from kdlab.files import checksum
+from kdlab.core.files import checksum
 
 __all__ = ["WeightsError", "cache_folder", "checkpoint", "fault", "fetch_smollm2", "provenance"]
 

@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from transformers import LlamaForCausalLM
 
 from kdlab import progress, runs
-from kdlab.files import checksum, written_whole
+from kdlab.core.files import checksum, written_whole
 from kdlab.lm import ranks, results
 from kdlab.lm.rungs import size_named
 from kdlab.lm.sampling import sample

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from kdlab.files import checksum, written_whole
+from kdlab.core.files import checksum, written_whole
 from kdlab.lm import ranks
 
 __all__ = ["Corpus", "MixedRuns", "Sequences", "generator", "joined"]

@@ -31,7 +31,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from transformers import LlamaForCausalLM
 
-from kdlab.files import written_whole
+from kdlab.core.files import written_whole
 from kdlab.lm import ranks
 from kdlab.lm.compiling import compiled
 from kdlab.lm.scoring import cross_entropies, score, token_losses

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer, LlamaForCausalLM
 from transformers.utils import logging
 
-from kdlab.files import checksum
+from kdlab.core.files import checksum
 from kdlab.lm import smollm2
 from kdlab.lm.sizes import new_model, restricted, size_named
 from kdlab.lm.smollm2 import WeightsError, cache_folder, fetch_smollm2

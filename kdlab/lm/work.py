@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from kdlab import progress, runs
-from kdlab.files import written_whole
+from kdlab.core.files import written_whole
 from kdlab.lm import ranks
 from kdlab.lm.scoring import Scores
 from kdlab.lm.tokens import Corpus, MixedRuns, Sequences

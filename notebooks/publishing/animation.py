@@ -18,7 +18,7 @@ from typing import Any
 from PIL import Image
 
 from kdlab import experiments, widgets
-from kdlab.files import written_whole
+from kdlab.core.files import written_whole
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests"))

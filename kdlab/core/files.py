@@ -11,7 +11,7 @@ from pathlib import Path
 
 __all__ = ["PACKAGE", "checksum", "notebooks_folder", "written_whole"]
 
-PACKAGE = Path(__file__).resolve().parent  # kdlab/ itself
+PACKAGE = Path(__file__).resolve().parents[1]  # kdlab/ itself
 
 _PIECE = 2**20
 
