@@ -31,16 +31,16 @@ WIDGETS = ("anywidget", "ipywidgets", "traitlets")
 LAB = ("jupyterlab", "ipykernel")
 LAB_EXTENSIONS = ("anywidget", "@jupyter-widgets/jupyterlab-manager")
 FRONT_END = (
-    "static/tools.js",
-    "static/ladder.js",
+    "pictures/live.js",
+    "pictures/sweep_view.js",
     "static/view.js",
     "static/text.js",
     "static/next_token.js",
     "static/hand.js",
     "static/pairs.js",
-    "static/still.js",
+    "pictures/quiz.js",
     "static/exercises.js",
-    "static/view.css",
+    "pictures/view.css",
     "static/exercises.css",
 )
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge", "firefox")

@@ -16,10 +16,11 @@ from typing import Any
 
 import traitlets
 
-from kdlab import limits_hand, prepared
+from kdlab import limits_hand
 from kdlab.bells import Measured, measure, words
-from kdlab.frontend import STYLE_SHEET, front_end
-from kdlab.predictions import AskingView
+from kdlab.pictures import prepared
+from kdlab.pictures.frontend import STYLE_SHEET, front_end
+from kdlab.pictures.live import AskingView
 from kdlab.scenes import Scene, make_scene
 
 __all__ = ["LINES", "ByHandView", "by_hand"]

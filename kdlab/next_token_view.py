@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import traitlets
 
-from kdlab.frontend import STYLE_SHEET, front_end
 from kdlab.limits import entropy_limits
-from kdlab.making import MakingView, require_finite
 from kdlab.next_token import Moment, NextTokenLadder, counted, one_line, shared, visible
+from kdlab.pictures.frontend import STYLE_SHEET, front_end
+from kdlab.pictures.sweep_view import MakingView, require_finite
 
 if TYPE_CHECKING:
     from kdlab.plots import Picture
@@ -45,7 +45,7 @@ def show_next_token(
 class NextTokenView(MakingView):
     """The live picture of a few next-token ladders, one at a time. Make it with `show_next_token`."""
 
-    _esm = front_end("static/ladder.js", "static/next_token.js")
+    _esm = front_end("pictures/sweep_view.js", "static/next_token.js")
     _css = STYLE_SHEET
 
     tau = traitlets.Float(1.0).tag(sync=True)

@@ -10,9 +10,9 @@ import anywidget
 import numpy as np
 import traitlets
 
-from kdlab.frontend import STYLE_SHEET, front_end
 from kdlab.limits import map_limits
 from kdlab.mechanism import Pairs
+from kdlab.pictures.frontend import STYLE_SHEET, front_end
 
 __all__ = ["PairsView", "show_pairs"]
 

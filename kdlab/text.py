@@ -1,7 +1,7 @@
 """A ladder of text shown in a notebook: invented names, next letters, and the plane, as tau moves. No maths.
 
 The picture is drawn by static/text.js from `payload(ladder)`, which is sent once. What Python does afterwards is to
-answer when the reader asks for other orders or other random numbers (kdlab.making).
+answer when the reader asks for other orders or other random numbers (kdlab.pictures.sweep_view).
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import traitlets
 
-from kdlab import prepared, temperature
-from kdlab.frontend import STYLE_SHEET, front_end
+from kdlab import temperature
 from kdlab.limits import text_limits
-from kdlab.making import MakingView, require_finite
+from kdlab.pictures import prepared
+from kdlab.pictures.frontend import STYLE_SHEET, front_end
+from kdlab.pictures.sweep_view import MakingView, require_finite
 from kdlab.strings import LETTERS, real_names
 from kdlab.temperature import Moment, TextLadder
 
@@ -45,7 +46,7 @@ def show_text(ladder: TextLadder, *, predict: Mapping[str, Any] | None = None) -
 class TextView(MakingView):
     """The live picture of one ladder of text, and of others that its controls ask for. Make it with `show_text`."""
 
-    _esm = front_end("static/ladder.js", "static/text.js")
+    _esm = front_end("pictures/sweep_view.js", "static/text.js")
     _css = STYLE_SHEET
 
     tau = traitlets.Float(1.0).tag(sync=True)

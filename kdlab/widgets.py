@@ -1,7 +1,7 @@
 """A ladder shown in a notebook: the live picture and its controls. No maths.
 
 The picture itself is drawn by static/view.js from `payload(ladder)`, which is sent once. What Python does afterwards is
-to answer when the reader asks for other settings (kdlab.making).
+to answer when the reader asks for other settings (kdlab.pictures.sweep_view).
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import traitlets
 
-from kdlab import experiments, prepared
+from kdlab import experiments
 from kdlab.experiments import Ladder, Position, Settings
-from kdlab.frontend import STYLE_SHEET, front_end
 from kdlab.ladders import N_POSITIONS
 from kdlab.limits import density_contours, plane_limits, space_limits
-from kdlab.making import MakingView, require_finite
+from kdlab.pictures import prepared
+from kdlab.pictures.frontend import STYLE_SHEET, front_end
+from kdlab.pictures.sweep_view import MakingView, require_finite
 
 if TYPE_CHECKING:
     from kdlab.plots import Picture
@@ -52,7 +53,7 @@ class TeacherEntropyView(MakingView):
     Traits are what Python and the page share; static/view.js says what each is for.
     """
 
-    _esm = front_end("static/ladder.js", "static/view.js")
+    _esm = front_end("pictures/sweep_view.js", "static/view.js")
     _css = STYLE_SHEET
 
     beta = traitlets.Float(1.0).tag(sync=True)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from kdlab.frontend import STYLE_SHEET, front_end
+from kdlab.pictures.frontend import STYLE_SHEET, front_end
 
 # The stand-in behaves as a widget's model does in JupyterLab: `set` tells listeners only of changes.
 HTML = """<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="view.css">
@@ -38,7 +38,7 @@ window.ready = true;
 
 @contextmanager
 def served(*names: str, style: Path = STYLE_SHEET) -> Iterator[str]:
-    """Serve the page of one view, such as "ladder.js", "view.js"; yield its address."""
+    """Serve the page of one view, such as "pictures/sweep_view.js", "view.js"; yield its address."""
     files = {
         "/": ("text/html", HTML),
         "/view.js": ("text/javascript", front_end(*names)),

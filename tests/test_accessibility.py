@@ -18,10 +18,11 @@ from chromium import chromium
 from pages import served
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from kdlab import experiments, hand, mechanism, next_token_view, pairs, stills, text, widgets
+from kdlab import experiments, hand, mechanism, next_token_view, pairs, text, widgets
 from kdlab.exercises import cards, exercise, form
-from kdlab.frontend import STYLE_SHEET
 from kdlab.meeting import read_meeting
+from kdlab.pictures import quiz as stills
+from kdlab.pictures.frontend import STYLE_SHEET
 from kdlab.temperature import teacher_temperature
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

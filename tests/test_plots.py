@@ -25,7 +25,7 @@ def texts(figure: Figure) -> list[str]:
 
 @pytest.mark.parametrize("role", sorted(plots.STYLE))
 def test_page_and_matplotlib_use_the_same_colours(role: str) -> None:
-    css = (PACKAGE / "static/view.css").read_text("utf-8")
+    css = (PACKAGE / "pictures/view.css").read_text("utf-8")
     found = re.search(rf"--kdlab-{role}: light-dark\((#[0-9A-Fa-f]{{6}}),", css)
     assert found and found[1].lower() == plots.STYLE[role].colour.lower()
 
@@ -37,7 +37,7 @@ def test_the_colours_are_okabe_and_itos() -> None:
 
 
 def test_page_and_matplotlib_thin_the_teacher_by_the_same_rule() -> None:
-    script = (PACKAGE / "static/tools.js").read_text("utf-8")
+    script = (PACKAGE / "pictures/live.js").read_text("utf-8")
     assert "round(0.5 + 4 * Math.sqrt(weight))" in script
     assert plots.teacher_width(0.25) == pytest.approx(2.5)
     assert plots.teacher_width(0.0) == pytest.approx(0.5)

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kdlab import experiments, hand, prepared, text, widgets
+from kdlab import experiments, hand, text, widgets
+from kdlab.pictures import prepared
 from kdlab.temperature import teacher_temperature
 
 ROOT = Path(__file__).resolve().parent.parent

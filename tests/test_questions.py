@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from fake_results import PATH, fake_results
 
-from kdlab import accounts, bells, experiments, predictions, questions, scenes, widgets
+from kdlab import accounts, bells, experiments, questions, scenes, widgets
 from kdlab.meeting import read_meeting
+from kdlab.pictures import live as predictions
 from kdlab.questions import QUESTIONS, Question
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"

@@ -13,8 +13,9 @@ from fake_results import fake_results
 from lab import Lab
 from playwright.sync_api import expect
 
-from kdlab import experiments, plots, plots_worlds, stills
+from kdlab import experiments, plots, plots_worlds
 from kdlab.core import answers
+from kdlab.pictures import quiz as stills
 from kdlab.plots import Picture
 from kdlab.temperature import teacher_temperature
 

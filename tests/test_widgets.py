@@ -14,8 +14,9 @@ import ipywidgets
 import numpy as np
 import pytest
 
-from kdlab import experiments, making, widgets
+from kdlab import experiments, widgets
 from kdlab.experiments import Ladder
+from kdlab.pictures import sweep_view as making
 
 FIELDS = ("scene", "n_components", "covariance", "samples", "seed")
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -6,9 +6,10 @@ files with fresh drawings and with the committed notebooks.
 
 from __future__ import annotations
 
-from kdlab import experiments, prepared
+from kdlab import experiments
 from kdlab.core.files import written_whole
 from kdlab.hand import ByHandView, by_hand
+from kdlab.pictures import prepared
 from kdlab.text import TextView, show_text
 from kdlab.widgets import TeacherEntropyView, show
 

@@ -14,7 +14,7 @@ import traitlets
 from kdlab.core import answers
 from kdlab.exercises import cards
 from kdlab.exercises.frame import Choice, Code
-from kdlab.frontend import front_end
+from kdlab.pictures.frontend import front_end
 
 __all__ = ["ExerciseView", "view"]
 

@@ -19,7 +19,7 @@ from typing import Any
 import nbformat
 
 from kdlab.exercises import cards
-from kdlab.making import MakingView
+from kdlab.pictures.sweep_view import MakingView
 from kdlab.review import Row
 
 __all__ = ["Live", "live_views", "reviews", "script"]

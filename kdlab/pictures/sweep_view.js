@@ -4,7 +4,7 @@
  * Python sends a ladder once: a slider's positions, and for each of them every number there is to show. From then on the
  * page draws any position by itself, so the slider answers within one frame with the kernel busy, stopped or gone.
  *
- * Shared with Python (kdlab/making.py): the TRAITS below, choices and page_errors. `settings` says what the reader
+ * Shared with Python (kdlab/pictures/sweep_view.py): the TRAITS below, choices and page_errors. `settings` says what the reader
  * wants, `ladder` is Python's answer; one made for other settings than those wanted now is kept for later, not shown.
  *
  * A world, {place, ...}, says what is particular, and a view's file declares it:

@@ -1,7 +1,7 @@
 /**
  * A static picture behind a question: the gate of every live view, for a picture that does not move.
  *
- * Shared with Python (kdlab/stills.py): `picture`, a PNG as text, its `words`, its `size` [width, height] in CSS pixels, the
+ * Shared with Python (kdlab/pictures/quiz.py): `picture`, a PNG as text, its `words`, its `size` [width, height] in CSS pixels, the
  * `prediction`, kernel_error and page_errors.
  */
 

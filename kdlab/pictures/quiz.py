@@ -9,9 +9,9 @@ from typing import Any
 import traitlets
 
 from kdlab import plots
-from kdlab.frontend import STYLE_SHEET, front_end
+from kdlab.pictures.frontend import STYLE_SHEET, front_end
+from kdlab.pictures.live import AskingView
 from kdlab.plots import Picture
-from kdlab.predictions import AskingView
 
 __all__ = ["StillView", "ask"]
 
@@ -29,9 +29,9 @@ def ask(picture: Picture, before: Picture, *, predict: Mapping[str, Any]) -> Sti
 
 
 class StillView(AskingView):
-    """A picture that a question covers. Make it with `ask`; static/still.js says what each trait is for."""
+    """A picture that a question covers. Make it with `ask`; pictures/quiz.js says what each trait is for."""
 
-    _esm = front_end("static/still.js")
+    _esm = front_end("pictures/quiz.js")
     _css = STYLE_SHEET
 
     picture = traitlets.Unicode().tag(sync=True)

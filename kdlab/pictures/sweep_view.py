@@ -15,7 +15,7 @@ from typing import Any
 
 import traitlets
 
-from kdlab.predictions import AskingView
+from kdlab.pictures.live import AskingView
 
 __all__ = ["MakingView", "require_finite"]
 

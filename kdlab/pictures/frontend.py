@@ -6,8 +6,8 @@ from kdlab.core.files import PACKAGE
 
 __all__ = ["STYLE_SHEET", "front_end"]
 
-SHARED = "static/tools.js"
-STYLE_SHEET = PACKAGE / "static/view.css"
+SHARED = "pictures/live.js"
+STYLE_SHEET = PACKAGE / "pictures/view.css"
 
 
 def front_end(*names: str) -> str:

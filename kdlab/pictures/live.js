@@ -2,7 +2,7 @@
  * What every picture of kdlab needs: elements, numbers, scales, ellipses, the slider, the axes of the plane, the question
  * that covers a picture.
  *
- * There is no build step. Python puts this text before that of a view (kdlab/frontend.py) and sends the two as one module:
+ * There is no build step. Python puts this text before that of a view (kdlab/pictures/frontend.py) and sends the two as one module:
  * nothing is exported here, a view's file has the `export default`, and no name may be declared in both.
  */
 
