@@ -4,7 +4,7 @@ What every notebook uses, with numpy alone::
 
     from kdlab import GaussianMixture, fit_mixture, precision, recall
 
-Chains of letters are in ``kdlab.chains``. The live pictures are one import away, and bring the widgets (and
+Chains of letters are in ``kdlab.ngrams.model``. The live pictures are one import away, and bring the widgets (and
 matplotlib, where something is drawn)::
 
     from kdlab import experiments, widgets

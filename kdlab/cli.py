@@ -34,7 +34,7 @@ FRONT_END = (
     "pictures/live.js",
     "pictures/sweep_view.js",
     "static/view.js",
-    "static/text.js",
+    "ngrams/view.js",
     "static/next_token.js",
     "static/hand.js",
     "static/pairs.js",
@@ -254,7 +254,8 @@ def _front_end() -> Check:
 def _ladders() -> Check:
     name = "the prepared ladders (kdlab/data)"
     try:
-        from kdlab import experiments, scenes, strings
+        from kdlab import experiments, scenes
+        from kdlab.ngrams import _strings as strings
 
         for scene in scenes.NAMED:
             experiments.teacher_entropy(scene)

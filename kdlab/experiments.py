@@ -27,9 +27,9 @@ from kdlab.ladders import N_POSITIONS, sampled_path, solve_path
 from kdlab.ladders import Path as StudentPath
 from kdlab.ladders import positions as slider_positions
 from kdlab.mixtures import GaussianMixture
+from kdlab.ngrams.experiment import teacher_temperature
 from kdlab.scenes import NAMED, Scene, make_scene
 from kdlab.scores import COVERED_SHARE, Judge, divergences
-from kdlab.temperature import teacher_temperature
 
 __all__ = [
     "CHOICES",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kdlab.experiments import Ladder
     from kdlab.mixtures import GaussianMixture
     from kdlab.next_token import NextTokenLadder
-    from kdlab.temperature import TextLadder
+    from kdlab.ngrams.experiment import TextLadder
 
 __all__ = [
     "MARGINS",

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kdlab.temperature import taus as slider
+from kdlab.ngrams.experiment import taus as slider
 
 __all__ = [
     "SHOWN",

@@ -16,12 +16,12 @@ from matplotlib.axes import Axes
 
 from kdlab.core.metrics import precision, recall, signed
 from kdlab.findings import larger_error, spread, students
+from kdlab.ngrams.plots import Names
 from kdlab.plots import INK, QUIET, STYLE, Picture
-from kdlab.plots_text import Names
 
 if TYPE_CHECKING:
     from kdlab.experiments import Ladder
-    from kdlab.temperature import TextLadder
+    from kdlab.ngrams.experiment import TextLadder
 
 __all__ = ["Place", "World", "embedding_map", "of_mixture", "of_names", "of_run", "three_worlds", "units"]
 

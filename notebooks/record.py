@@ -29,8 +29,8 @@ from kdlab.lm.tokens import generator
 from kdlab.lm.weights import Truth, load_truth
 from kdlab.meeting import FILE, SCHEMA
 from kdlab.next_token import next_token_ladder, tempered
+from kdlab.ngrams.experiment import taus
 from kdlab.runs import read_results
-from kdlab.temperature import taus
 
 Json = dict[str, Any]
 

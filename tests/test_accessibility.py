@@ -18,12 +18,13 @@ from chromium import chromium
 from pages import served
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from kdlab import experiments, hand, mechanism, next_token_view, pairs, text, widgets
+from kdlab import experiments, hand, mechanism, next_token_view, pairs, widgets
 from kdlab.exercises import cards, exercise, form
 from kdlab.meeting import read_meeting
+from kdlab.ngrams import view as text
+from kdlab.ngrams.experiment import teacher_temperature
 from kdlab.pictures import quiz as stills
 from kdlab.pictures.frontend import STYLE_SHEET
-from kdlab.temperature import teacher_temperature
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -17,11 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import kdlab.contexts
+import kdlab.ngrams._contexts
 from kdlab import precision, recall
-from kdlab.chains import NGramChain, _picked
 from kdlab.core.metrics import monte_carlo
-from kdlab.strings import first_names
+from kdlab.ngrams._strings import first_names
+from kdlab.ngrams.model import NGramChain, _picked
 
 steady = settings(derandomize=True, deadline=None, max_examples=60)
 seeds = st.integers(0, 2**32 - 1)
@@ -218,7 +218,7 @@ def test_summing_and_solving_agree_where_strings_are_long(order: int, monkeypatc
     for seed in range(10):
         visits = []
         for patience in (100_000, 0):
-            monkeypatch.setattr(kdlab.contexts, "_PATIENCE", patience)
+            monkeypatch.setattr(kdlab.ngrams._contexts, "_PATIENCE", patience)
             visits.append(random_chain(seed, order, "abc", (0.005, 0.2)).visits)
         np.testing.assert_allclose(*visits, rtol=1e-10, atol=1e-13)
 
@@ -523,7 +523,7 @@ def test_letter_by_letter_and_by_equations_are_one(order: int, monkeypatch: pyte
         chains = [random_chain([seed, order], order), random_chain([seed, order, 1], order, "abc")]
         solved = [chain.visits for chain in chains]
         with monkeypatch.context() as patch:
-            patch.setattr(kdlab.contexts, "_TINY", 0)
+            patch.setattr(kdlab.ngrams._contexts, "_TINY", 0)
             again = [NGramChain(chain.table, order, chain.alphabet) for chain in chains]
             for one, other in zip(again, solved, strict=True):
                 np.testing.assert_allclose(one.visits, other, rtol=0, atol=1e-12)

@@ -29,8 +29,8 @@ from kdlab import (
 from kdlab.exercises import exercise
 from kdlab.experiments import CHOICES
 from kdlab.findings import Change
+from kdlab.ngrams.experiment import TextLadder
 from kdlab.scenes import line_mixture
-from kdlab.temperature import TextLadder
 
 ROOT = NOTEBOOKS.parent
 INLINE = re.compile(r"\[([^\]]*)\]\(([^)]*)\)")
@@ -338,7 +338,7 @@ def names() -> TextLadder:
 
 
 def letters() -> list[str]:
-    from kdlab.strings import LETTERS
+    from kdlab.ngrams._strings import LETTERS
 
     place = LETTERS.index("r")
     return [said(float(one.next_letters("ma")[place])) for one in (names().truth, names().at(1).student)]

@@ -8,7 +8,7 @@ from fake_ladder import fake_ladder
 
 from kdlab import experiments, limits
 from kdlab.meeting import read_meeting
-from kdlab.temperature import teacher_temperature
+from kdlab.ngrams.experiment import teacher_temperature
 
 
 @pytest.mark.parametrize("dim", [1, 2])

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdlab import temperature
 from kdlab.meeting import FILE, Meeting, read_meeting
+from kdlab.ngrams import experiment as temperature
 
 RECORDING = Path(__file__).resolve().parent.parent / "notebooks" / "recorded" / "smollm2" / FILE
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from kdlab import temperature
 from kdlab.next_token import (
     SHOWN,
     NextTokenLadder,
@@ -22,6 +21,7 @@ from kdlab.next_token import (
     tempered,
     visible,
 )
+from kdlab.ngrams import experiment as temperature
 
 LOGITS = np.random.default_rng(3).normal(0, 3, 500)
 

@@ -16,19 +16,9 @@ import nbformat
 import numpy as np
 import pytest
 
-from kdlab import (
-    GaussianMixture,
-    accounts,
-    experiments,
-    findings,
-    fit_mixture,
-    plots,
-    precision,
-    recall,
-    scores,
-    temperature,
-)
+from kdlab import GaussianMixture, accounts, experiments, findings, fit_mixture, plots, precision, recall, scores
 from kdlab.experiments import Ladder
+from kdlab.ngrams import experiment as temperature
 from kdlab.scenes import line_mixture
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"

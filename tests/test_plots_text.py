@@ -15,12 +15,13 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from test_chains import random_chain
 
-from kdlab import plots, plots_text
+from kdlab import plots
 from kdlab.core.metrics import signed
 from kdlab.limits import text_limits
-from kdlab.objectives import NAMES, Outcome, compare_objectives
-from kdlab.strings import first_names
-from kdlab.temperature import TextLadder, teacher_temperature
+from kdlab.ngrams import plots as plots_text
+from kdlab.ngrams._strings import first_names
+from kdlab.ngrams.experiment import TextLadder, teacher_temperature
+from kdlab.ngrams.objectives import NAMES, Outcome, compare_objectives
 
 TRUTH, TEACHER, DIRECT, DISTILLED = (plots.STYLE[role].colour for role in ("truth", "teacher", "direct", "distilled"))
 PRECISION_BOUND, RECALL_BOUND = "precision ≤ max log p*", "recall ≤ −H(p*)"
@@ -353,12 +354,12 @@ def test_outcomes_in_one_place_share_a_name(ladder: TextLadder, outcomes: dict[f
 
 
 def test_no_outcomes_are_an_error(ladder: TextLadder) -> None:
-    with pytest.raises(ValueError, match="No outcomes: pass what kdlab.objectives.compare_objectives"):
+    with pytest.raises(ValueError, match="No outcomes: pass what kdlab.ngrams.objectives.compare_objectives"):
         plots_text.objectives([], ladder)
 
 
 def test_no_pyplot() -> None:
-    code = "import sys, kdlab.plots_text; sys.exit('matplotlib.pyplot' in sys.modules)"
+    code = "import sys, kdlab.ngrams.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

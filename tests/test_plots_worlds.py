@@ -13,7 +13,7 @@ from test_plots_text import assert_tidy, dots, paths, said
 from kdlab import experiments, plots, plots_worlds
 from kdlab.core.metrics import signed
 from kdlab.experiments import Ladder
-from kdlab.temperature import TextLadder, teacher_temperature
+from kdlab.ngrams.experiment import TextLadder, teacher_temperature
 
 TRUTH, TEACHER, DIRECT, DISTILLED = (plots.STYLE[role].colour for role in ("truth", "teacher", "direct", "distilled"))
 

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kdlab import experiments, hand, text, widgets
+from kdlab import experiments, hand, widgets
+from kdlab.ngrams import view as text
+from kdlab.ngrams.experiment import teacher_temperature
 from kdlab.pictures import prepared
-from kdlab.temperature import teacher_temperature
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("0[0-4]_*.ipynb"))

@@ -15,9 +15,9 @@ from playwright.sync_api import expect
 
 from kdlab import experiments, plots, plots_worlds
 from kdlab.core import answers
+from kdlab.ngrams.experiment import teacher_temperature
 from kdlab.pictures import quiz as stills
 from kdlab.plots import Picture
-from kdlab.temperature import teacher_temperature
 
 NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "07_read_the_trade_off.ipynb"
 PREDICT = {"id": "07.test", "question": "Where?", "options": ["here", "there"], "outcome": "there."}

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdlab.chains import NGramChain
 from kdlab.core.metrics import monte_carlo
-from kdlab.strings import first_names
-from kdlab.temperature import PREFIX, TextLadder, taus, teacher_temperature
+from kdlab.ngrams._strings import first_names
+from kdlab.ngrams.experiment import PREFIX, TextLadder, taus, teacher_temperature
+from kdlab.ngrams.model import NGramChain
 
 
 @pytest.fixture(scope="module")

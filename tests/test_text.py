@@ -18,10 +18,11 @@ from lab import Lab, Notebook
 from pages import served
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from kdlab import temperature, text
 from kdlab.limits import text_limits
-from kdlab.strings import first_names
-from kdlab.temperature import PREFIX, TextLadder, teacher_temperature
+from kdlab.ngrams import experiment as temperature
+from kdlab.ngrams import view as text
+from kdlab.ngrams._strings import first_names
+from kdlab.ngrams.experiment import PREFIX, TextLadder, teacher_temperature
 
 NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "04_from_mixtures_to_text.ipynb"
 ONE, LAST = 35, 60  # the positions of tau = 1 and of tau = 1.5

@@ -9,8 +9,8 @@ from __future__ import annotations
 from kdlab import experiments
 from kdlab.core.files import written_whole
 from kdlab.hand import ByHandView, by_hand
+from kdlab.ngrams.view import TextView, show_text
 from kdlab.pictures import prepared
-from kdlab.text import TextView, show_text
 from kdlab.widgets import TeacherEntropyView, show
 
 MIXTURES = (("line", 1), ("ring", 1), ("falls", 1), ("ring", 4))  # scene and K'' in notebooks 00, 02 (two) and 03

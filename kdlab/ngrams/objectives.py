@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.chains import NGramChain
-from kdlab.contexts import by_length, gathered
 from kdlab.mixtures import log_sum_exp
-from kdlab.tables import rows_of
+from kdlab.ngrams._contexts import by_length, gathered
+from kdlab.ngrams._tables import rows_of
+from kdlab.ngrams.model import NGramChain
 
 __all__ = ["NAMES", "Outcome", "compare_objectives"]
 
@@ -70,7 +70,7 @@ def compare_objectives(truth: NGramChain, teacher: NGramChain, order: int, tau: 
     Raises ValueError for other orders, two alphabets, a teacher with a step of probability zero, tau that is not
     positive and finite, or strings that practically never end; RuntimeError where a fixed point is not reached.
 
-    >>> from kdlab.temperature import teacher_temperature
+    >>> from kdlab.ngrams.experiment import teacher_temperature
     >>> ladder = teacher_temperature(positions=2)
     >>> outcomes = compare_objectives(ladder.truth, ladder.teacher, 1, tau=0.5)
     >>> [outcome.name for outcome in outcomes if outcome.precision > -14]

@@ -17,13 +17,13 @@ from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
-from kdlab.chains import NGramChain
 from kdlab.core.metrics import signed
 from kdlab.limits import MARGINS, Limits, text_limits, with_margin
-from kdlab.objectives import NAMES, Outcome
+from kdlab.ngrams._strings import real_names
+from kdlab.ngrams.experiment import TextLadder
+from kdlab.ngrams.model import NGramChain
+from kdlab.ngrams.objectives import NAMES, Outcome
 from kdlab.plots import INK, QUIET, STYLE, Picture
-from kdlab.strings import real_names
-from kdlab.temperature import TextLadder
 
 __all__ = ["Names", "figure", "filmstrip", "letters", "objectives"]
 
@@ -461,7 +461,7 @@ def objectives(outcomes: Sequence[Outcome], ladder: TextLadder) -> Picture:
     stretch its axis by more than half is named at the edge instead. Raises ValueError for no outcomes.
     """
     if len(outcomes) == 0:
-        raise ValueError("No outcomes: pass what kdlab.objectives.compare_objectives(...) returns.")
+        raise ValueError("No outcomes: pass what kdlab.ngrams.objectives.compare_objectives(...) returns.")
     made = Picture(figsize=(9.2, 5.6), dpi=110, facecolor="white")
     made.words = "Precision and recall of students of one teacher, in nats. " + " ".join(
         f"{one.name}: {signed(one.precision)}, {signed(one.recall)}." for one in outcomes

@@ -3,7 +3,7 @@
  * names that the student invents, and the share of real names that it covers; on the right the precision-recall plane.
  *
  * What it shares with the ladders of other worlds stands in ladder.js, and what all pictures need in tools.js; both are put
- * before this. kdlab/text.py sends the numbers. A model is a table here, so one role is drawn in three ways side by side:
+ * before this. kdlab/ngrams/view.py sends the numbers. A model is a table here, so one role is drawn in three ways side by side:
  * p* as a filled bar, the teacher as a dotted outline, the student as a stem with a dot.
  */
 

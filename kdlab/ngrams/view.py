@@ -1,6 +1,6 @@
 """A ladder of text shown in a notebook: invented names, next letters, and the plane, as tau moves. No maths.
 
-The picture is drawn by static/text.js from `payload(ladder)`, which is sent once. What Python does afterwards is to
+The picture is drawn by ngrams/view.js from `payload(ladder)`, which is sent once. What Python does afterwards is to
 answer when the reader asks for other orders or other random numbers (kdlab.pictures.sweep_view).
 """
 
@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import traitlets
 
-from kdlab import temperature
 from kdlab.limits import text_limits
+from kdlab.ngrams import experiment as temperature
+from kdlab.ngrams._strings import LETTERS, real_names
+from kdlab.ngrams.experiment import Moment, TextLadder
 from kdlab.pictures import prepared
 from kdlab.pictures.frontend import STYLE_SHEET, front_end
 from kdlab.pictures.sweep_view import MakingView, require_finite
-from kdlab.strings import LETTERS, real_names
-from kdlab.temperature import Moment, TextLadder
 
 if TYPE_CHECKING:
     from kdlab.plots import Picture
@@ -46,7 +46,7 @@ def show_text(ladder: TextLadder, *, predict: Mapping[str, Any] | None = None) -
 class TextView(MakingView):
     """The live picture of one ladder of text, and of others that its controls ask for. Make it with `show_text`."""
 
-    _esm = front_end("pictures/sweep_view.js", "static/text.js")
+    _esm = front_end("pictures/sweep_view.js", "ngrams/view.js")
     _css = STYLE_SHEET
 
     tau = traitlets.Float(1.0).tag(sync=True)
@@ -75,7 +75,7 @@ class TextView(MakingView):
 
     def filmstrip(self, taus: Sequence[float] = (0.3, 0.6, 1.0, 1.5)) -> Picture:
         """The static version: the same ladder at several tau, side by side."""
-        from kdlab import plots_text  # here: the first slider must not wait for matplotlib
+        from kdlab.ngrams import plots as plots_text  # here: the first slider must not wait for matplotlib
 
         return plots_text.filmstrip(self.ladder_object, taus)
 
@@ -116,7 +116,8 @@ class TextView(MakingView):
 
     def drawn(self) -> bytes:
         """Draw the current position as a PNG; without the path after a question, for a still cannot be uncovered."""
-        from kdlab import plots, plots_text  # here: the first slider must not wait for matplotlib
+        from kdlab import plots  # here: the first slider must not wait for matplotlib
+        from kdlab.ngrams import plots as plots_text
 
         return plots.png(plots_text.figure(self.ladder_object, self.tau, path=self.prediction is None))
 

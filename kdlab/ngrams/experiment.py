@@ -15,9 +15,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.chains import MAX_ORDER, NGramChain
 from kdlab.core.metrics import signed
-from kdlab.strings import LETTERS, encoded, first_names
+from kdlab.ngrams._strings import LETTERS, encoded, first_names
+from kdlab.ngrams.model import MAX_ORDER, NGramChain
 
 __all__ = ["COVERED_DENSITY", "PREFIX", "Moment", "TextLadder", "taus", "teacher_temperature"]
 

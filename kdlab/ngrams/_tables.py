@@ -1,6 +1,6 @@
 """Tables of n-gram chains: made from counts, smoothed or not, and followed to their most likely string.
 
-Lists by length are those of `kdlab.contexts`: entry k is (A^k, A + 1), the end in the last column.
+Lists by length are those of `kdlab.ngrams._contexts`: entry k is (A^k, A + 1), the end in the last column.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.contexts import by_length, gathered
+from kdlab.ngrams._contexts import by_length, gathered
 
 __all__ = ["best_choices", "best_to_come", "rows_of", "smoothed", "weighted_counts"]
 

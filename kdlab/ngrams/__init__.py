@@ -1,0 +1,1 @@
+"""World 2: chains of letters, as exact as the mixtures."""
