@@ -43,7 +43,7 @@ stills: setup  ## Draw again what notebooks show before a slider moves (kdlab/da
 	$(ONE_THREAD) $(BIN)/python kdlab/data/make_stills.py
 
 ladders: setup  ## Compute the committed ladders again (kdlab/data; minutes)
-	$(ONE_THREAD) $(BIN)/python -c "import pathlib; from kdlab.experiments import save_named_ladders; \
+	$(ONE_THREAD) $(BIN)/python -c "import pathlib; from kdlab.mixtures.experiment import save_named_ladders; \
 	  save_named_ladders(pathlib.Path('kdlab/data'))"
 
 bench: setup  ## Measure how fast the picture follows a key press (needs Chromium; leave the machine alone)

@@ -20,9 +20,9 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402
 from sklearn.mixture import GaussianMixture as Reference  # noqa: E402
 
-from kdlab import experiments  # noqa: E402
-from kdlab.ladders import N_POSITIONS, positions  # noqa: E402
-from kdlab.scenes import make_scene  # noqa: E402
+from kdlab.mixtures import experiment as experiments  # noqa: E402
+from kdlab.mixtures.scenes import make_scene  # noqa: E402
+from kdlab.mixtures.solver.path import N_POSITIONS, positions  # noqa: E402
 
 SIZES = (1, 2, 4, 8)
 SAMPLES = 50_000

@@ -360,7 +360,10 @@ def table(measured: dict[str, Any]) -> str:
     seconds = measured["imports"]["seconds"]
     costly = measured["imports"]["milliseconds of their own"]
     listed = ", ".join(f"{package} {ms}" for package, ms in costly.items())
-    lines += ["", f"Imports: {seconds['kdlab']} s for a new Python with `kdlab.experiments` and `kdlab.widgets`, "]
+    lines += [
+        "",
+        f"Imports: {seconds['kdlab']} s for a new Python with `kdlab.mixtures.experiment` and `kdlab.mixtures.view`, ",
+    ]
     lines[-1] += f"{seconds['python alone']} s without. By package, in ms of their own: {listed}."
     where = measured["machine"]
     lines += [

@@ -12,8 +12,8 @@ matplotlib, where something is drawn)::
 """
 
 from kdlab.core.metrics import Estimate, precision, recall
-from kdlab.fits import Fit, fit_mixture
-from kdlab.mixtures import GaussianMixture
+from kdlab.mixtures.fit import Fit, fit_mixture
+from kdlab.mixtures.model import GaussianMixture
 
 __all__ = ["Estimate", "Fit", "GaussianMixture", "fit_mixture", "precision", "recall"]
 

@@ -33,11 +33,11 @@ LAB_EXTENSIONS = ("anywidget", "@jupyter-widgets/jupyterlab-manager")
 FRONT_END = (
     "pictures/live.js",
     "pictures/sweep_view.js",
-    "static/view.js",
+    "mixtures/view.js",
     "ngrams/view.js",
     "static/next_token.js",
-    "static/hand.js",
-    "static/pairs.js",
+    "mixtures/view_single.js",
+    "mixtures/view_mechanism.js",
     "pictures/quiz.js",
     "static/exercises.js",
     "pictures/view.css",
@@ -254,7 +254,8 @@ def _front_end() -> Check:
 def _ladders() -> Check:
     name = "the prepared ladders (kdlab/data)"
     try:
-        from kdlab import experiments, scenes
+        from kdlab.mixtures import experiment as experiments
+        from kdlab.mixtures import scenes
         from kdlab.ngrams import _strings as strings
 
         for scene in scenes.NAMED:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import traitlets
 
-from kdlab.limits import entropy_limits
+from kdlab.mixtures.limits import entropy_limits
 from kdlab.next_token import Moment, NextTokenLadder, counted, one_line, shared, visible
 from kdlab.pictures.frontend import STYLE_SHEET, front_end
 from kdlab.pictures.sweep_view import MakingView, require_finite
 
 if TYPE_CHECKING:
-    from kdlab.plots import Picture
+    from kdlab.mixtures.plots import Picture
 
 __all__ = ["NextTokenView", "payload", "show_next_token"]
 
@@ -28,8 +28,8 @@ def show_next_token(
 ) -> NextTokenView:
     """Show next-token ladders as one live picture, the first at first; in a notebook, make this the last line.
 
-    ``predict`` covers the picture until the reader commits a guess, as in `kdlab.widgets.show`. Raises TypeError for
-    anything but next-token ladders, ValueError for none of them or two of one prompt.
+    ``predict`` covers the picture until the reader commits a guess, as in `kdlab.mixtures.view.show`. Raises TypeError
+    for anything but next-token ladders, ValueError for none of them or two of one prompt.
     """
     several = [ladders] if isinstance(ladders, NextTokenLadder) else list(ladders)
     for one in several:
@@ -103,7 +103,8 @@ class NextTokenView(MakingView):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the live view, and beside it a PNG of the current position and its sentence."""
-        from kdlab import plots, plots_tokens  # here: the live picture must not wait for matplotlib
+        from kdlab import plots_tokens  # here: the live picture must not wait for matplotlib
+        from kdlab.mixtures import plots
 
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         still = plots_tokens.figure(self.ladder_object, self.tau, path=self.prediction is None)

@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from kdlab.core.files import written_whole
 from kdlab.core.metrics import signed
 from kdlab.findings import larger_error
-from kdlab.plots import INK, QUIET, STYLE, Picture, png
+from kdlab.mixtures.plots import INK, QUIET, STYLE, Picture, png
 from kdlab.runs import about
 
 __all__ = ["draw_precision_recall", "loss_curves", "precision_recall", "save"]

@@ -1,7 +1,7 @@
 """Static pictures of tokens (notebook 05): texts cut into pieces, what each piece cost, and the slider of tau.
 
-Drawn as in `kdlab.plots`: same roles, no pyplot, and every picture carries its words. p* is grey and filled, p*
-tempered a dotted orange outline.
+Drawn as in `kdlab.mixtures.plots`: same roles, no pyplot, and every picture carries its words. p* is grey and filled,
+p* tempered a dotted orange outline.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from matplotlib.axes import Axes
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from kdlab.core.metrics import signed
-from kdlab.limits import entropy_limits
 from kdlab.meeting import Cut
+from kdlab.mixtures.limits import entropy_limits
+from kdlab.mixtures.plots import INK, QUIET, STYLE, Picture
 from kdlab.next_token import NextTokenLadder, counted, one_line, percent, shared, visible
-from kdlab.plots import INK, QUIET, STYLE, Picture
 
 __all__ = ["costs", "figure", "filmstrip", "pieces"]
 

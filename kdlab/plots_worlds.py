@@ -1,7 +1,7 @@
 """Static pictures that set a run beside the other worlds (notebook 07): three planes, and a map of what models wrote.
 
-Drawn as in `kdlab.plots`: same roles, no pyplot, and every picture carries its words. A world is a few numbers,
-whatever it was made of.
+Drawn as in `kdlab.mixtures.plots`: same roles, no pyplot, and every picture carries its words. A world is a few
+numbers, whatever it was made of.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from matplotlib.axes import Axes
 
 from kdlab.core.metrics import precision, recall, signed
 from kdlab.findings import larger_error, spread, students
+from kdlab.mixtures.plots import INK, QUIET, STYLE, Picture
 from kdlab.ngrams.plots import Names
-from kdlab.plots import INK, QUIET, STYLE, Picture
 
 if TYPE_CHECKING:
-    from kdlab.experiments import Ladder
+    from kdlab.mixtures.experiment import Ladder
     from kdlab.ngrams.experiment import TextLadder
 
 __all__ = ["Place", "World", "embedding_map", "of_mixture", "of_names", "of_run", "three_worlds", "units"]

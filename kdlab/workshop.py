@@ -112,7 +112,8 @@ def _fault(path: Path) -> str:
 
 
 def _ladders() -> Check:
-    from kdlab import experiments, scenes
+    from kdlab.mixtures import experiment as experiments
+    from kdlab.mixtures import scenes
 
     name = "every prepared ladder, of this version"
     count = 0

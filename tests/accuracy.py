@@ -3,7 +3,7 @@
     python tests/accuracy.py            every position of every committed ladder (minutes); prints the largest error
     python tests/accuracy.py line 1     only scene "line" with K'' = 1
 
-The rule here shares nothing with kdlab.quadrature but the idea of equal spacing: its own densities, square
+The rule here shares nothing with kdlab.mixtures._quadrature but the idea of equal spacing: its own densities, square
 grids shifted and turned by another angle each time (so that no border between components runs along a row of
 nodes), and no stopping rule but plain agreement: the sums at a spacing and at half of it must lie within 2e-7
 nats of each other, and with three shifts each on a line, where nothing can be turned.
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from kdlab import GaussianMixture
-from kdlab.experiments import CHOICES, Settings, is_prepared, teacher_entropy
+from kdlab.mixtures.experiment import CHOICES, Settings, is_prepared, teacher_entropy
 
 AGREE = 2e-7  # nats: a fifth of the promise, and what halving the spacing gains comes on top
 RADIUS = 7.5  # standard deviations; the mass outside is below 1e-12

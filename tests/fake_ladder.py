@@ -1,6 +1,6 @@
 """Small made-up ladders for the tests of pictures: plausible numbers that move, made in milliseconds, no fits.
 
-They keep the field names of `kdlab.experiments.Ladder`, so whatever draws a real ladder draws these too.
+They keep the field names of `kdlab.mixtures.experiment.Ladder`, so whatever draws a real ladder draws these too.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ window.ready = true;
 
 @contextmanager
 def served(*names: str, style: Path = STYLE_SHEET) -> Iterator[str]:
-    """Serve the page of one view, such as "pictures/sweep_view.js", "view.js"; yield its address."""
+    """Serve the page of one view, such as "pictures/sweep_view.js", "mixtures/view.js"; yield its address."""
     files = {
         "/": ("text/html", HTML),
         "/view.js": ("text/javascript", front_end(*names)),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, expect
 
-from kdlab import plots
+from kdlab.mixtures import plots
 
 # The frames of view.js: svg units of the plane, and of the space in one and in two dimensions.
 PLANE_X, PLANE_Y = (58, 428), (348, 12)

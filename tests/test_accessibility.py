@@ -18,9 +18,14 @@ from chromium import chromium
 from pages import served
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from kdlab import experiments, hand, mechanism, next_token_view, pairs, widgets
+from kdlab import next_token_view
 from kdlab.exercises import cards, exercise, form
 from kdlab.meeting import read_meeting
+from kdlab.mixtures import experiment as experiments
+from kdlab.mixtures import mechanism
+from kdlab.mixtures import view as widgets
+from kdlab.mixtures import view_mechanism as pairs
+from kdlab.mixtures import view_single as hand
 from kdlab.ngrams import view as text
 from kdlab.ngrams.experiment import teacher_temperature
 from kdlab.pictures import quiz as stills

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
-from kdlab import bells, hand, plots_hand
 from kdlab.core.metrics import Estimate
-from kdlab.mixtures import GaussianMixture
-from kdlab.scenes import make_scene
+from kdlab.mixtures import plots_single as plots_hand
+from kdlab.mixtures import single as bells
+from kdlab.mixtures import view_single as hand
+from kdlab.mixtures.model import GaussianMixture
+from kdlab.mixtures.scenes import make_scene
 
 
 def log_densities(truth: GaussianMixture, x: Any) -> Any:

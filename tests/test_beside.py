@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdlab import beside, experiments
-from kdlab.beside import Both, one_after_the_other, second_process
-from kdlab.experiments import Settings
-from kdlab.ladders import positions
+from kdlab.mixtures import experiment as experiments
+from kdlab.mixtures.experiment import Settings
+from kdlab.mixtures.solver import beside
+from kdlab.mixtures.solver.beside import Both, one_after_the_other, second_process
+from kdlab.mixtures.solver.path import positions
 
 
 @pytest.fixture

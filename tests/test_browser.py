@@ -18,8 +18,10 @@ from lab import Lab, Notebook, write_notebook
 from playwright.sync_api import Browser, Locator, Page, expect
 from shown import assert_shows, assert_stills_shown, look
 
-from kdlab import bells, experiments, widgets
-from kdlab.scenes import make_scene
+from kdlab.mixtures import experiment as experiments
+from kdlab.mixtures import single as bells
+from kdlab.mixtures import view as widgets
+from kdlab.mixtures.scenes import make_scene
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

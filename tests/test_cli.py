@@ -60,7 +60,7 @@ def test_what_is_missing_is_named_with_what_to_do(monkeypatch, capsys, name, val
 
 
 def test_a_ladder_that_is_missing(monkeypatch):
-    from kdlab import experiments
+    from kdlab.mixtures import experiment as experiments
 
     def teacher_entropy(scene):
         if scene == "ring":

@@ -11,7 +11,17 @@ import pytest
 from worlds import random_mixture
 
 from kdlab import GaussianMixture
-from kdlab.em import Cloud, Family, Students, cloud_of, em_step, log_densities, log_likelihood, run_em, stacked
+from kdlab.mixtures.solver.em import (
+    Cloud,
+    Family,
+    Students,
+    cloud_of,
+    em_step,
+    log_densities,
+    log_likelihood,
+    run_em,
+    stacked,
+)
 
 FAMILIES: tuple[Any, ...] = ("diag", "full", "spherical")
 

@@ -23,7 +23,7 @@ from lab import Lab, write_notebook
 from playwright.sync_api import expect
 from scipy import special
 
-from kdlab import Estimate, GaussianMixture, experiments, mechanism, precision, questions, recall
+from kdlab import Estimate, GaussianMixture, precision, questions, recall
 from kdlab.core import answers
 from kdlab.exercises import cards, exercise, exercises_of, form, nb01, nb03, nb04
 from kdlab.exercises.frame import Choice, Code, Exercise, Verdict
@@ -32,8 +32,10 @@ from kdlab.exercises.nb04 import my_log_prob, my_tempered
 from kdlab.exercises.nb05 import my_choices
 from kdlab.exercises.nb05 import my_log_prob as log_prob_of_logits
 from kdlab.meeting import read_meeting
+from kdlab.mixtures import experiment as experiments
+from kdlab.mixtures import mechanism
+from kdlab.mixtures.scenes import make_scene
 from kdlab.next_token import next_token_ladder
-from kdlab.scenes import make_scene
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOKS = ("00", "01", "02", "03", "04", "05", "07")

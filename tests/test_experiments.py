@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from accuracy import committed, errors_at
 
-from kdlab import GaussianMixture, beside, fit_mixture
-from kdlab.experiments import CHOICES, Ladder, Settings, is_prepared, teacher_entropy
-from kdlab.ladders import positions
-from kdlab.scores import COVERED_DENSITY, COVERED_SHARE
+from kdlab import GaussianMixture, fit_mixture
+from kdlab.mixtures.experiment import CHOICES, Ladder, Settings, is_prepared, teacher_entropy
+from kdlab.mixtures.judge import COVERED_DENSITY, COVERED_SHARE
+from kdlab.mixtures.solver import beside
+from kdlab.mixtures.solver.path import positions
 
 PREPARED = {settings.key: settings for settings in committed()}
 every_committed_ladder = pytest.mark.parametrize("key", PREPARED)
@@ -34,7 +35,7 @@ def prepared(key: str) -> Ladder:
 
 def remade(settings: Settings) -> Ladder:
     """The ladder computed now, whatever is committed: through the public door, one position more, is another ladder."""
-    from kdlab import experiments
+    from kdlab.mixtures import experiment as experiments
 
     return experiments._make(settings, positions(), lambda fraction: None)
 

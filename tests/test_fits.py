@@ -14,7 +14,7 @@ from sklearn_fits import FAMILIES
 from worlds import mixtures, random_mixture
 
 from kdlab import Fit, GaussianMixture, fit_mixture, recall
-from kdlab.scenes import line_mixture, make_scene
+from kdlab.mixtures.scenes import line_mixture, make_scene
 
 
 def arrays(model: GaussianMixture) -> tuple[Any, Any, Any]:

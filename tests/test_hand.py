@@ -16,10 +16,12 @@ from pages import served
 from playwright.sync_api import Page, expect
 from scipy import stats
 
-from kdlab import bells, hand, scenes
 from kdlab.core import answers
 from kdlab.core.metrics import precision, recall
-from kdlab.scenes import line_mixture, make_scene
+from kdlab.mixtures import scenes
+from kdlab.mixtures import single as bells
+from kdlab.mixtures import view_single as hand
+from kdlab.mixtures.scenes import line_mixture, make_scene
 
 TRAITS = ("world", "hand", "answer", "prediction", "kernel_error", "page_errors")
 QUESTION = {"question": "Both?", "options": ["yes", "no"], "outcome": "No."}

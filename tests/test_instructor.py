@@ -14,23 +14,15 @@ import pytest
 from sheets import BOLD, NOTEBOOKS, QUOTED, SHEETS, Row, rows, section, text
 from test_pages import NUMBER, ladder, said
 
-from kdlab import (
-    accounts,
-    bells,
-    cli,
-    experiments,
-    findings,
-    mechanism,
-    precision,
-    recall,
-    scenes,
-    workshop,
-)
+from kdlab import accounts, cli, findings, precision, recall, workshop
 from kdlab.exercises import exercise
-from kdlab.experiments import CHOICES
 from kdlab.findings import Change
+from kdlab.mixtures import experiment as experiments
+from kdlab.mixtures import mechanism, scenes
+from kdlab.mixtures import single as bells
+from kdlab.mixtures.experiment import CHOICES
+from kdlab.mixtures.scenes import line_mixture
 from kdlab.ngrams.experiment import TextLadder
-from kdlab.scenes import line_mixture
 
 ROOT = NOTEBOOKS.parent
 INLINE = re.compile(r"\[([^\]]*)\]\(([^)]*)\)")

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from kdlab import GaussianMixture, fit_mixture
-from kdlab.ladders import HIGHEST_BETA, N_POSITIONS, Path, positions, sampled_path, solve_path
-from kdlab.scenes import line_mixture, make_scene
+from kdlab.mixtures.scenes import line_mixture, make_scene
+from kdlab.mixtures.solver.path import HIGHEST_BETA, N_POSITIONS, Path, positions, sampled_path, solve_path
 
 FAMILIES: tuple[Any, ...] = ("diag", "full", "spherical")
 

@@ -7,8 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from kdlab import bells, hand, limits_hand
-from kdlab.scenes import make_scene
+from kdlab.mixtures import limits_single as limits_hand
+from kdlab.mixtures import single as bells
+from kdlab.mixtures import view_single as hand
+from kdlab.mixtures.scenes import make_scene
 
 
 @pytest.mark.parametrize("bound", [-1.85, -2.3])

@@ -10,9 +10,10 @@ import pytest
 from scipy import integrate
 from worlds import random_mixture
 
-from kdlab import GaussianMixture, experiments, precision
-from kdlab.mechanism import component_precisions, pair_terms, pairs_along, precision_slope, reverse_student
-from kdlab.scenes import line_mixture, make_scene
+from kdlab import GaussianMixture, precision
+from kdlab.mixtures import experiment as experiments
+from kdlab.mixtures.mechanism import component_precisions, pair_terms, pairs_along, precision_slope, reverse_student
+from kdlab.mixtures.scenes import line_mixture, make_scene
 
 
 def single(model: GaussianMixture, k: int) -> GaussianMixture:

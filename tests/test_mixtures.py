@@ -16,9 +16,9 @@ from scipy.special import logsumexp
 from worlds import mixtures, random_mixture
 
 from kdlab import GaussianMixture, precision, recall
-from kdlab.mixtures import log_sum_exp
-from kdlab.quadrature import MAX_NODES
-from kdlab.scenes import line_mixture, make_scene
+from kdlab.mixtures._quadrature import MAX_NODES
+from kdlab.mixtures.model import log_sum_exp
+from kdlab.mixtures.scenes import line_mixture, make_scene
 
 UNIT = [[[1.0]], [[1.0]]]
 PAIR = GaussianMixture([0.9, 0.1], [[0.0], [1.0]], UNIT)

@@ -16,10 +16,13 @@ import nbformat
 import numpy as np
 import pytest
 
-from kdlab import GaussianMixture, accounts, experiments, findings, fit_mixture, plots, precision, recall, scores
-from kdlab.experiments import Ladder
+from kdlab import GaussianMixture, accounts, findings, fit_mixture, precision, recall
+from kdlab.mixtures import experiment as experiments
+from kdlab.mixtures import judge as scores
+from kdlab.mixtures import plots
+from kdlab.mixtures.experiment import Ladder
+from kdlab.mixtures.scenes import line_mixture
 from kdlab.ngrams import experiment as temperature
-from kdlab.scenes import line_mixture
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 PAGES = ("SYMBOLS.md", "MISCONCEPTIONS.md")

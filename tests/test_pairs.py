@@ -16,9 +16,9 @@ from chromium import chromium
 from lab import Lab, Notebook, write_notebook
 from playwright.sync_api import Browser, Locator, expect
 
-from kdlab import experiments
-from kdlab.mechanism import Pairs, pairs_along
-from kdlab.pairs import show_pairs
+from kdlab.mixtures import experiment as experiments
+from kdlab.mixtures.mechanism import Pairs, pairs_along
+from kdlab.mixtures.view_mechanism import show_pairs
 
 NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "03_why_it_happens.ipynb"
 MATRICES = (("joint_weights", 2), ("cross_entropies", 1), ("shares", 2))
@@ -26,8 +26,8 @@ LAST = 120
 
 BROKEN = """
 from kdlab import experiments
-from kdlab.mechanism import pairs_along
-from kdlab.pairs import show_pairs
+from kdlab.mixtures.mechanism import pairs_along
+from kdlab.mixtures.view_mechanism import show_pairs
 view = show_pairs(pairs_along(experiments.teacher_entropy("ring", 2)))
 view.pairs = {**view.pairs, "shares": view.pairs["shares"][:-1]}
 view

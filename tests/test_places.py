@@ -23,7 +23,8 @@ from nbconvert import HTMLExporter
 from playwright.sync_api import Browser, Locator, Page, expect
 from shown import assert_shows, assert_stills_shown
 
-from kdlab import experiments, widgets
+from kdlab.mixtures import experiment as experiments
+from kdlab.mixtures import view as widgets
 
 ROOT = Path(__file__).resolve().parent.parent
 START_HERE = "00_start_here.ipynb"

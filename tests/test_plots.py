@@ -14,8 +14,9 @@ from fake_ladder import fake_ladder
 from matplotlib.figure import Figure
 from PIL import Image
 
-from kdlab import experiments, plots
 from kdlab.core.files import PACKAGE
+from kdlab.mixtures import experiment as experiments
+from kdlab.mixtures import plots
 
 
 def texts(figure: Figure) -> list[str]:
@@ -120,7 +121,7 @@ def test_something_else_than_a_ladder_is_an_error(wrong: Any) -> None:
 
 def test_no_pyplot() -> None:
     """Its figures are global and not safe on the threads that callbacks run on."""
-    code = "import sys, kdlab.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
+    code = "import sys, kdlab.mixtures.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

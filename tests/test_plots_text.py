@@ -15,9 +15,9 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from test_chains import random_chain
 
-from kdlab import plots
 from kdlab.core.metrics import signed
-from kdlab.limits import text_limits
+from kdlab.mixtures import plots
+from kdlab.mixtures.limits import text_limits
 from kdlab.ngrams import plots as plots_text
 from kdlab.ngrams._strings import first_names
 from kdlab.ngrams.experiment import TextLadder, teacher_temperature

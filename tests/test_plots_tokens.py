@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from kdlab import plots, plots_tokens
-from kdlab.limits import entropy_limits
+from kdlab import plots_tokens
 from kdlab.meeting import Cut, Meeting, read_meeting
+from kdlab.mixtures import plots
+from kdlab.mixtures.limits import entropy_limits
 from kdlab.next_token import NextTokenLadder, next_token_ladder
 
 

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from kdlab import experiments, mechanism, plots, plots_why
-from kdlab.scenes import line_mixture, make_scene
+from kdlab.mixtures import experiment as experiments
+from kdlab.mixtures import mechanism, plots
+from kdlab.mixtures import plots_mechanism as plots_why
+from kdlab.mixtures.scenes import line_mixture, make_scene
 
 DISTILLED, TEACHER, DIRECT = (plots.STYLE[name].colour for name in ("distilled", "teacher", "direct"))
 

@@ -10,9 +10,11 @@ from fake_results import PATH, fake_results
 from matplotlib.colors import to_hex
 from test_plots_text import assert_tidy, dots, paths, said
 
-from kdlab import experiments, plots, plots_worlds
+from kdlab import plots_worlds
 from kdlab.core.metrics import signed
-from kdlab.experiments import Ladder
+from kdlab.mixtures import experiment as experiments
+from kdlab.mixtures import plots
+from kdlab.mixtures.experiment import Ladder
 from kdlab.ngrams.experiment import TextLadder, teacher_temperature
 
 TRUTH, TEACHER, DIRECT, DISTILLED = (plots.STYLE[role].colour for role in ("truth", "teacher", "direct", "distilled"))

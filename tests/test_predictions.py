@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from kdlab import experiments, widgets
 from kdlab.core import answers
-from kdlab.experiments import Ladder
+from kdlab.mixtures import experiment as experiments
+from kdlab.mixtures import view as widgets
+from kdlab.mixtures.experiment import Ladder
 
 
 @pytest.fixture(scope="module")

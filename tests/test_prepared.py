@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kdlab import experiments, hand, widgets
+from kdlab.mixtures import experiment as experiments
+from kdlab.mixtures import view as widgets
+from kdlab.mixtures import view_single as hand
 from kdlab.ngrams import view as text
 from kdlab.ngrams.experiment import teacher_temperature
 from kdlab.pictures import prepared

@@ -27,8 +27,11 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from kdlab import accounts, experiments, hand, review, widgets
-from kdlab.bells import measure
+from kdlab import accounts, review
+from kdlab.mixtures import experiment as experiments
+from kdlab.mixtures import view as widgets
+from kdlab.mixtures import view_single as hand
+from kdlab.mixtures.single import measure
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"

@@ -12,8 +12,8 @@ from accuracy import dense_mean
 from worlds import random_mixture
 
 from kdlab import GaussianMixture
-from kdlab.quadrature import MAX_NODES, Field, TooManyNodes, error_of, expect_gaussian
-from kdlab.scenes import line_mixture, make_scene
+from kdlab.mixtures._quadrature import MAX_NODES, Field, TooManyNodes, error_of, expect_gaussian
+from kdlab.mixtures.scenes import line_mixture, make_scene
 
 CORRELATED = np.array([[0.5, 0.3], [0.3, 0.4]])
 

@@ -10,8 +10,12 @@ import numpy as np
 import pytest
 from fake_results import PATH, fake_results
 
-from kdlab import accounts, bells, experiments, questions, scenes, widgets
+from kdlab import accounts, questions
 from kdlab.meeting import read_meeting
+from kdlab.mixtures import experiment as experiments
+from kdlab.mixtures import scenes
+from kdlab.mixtures import single as bells
+from kdlab.mixtures import view as widgets
 from kdlab.pictures import live as predictions
 from kdlab.questions import QUESTIONS, Question
 

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from fake_results import fake_results
 
-from kdlab import experiments, questions, review, widgets
+from kdlab import questions, review
 from kdlab.core import answers
 from kdlab.exercises import cards
+from kdlab.mixtures import experiment as experiments
+from kdlab.mixtures import view as widgets
 
 IDS = [one.id for one in questions.QUESTIONS]
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from kdlab import fit_mixture
-from kdlab.experiments import CHOICES
-from kdlab.scenes import NAMED, Scene, line_mixture, make_scene
+from kdlab.mixtures.experiment import CHOICES
+from kdlab.mixtures.scenes import NAMED, Scene, line_mixture, make_scene
 
 NAMES = [*NAMED, "random"]
 

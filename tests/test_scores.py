@@ -11,8 +11,8 @@ from accuracy import dense_mean
 from worlds import random_mixture
 
 from kdlab import GaussianMixture, fit_mixture
-from kdlab.scenes import line_mixture, make_scene
-from kdlab.scores import COVERED_DENSITY, Judge, divergences
+from kdlab.mixtures.judge import COVERED_DENSITY, Judge, divergences
+from kdlab.mixtures.scenes import line_mixture, make_scene
 
 NAMES = ["line", "ring", "falls", "rare", "random"]
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from worlds import random_mixture
 
-from kdlab.em import Family, cloud_of
-from kdlab.starts import grouped_starts, spread_starts
+from kdlab.mixtures.solver.em import Family, cloud_of
+from kdlab.mixtures.solver.starts import grouped_starts, spread_starts
 
 FAMILIES: tuple[Any, ...] = ("diag", "full", "spherical")
 

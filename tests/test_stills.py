@@ -13,11 +13,13 @@ from fake_results import fake_results
 from lab import Lab
 from playwright.sync_api import expect
 
-from kdlab import experiments, plots, plots_worlds
+from kdlab import plots_worlds
 from kdlab.core import answers
+from kdlab.mixtures import experiment as experiments
+from kdlab.mixtures import plots
+from kdlab.mixtures.plots import Picture
 from kdlab.ngrams.experiment import teacher_temperature
 from kdlab.pictures import quiz as stills
-from kdlab.plots import Picture
 
 NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "07_read_the_trade_off.ipynb"
 PREDICT = {"id": "07.test", "question": "Where?", "options": ["here", "there"], "outcome": "there."}

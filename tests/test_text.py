@@ -18,7 +18,7 @@ from lab import Lab, Notebook
 from pages import served
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from kdlab.limits import text_limits
+from kdlab.mixtures.limits import text_limits
 from kdlab.ngrams import experiment as temperature
 from kdlab.ngrams import view as text
 from kdlab.ngrams._strings import first_names

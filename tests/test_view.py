@@ -15,8 +15,8 @@ from fake_ladder import fake_ladder
 from pages import served
 from playwright.sync_api import Page, expect
 
-from kdlab import widgets
-from kdlab.experiments import teacher_entropy
+from kdlab.mixtures import view as widgets
+from kdlab.mixtures.experiment import teacher_entropy
 
 pytestmark = pytest.mark.browser
 

@@ -14,8 +14,9 @@ import ipywidgets
 import numpy as np
 import pytest
 
-from kdlab import experiments, widgets
-from kdlab.experiments import Ladder
+from kdlab.mixtures import experiment as experiments
+from kdlab.mixtures import view as widgets
+from kdlab.mixtures.experiment import Ladder
 from kdlab.pictures import sweep_view as making
 
 FIELDS = ("scene", "n_components", "covariance", "samples", "seed")

@@ -17,9 +17,10 @@ import numpy as np
 import pytest
 from lab import write_notebook
 
-from kdlab import cli, experiments, workshop
+from kdlab import cli, workshop
 from kdlab.checks import Check
 from kdlab.core import answers
+from kdlab.mixtures import experiment as experiments
 
 FILES = sorted(workshop.SHOWN + workshop.BESIDES)
 

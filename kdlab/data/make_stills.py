@@ -6,12 +6,12 @@ files with fresh drawings and with the committed notebooks.
 
 from __future__ import annotations
 
-from kdlab import experiments
 from kdlab.core.files import written_whole
-from kdlab.hand import ByHandView, by_hand
+from kdlab.mixtures import experiment as experiments
+from kdlab.mixtures.view import TeacherEntropyView, show
+from kdlab.mixtures.view_single import ByHandView, by_hand
 from kdlab.ngrams.view import TextView, show_text
 from kdlab.pictures import prepared
-from kdlab.widgets import TeacherEntropyView, show
 
 MIXTURES = (("line", 1), ("ring", 1), ("falls", 1), ("ring", 4))  # scene and K'' in notebooks 00, 02 (two) and 03
 ASKED = {"question": "?", "options": ["?"], "outcome": "?"}  # what is asked is not in the picture, but hides the path

@@ -9,7 +9,7 @@ import numpy as np
 
 from kdlab.core.metrics import recall
 from kdlab.exercises.frame import Case, Choice, Code, Exercise, Wrong
-from kdlab.scenes import line, line_mixture
+from kdlab.mixtures.scenes import line, line_mixture
 
 __all__ = ["EXERCISES"]
 

@@ -1,6 +1,6 @@
 """Static pictures of text (notebook 04): a name letter by letter, the slider of tau, objectives in the plane.
 
-Drawn as in `kdlab.plots`: same roles, no pyplot, and every picture carries its words.
+Drawn as in `kdlab.mixtures.plots`: same roles, no pyplot, and every picture carries its words.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
 from kdlab.core.metrics import signed
-from kdlab.limits import MARGINS, Limits, text_limits, with_margin
+from kdlab.mixtures.limits import MARGINS, Limits, text_limits, with_margin
+from kdlab.mixtures.plots import INK, QUIET, STYLE, Picture
 from kdlab.ngrams._strings import real_names
 from kdlab.ngrams.experiment import TextLadder
 from kdlab.ngrams.model import NGramChain
 from kdlab.ngrams.objectives import NAMES, Outcome
-from kdlab.plots import INK, QUIET, STYLE, Picture
 
 __all__ = ["Names", "figure", "filmstrip", "letters", "objectives"]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import traitlets
 
-from kdlab.limits import text_limits
+from kdlab.mixtures.limits import text_limits
 from kdlab.ngrams import experiment as temperature
 from kdlab.ngrams._strings import LETTERS, real_names
 from kdlab.ngrams.experiment import Moment, TextLadder
@@ -22,7 +22,7 @@ from kdlab.pictures.frontend import STYLE_SHEET, front_end
 from kdlab.pictures.sweep_view import MakingView, require_finite
 
 if TYPE_CHECKING:
-    from kdlab.plots import Picture
+    from kdlab.mixtures.plots import Picture
 
 __all__ = ["TextView", "payload", "show_text"]
 
@@ -33,8 +33,8 @@ _SEEDS = (0, 1, 2)
 def show_text(ladder: TextLadder, *, predict: Mapping[str, Any] | None = None) -> TextView:
     """Show a ladder of text as a live picture; in a notebook, make this the last line of a cell.
 
-    ``predict`` covers the picture until the reader commits a guess, as in `kdlab.widgets.show`. Raises TypeError for
-    anything but what `experiments.teacher_temperature(...)` returns.
+    ``predict`` covers the picture until the reader commits a guess, as in `kdlab.mixtures.view.show`. Raises TypeError
+    for anything but what `experiments.teacher_temperature(...)` returns.
     """
     if not isinstance(ladder, TextLadder):
         raise TypeError(
@@ -116,7 +116,7 @@ class TextView(MakingView):
 
     def drawn(self) -> bytes:
         """Draw the current position as a PNG; without the path after a question, for a still cannot be uncovered."""
-        from kdlab import plots  # here: the first slider must not wait for matplotlib
+        from kdlab.mixtures import plots  # here: the first slider must not wait for matplotlib
         from kdlab.ngrams import plots as plots_text
 
         return plots.png(plots_text.figure(self.ladder_object, self.tau, path=self.prediction is None))

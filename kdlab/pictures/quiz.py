@@ -8,10 +8,10 @@ from typing import Any
 
 import traitlets
 
-from kdlab import plots
+from kdlab.mixtures import plots
+from kdlab.mixtures.plots import Picture
 from kdlab.pictures.frontend import STYLE_SHEET, front_end
 from kdlab.pictures.live import AskingView
-from kdlab.plots import Picture
 
 __all__ = ["StillView", "ask"]
 

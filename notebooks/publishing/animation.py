@@ -17,8 +17,9 @@ from typing import Any
 
 from PIL import Image
 
-from kdlab import experiments, widgets
 from kdlab.core.files import written_whole
+from kdlab.mixtures import experiment as experiments
+from kdlab.mixtures import view as widgets
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests"))

@@ -1,5 +1,5 @@
 /**
- * What a bell is worth, without Python: kdlab/bells.py and the texts of kdlab/hand.py again, for a page that has no kernel.
+ * What a bell is worth, without Python: kdlab/mixtures/single.py and the texts of kdlab/mixtures/view_single.py again, for a page that has no kernel.
  * A test compares the two over the whole picture.
  */
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.experiments import Ladder
-from kdlab.mixtures import GaussianMixture, log_sum_exp
-from kdlab.scores import cross_entropies
+from kdlab.mixtures.experiment import Ladder
+from kdlab.mixtures.judge import cross_entropies
+from kdlab.mixtures.model import GaussianMixture, log_sum_exp
 
 __all__ = [
     "PairTerms",

@@ -15,11 +15,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.beside import Both
-from kdlab.em import Cloud, Covariance, Family, Runs, Students, cloud_of, log_likelihood, run_em, stacked
-from kdlab.fits import Grids, best_of, exact_projection, moved
-from kdlab.mixtures import GaussianMixture, log_sum_exp
-from kdlab.starts import grouped_starts, spread_starts
+from kdlab.mixtures.fit import Grids, best_of, exact_projection, moved
+from kdlab.mixtures.model import GaussianMixture, log_sum_exp
+from kdlab.mixtures.solver.beside import Both
+from kdlab.mixtures.solver.em import (
+    Cloud,
+    Covariance,
+    Family,
+    Runs,
+    Students,
+    cloud_of,
+    log_likelihood,
+    run_em,
+    stacked,
+)
+from kdlab.mixtures.solver.starts import grouped_starts, spread_starts
 
 __all__ = ["Path", "positions", "sampled_path", "solve_path"]
 
@@ -86,7 +96,8 @@ def solve_path(
     """Project the teacher, tempered by each of ``betas`` (P,), onto students of K'' components.
 
     No sampling. Where one component or the teacher itself is the answer there is no EM and no switch. ``both``, where
-    given, does two tasks at once or one after the other (kdlab.beside), and the students are the same to the last bit.
+    given, does two tasks at once or one after the other (kdlab.mixtures.solver.beside), and the students are the same
+    to the last bit.
     """
     tempered = [teacher.tempered(beta) for beta in betas]
     exact = [exact_projection(target, n_components, covariance) for target in tempered]

@@ -5,7 +5,7 @@
  * computes them exactly: one question at a time is under way, about the newest position. Every answer carries the
  * position it belongs to; until the one for the bell on the screen is here, the old numbers and their dot are pale.
  *
- * Shared with Python (kdlab/hand.py): the TRAITS below and page_errors. `world` never changes. `hand` is where the bell
+ * Shared with Python (kdlab/mixtures/view_single.py): the TRAITS below and page_errors. `world` never changes. `hand` is where the bell
  * is, {centre, width}; `answer` is what that is worth, with its texts: no number is formatted twice.
  */
 

@@ -1,6 +1,6 @@
 """Static pictures of why it happens (notebook 03): selectivity, slope, pairs, frontiers, two divergences.
 
-Drawn as in `kdlab.plots`: same roles, no pyplot, and every picture carries its words.
+Drawn as in `kdlab.mixtures.plots`: same roles, no pyplot, and every picture carries its words.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from kdlab.experiments import Ladder
-from kdlab.limits import map_limits
-from kdlab.mechanism import Pairs, component_precisions, precision_slope, reverse_student
-from kdlab.mixtures import GaussianMixture
-from kdlab.plots import INK, QUIET, STYLE, Picture, ellipse
-from kdlab.scenes import Scene
+from kdlab.mixtures.experiment import Ladder
+from kdlab.mixtures.limits import map_limits
+from kdlab.mixtures.mechanism import Pairs, component_precisions, precision_slope, reverse_student
+from kdlab.mixtures.model import GaussianMixture
+from kdlab.mixtures.plots import INK, QUIET, STYLE, Picture, ellipse
+from kdlab.mixtures.scenes import Scene
 
 __all__ = ["frontier", "heavier_and_better", "pair_matrices", "selectivity", "two_divergences"]
 
@@ -152,7 +152,7 @@ def _map(axes: Axes, pairs: Pairs, i: int) -> None:
 
 
 def _outside(axes: Axes, name: str, mean: Floats, covariance: Floats) -> None:
-    """Write a name beside its ellipse, on the side away from the middle; static/pairs.js has the same rule."""
+    """Write a name beside its ellipse, on the side away from the middle; view_mechanism.js has the same rule."""
     x, y = mean - np.array([np.mean(axes.get_xlim()), np.mean(axes.get_ylim())])
     right, up = (int(np.sign(x)), 0) if abs(x) > abs(y) else (0, int(np.sign(y)))
     reach = np.sqrt(np.diagonal(covariance))
@@ -164,7 +164,7 @@ def _outside(axes: Axes, name: str, mean: Floats, covariance: Floats) -> None:
 
 
 def _fading(weight: float) -> float:
-    """Opacity of a component; static/pairs.js has the same rule."""
+    """Opacity of a component; mixtures/view_mechanism.js has the same rule."""
     return min(1.0, 0.25 + 3 * float(weight))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kdlab.core.metrics import Estimate, Model, monte_carlo
-from kdlab.quadrature import MAX_NODES, TooManyNodes, expect_gaussian
+from kdlab.mixtures._quadrature import MAX_NODES, TooManyNodes, expect_gaussian
 
 __all__ = ["GaussianMixture", "log_sum_exp"]
 

@@ -19,17 +19,17 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.beside import Both, one_after_the_other, second_process
 from kdlab.core.metrics import signed
-from kdlab.em import Covariance
-from kdlab.fits import fit_mixture, narrowest_cut
-from kdlab.ladders import N_POSITIONS, sampled_path, solve_path
-from kdlab.ladders import Path as StudentPath
-from kdlab.ladders import positions as slider_positions
-from kdlab.mixtures import GaussianMixture
+from kdlab.mixtures.fit import fit_mixture, narrowest_cut
+from kdlab.mixtures.judge import COVERED_SHARE, Judge, divergences
+from kdlab.mixtures.model import GaussianMixture
+from kdlab.mixtures.scenes import NAMED, Scene, make_scene
+from kdlab.mixtures.solver.beside import Both, one_after_the_other, second_process
+from kdlab.mixtures.solver.em import Covariance
+from kdlab.mixtures.solver.path import N_POSITIONS, sampled_path, solve_path
+from kdlab.mixtures.solver.path import Path as StudentPath
+from kdlab.mixtures.solver.path import positions as slider_positions
 from kdlab.ngrams.experiment import teacher_temperature
-from kdlab.scenes import NAMED, Scene, make_scene
-from kdlab.scores import COVERED_SHARE, Judge, divergences
 
 __all__ = [
     "CHOICES",

@@ -1,7 +1,7 @@
 """A ladder shown in a notebook: the live picture and its controls. No maths.
 
-The picture itself is drawn by static/view.js from `payload(ladder)`, which is sent once. What Python does afterwards is
-to answer when the reader asks for other settings (kdlab.pictures.sweep_view).
+The picture itself is drawn by view.js from `payload(ladder)`, which is sent once. What Python does afterwards
+is to answer when the reader asks for other settings (kdlab.pictures.sweep_view).
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import traitlets
 
-from kdlab import experiments
-from kdlab.experiments import Ladder, Position, Settings
-from kdlab.ladders import N_POSITIONS
-from kdlab.limits import density_contours, plane_limits, space_limits
+from kdlab.mixtures import experiment as experiments
+from kdlab.mixtures.experiment import Ladder, Position, Settings
+from kdlab.mixtures.limits import density_contours, plane_limits, space_limits
+from kdlab.mixtures.solver.path import N_POSITIONS
 from kdlab.pictures import prepared
 from kdlab.pictures.frontend import STYLE_SHEET, front_end
 from kdlab.pictures.sweep_view import MakingView, require_finite
 
 if TYPE_CHECKING:
-    from kdlab.plots import Picture
+    from kdlab.mixtures.plots import Picture
 
 __all__ = ["TeacherEntropyView", "payload", "show"]
 
@@ -42,7 +42,7 @@ def show(ladder: Ladder, *, predict: Mapping[str, Any] | None = None) -> Teacher
     """
     if not isinstance(ladder, Ladder):
         raise TypeError(
-            f"{type(ladder).__name__} is not a Ladder: pass what kdlab.experiments.teacher_entropy(...) returns."
+            f"{type(ladder).__name__} is not a Ladder: pass what kdlab.mixtures.teacher_entropy(...) returns."
         )
     return TeacherEntropyView(ladder, predict)
 
@@ -50,10 +50,10 @@ def show(ladder: Ladder, *, predict: Mapping[str, Any] | None = None) -> Teacher
 class TeacherEntropyView(MakingView):
     """The live picture of one ladder, and of others that its controls ask for. Make it with `show`.
 
-    Traits are what Python and the page share; static/view.js says what each is for.
+    Traits are what Python and the page share; mixtures/view.js says what each is for.
     """
 
-    _esm = front_end("pictures/sweep_view.js", "static/view.js")
+    _esm = front_end("pictures/sweep_view.js", "mixtures/view.js")
     _css = STYLE_SHEET
 
     beta = traitlets.Float(1.0).tag(sync=True)
@@ -83,7 +83,7 @@ class TeacherEntropyView(MakingView):
 
     def filmstrip(self, betas: Sequence[float] = (1, 2, 5, 20)) -> Picture:
         """The static version: the same ladder at several beta, side by side."""
-        from kdlab import plots  # here: the first slider must not wait for matplotlib
+        from kdlab.mixtures import plots  # here: the first slider must not wait for matplotlib
 
         return plots.filmstrip(self.ladder_object, betas)
 
@@ -121,7 +121,7 @@ class TeacherEntropyView(MakingView):
 
     def drawn(self) -> bytes:
         """Draw the current position as a PNG; without the path after a question, for a still cannot be uncovered."""
-        from kdlab import plots  # here: the first slider must not wait for matplotlib
+        from kdlab.mixtures import plots  # here: the first slider must not wait for matplotlib
 
         return plots.png(plots.figure(self.ladder_object, self.beta, path=self.prediction is None))
 

@@ -2,7 +2,7 @@
  * The picture of a ladder of beta: mixtures in their space, one or two dimensions, beside the precision-recall plane.
  *
  * What it shares with the ladders of other worlds stands in ladder.js, and what all pictures need in tools.js; both are put
- * before this. kdlab/widgets.py sends the numbers.
+ * before this. kdlab/mixtures/view.py sends the numbers.
  */
 
 // ---------------------------------------------------------------- the space

@@ -7,9 +7,9 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from kdlab.bells import Measured
-from kdlab.limits import Floats, Limits
-from kdlab.mixtures import GaussianMixture
+from kdlab.mixtures.limits import Floats, Limits
+from kdlab.mixtures.model import GaussianMixture
+from kdlab.mixtures.single import Measured
 
 __all__ = ["BEYOND", "STRETCH", "bend", "plane_limits", "recall_marks", "space_limits", "unbend"]
 

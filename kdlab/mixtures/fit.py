@@ -15,9 +15,9 @@ from typing import get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kdlab.em import Cloud, Covariance, Family, Runs, Students, cloud_of, log_likelihood, run_em
-from kdlab.mixtures import GaussianMixture, log_sum_exp
-from kdlab.starts import grouped_starts, spread_starts
+from kdlab.mixtures.model import GaussianMixture, log_sum_exp
+from kdlab.mixtures.solver.em import Cloud, Covariance, Family, Runs, Students, cloud_of, log_likelihood, run_em
+from kdlab.mixtures.solver.starts import grouped_starts, spread_starts
 
 __all__ = [
     "Covariance",

@@ -10,8 +10,8 @@ import anywidget
 import numpy as np
 import traitlets
 
-from kdlab.limits import map_limits
-from kdlab.mechanism import Pairs
+from kdlab.mixtures.limits import map_limits
+from kdlab.mixtures.mechanism import Pairs
 from kdlab.pictures.frontend import STYLE_SHEET, front_end
 
 __all__ = ["PairsView", "show_pairs"]
@@ -25,7 +25,9 @@ def show_pairs(pairs: Pairs) -> PairsView:
     Raises TypeError for anything else, and ValueError for a scene on a line, which has no map.
     """
     if not isinstance(pairs, Pairs):
-        raise TypeError(f"{type(pairs).__name__} is not Pairs: pass what kdlab.mechanism.pairs_along(...) returns.")
+        raise TypeError(
+            f"{type(pairs).__name__} is not Pairs: pass what kdlab.mixtures.mechanism.pairs_along(...) returns."
+        )
     if pairs.ladder.scene.truth.dim != 2:
         raise ValueError(
             f"the scene {pairs.ladder.scene.name!r} lives on a line: the map of components is drawn in 2-D"
@@ -34,9 +36,9 @@ def show_pairs(pairs: Pairs) -> PairsView:
 
 
 class PairsView(anywidget.AnyWidget):
-    """The live matrices. Make it with `show_pairs`; static/pairs.js says what each trait is for."""
+    """The live matrices. Make it with `show_pairs`; mixtures/view_mechanism.js says what each trait is for."""
 
-    _esm = front_end("static/pairs.js")
+    _esm = front_end("mixtures/view_mechanism.js")
     _css = STYLE_SHEET
 
     pairs = traitlets.Dict().tag(sync=True)
@@ -61,7 +63,8 @@ class PairsView(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the live view, and beside it a PNG of the current position and its sentence."""
-        from kdlab import plots, plots_why  # here: the live picture must not wait for matplotlib
+        from kdlab.mixtures import plots  # here: the live picture must not wait for matplotlib
+        from kdlab.mixtures import plots_mechanism as plots_why
 
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         sentence = self._pairs.sentences[self._pairs.ladder.index(self.beta)]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kdlab.core.metrics import precision, recall, signed
-from kdlab.mixtures import GaussianMixture
-from kdlab.scenes import line_mixture
+from kdlab.mixtures.model import GaussianMixture
+from kdlab.mixtures.scenes import line_mixture
 
 __all__ = ["Measured", "frontier", "measure", "width_words", "words"]
 

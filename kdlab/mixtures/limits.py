@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from kdlab.experiments import Ladder
-    from kdlab.mixtures import GaussianMixture
+    from kdlab.mixtures.experiment import Ladder
+    from kdlab.mixtures.model import GaussianMixture
     from kdlab.next_token import NextTokenLadder
     from kdlab.ngrams.experiment import TextLadder
 

@@ -9,8 +9,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.em import Cloud, Family
-from kdlab.mixtures import GaussianMixture
+from kdlab.mixtures.model import GaussianMixture
+from kdlab.mixtures.solver.em import Cloud, Family
 
 __all__ = ["grouped_starts", "spread_starts"]
 

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.core.metrics import recall
-from kdlab.em import cloud_of, log_densities
-from kdlab.fits import narrowest_cut, node_cloud
-from kdlab.mixtures import GaussianMixture, log_sum_exp
-from kdlab.quadrature import BLOCK, Field, TooManyNodes, error_of, expect_gaussian
+from kdlab.mixtures._quadrature import BLOCK, Field, TooManyNodes, error_of, expect_gaussian
+from kdlab.mixtures.fit import narrowest_cut, node_cloud
+from kdlab.mixtures.model import GaussianMixture, log_sum_exp
+from kdlab.mixtures.solver.em import cloud_of, log_densities
 
 __all__ = ["COVERED_DENSITY", "COVERED_SHARE", "Judge", "cross_entropies", "divergences"]
 

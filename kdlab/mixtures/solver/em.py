@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.mixtures import GaussianMixture, log_sum_exp
+from kdlab.mixtures.model import GaussianMixture, log_sum_exp
 
 __all__ = [
     "Cloud",

@@ -1,8 +1,8 @@
 """One Gaussian placed by hand over p*, and what it is worth: notebook 01's live picture.
 
-The page draws the bell at once (static/hand.js); its precision and recall are computed here, exactly, and follow. An
-answer carries the centre and the width that it belongs to, so that the page can tell an old number from the one it
-waits for.
+The page draws the bell at once (mixtures/view_single.js); its precision and recall are computed here, exactly, and
+follow. An answer carries the centre and the width that it belongs to, so that the page can tell an old number from the
+one it waits for.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any
 
 import traitlets
 
-from kdlab import limits_hand
-from kdlab.bells import Measured, measure, words
+from kdlab.mixtures import limits_single as limits_hand
+from kdlab.mixtures.scenes import Scene, make_scene
+from kdlab.mixtures.single import Measured, measure, words
 from kdlab.pictures import prepared
 from kdlab.pictures.frontend import STYLE_SHEET, front_end
 from kdlab.pictures.live import AskingView
-from kdlab.scenes import Scene, make_scene
 
 __all__ = ["LINES", "ByHandView", "by_hand"]
 
@@ -50,7 +50,7 @@ class ByHandView(AskingView):
     what that is worth.
     """
 
-    _esm = front_end("static/hand.js")
+    _esm = front_end("mixtures/view_single.js")
     _css = STYLE_SHEET
 
     world = traitlets.Dict().tag(sync=True)
@@ -132,7 +132,8 @@ class ByHandView(AskingView):
 
     def drawn(self) -> bytes:
         """Draw the current student as a PNG."""
-        from kdlab import plots, plots_hand  # here: the first slider must not wait for matplotlib
+        from kdlab.mixtures import plots  # here: the first slider must not wait for matplotlib
+        from kdlab.mixtures import plots_single as plots_hand
 
         return plots.png(plots_hand.figure(self._scene, self._measured))
 

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from kdlab import plots
-from kdlab.bells import Measured, width_words, words
 from kdlab.core.metrics import Estimate
-from kdlab.limits import Limits
-from kdlab.limits_hand import BEYOND, bend, plane_limits, recall_marks, space_limits, unbend
-from kdlab.mixtures import GaussianMixture
-from kdlab.scenes import Scene, line_mixture
+from kdlab.mixtures import plots
+from kdlab.mixtures.limits import Limits
+from kdlab.mixtures.limits_single import BEYOND, bend, plane_limits, recall_marks, space_limits, unbend
+from kdlab.mixtures.model import GaussianMixture
+from kdlab.mixtures.scenes import Scene, line_mixture
+from kdlab.mixtures.single import Measured, width_words, words
 
 __all__ = ["estimates", "figure", "frontier"]
 

@@ -1,7 +1,7 @@
 /**
  * Who pays for whom: teacher components against student components, at every position of beta.
  *
- * Python (kdlab/pairs.py) sends the numbers once, as trait `pairs`; any position is drawn here from them. On the left the
+ * Python (kdlab/mixtures/view_mechanism.py) sends the numbers once, as trait `pairs`; any position is drawn here from them. On the left the
  * components with their numbers, beside them three matrices: (a'), (b') and the shares. Only a slider, and nobody to ask.
  */
 

@@ -68,7 +68,7 @@ class _Other:
     def __init__(self) -> None:
         # Not multiprocessing: it would run a reader's script once more, where that script does not guard against it.
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", "from kdlab.beside import serve; serve()"],
+            [sys.executable, "-P", "-c", "from kdlab.mixtures.solver.beside import serve; serve()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

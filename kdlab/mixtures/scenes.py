@@ -9,8 +9,8 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.fits import fit_mixture
-from kdlab.mixtures import GaussianMixture
+from kdlab.mixtures.fit import fit_mixture
+from kdlab.mixtures.model import GaussianMixture
 
 __all__ = ["NAMED", "Scene", "line_mixture", "make_scene"]
 

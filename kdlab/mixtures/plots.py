@@ -1,8 +1,8 @@
 """Static pictures of a ladder: for print, for GitHub, and for people who do not use a pointer.
 
-They show the same numbers, in the same colours and the same places, as the live picture (static/view.js): the space
+They show the same numbers, in the same colours and the same places, as the live picture (mixtures/view.js): the space
 on the left, the precision-recall plane on the right, the sentence below. What the two share: the
-roles' colours (STYLE), and the limits of both panels and the contours of p* (kdlab.limits).
+roles' colours (STYLE), and the limits of both panels and the contours of p* (kdlab.mixtures.limits).
 
 Every function makes its own matplotlib Figure and returns it; none touches pyplot, whose figures are global state and
 not safe on the threads that widgets' callbacks run on.
@@ -27,11 +27,11 @@ from matplotlib.path import Path
 from numpy.typing import NDArray
 from PIL import Image
 
-from kdlab.limits import Limits, density_contours, plane_limits, space_limits
+from kdlab.mixtures.limits import Limits, density_contours, plane_limits, space_limits
 
 if TYPE_CHECKING:
-    from kdlab.experiments import Ladder
-    from kdlab.mixtures import GaussianMixture
+    from kdlab.mixtures.experiment import Ladder
+    from kdlab.mixtures.model import GaussianMixture
 
 Floats = NDArray[np.float64]
 
@@ -130,7 +130,7 @@ def png(figure: Figure) -> bytes:
 def _position(ladder: Ladder, beta: float) -> int:
     if not hasattr(ladder, "betas"):
         raise TypeError(
-            f"{type(ladder).__name__} is not a Ladder: pass what kdlab.experiments.teacher_entropy(...) returns."
+            f"{type(ladder).__name__} is not a Ladder: pass what kdlab.mixtures.teacher_entropy(...) returns."
         )
     low, high = float(ladder.betas[0]), float(ladder.betas[-1])
     # A tiny slack: the ends of a logarithmic ladder are right only to rounding.

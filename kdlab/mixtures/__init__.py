@@ -1,0 +1,1 @@
+"""World 1: Gaussian mixtures, where everything is exact."""

@@ -1,0 +1,1 @@
+"""How the students of mixtures are found: EM, its starts, and the path along the slider."""
