@@ -4,14 +4,14 @@
     python benchmarks/lm.py --tiny     on any machine, a minute: tiny shapes, to see that it runs; writes nothing
 
 Speed: weights are random, as speed does not ask what is said. Each piece is run once to warm up (compilation is told
-apart) and then three times; medians. *Sampling*: `kdlab.lm.sampling.sample` beside generate as the paper's code uses it
-(float16, batch 256, one prompt token, dynamic cache). *Training*: `kdlab.lm.training.train` beside Trainer (float16,
-every sequence padded to full length, no packing), 256 sequences a step, lengths uniform from an eighth of the full
-length on; tokens are those learned from, so padding counts for nothing. Utilisation is operations (kdlab.lm.rungs) per
-second over the rate of one large bfloat16 product on the same device. *Scoring*: `kdlab.lm.scoring.score` beside
-log_softmax of all logits in float32 at batch 16. *Floor*: tokens per second if nothing took time but the operations,
-at the measured rate of their format, and (sampling) reading the weights, the keys and the values, at the measured
-bandwidth. Where a target is missed, the operations that took longest are listed.
+apart) and then three times; medians. *Sampling*: `kdlab.lm.pipeline.sampling.sample` beside generate as the paper's
+code uses it (float16, batch 256, one prompt token, dynamic cache). *Training*: `kdlab.lm.pipeline.training.train`
+beside Trainer (float16, every sequence padded to full length, no packing), 256 sequences a step, lengths uniform from
+an eighth of the full length on; tokens are those learned from, so padding counts for nothing. Utilisation is
+operations (kdlab.lm.sizes) per second over the rate of one large bfloat16 product on the same device. *Scoring*:
+`kdlab.lm.pipeline.scoring.score` beside log_softmax of all logits in float32 at batch 16. *Floor*: tokens per second
+if nothing took time but the operations, at the measured rate of their format, and (sampling) reading the weights, the
+keys and the values, at the measured bandwidth. Where a target is missed, the operations that took longest are listed.
 
 What is known is written at once, so that what ends early, or runs out of memory, has told what it could.
 
@@ -39,10 +39,12 @@ from torch.profiler import ProfilerActivity
 from transformers import LlamaForCausalLM, Trainer, TrainingArguments
 
 from kdlab.core.files import written_whole
-from kdlab.lm import ranks
-from kdlab.lm.estimate import Speed, estimate
-from kdlab.lm.rungs import flops_per_token, parameters, size_named
-from kdlab.lm.sampling import (
+from kdlab.lm.experiment import SMOLLM2, RunConfig
+from kdlab.lm.pipeline import distributed as ranks
+from kdlab.lm.pipeline.corpus import Corpus, Sequences, generator
+from kdlab.lm.pipeline.estimate import Speed, estimate
+from kdlab.lm.pipeline.model import new_model
+from kdlab.lm.pipeline.sampling import (
     _cache_bytes,
     _compiled,
     _continued,
@@ -52,12 +54,10 @@ from kdlab.lm.sampling import (
     _writers,
     sample,
 )
-from kdlab.lm.scoring import _tensor_cores, score
-from kdlab.lm.sizes import new_model
-from kdlab.lm.tokens import Corpus, Sequences, generator
-from kdlab.lm.training import TrainingSettings, train
-from kdlab.lm.weights import Truth, load_truth
-from kdlab.runs import SMOLLM2, RunConfig
+from kdlab.lm.pipeline.scoring import _tensor_cores, score
+from kdlab.lm.pipeline.training import TrainingSettings, train
+from kdlab.lm.pipeline.truth import Truth, load_truth
+from kdlab.lm.sizes import flops_per_token, parameters, size_named
 
 HERE = Path(__file__).resolve().parent
 REPEAT, SHARD = 3, 512

@@ -20,16 +20,16 @@ import torch
 from transformers import LlamaForCausalLM
 
 from kdlab.core.files import written_whole
-from kdlab.lm.sampling import sample
-from kdlab.lm.tokens import generator
-from kdlab.lm.weights import load_truth
+from kdlab.lm.pipeline.corpus import generator
+from kdlab.lm.pipeline.sampling import sample
+from kdlab.lm.pipeline.truth import load_truth
 
 HERE = Path(__file__).resolve().parent
 TEXTS, LENGTH, AT_ONCE = 48, 128, 8
 
 
 def in_format(model: LlamaForCausalLM, dtype: torch.dtype) -> LlamaForCausalLM:
-    """A copy whose weights have that format, as kdlab.lm.sampling makes it on a GPU."""
+    """A copy whose weights have that format, as kdlab.lm.pipeline.sampling makes it on a GPU."""
     made = copy.deepcopy(model)
     for weight in made.parameters():
         weight.data = weight.data.to(dtype)

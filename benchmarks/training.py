@@ -25,9 +25,9 @@ import torch
 import transformers
 from transformers import LlamaForCausalLM, Trainer, TrainingArguments
 
-from kdlab.lm.sizes import new_model, size_named
-from kdlab.lm.tokens import Sequences, generator
-from kdlab.lm.training import TrainingSettings, train
+from kdlab.lm.pipeline.corpus import Sequences, generator
+from kdlab.lm.pipeline.model import new_model, size_named
+from kdlab.lm.pipeline.training import TrainingSettings, train
 
 HERE = Path(__file__).resolve().parent
 RUNGS = ("0.4M", "2M")

@@ -35,7 +35,7 @@ FRONT_END = (
     "pictures/sweep_view.js",
     "mixtures/view.js",
     "ngrams/view.js",
-    "static/next_token.js",
+    "lm/view_next_token.js",
     "mixtures/view_single.js",
     "mixtures/view_mechanism.js",
     "pictures/quiz.js",
@@ -118,7 +118,7 @@ def _workshop(people: int) -> int:
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
-    from kdlab.lm.smollm2 import WeightsError, fetch_smollm2
+    from kdlab.lm.pipeline.fetch import WeightsError, fetch_smollm2
 
     try:
         fetch_smollm2(lambda line: print(line, flush=True), verify=arguments.verify)
@@ -150,8 +150,9 @@ def _add_run(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from kdlab import headless, runs
-    from kdlab.lm.smollm2 import WeightsError
+    from kdlab.lm import experiment as runs
+    from kdlab.lm import headless
+    from kdlab.lm.pipeline.fetch import WeightsError
 
     plain, yes = arguments.no_notebooks, arguments.yes
     try:
@@ -168,7 +169,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _results(arguments: argparse.Namespace) -> int:
-    from kdlab import plots_runs, runs
+    from kdlab.lm import experiment as runs
+    from kdlab.lm import plots as plots_runs
 
     try:
         results = runs.read_results(arguments.folder)
@@ -302,7 +304,7 @@ def _gpu() -> Check:
 
 
 def _weights() -> Check:
-    from kdlab.lm import smollm2
+    from kdlab.lm.pipeline import fetch as smollm2
 
     name = "SmolLM2-135M-Instruct weights (presets cpu and gpu of notebook 06; 05 live)"
     folder, trouble = smollm2.checkpoint(), smollm2.fault()

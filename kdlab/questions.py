@@ -154,7 +154,7 @@ def ask(name: str, results: Mapping[str, Any] | None = None) -> dict[str, Any]:
 
 
 def _of_run(asked: Question, results: Mapping[str, Any]) -> Question:
-    from kdlab import findings  # not for the notebooks that read no run
+    from kdlab.lm.report import tradeoff as findings  # not for the notebooks that read no run
 
     found = findings.standing(results)
     place = None if found is None else _STANDINGS.get(found, len(asked.options) - 1)

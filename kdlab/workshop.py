@@ -133,8 +133,9 @@ def _ladders() -> Check:
 
 
 def _recorded() -> Check:
-    from kdlab import accounts, meeting
-    from kdlab.runs import recorded_folder
+    from kdlab.lm import recording as meeting
+    from kdlab.lm.experiment import recorded_folder
+    from kdlab.lm.report import summary as accounts
 
     name = "the recorded runs of 05 and 07"
     try:

@@ -4,7 +4,7 @@
     python notebooks/record.py run runs/gpu   for 07: the results of a run that is finished; --name NAME
 
 What 05 shows is a function of the weights, the versions and the seeds named below; the same again gives the same bytes.
-It is written to notebooks/recorded/smollm2/meeting.json, and read by kdlab.meeting. Of a run its results are kept:
+It is written to notebooks/recorded/smollm2/meeting.json, and read by kdlab.lm.recording. Of a run its results are kept:
 settings, versions, device and date, numbers, curves, some samples; no weights. They are written to
 notebooks/recorded/NAME/results.json, and 07 reads them with RUN = "recorded/NAME"; without --name it is the preset's.
 """
@@ -23,14 +23,14 @@ from typing import Any
 import torch
 
 from kdlab.core.files import written_whole
-from kdlab.lm.reading import read, surprises
-from kdlab.lm.sampling import next_token_logits, sample
-from kdlab.lm.tokens import generator
-from kdlab.lm.weights import Truth, load_truth
-from kdlab.meeting import FILE, SCHEMA
-from kdlab.next_token import next_token_ladder, tempered
+from kdlab.lm.experiment import read_results
+from kdlab.lm.next_token import next_token_ladder, tempered
+from kdlab.lm.pipeline.corpus import generator
+from kdlab.lm.pipeline.reading import read, surprises
+from kdlab.lm.pipeline.sampling import next_token_logits, sample
+from kdlab.lm.pipeline.truth import Truth, load_truth
+from kdlab.lm.recording import FILE, SCHEMA
 from kdlab.ngrams.experiment import taus
-from kdlab.runs import read_results
 
 Json = dict[str, Any]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kdlab.runs import PRESETS, SCHEMA, label
+from kdlab.lm.experiment import PRESETS, SCHEMA, label
 
 Pair = tuple[float, float]
 

@@ -1,8 +1,8 @@
 """A Llama read and run straight from a GGUF file, in numpy and float64: the oracle for the conversion.
 
 Written from the format (blocks of 32 numbers), from the Llama equations, and for weights as llama.cpp lays them out:
-the two numbers that a rotary position turns are neighbours. So nothing is shared with kdlab.lm.conversion, not even the
-order of the rows of q and k. The tokenizer is written from its merges.
+the two numbers that a rotary position turns are neighbours. So nothing is shared with kdlab.lm.pipeline.conversion, not
+even the order of the rows of q and k. The tokenizer is written from its merges.
 """
 
 import gguf

@@ -18,9 +18,9 @@ from chromium import chromium
 from pages import served
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from kdlab import next_token_view
 from kdlab.exercises import cards, exercise, form
-from kdlab.meeting import read_meeting
+from kdlab.lm import view_next_token as next_token_view
+from kdlab.lm.recording import read_meeting
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import mechanism
 from kdlab.mixtures import view as widgets

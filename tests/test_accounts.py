@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from fake_results import PATH, fake_results
 
-from kdlab import accounts, findings
-from kdlab.runs import read_results, recorded_folder
+from kdlab.lm.experiment import read_results, recorded_folder
+from kdlab.lm.report import summary as accounts
+from kdlab.lm.report import tradeoff as findings
 
 
 def test_which_run_says_model_sizes_device_and_day() -> None:

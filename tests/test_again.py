@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from fake_results import fake_results
 
-from kdlab import again, findings
+from kdlab.lm.report import again
+from kdlab.lm.report import tradeoff as findings
 
 PATH = {1.0: (-6.0, -5.0), 0.6: (-4.0, -6.5)}
 

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from kdlab import cli
-from kdlab.lm import smollm2
-from kdlab.runs import read_results, recorded_folder
+from kdlab.lm.experiment import read_results, recorded_folder
+from kdlab.lm.pipeline import fetch as smollm2
 
 
 def test_all_is_well_where_the_tests_run(capsys):

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from torch_side import LENGTH, PROMPT, small_model, torch
 
-from kdlab import headless
-from kdlab.lm import compiling, sampling
-from kdlab.lm.compiling import GROUPED, compiled, fault
+from kdlab.lm import headless
+from kdlab.lm.pipeline import gpu as compiling
+from kdlab.lm.pipeline import sampling
+from kdlab.lm.pipeline.gpu import GROUPED, compiled, fault
 
 
 def steps(kind: str, graphs: list[Any]) -> Any:

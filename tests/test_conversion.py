@@ -16,8 +16,8 @@ import tiny_gguf
 from gguf_oracle import Oracle, numbers
 from transformers import AutoTokenizer, LlamaForCausalLM
 
-from kdlab.lm import smollm2
-from kdlab.lm.conversion import convert
+from kdlab.lm.pipeline import fetch as smollm2
+from kdlab.lm.pipeline.conversion import convert
 
 TEXTS = [
     "One day, a little",

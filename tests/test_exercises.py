@@ -31,11 +31,11 @@ from kdlab.exercises.nb03 import my_slope
 from kdlab.exercises.nb04 import my_log_prob, my_tempered
 from kdlab.exercises.nb05 import my_choices
 from kdlab.exercises.nb05 import my_log_prob as log_prob_of_logits
-from kdlab.meeting import read_meeting
+from kdlab.lm.next_token import next_token_ladder
+from kdlab.lm.recording import read_meeting
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import mechanism
 from kdlab.mixtures.scenes import make_scene
-from kdlab.next_token import next_token_ladder
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOKS = ("00", "01", "02", "03", "04", "05", "07")

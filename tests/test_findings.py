@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from fake_results import N_TOKENS, PATH, fake_results
 
-from kdlab import accounts, findings
 from kdlab.exercises.nb07 import my_per_token, my_step
-from kdlab.findings import Change
+from kdlab.lm.report import summary as accounts
+from kdlab.lm.report import tradeoff as findings
+from kdlab.lm.report.tradeoff import Change
 
 ROOT = Path(__file__).resolve().parent.parent
 ONE_TRAINING = "as far as other texts go; one training cannot speak for another."

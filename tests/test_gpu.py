@@ -13,8 +13,8 @@ import pytest
 from fake_results import fake_results
 from torch_side import torch
 
-from kdlab import accounts
-from kdlab.runs import recorded_folder
+from kdlab.lm.experiment import recorded_folder
+from kdlab.lm.report import summary as accounts
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -109,7 +109,8 @@ def test_what_does_not_fit_is_told_and_the_rest_is_kept(bench: Any, monkeypatch:
 
 
 def test_a_run_on_a_gpu_says_which_and_in_which_formats(monkeypatch: pytest.MonkeyPatch) -> None:
-    from kdlab.lm import ranks, results
+    from kdlab.lm.pipeline import distributed as ranks
+    from kdlab.lm.pipeline import results
 
     assert results._device().startswith("CPU (")
     monkeypatch.setattr(ranks, "device", lambda: torch.device("cuda", 0))

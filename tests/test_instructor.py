@@ -14,9 +14,11 @@ import pytest
 from sheets import BOLD, NOTEBOOKS, QUOTED, SHEETS, Row, rows, section, text
 from test_pages import NUMBER, ladder, said
 
-from kdlab import accounts, cli, findings, precision, recall, workshop
+from kdlab import cli, precision, recall, workshop
 from kdlab.exercises import exercise
-from kdlab.findings import Change
+from kdlab.lm.report import summary as accounts
+from kdlab.lm.report import tradeoff as findings
+from kdlab.lm.report.tradeoff import Change
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import mechanism, scenes
 from kdlab.mixtures import single as bells

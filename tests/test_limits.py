@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from fake_ladder import fake_ladder
 
-from kdlab.meeting import read_meeting
+from kdlab.lm.recording import read_meeting
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import limits
 from kdlab.ngrams.experiment import teacher_temperature

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdlab.meeting import FILE, Meeting, read_meeting
+from kdlab.lm.recording import FILE, Meeting, read_meeting
 from kdlab.ngrams import experiment as temperature
 
 RECORDING = Path(__file__).resolve().parent.parent / "notebooks" / "recorded" / "smollm2" / FILE
@@ -107,15 +107,15 @@ def test_no_recording_says_where_it_was_looked_for(tmp_path: Path, monkeypatch: 
 def test_the_model_itself_says_the_same(meeting: Meeting) -> None:
     """Where PyTorch and the weights are: the last digits may differ between machines, what is shown may not."""
     pytest.importorskip("torch")
-    from kdlab.lm import smollm2
+    from kdlab.lm.pipeline import fetch as smollm2
 
     trouble = smollm2.fault()
     if trouble:
         pytest.skip(f"SmolLM2 is not here ({trouble}): kdlab fetch smollm2")
-    from kdlab.lm.reading import surprises
-    from kdlab.lm.sampling import next_token_logits
-    from kdlab.lm.weights import load_truth
-    from kdlab.next_token import next_token_ladder
+    from kdlab.lm.next_token import next_token_ladder
+    from kdlab.lm.pipeline.reading import surprises
+    from kdlab.lm.pipeline.sampling import next_token_logits
+    from kdlab.lm.pipeline.truth import load_truth
 
     truth = load_truth("bundled")
     for prompt, ladder in meeting.ladders.items():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from kdlab.next_token import (
+from kdlab.lm.next_token import (
     SHOWN,
     NextTokenLadder,
     counted,

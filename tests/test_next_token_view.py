@@ -16,10 +16,10 @@ from lab import Lab
 from pages import served
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from kdlab import next_token_view
-from kdlab.meeting import read_meeting
-from kdlab.next_token import NextTokenLadder, counted, next_token_ladder, percent
-from kdlab.next_token_view import payload, show_next_token
+from kdlab.lm import view_next_token as next_token_view
+from kdlab.lm.next_token import NextTokenLadder, counted, next_token_ladder, percent
+from kdlab.lm.recording import read_meeting
+from kdlab.lm.view_next_token import payload, show_next_token
 
 NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "05_meet_smollm2.ipynb"
 ONE, LAST = 35, 60  # the positions of tau = 1 and of tau = 1.5

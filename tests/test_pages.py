@@ -16,7 +16,9 @@ import nbformat
 import numpy as np
 import pytest
 
-from kdlab import GaussianMixture, accounts, findings, fit_mixture, precision, recall
+from kdlab import GaussianMixture, fit_mixture, precision, recall
+from kdlab.lm.report import summary as accounts
+from kdlab.lm.report import tradeoff as findings
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import judge as scores
 from kdlab.mixtures import plots

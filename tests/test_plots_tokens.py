@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from kdlab import plots_tokens
-from kdlab.meeting import Cut, Meeting, read_meeting
+from kdlab.lm import plots_next_token as plots_tokens
+from kdlab.lm.next_token import NextTokenLadder, next_token_ladder
+from kdlab.lm.recording import Cut, Meeting, read_meeting
 from kdlab.mixtures import plots
 from kdlab.mixtures.limits import entropy_limits
-from kdlab.next_token import NextTokenLadder, next_token_ladder
 
 
 @pytest.fixture(scope="module")

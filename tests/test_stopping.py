@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from fake_results import fake_results
 
-from kdlab import accounts, findings, stopping
+from kdlab.lm.report import robustness as stopping
+from kdlab.lm.report import summary as accounts
+from kdlab.lm.report import tradeoff as findings
 
 PATH = {1.0: (-6.0, -5.0), 0.8: (-5.0, -5.5), 0.6: (-4.0, -6.5)}
 Losses = dict[str, Sequence[float]]

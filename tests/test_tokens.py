@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from torch_side import torch
 
-from kdlab.lm.tokens import Corpus, MixedRuns, Sequences, generator, joined
+from kdlab.lm.pipeline.corpus import Corpus, MixedRuns, Sequences, generator, joined
 
 SPEC = {"prompt": [3, 4], "eos": 0, "seed": 7}
 

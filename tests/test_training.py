@@ -18,11 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch_side import EOS, draw, small_model, torch
 
-from kdlab.lm import training
-from kdlab.lm.scoring import score
-from kdlab.lm.sizes import new_model, size_named
-from kdlab.lm.tokens import Sequences, generator
-from kdlab.lm.training import TrainingSettings, learning_rate, load_weights, order, train
+from kdlab.lm.pipeline import training
+from kdlab.lm.pipeline.corpus import Sequences, generator
+from kdlab.lm.pipeline.model import new_model, size_named
+from kdlab.lm.pipeline.scoring import score
+from kdlab.lm.pipeline.training import TrainingSettings, learning_rate, load_weights, order, train
 
 SETTINGS = TrainingSettings(epochs=2, batch=16, rate=1e-2, keep="last")
 

@@ -14,10 +14,11 @@ from torch_side import torch
 import tiny_gguf
 from transformers import LlamaForCausalLM, logging
 
-from kdlab.lm import smollm2, weights
-from kdlab.lm.conversion import convert
-from kdlab.lm.sizes import SIZES, parameters
-from kdlab.lm.weights import WeightsError, load_truth
+from kdlab.lm.pipeline import fetch as smollm2
+from kdlab.lm.pipeline import truth as weights
+from kdlab.lm.pipeline.conversion import convert
+from kdlab.lm.pipeline.model import SIZES, parameters
+from kdlab.lm.pipeline.truth import WeightsError, load_truth
 
 CACHE = smollm2.cache_folder()  # the reader's own, whatever a test sets
 
@@ -284,6 +285,6 @@ def test_the_first_4096_tokens_of_the_bundled_one():
 
 
 def test_loading_is_silent_under_strict_warnings(folder):
-    code = f"from kdlab.lm.weights import load_truth; load_truth({str(folder)!r}, vocabulary=50)"
+    code = f"from kdlab.lm.pipeline.truth import load_truth; load_truth({str(folder)!r}, vocabulary=50)"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

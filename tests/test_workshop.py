@@ -101,7 +101,7 @@ def test_recorded_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert workshop._recorded().status == "ok"
     monkeypatch.chdir(tmp_path)  # from anywhere
     assert workshop._recorded().status == "ok"
-    from kdlab import accounts
+    from kdlab.lm.report import summary as accounts
 
     monkeypatch.setattr(accounts, "recorded_folder", lambda: tmp_path)
     found = workshop._recorded()

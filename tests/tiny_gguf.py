@@ -7,7 +7,7 @@ import gguf
 import numpy as np
 from gguf_oracle import SHOWN
 
-from kdlab.lm import smollm2
+from kdlab.lm.pipeline import fetch as smollm2
 
 HIDDEN, HEADS, KV_HEADS, LAYERS, FFN = 64, 4, 2, 2, 96
 MARKERS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]

@@ -1,71 +1,80 @@
-"""Models of the SmolLM2 shape: how to make one from scratch, and how to keep a part of its vocabulary.
+"""The shapes of the SmolLM2 family and smaller rungs of the same shape, and what each costs; no torch needed.
 
-The rungs themselves, and what each costs, stand in ``rungs``, which needs no torch; their names are here too.
+The three large rungs are the published configurations (HuggingFaceTB/SmolLM2-1.7B, -360M and -135M): the Llama
+architecture with tied embeddings. The rungs below are ours, so that the same experiment fits one GPU or a laptop.
 """
 
 from __future__ import annotations
 
-import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+import difflib
+from dataclasses import dataclass
 
-from kdlab.lm.rungs import SIZES, Size, flops_per_token, parameters, size_named
-
-__all__ = ["SIZES", "Size", "flops_per_token", "new_model", "parameters", "restricted", "size_named"]
-
-_CONTEXT = 8192  # positions that the family is made for
-_DEVIATION = 0.02  # of the first weights; Llama's own initializer_range
+__all__ = ["SIZES", "Size", "flops_per_token", "parameters", "size_named"]
 
 
-def new_model(size: Size, vocabulary: int, *, eos: int, rng: torch.Generator) -> LlamaForCausalLM:
-    """Make a model of ``size`` from scratch: weights normal with deviation 0.02, norms one, all drawn from ``rng``.
+@dataclass(frozen=True)
+class Size:
+    """A rung: ``heads`` query heads share ``kv_heads`` key and value heads; ``hidden`` splits evenly over ``heads``."""
 
-    Raises ValueError where ``eos`` is no token of the vocabulary. The model is in evaluation mode, float32, on the CPU.
-    """
-    if not 0 <= eos < vocabulary:
-        raise ValueError(f"eos is {eos}, outside a vocabulary of {vocabulary}: the model could never stop")
-    config = LlamaConfig(
-        vocab_size=vocabulary,
-        hidden_size=size.hidden,
-        intermediate_size=size.ffn,
-        num_hidden_layers=size.layers,
-        num_attention_heads=size.heads,
-        num_key_value_heads=size.kv_heads,
-        max_position_embeddings=_CONTEXT,
-        rms_norm_eps=1e-5,
-        rope_parameters={"rope_type": "default", "rope_theta": size.rope_theta},
-        tie_word_embeddings=True,
-        bos_token_id=eos,
-        eos_token_id=eos,
-        attn_implementation="sdpa",
+    name: str
+    hidden: int
+    layers: int
+    heads: int
+    kv_heads: int
+    ffn: int
+    rope_theta: float = 100_000.0
+
+    def __post_init__(self) -> None:
+        if self.hidden % self.heads or (self.hidden // self.heads) % 2:
+            raise ValueError(
+                f"size {self.name!r}: hidden {self.hidden} does not split into {self.heads} heads of even width; "
+                "choose hidden as an even multiple of heads"
+            )
+        if self.heads % self.kv_heads:
+            raise ValueError(
+                f"size {self.name!r}: {self.heads} heads do not divide among {self.kv_heads} key-value heads; "
+                "choose heads as a multiple of kv_heads"
+            )
+
+
+SIZES = {
+    size.name: size
+    for size in (
+        Size("1.7B", 2048, 24, 32, 32, 8192, 130_000.0),
+        Size("360M", 960, 32, 15, 5, 2560),
+        Size("135M", 576, 30, 9, 3, 1536),
+        Size("30M", 384, 8, 6, 2, 1024),
+        Size("10M", 160, 6, 5, 1, 448),
+        Size("2M", 128, 8, 4, 2, 352),
+        Size("0.4M", 64, 3, 2, 1, 176),
+        Size("tiny", 32, 2, 2, 1, 64),
     )
-    with torch.random.fork_rng(devices=[]):  # what transformers draws is replaced, and must not move anyone's seed
-        model = LlamaForCausalLM(config)
-    with torch.no_grad():
-        for weight in model.parameters():
-            if weight.dim() == 1:
-                weight.fill_(1.0)
-            else:
-                weight.normal_(0.0, _DEVIATION, generator=rng)
-    return model.eval()
+}
 
 
-def restricted(model: LlamaForCausalLM, vocabulary: int) -> LlamaForCausalLM:
-    """Keep the first ``vocabulary`` tokens, in place: each step is p* given that the next token is one of them.
+def size_named(name: str) -> Size:
+    """Return the rung of that name; ValueError, with the nearest name, for one that there is not."""
+    if name in SIZES:
+        return SIZES[name]
+    near = difflib.get_close_matches(str(name), SIZES, n=1, cutoff=0.0)
+    raise ValueError(
+        f"size {name!r} is not a rung of the family: choose one of {', '.join(SIZES)} (nearest: {near[0]})"
+    )
 
-    The embedding and the output layer are one matrix (tied), so slicing it leaves every kept logit as it was; the
-    softmax over fewer of them is the conditional distribution. Raises ValueError for a vocabulary that is not smaller
-    than the model's or a model whose embeddings are not tied.
+
+def parameters(size: Size, vocabulary: int) -> int:
+    """Count the weights: the tied embedding once, each layer's attention, feed-forward and two norms, a last norm."""
+    head = size.hidden // size.heads
+    attention = 2 * size.hidden * head * (size.heads + size.kv_heads)
+    layer = attention + 3 * size.hidden * size.ffn + 2 * size.hidden
+    return vocabulary * size.hidden + size.layers * layer + size.hidden
+
+
+def flops_per_token(size: Size, vocabulary: int, length: int) -> float:
+    """Operations of one forward pass per token, in sequences of ``length``; training takes three times as many.
+
+    Two per weight of every matrix that a token meets (the embedding counts once, as the output layer), and for
+    attention two products over half the sequence on average (Kaplan et al. 2020, section 2.1, with causal attention).
     """
-    whole = model.config.vocab_size
-    if vocabulary == whole:
-        return model
-    if not 0 < vocabulary <= whole:
-        raise ValueError(f"vocabulary is {vocabulary}: p* has {whole} tokens, so choose from 1 to {whole}")
-    if model.lm_head.weight is not model.model.embed_tokens.weight:
-        raise ValueError("the model's embeddings are not tied: slicing one would leave the other as it was")
-    # A copy, so that the rows that are left out do not stay in memory.
-    kept = torch.nn.Parameter(model.lm_head.weight[:vocabulary].detach().clone(), requires_grad=False)
-    model.lm_head.weight = model.model.embed_tokens.weight = kept
-    model.lm_head.out_features = model.model.embed_tokens.num_embeddings = vocabulary
-    model.config.vocab_size = model.vocab_size = model.model.vocab_size = vocabulary
-    return model
+    matrices = parameters(size, vocabulary) - (2 * size.layers + 1) * size.hidden
+    return 2.0 * matrices + 2.0 * size.layers * size.hidden * length

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from kdlab.lm.next_token import NextTokenLadder
     from kdlab.mixtures.experiment import Ladder
     from kdlab.mixtures.model import GaussianMixture
-    from kdlab.next_token import NextTokenLadder
     from kdlab.ngrams.experiment import TextLadder
 
 __all__ = [

@@ -16,14 +16,15 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from kdlab import progress, runs
 from kdlab.core.files import written_whole
 from kdlab.core.metrics import Estimate, precision, recall
-from kdlab.lm import ranks
-from kdlab.lm.rungs import Size, flops_per_token, parameters, size_named
-from kdlab.lm.scoring import Scores
-from kdlab.lm.tokens import Sequences
-from kdlab.lm.work import Run, read_scores, scores_path, told
+from kdlab.lm import experiment as runs
+from kdlab.lm import progress
+from kdlab.lm.pipeline import distributed as ranks
+from kdlab.lm.pipeline.corpus import Sequences
+from kdlab.lm.pipeline.run import Run, read_scores, scores_path, told
+from kdlab.lm.pipeline.scoring import Scores
+from kdlab.lm.sizes import Size, flops_per_token, parameters, size_named
 
 __all__ = ["Scored", "estimates", "gather"]
 
@@ -36,8 +37,8 @@ _LOST = 5  # texts of p* per student that it lost most of
 class Scored:
     """What is left of a model once its texts are scored: enough for `kdlab.core.metrics.precision` and `recall`.
 
-    ``under`` holds the scores of its own texts under other models, by their names. `kdlab.lm.scoring.Recorded` is the
-    model itself; the two give the same numbers.
+    ``under`` holds the scores of its own texts under other models, by their names. `kdlab.lm.pipeline.scoring.Recorded`
+    is the model itself; the two give the same numbers.
     """
 
     name: str

@@ -1,6 +1,7 @@
 """A sentence read by a language model, as plain arrays: what may come next, how it goes on, and what each token cost.
 
-What notebook 05 shows of a p*: the arrays go to ``kdlab.next_token`` and ``kdlab.meeting``, which know no torch.
+What notebook 05 shows of a p*: the arrays go to ``kdlab.lm.next_token`` and ``kdlab.lm.recording``, which know no
+torch.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from kdlab.lm.sampling import ladder_of_samples, next_token_logits
-from kdlab.lm.weights import Truth, load_truth
+from kdlab.lm.pipeline.sampling import ladder_of_samples, next_token_logits
+from kdlab.lm.pipeline.truth import Truth, load_truth
 
 __all__ = ["Reading", "read", "surprises", "truth_of"]
 

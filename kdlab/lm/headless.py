@@ -19,9 +19,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from kdlab import progress, runs
 from kdlab.core.files import written_whole
-from kdlab.runs import RunConfig
+from kdlab.lm import experiment as runs
+from kdlab.lm import progress
+from kdlab.lm.experiment import RunConfig
 
 __all__ = ["NOTEBOOKS", "Failed", "notebooks", "parameters", "run"]
 
@@ -72,7 +73,7 @@ def _work(config: RunConfig, preset: str, out: Path, settings: Mapping[str, Any]
 
 def _follow(preset: str, out: Path, settings: Mapping[str, Any]) -> None:
     """All stages in this process."""
-    from kdlab.lm import stages
+    from kdlab.lm.pipeline import stages
 
     stages.everything(stages.opened(out, preset, settings))
 
@@ -85,14 +86,14 @@ def _look_ahead(config: RunConfig) -> None:
     ):
         return
     if config.truth == "bundled":
-        from kdlab.lm.smollm2 import fault
+        from kdlab.lm.pipeline.fetch import fault
 
         trouble = fault()
         if trouble:
             raise ValueError(f"the weights of p* are not here ({trouble}): run `kdlab fetch smollm2` first")
-    from kdlab.lm.compiling import fault as no_compiler
-    from kdlab.lm.weights import SOURCES, load_truth
-    from kdlab.lm.work import prompt_ids
+    from kdlab.lm.pipeline.gpu import fault as no_compiler
+    from kdlab.lm.pipeline.run import prompt_ids
+    from kdlab.lm.pipeline.truth import SOURCES, load_truth
 
     if trouble := no_compiler():
         raise ValueError(trouble)
@@ -104,7 +105,7 @@ def _look_ahead(config: RunConfig) -> None:
 
 def _agreed(config: RunConfig, yes: bool) -> None:
     """Print what a run would take, and ask."""
-    from kdlab.lm.estimate import estimate
+    from kdlab.lm.pipeline.estimate import estimate
 
     print(estimate(config), flush=True)
     if yes:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.core.files import notebooks_folder
-from kdlab.next_token import NextTokenLadder
+from kdlab.lm.next_token import NextTokenLadder
 
 __all__ = ["FILE", "SCHEMA", "Cut", "Meeting", "read_meeting"]
 

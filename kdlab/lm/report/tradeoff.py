@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import stdtr
 
 from kdlab.core.metrics import plus, signed
-from kdlab.stopping import KEPT, kept, passed_best
+from kdlab.lm.report.robustness import KEPT, kept, passed_best
 
 __all__ = [
     "Change",

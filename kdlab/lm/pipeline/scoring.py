@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from transformers import LlamaForCausalLM
 
 from kdlab.core.metrics import Estimate
-from kdlab.lm.sampling import sample
-from kdlab.lm.tokens import Sequences
+from kdlab.lm.pipeline.corpus import Sequences
+from kdlab.lm.pipeline.sampling import sample
 
 __all__ = ["Recorded", "Scores", "cross_entropies", "score", "token_losses"]
 

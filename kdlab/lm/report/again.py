@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from kdlab.core.metrics import plus, signed
-from kdlab.findings import model_of, students
-from kdlab.stopping import kept
+from kdlab.lm.report.robustness import kept
+from kdlab.lm.report.tradeoff import model_of, students
 
 __all__ = ["again_sentences", "again_table", "precisions_apart"]
 

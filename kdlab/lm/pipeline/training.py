@@ -32,10 +32,10 @@ from safetensors.torch import save_file
 from transformers import LlamaForCausalLM
 
 from kdlab.core.files import written_whole
-from kdlab.lm import ranks
-from kdlab.lm.compiling import compiled
-from kdlab.lm.scoring import cross_entropies, score, token_losses
-from kdlab.lm.tokens import Sequences
+from kdlab.lm.pipeline import distributed as ranks
+from kdlab.lm.pipeline.corpus import Sequences
+from kdlab.lm.pipeline.gpu import compiled
+from kdlab.lm.pipeline.scoring import cross_entropies, score, token_losses
 
 __all__ = ["Training", "TrainingSettings", "learning_rate", "load_weights", "order", "train"]
 

@@ -21,17 +21,19 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from transformers import LlamaForCausalLM
 
-from kdlab import progress, runs
 from kdlab.core.files import checksum, written_whole
-from kdlab.lm import ranks, results
-from kdlab.lm.rungs import size_named
-from kdlab.lm.sampling import sample
-from kdlab.lm.scoring import score
-from kdlab.lm.sizes import new_model
-from kdlab.lm.tokens import Corpus, Sequences, generator
-from kdlab.lm.training import Training, TrainingSettings, load_weights, train
-from kdlab.lm.work import Run, digest, read_scores, scores_path, told, write_scores
-from kdlab.runs import RunConfig, label
+from kdlab.lm import experiment as runs
+from kdlab.lm import progress
+from kdlab.lm.experiment import RunConfig, label
+from kdlab.lm.pipeline import distributed as ranks
+from kdlab.lm.pipeline import results
+from kdlab.lm.pipeline.corpus import Corpus, Sequences, generator
+from kdlab.lm.pipeline.model import new_model
+from kdlab.lm.pipeline.run import Run, digest, read_scores, scores_path, told, write_scores
+from kdlab.lm.pipeline.sampling import sample
+from kdlab.lm.pipeline.scoring import score
+from kdlab.lm.pipeline.training import Training, TrainingSettings, load_weights, train
+from kdlab.lm.sizes import size_named
 
 __all__ = ["STAGES", "Run", "corpus", "everything", "finish", "one_seed", "opened"]
 

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from transformers import DynamicCache, LlamaForCausalLM, StaticCache
 
-from kdlab.lm.compiling import GROUPED, compiled
-from kdlab.lm.tokens import Sequences, joined
+from kdlab.lm.pipeline.corpus import Sequences, joined
+from kdlab.lm.pipeline.gpu import GROUPED, compiled
 
 __all__ = ["chosen", "ladder_of_samples", "next_token_logits", "sample"]
 

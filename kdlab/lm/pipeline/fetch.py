@@ -248,7 +248,7 @@ def _offline(cache: Path) -> str:
 
 def _convert(source: Path, folder: Path) -> None:
     """Write the checkpoint and what it was made of into ``folder``, all of it on the disk when this returns."""
-    from kdlab.lm.conversion import convert
+    from kdlab.lm.pipeline.conversion import convert
 
     folder.mkdir()
     convert(source, folder)

@@ -3,7 +3,7 @@
  * tokens and all others together, on the right the entropy over tau, below a text that the model goes on to write.
  *
  * What it shares with ladders of other worlds stands in ladder.js, and what all pictures need in tools.js; both are put
- * before this. kdlab/next_token_view.py sends the numbers. p* is a filled grey bar, p* tempered a dotted orange outline.
+ * before this. kdlab/lm/view_next_token.py sends the numbers. p* is a filled grey bar, p* tempered a dotted orange outline.
  */
 
 const BARS = { left: 134, right: 380, top: 34, row: 27, height: 17 }; // svg units; the last row stands for all others

@@ -17,9 +17,9 @@ from transformers import AutoConfig, AutoTokenizer, LlamaForCausalLM
 from transformers.utils import logging
 
 from kdlab.core.files import checksum
-from kdlab.lm import smollm2
-from kdlab.lm.sizes import new_model, restricted, size_named
-from kdlab.lm.smollm2 import WeightsError, cache_folder, fetch_smollm2
+from kdlab.lm.pipeline import fetch as smollm2
+from kdlab.lm.pipeline.fetch import WeightsError, cache_folder, fetch_smollm2
+from kdlab.lm.pipeline.model import new_model, restricted, size_named
 from kdlab.lm.syllables import Syllables
 
 __all__ = ["SOURCES", "Truth", "WeightsError", "cache_folder", "fetch_smollm2", "load_truth"]

@@ -1,7 +1,7 @@
 """One distillation run: its settings, its folder, and the results that can be read at any moment.
 
 Nothing here needs torch, so that the results of a run read and draw anywhere. What a run does stands in
-``kdlab.lm.stages``, how it runs without a reader in ``kdlab.headless``.
+``kdlab.lm.pipeline.stages``, how it runs without a reader in ``kdlab.lm.headless``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 from kdlab.core.files import notebooks_folder, written_whole
 from kdlab.core.metrics import signed
 from kdlab.lm import syllables
-from kdlab.lm.rungs import size_named
+from kdlab.lm.sizes import size_named
 
 __all__ = [
     "PRESETS",
@@ -51,7 +51,7 @@ class RunConfig:
 
     ``truth`` is "bundled", "random", a folder or a hub id; ``vocabulary`` keeps its first tokens only (None: all).
     ``prompt`` is what all sequences continue, ``length`` counts its tokens too. ``teacher`` and ``student`` are rungs
-    of `kdlab.lm.rungs`. ``shard`` is in sequences. ``corpus``: "recorded" takes the committed one where it fits,
+    of `kdlab.lm.sizes`. ``shard`` is in sequences. ``corpus``: "recorded" takes the committed one where it fits,
     "sample" draws anew. ``keep``: of each model the weights after its "best" epoch on validation texts, or the "last".
     ``threads``: 0 leaves it to torch.
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import torch
 from transformers import LlamaForCausalLM
 
-from kdlab.lm import ranks
-from kdlab.lm.rungs import SIZES, Size, flops_per_token, parameters, size_named
-from kdlab.lm.sampling import sample
-from kdlab.lm.scoring import token_losses
-from kdlab.lm.sizes import new_model
-from kdlab.lm.tokens import generator
-from kdlab.runs import SMOLLM2, RunConfig
+from kdlab.lm.experiment import SMOLLM2, RunConfig
+from kdlab.lm.pipeline import distributed as ranks
+from kdlab.lm.pipeline.corpus import generator
+from kdlab.lm.pipeline.model import new_model
+from kdlab.lm.pipeline.sampling import sample
+from kdlab.lm.pipeline.scoring import token_losses
+from kdlab.lm.sizes import SIZES, Size, flops_per_token, parameters, size_named
 
 __all__ = ["Speed", "Work", "estimate", "measured", "work"]
 

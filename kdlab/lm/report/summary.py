@@ -1,4 +1,4 @@
-"""What a run was: its models, sizes and texts, beside the paper's. The numbers are for `kdlab.findings` to read.
+"""What a run was: its models, sizes and texts, beside the paper's. The numbers are for `tradeoff` to read.
 
 Everything is taken from results.json and holds for any run. No torch, no drawing.
 """
@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from kdlab.core.metrics import signed
-from kdlab.findings import model_of, students
-from kdlab.runs import PRESETS, read_results, recorded_folder
-from kdlab.stopping import kept
+from kdlab.lm.experiment import PRESETS, read_results, recorded_folder
+from kdlab.lm.report.robustness import kept
+from kdlab.lm.report.tradeoff import model_of, students
 
 __all__ = ["against_the_paper", "lengths", "lost_texts", "open_run", "which_run"]
 

@@ -16,9 +16,9 @@ from matplotlib.ticker import MaxNLocator
 
 from kdlab.core.files import written_whole
 from kdlab.core.metrics import signed
-from kdlab.findings import larger_error
+from kdlab.lm.experiment import about
+from kdlab.lm.report.tradeoff import larger_error
 from kdlab.mixtures.plots import INK, QUIET, STYLE, Picture, png
-from kdlab.runs import about
 
 __all__ = ["draw_precision_recall", "loss_curves", "precision_recall", "save"]
 

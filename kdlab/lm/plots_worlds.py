@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from kdlab.core.metrics import precision, recall, signed
-from kdlab.findings import larger_error, spread, students
+from kdlab.lm.report.tradeoff import larger_error, spread, students
 from kdlab.mixtures.plots import INK, QUIET, STYLE, Picture
 from kdlab.ngrams.plots import Names
 

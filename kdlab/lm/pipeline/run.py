@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from kdlab import progress, runs
 from kdlab.core.files import written_whole
-from kdlab.lm import ranks
-from kdlab.lm.scoring import Scores
-from kdlab.lm.tokens import Corpus, MixedRuns, Sequences
-from kdlab.lm.weights import Truth, load_truth
-from kdlab.runs import RunConfig, label
+from kdlab.lm import experiment as runs
+from kdlab.lm import progress
+from kdlab.lm.experiment import RunConfig, label
+from kdlab.lm.pipeline import distributed as ranks
+from kdlab.lm.pipeline.corpus import Corpus, MixedRuns, Sequences
+from kdlab.lm.pipeline.scoring import Scores
+from kdlab.lm.pipeline.truth import Truth, load_truth
 
 __all__ = ["Run", "digest", "prompt_ids", "read_scores", "scores_path", "told", "write_scores"]
 

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from kdlab.core.files import checksum, written_whole
-from kdlab.lm import ranks
+from kdlab.lm.pipeline import distributed as ranks
 
 __all__ = ["Corpus", "MixedRuns", "Sequences", "generator", "joined"]
 

@@ -1,7 +1,7 @@
 """What a language model may say next, shown in a notebook: likeliest tokens, entropy, a text, as tau moves. No maths.
 
-The picture is drawn by static/next_token.js from `payload(ladder)`, which is sent once for each text that was read. All
-of them are there from the start: choosing another makes nothing.
+The picture is drawn by lm/view_next_token.js from `payload(ladder)`, which is sent once for each text that was read.
+All of them are there from the start: choosing another makes nothing.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import traitlets
 
+from kdlab.lm.next_token import Moment, NextTokenLadder, counted, one_line, shared, visible
 from kdlab.mixtures.limits import entropy_limits
-from kdlab.next_token import Moment, NextTokenLadder, counted, one_line, shared, visible
 from kdlab.pictures.frontend import STYLE_SHEET, front_end
 from kdlab.pictures.sweep_view import MakingView, require_finite
 
@@ -45,7 +45,7 @@ def show_next_token(
 class NextTokenView(MakingView):
     """The live picture of a few next-token ladders, one at a time. Make it with `show_next_token`."""
 
-    _esm = front_end("pictures/sweep_view.js", "static/next_token.js")
+    _esm = front_end("pictures/sweep_view.js", "lm/view_next_token.js")
     _css = STYLE_SHEET
 
     tau = traitlets.Float(1.0).tag(sync=True)
@@ -75,7 +75,7 @@ class NextTokenView(MakingView):
 
     def filmstrip(self, taus: Sequence[float] = (0.3, 0.7, 1.0, 1.5)) -> Picture:
         """The static version: the same ladder at several tau, side by side."""
-        from kdlab import plots_tokens  # here: the live picture must not wait for matplotlib
+        from kdlab.lm import plots_next_token as plots_tokens  # here: the live picture must not wait for matplotlib
 
         return plots_tokens.filmstrip(self.ladder_object, taus)
 
@@ -103,7 +103,7 @@ class NextTokenView(MakingView):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the live view, and beside it a PNG of the current position and its sentence."""
-        from kdlab import plots_tokens  # here: the live picture must not wait for matplotlib
+        from kdlab.lm import plots_next_token as plots_tokens  # here: the live picture must not wait for matplotlib
         from kdlab.mixtures import plots
 
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})

@@ -16,10 +16,10 @@ from matplotlib.axes import Axes
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from kdlab.core.metrics import signed
-from kdlab.meeting import Cut
+from kdlab.lm.next_token import NextTokenLadder, counted, one_line, percent, shared, visible
+from kdlab.lm.recording import Cut
 from kdlab.mixtures.limits import entropy_limits
 from kdlab.mixtures.plots import INK, QUIET, STYLE, Picture
-from kdlab.next_token import NextTokenLadder, counted, one_line, percent, shared, visible
 
 __all__ = ["costs", "figure", "filmstrip", "pieces"]
 

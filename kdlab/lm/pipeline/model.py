@@ -1,0 +1,71 @@
+"""Models of the SmolLM2 shape: how to make one from scratch, and how to keep a part of its vocabulary.
+
+The rungs themselves, and what each costs, stand in ``rungs``, which needs no torch; their names are here too.
+"""
+
+from __future__ import annotations
+
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from kdlab.lm.sizes import SIZES, Size, flops_per_token, parameters, size_named
+
+__all__ = ["SIZES", "Size", "flops_per_token", "new_model", "parameters", "restricted", "size_named"]
+
+_CONTEXT = 8192  # positions that the family is made for
+_DEVIATION = 0.02  # of the first weights; Llama's own initializer_range
+
+
+def new_model(size: Size, vocabulary: int, *, eos: int, rng: torch.Generator) -> LlamaForCausalLM:
+    """Make a model of ``size`` from scratch: weights normal with deviation 0.02, norms one, all drawn from ``rng``.
+
+    Raises ValueError where ``eos`` is no token of the vocabulary. The model is in evaluation mode, float32, on the CPU.
+    """
+    if not 0 <= eos < vocabulary:
+        raise ValueError(f"eos is {eos}, outside a vocabulary of {vocabulary}: the model could never stop")
+    config = LlamaConfig(
+        vocab_size=vocabulary,
+        hidden_size=size.hidden,
+        intermediate_size=size.ffn,
+        num_hidden_layers=size.layers,
+        num_attention_heads=size.heads,
+        num_key_value_heads=size.kv_heads,
+        max_position_embeddings=_CONTEXT,
+        rms_norm_eps=1e-5,
+        rope_parameters={"rope_type": "default", "rope_theta": size.rope_theta},
+        tie_word_embeddings=True,
+        bos_token_id=eos,
+        eos_token_id=eos,
+        attn_implementation="sdpa",
+    )
+    with torch.random.fork_rng(devices=[]):  # what transformers draws is replaced, and must not move anyone's seed
+        model = LlamaForCausalLM(config)
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.dim() == 1:
+                weight.fill_(1.0)
+            else:
+                weight.normal_(0.0, _DEVIATION, generator=rng)
+    return model.eval()
+
+
+def restricted(model: LlamaForCausalLM, vocabulary: int) -> LlamaForCausalLM:
+    """Keep the first ``vocabulary`` tokens, in place: each step is p* given that the next token is one of them.
+
+    The embedding and the output layer are one matrix (tied), so slicing it leaves every kept logit as it was; the
+    softmax over fewer of them is the conditional distribution. Raises ValueError for a vocabulary that is not smaller
+    than the model's or a model whose embeddings are not tied.
+    """
+    whole = model.config.vocab_size
+    if vocabulary == whole:
+        return model
+    if not 0 < vocabulary <= whole:
+        raise ValueError(f"vocabulary is {vocabulary}: p* has {whole} tokens, so choose from 1 to {whole}")
+    if model.lm_head.weight is not model.model.embed_tokens.weight:
+        raise ValueError("the model's embeddings are not tied: slicing one would leave the other as it was")
+    # A copy, so that the rows that are left out do not stay in memory.
+    kept = torch.nn.Parameter(model.lm_head.weight[:vocabulary].detach().clone(), requires_grad=False)
+    model.lm_head.weight = model.model.embed_tokens.weight = kept
+    model.lm_head.out_features = model.model.embed_tokens.num_embeddings = vocabulary
+    model.config.vocab_size = model.vocab_size = model.model.vocab_size = vocabulary
+    return model
