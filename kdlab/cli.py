@@ -39,9 +39,9 @@ FRONT_END = (
     "mixtures/view_single.js",
     "mixtures/view_mechanism.js",
     "pictures/quiz.js",
-    "static/exercises.js",
+    "lessons/exercise_view.js",
     "pictures/view.css",
-    "static/exercises.css",
+    "lessons/card.css",
 )
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge", "firefox")
 REINSTALL = "run `make setup` again, or reinstall kdlab"

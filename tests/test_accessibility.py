@@ -18,7 +18,9 @@ from chromium import chromium
 from pages import served
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from kdlab.exercises import cards, exercise, form
+from kdlab.lessons import card as cards
+from kdlab.lessons import exercise
+from kdlab.lessons import exercise_view as form
 from kdlab.lm import view_next_token as next_token_view
 from kdlab.lm.recording import read_meeting
 from kdlab.mixtures import experiment as experiments

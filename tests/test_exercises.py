@@ -23,14 +23,18 @@ from lab import Lab, write_notebook
 from playwright.sync_api import expect
 from scipy import special
 
-from kdlab import Estimate, GaussianMixture, precision, questions, recall
+from kdlab import Estimate, GaussianMixture, precision, recall
 from kdlab.core import answers
-from kdlab.exercises import cards, exercise, exercises_of, form, nb01, nb03, nb04
-from kdlab.exercises.frame import Choice, Code, Exercise, Verdict
-from kdlab.exercises.nb03 import my_slope
-from kdlab.exercises.nb04 import my_log_prob, my_tempered
-from kdlab.exercises.nb05 import my_choices
-from kdlab.exercises.nb05 import my_log_prob as log_prob_of_logits
+from kdlab.lessons import card as cards
+from kdlab.lessons import exercise, exercises_of
+from kdlab.lessons import exercise_view as form
+from kdlab.lessons import predictions as questions
+from kdlab.lessons.exercise import Choice, Code, Exercise, Verdict
+from kdlab.lessons.exercises import nb01, nb03, nb04
+from kdlab.lessons.exercises.nb03 import my_slope
+from kdlab.lessons.exercises.nb04 import my_log_prob, my_tempered
+from kdlab.lessons.exercises.nb05 import my_choices
+from kdlab.lessons.exercises.nb05 import my_log_prob as log_prob_of_logits
 from kdlab.lm.next_token import next_token_ladder
 from kdlab.lm.recording import read_meeting
 from kdlab.mixtures import experiment as experiments
@@ -423,7 +427,7 @@ def test_the_form_hides_nothing_in_its_traits_that_the_page_does_not_fold() -> N
 
 def test_exercises_stay_out_of_the_package_and_widgets_out_of_judging() -> None:
     code = "import sys, kdlab; assert not any('exercises' in name for name in sys.modules)\n"
-    code += "from kdlab.exercises import exercise; exercise('00.1').judge(1)\n"
+    code += "from kdlab.lessons import exercise; exercise('00.1').judge(1)\n"
     code += "assert not {'anywidget', 'ipywidgets', 'IPython', 'matplotlib'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
@@ -483,7 +487,7 @@ def test_a_build_does_not_look_at_the_answers_in_its_folder(tmp_path: Path, monk
         f"from kdlab import experiments, widgets\nwidgets.show(experiments.teacher_entropy('line'), predict={question})"
     )
     path = tmp_path / "a.ipynb"
-    write_notebook(path, show, 'from kdlab.exercises import exercise\nexercise("02.1")', 'exercise("02.2").check(...)')
+    write_notebook(path, show, 'from kdlab.lessons import exercise\nexercise("02.1")', 'exercise("02.2").check(...)')
     build(path)
     without = path.read_bytes()
     assert [file.name for file in tmp_path.iterdir()] == ["a.ipynb"]
@@ -503,7 +507,7 @@ def test_a_build_does_not_look_at_the_answers_in_its_folder(tmp_path: Path, monk
 def test_a_card_is_answered_with_keys_and_remembers(jupyter: Lab) -> None:
     """JupyterLab takes arrow keys, Enter and Space away from what stands in an output, unless it is told not to."""
     lab = jupyter.within("exercises")
-    show = 'from kdlab.exercises import exercise\nexercise("02.1")'
+    show = 'from kdlab.lessons import exercise\nexercise("02.1")'
     write_notebook(lab.folder / "a.ipynb", show)
     with chromium() as browser:
         notebook = lab.open(browser, "a.ipynb")

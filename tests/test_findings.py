@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from fake_results import N_TOKENS, PATH, fake_results
 
-from kdlab.exercises.nb07 import my_per_token, my_step
+from kdlab.lessons.exercises.nb07 import my_per_token, my_step
 from kdlab.lm.report import summary as accounts
 from kdlab.lm.report import tradeoff as findings
 from kdlab.lm.report.tradeoff import Change

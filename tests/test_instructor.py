@@ -15,7 +15,7 @@ from sheets import BOLD, NOTEBOOKS, QUOTED, SHEETS, Row, rows, section, text
 from test_pages import NUMBER, ladder, said
 
 from kdlab import cli, precision, recall, workshop
-from kdlab.exercises import exercise
+from kdlab.lessons import exercise
 from kdlab.lm.report import summary as accounts
 from kdlab.lm.report import tradeoff as findings
 from kdlab.lm.report.tradeoff import Change
@@ -140,7 +140,7 @@ def test_controls_are_on_the_page_and_go_where_the_sheet_says() -> None:
 
 
 def test_what_it_quotes_from_a_notebook_is_an_option_there() -> None:
-    from kdlab import questions
+    from kdlab.lessons import predictions as questions
 
     options = {option for one in questions.QUESTIONS for option in one.options}
     both = "Both rise: a better teacher makes a better student"

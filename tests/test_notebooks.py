@@ -14,7 +14,7 @@ import pytest
 from lab import write_notebook
 
 from kdlab.core import answers
-from kdlab.exercises import cards
+from kdlab.lessons import card as cards
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -27,7 +27,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from kdlab import review
+from kdlab.lessons import review
 from kdlab.lm.report import summary as accounts
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import view as widgets

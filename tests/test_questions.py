@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from fake_results import PATH, fake_results
 
-from kdlab import questions
+from kdlab.lessons import predictions as questions
+from kdlab.lessons.predictions import QUESTIONS, Question
 from kdlab.lm.recording import read_meeting
 from kdlab.lm.report import summary as accounts
 from kdlab.mixtures import experiment as experiments
@@ -18,7 +19,6 @@ from kdlab.mixtures import scenes
 from kdlab.mixtures import single as bells
 from kdlab.mixtures import view as widgets
 from kdlab.pictures import live as predictions
-from kdlab.questions import QUESTIONS, Question
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 every_question = pytest.mark.parametrize("one", QUESTIONS, ids=[one.id for one in QUESTIONS])

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from fake_results import fake_results
 
-from kdlab import questions, review
 from kdlab.core import answers
-from kdlab.exercises import cards
+from kdlab.lessons import card as cards
+from kdlab.lessons import predictions as questions
+from kdlab.lessons import review
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import view as widgets
 

@@ -18,9 +18,9 @@ from typing import Any
 
 import nbformat
 
-from kdlab.exercises import cards
+from kdlab.lessons import card as cards
+from kdlab.lessons.review import Row
 from kdlab.pictures.sweep_view import MakingView
-from kdlab.review import Row
 
 __all__ = ["Live", "live_views", "reviews", "script"]
 

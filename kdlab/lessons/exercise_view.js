@@ -1,5 +1,5 @@
 /**
- * An exercise on the page: its task, its options where it has some, and what folds open. kdlab/exercises/form.py sends
+ * An exercise on the page: its task, its options where it has some, and what folds open. kdlab/lessons/exercise_view.py sends
  * it; Python judges. The only thing that goes back is the answer, when the reader presses Check.
  */
 

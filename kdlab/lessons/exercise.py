@@ -34,7 +34,7 @@ class Verdict:
         return self.text
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
-        from kdlab.exercises import cards
+        from kdlab.lessons import card as cards
 
         return {"text/plain": self.text, "text/html": cards.verdict(self)}
 
@@ -70,7 +70,8 @@ class _Frame:
     wrong: tuple[Wrong, ...]
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        from kdlab.exercises import cards, form
+        from kdlab.lessons import card as cards
+        from kdlab.lessons import exercise_view as form
 
         return {"text/plain": cards.plain(self), "text/html": cards.page(self), **form.view(self)}
 

@@ -10,11 +10,11 @@ from html import escape
 from typing import Any
 
 from kdlab.core.files import PACKAGE
-from kdlab.exercises.frame import Choice, Code, Verdict
+from kdlab.lessons.exercise import Choice, Code, Verdict
 
 __all__ = ["STYLE", "STYLE_SHEET", "folded", "inline", "page", "plain", "question", "verdict"]
 
-STYLE_SHEET = PACKAGE / "static/exercises.css"
+STYLE_SHEET = PACKAGE / "lessons/card.css"
 STYLE = f"<style>\n{STYLE_SHEET.read_text('utf-8')}</style>"
 
 

@@ -1,6 +1,6 @@
 """Exercises: task, hints, check, solution and the commonest wrong answers, together in one place.
 
-    from kdlab.exercises import exercise
+    from kdlab.lessons import exercise
 
     exercise("01.2")                       # shows the task; hints and solution are a click away
     exercise("01.2").check(my_precision)   # says whether it is right, and if not, why not
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from kdlab.exercises.frame import Exercise
+from kdlab.lessons.exercise import Exercise
 
 __all__ = ["exercise", "exercises_of"]
 
@@ -24,7 +24,7 @@ def exercises_of(notebook: str) -> tuple[Exercise, ...]:
     """Return the exercises of a notebook, "00" to "07", in order. ValueError for any other name."""
     if notebook not in _NOTEBOOKS:
         raise ValueError(f"{notebook!r} is not a notebook with exercises: choose one of {', '.join(_NOTEBOOKS)}.")
-    return tuple(import_module(f"kdlab.exercises.nb{notebook}").EXERCISES)
+    return tuple(import_module(f"kdlab.lessons.exercises.nb{notebook}").EXERCISES)
 
 
 def exercise(name: str) -> Exercise:

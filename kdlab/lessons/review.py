@@ -1,6 +1,6 @@
 """What a reader predicted, beside what happened: the end of notebook 07. No widgets and no drawing.
 
-Guesses are read from the reader's own file (kdlab.core.answers); questions and outcomes from kdlab.questions.
+Guesses are read from the reader's own file (kdlab.core.answers); questions and outcomes from kdlab.lessons.predictions.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from kdlab import questions
 from kdlab.core import answers
-from kdlab.exercises import cards
-from kdlab.questions import Question
+from kdlab.lessons import card as cards
+from kdlab.lessons import predictions as questions
+from kdlab.lessons.predictions import Question
 
 __all__ = ["Review", "Row", "review"]
 

@@ -12,8 +12,8 @@ import anywidget
 import traitlets
 
 from kdlab.core import answers
-from kdlab.exercises import cards
-from kdlab.exercises.frame import Choice, Code
+from kdlab.lessons import card as cards
+from kdlab.lessons.exercise import Choice, Code
 from kdlab.pictures.frontend import front_end
 
 __all__ = ["ExerciseView", "view"]
@@ -31,7 +31,7 @@ class ExerciseView(anywidget.AnyWidget):
     ``answer`` is what the page sends: {"option": its index or -1, "reason": str, "times": how often Check was pressed}.
     """
 
-    _esm = front_end("static/exercises.js")
+    _esm = front_end("lessons/exercise_view.js")
     _css = cards.STYLE_SHEET
 
     content = traitlets.Dict().tag(sync=True)
