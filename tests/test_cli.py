@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from kdlab import cli
+from kdlab.cli import commands as cli
 from kdlab.lm.experiment import read_results, recorded_folder
 from kdlab.lm.pipeline import fetch as smollm2
 
@@ -35,7 +35,7 @@ def test_the_brief_answer_is_the_same_on_every_machine():
 
 
 def test_the_brief_answer_does_not_look_for_torch():
-    code = "import sys; from kdlab.cli import doctor; doctor(brief=True); print('torch' in sys.modules)"
+    code = "import sys; from kdlab.cli.commands import doctor; doctor(brief=True); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

@@ -14,7 +14,9 @@ import pytest
 from sheets import BOLD, NOTEBOOKS, QUOTED, SHEETS, Row, rows, section, text
 from test_pages import NUMBER, ladder, said
 
-from kdlab import cli, precision, recall, workshop
+from kdlab import precision, recall
+from kdlab.cli import commands as cli
+from kdlab.cli import workshop
 from kdlab.lessons import exercise
 from kdlab.lm.report import summary as accounts
 from kdlab.lm.report import tradeoff as findings

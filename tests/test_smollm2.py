@@ -18,7 +18,7 @@ import torch_side  # noqa: F401
 # After torch_side, which skips this file where the packages of the language-model side are not installed.
 import tiny_gguf
 
-from kdlab import cli
+from kdlab.cli import commands as cli
 from kdlab.lm.pipeline import fetch as smollm2
 from kdlab.lm.pipeline.fetch import WeightsError, cache_folder, checkpoint, fault, fetch_smollm2
 

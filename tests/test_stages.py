@@ -421,7 +421,18 @@ def test_the_command_killed_and_given_again_ends_in_the_same_bytes(run: Run, tmp
 def test_two_processes_make_what_one_makes(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command = [*launch, "-m", "kdlab.cli", "run", "--no-notebooks", "--preset", "smoke", "--out", str(folder), *SET]
+    command = [
+        *launch,
+        "-m",
+        "kdlab.cli",
+        "run",
+        "--no-notebooks",
+        "--preset",
+        "smoke",
+        "--out",
+        str(folder),
+        *SET,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=150)
     assert done.returncode == 0, done.stderr
     own, whole = made(folder), made(run.folder)

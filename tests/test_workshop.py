@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 from lab import write_notebook
 
-from kdlab import cli, workshop
-from kdlab.checks import Check
+from kdlab.cli import commands as cli
+from kdlab.cli import workshop
+from kdlab.cli.checks import Check
 from kdlab.core import answers
 from kdlab.mixtures import experiment as experiments
 

@@ -19,8 +19,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from kdlab.checks import Check
-from kdlab.checks import lines as lines_of
+from kdlab.cli.checks import Check
+from kdlab.cli.checks import lines as lines_of
 from kdlab.core.files import PACKAGE
 
 __all__ = ["Check", "checks", "doctor", "main"]
@@ -103,7 +103,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 def _workshop(people: int) -> int:
     """Print each line as soon as it is known."""
-    from kdlab import workshop
+    from kdlab.cli import workshop
 
     print("What the notebooks need, then what a workshop needs. The last lines take up to a minute.", flush=True)
     missing = 0
@@ -316,7 +316,3 @@ def _weights() -> Check:
 
 NEEDED: list[Callable[[], Check]] = [_python, _numbers, _widgets, _lab, _lab_extensions, _front_end, _ladders]
 WANTED: list[Callable[[], Check]] = [_browser, _torch, _gpu, _weights]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,5 @@
+"""The command `kdlab`: doctor, fetch, run, results."""
+
+from kdlab.cli.commands import main
+
+__all__ = ["main"]
