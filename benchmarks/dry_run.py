@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import nbformat  # noqa: E402
 from nbclient import NotebookClient  # noqa: E402
-from sheets import NOTEBOOKS, SHEETS, Row, rows  # noqa: E402
+from support.sheets import NOTEBOOKS, SHEETS, Row, rows  # noqa: E402
 
 READ, SPOKEN = 200, 130  # words a minute
 Seconds = dict[str, list[float]]  # of each cell of each notebook; the kernel's start is in the first

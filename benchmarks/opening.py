@@ -45,10 +45,10 @@ NOTEBOOKS = HERE.parent / "notebooks"
 sys.path.insert(0, str(HERE.parent / "tests"))
 
 import nbformat  # noqa: E402
-from chromium import launched  # noqa: E402
-from lab import Lab, jupyterlab  # noqa: E402
 from latency import machine, save  # noqa: E402
 from playwright.sync_api import Browser, Page  # noqa: E402
+from support.chromium import launched  # noqa: E402
+from support.lab import Lab, jupyterlab  # noqa: E402
 
 SLIDER_TARGET = 5.0  # seconds
 MEMORY_TARGET = 1000  # MB, of a million bytes

@@ -7,7 +7,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # 
     os.environ.setdefault(_name, "1")
 
 import pytest  # noqa: E402
-from lab import Lab, jupyterlab  # noqa: E402
+from support.lab import Lab, jupyterlab  # noqa: E402
 
 
 @pytest.fixture(scope="session")

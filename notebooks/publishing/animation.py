@@ -24,7 +24,7 @@ from kdlab.mixtures import view as widgets
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from chromium import NoChromium, launched  # noqa: E402
+from support.chromium import NoChromium, launched  # noqa: E402
 
 __all__ = ["WORDS", "checksum", "film", "refreshed", "write"]
 

@@ -1,0 +1,134 @@
+"""The questions before the pictures: asked where they say, and their answers are what the ladders and a run do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from support.fake_results import PATH, fake_results
+
+from kdlab.lessons import predictions as questions
+from kdlab.lessons.predictions import QUESTIONS, Question
+from kdlab.lm.recording import read_meeting
+from kdlab.lm.report import summary as accounts
+from kdlab.mixtures import experiment as experiments
+from kdlab.mixtures import scenes
+from kdlab.mixtures import single as bells
+from kdlab.mixtures import view as widgets
+from kdlab.pictures import live as predictions
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+every_question = pytest.mark.parametrize("one", QUESTIONS, ids=[one.id for one in QUESTIONS])
+
+
+@every_question
+def test_a_question_is_whole_and_its_answer_is_an_option(one: Question) -> None:
+    assert len(set(one.options)) == len(one.options) >= 3 and one.text.endswith("?") and one.outcome.endswith(".")
+    assert one.answer in one.options or (one.id, one.answer) == ("07.direct", None)
+    assert predictions._checked({**questions.ask(one.id), "guess": one.options[0]})
+    assert predictions._key(questions.ask(one.id)) == one.key
+
+
+def test_ids_are_in_the_order_of_reading_and_each_is_one() -> None:
+    ids = [one.id for one in QUESTIONS]
+    assert len(set(ids)) == len(ids) and [one[:2] for one in ids] == sorted(one[:2] for one in ids)
+    with pytest.raises(ValueError, match="There is no question '06.x': choose one of 00.line, 01.hand"):
+        questions.ask("06.x")
+
+
+@every_question
+def test_it_is_asked_below_the_heading_that_it_names(one: Question) -> None:
+    (path,) = NOTEBOOKS.glob(f"{one.id[:2]}_*.ipynb")
+    heading = ""
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "markdown":
+            heading = (re.findall(r"^## (.*)$", cell.source, flags=re.M) or [heading])[-1]
+        elif f'questions.ask("{one.id}"' in cell.source:
+            assert heading == one.section
+            return
+    pytest.fail(f"{path.name} does not ask {one.id}")
+
+
+def answer(name: str) -> str:
+    found = questions.question(name).answer
+    assert found is not None
+    return found
+
+
+def ends(numbers: np.ndarray) -> float:
+    return float(numbers[-1] - numbers[0])
+
+
+def test_the_answers_about_mixtures_are_what_the_ladders_do() -> None:
+    line, ring, falls, four = (
+        experiments.teacher_entropy(scene, k) for scene, k in (("line", 1), ("ring", 1), ("falls", 1), ("ring", 4))
+    )
+    assert (ends(line.precision) > 0 > ends(line.recall)) == (answer("00.line") == "Precision rises, recall falls")
+    assert 2 < ends(ring.precision) < 10 and -100 < ends(ring.recall) < -20
+    assert answer("02.ring") == "Precision gains a few nats, recall loses tens"
+    lowest = int(falls.precision.argmin())
+    assert 0 < lowest and ends(falls.precision[lowest:]) > 0 and ends(falls.precision) > 0
+    assert (np.diff(falls.precision[: lowest + 1]) < 0).all() and (np.diff(falls.precision[lowest:]) > 0).all()
+    assert answer("02.falls") == "It falls first, then rises"
+    lowest = int(four.precision.argmin())
+    assert 0 < ends(four.precision[lowest:]) < 0.1 and ends(four.precision) < 0
+    assert (np.diff(four.precision[: lowest + 1]) < 1e-9).all()
+    assert answer("03.ring") == "It falls first, then rises a little"
+
+
+def test_the_answer_about_the_bell_is_what_bells_do() -> None:
+    truth = scenes.make_scene("line").truth
+    deviation = float(truth.covariance[0, 0] ** 0.5)
+    on_bump, spike, wide = (
+        bells.measure(truth, centre=c, width=w) for c, w in ((-3, 0.45), (-3, 0.1), (-1, deviation))
+    )
+    assert spike.precision > on_bump.precision > wide.precision and wide.recall > on_bump.recall > spike.recall
+    assert answer("01.hand") == "No: the two want different bells"
+
+
+def test_the_answers_about_text_are_what_the_temperatures_do() -> None:
+    names = experiments.teacher_temperature()
+    assert names.at(1.5).precision < names.at(1).precision and names.at(1.5).recall < names.at(1).recall
+    assert answer("04.tau") == "Both fall"
+    color = read_meeting().ladders["My favorite color is"]
+    assert round(color.at(1).choices) == 79 and round(color.at(1.5).choices, -2) == 1800
+    assert answer("05.tau") == "About 1,800"
+
+
+@pytest.mark.parametrize(
+    ("direct", "place"),
+    [
+        ((-6.55, -4.9), 0),  # both too close to tell
+        ((-6.0, -4.5), 1),
+        ((-7.0, -4.5), 2),
+        ((-6.55, -4.5), 3),
+        ((-6.0, -5.5), 4),
+        ((-7.0, -5.5), 4),
+        ((-6.55, -5.5), 4),
+        ((-6.0, -4.9), 4),
+        ((-7.0, -4.9), 4),
+    ],
+)
+def test_the_answer_of_07_is_read_from_the_run(direct: tuple[float, float], place: int) -> None:
+    assert PATH[1.0] == pytest.approx((-6.51, -4.93), abs=0.03)
+    found = questions.question("07.direct", fake_results(direct=direct))
+    assert found.answer == found.options[place]
+    assert found.outcome.startswith("the direct student's")
+
+
+def test_a_run_without_the_pair_and_the_recorded_one() -> None:
+    nothing = fake_results({}, direct=None, teacher=None, ceiling=None)
+    assert questions.question("07.direct", nothing).answer is None
+    assert "no such pair" in questions.ask("07.direct", nothing)["outcome"]
+    recorded = questions.question("07.direct", accounts.open_run("recorded/cpu"))
+    assert recorded.outcome == "the direct student's recall is higher, its precision too close to tell, per token."
+    assert recorded.answer == "Higher recall, precision too close to tell"
+
+
+def test_a_view_takes_it_as_it_is() -> None:
+    view = widgets.show(experiments.teacher_entropy("line", 1, "diag", positions=5), predict=questions.ask("00.line"))
+    assert view.prediction["options"] == list(questions.question("00.line").options)
+    view.close()

@@ -1,0 +1,225 @@
+"""From GGUF to a Llama checkpoint, against an oracle that reads and runs the GGUF itself; the real one where it is."""
+
+import json
+import os
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.torch_side import torch
+
+# isort: split
+# After torch_side, which skips this file where the packages of the language-model side are not installed.
+import gguf
+from support import tiny_gguf
+from support.gguf_oracle import Oracle, numbers
+from transformers import AutoTokenizer, LlamaForCausalLM
+
+from kdlab.lm.pipeline import fetch as smollm2
+from kdlab.lm.pipeline.conversion import convert
+
+TEXTS = [
+    "One day, a little",
+    "In 1969 it was 12,345.67; x   2024 \n 12\n3",
+    "Grüße aus Zürich, größer!",
+    "世界和平，こんにちは",
+    "हिन्दी में 😀🏽 naïve Ελλάδα ٣٤ ½",
+    "  two spaces,\ttabs\r\n\n and don't I'LL they're  ",
+    "the then in  the\u00a0end",
+]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A tiny GGUF and its checkpoint."""
+    folder = tmp_path_factory.mktemp("tiny")
+    tiny_gguf.write(folder / "tiny.gguf")
+    (folder / "checkpoint").mkdir()
+    convert(folder / "tiny.gguf", folder / "checkpoint")
+    return Oracle(folder / "tiny.gguf"), folder / "checkpoint"
+
+
+@pytest.fixture(scope="module")
+def real():
+    """The real GGUF and its checkpoint, in the reader's cache."""
+    file = smollm2.cache_folder() / Path(smollm2.GGUF).name
+    trouble = smollm2.fault() or (None if file.is_file() else f"{file.name} is gone")
+    if trouble and os.environ.get("KDLAB_REQUIRE_SMOLLM2") == "1":
+        pytest.fail(f"SmolLM2-135M: {trouble}")
+    if trouble:
+        pytest.skip(f"SmolLM2-135M: {trouble}; `kdlab fetch smollm2` brings it, and this test")
+    return Oracle(file), smollm2.checkpoint()
+
+
+def loaded(folder):
+    model, report = LlamaForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, output_loading_info=True, local_files_only=True
+    )
+    assert not any(report.values()), report
+    return model.eval()
+
+
+def logits(model, ids):
+    with torch.no_grad():
+        return model(torch.tensor([ids])).logits[0].numpy()
+
+
+# A tiny file: no weights and no network needed.
+
+
+def test_the_model_computes_what_the_gguf_says(tiny):
+    oracle, folder = tiny
+    model = loaded(folder)
+    ids = [5, 200, 17, 3, 260, 90, 5]
+    wanted = oracle.logits(ids)
+    # float32 against float64: errors of about 1e-6 of the largest number were seen, ten times for safety.
+    np.testing.assert_allclose(logits(model, ids), wanted, atol=1e-5 * abs(wanted).max(), rtol=0)
+    assert abs(wanted).max() > 1
+
+
+def test_the_oracle_sees_rows_in_the_wrong_order(tiny, monkeypatch):
+    oracle, folder = tiny
+    model, ids = loaded(folder), [5, 200, 17, 3, 260, 90, 5]
+    with torch.no_grad():
+        weight = model.model.layers[0].self_attn.k_proj.weight
+        weight.copy_(torch.tensor(oracle.of("blk.0.attn_k")))  # as llama.cpp has them
+    assert abs(logits(model, ids) - oracle.logits(ids)).max() > 0.01
+
+
+def test_embeddings_are_tied_and_kept_once(tiny):
+    from safetensors import safe_open
+
+    model = loaded(tiny[1])
+    assert model.lm_head.weight is model.model.embed_tokens.weight
+    with safe_open(tiny[1] / "model.safetensors", "np") as file:
+        assert "lm_head.weight" not in file.keys()  # noqa: SIM118
+        assert {file.get_slice(name).get_dtype() for name in file.keys()} == {"F32"}  # noqa: SIM118
+
+
+def test_a_round_trip_through_transformers_changes_nothing(tiny, tmp_path):
+    model = loaded(tiny[1])
+    model.save_pretrained(tmp_path)
+    again = loaded(tmp_path).state_dict()
+    assert all(torch.equal(weight, again[name]) for name, weight in model.state_dict().items())
+    assert model.state_dict().keys() == again.keys()
+
+
+@pytest.mark.parametrize("quantised", ["F32", "Q8_0"])
+def test_other_kinds_of_blocks(tmp_path, quantised):
+    tiny_gguf.write(tmp_path / "tiny.gguf", quantised=quantised)
+    convert(tmp_path / "tiny.gguf", tmp_path)
+    oracle, model = Oracle(tmp_path / "tiny.gguf"), loaded(tmp_path)
+    wanted = oracle.of("blk.1.ffn_down").astype(np.float32)
+    assert np.array_equal(model.model.layers[1].mlp.down_proj.weight.detach().numpy(), wanted)
+
+
+def test_rows_of_a_query_by_hand(tiny):
+    # Two numbers are turned together: rows 0 and 1 there, rows 0 and 8 here, in heads of 16.
+    oracle, folder = tiny
+    there = oracle.of("blk.0.attn_q").astype(np.float32)
+    here = loaded(folder).model.layers[0].self_attn.q_proj.weight.detach().numpy()
+    for head in range(tiny_gguf.HEADS):
+        mine = slice(16 * head, 16 * head + 16)
+        assert np.array_equal(here[mine][:8], there[mine][::2])
+        assert np.array_equal(here[mine][8:], there[mine][1::2])
+
+
+def test_the_tiny_tokenizer(tiny):
+    oracle, folder = tiny
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    for text in TEXTS:
+        ids = tokenizer.encode(text, add_special_tokens=False)
+        assert ids == oracle.encode(text)
+        assert tokenizer.decode(ids) == text
+    assert tokenizer.encode("the in", add_special_tokens=False) == [
+        tiny_gguf.PIECES.index(piece) for piece in ("t", "he", "Ġ", "in")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ({"architecture": "gpt2"}, "architecture 'gpt2': only a Llama"),
+        ({"pre": "llama-bpe"}, r"\('gpt2', 'llama-bpe'\): only the byte-level one of SmolLM"),
+        ({"extra": ("output",)}, "'output.weight' has no place in a Llama with tied embeddings"),
+        ({"extra": ("blk.0.attn_sinks",)}, "'blk.0.attn_sinks.weight' has no place"),
+    ],
+)
+def test_what_is_not_such_a_llama_is_refused(tmp_path, how, says):
+    tiny_gguf.write(tmp_path / "tiny.gguf", **how)
+    with pytest.raises(ValueError, match=says):
+        convert(tmp_path / "tiny.gguf", tmp_path)
+
+
+# The real one.
+
+
+def test_a_few_tensors_of_the_real_file(real):
+    oracle, folder = real
+    from safetensors import safe_open
+
+    with safe_open(folder / "model.safetensors", "np") as file:
+        assert len(file.keys()) == len(oracle.tensors) == 272
+        for there, here in [
+            ("token_embd", "model.embed_tokens"),
+            ("blk.0.attn_v", "model.layers.0.self_attn.v_proj"),
+            ("blk.13.ffn_down", "model.layers.13.mlp.down_proj"),
+            ("blk.29.attn_norm", "model.layers.29.input_layernorm"),
+        ]:
+            # The oracle's float64 rounded once: kdlab's float32 may round the product and the sum, each to half a unit.
+            wanted = oracle.of(there)
+            np.testing.assert_allclose(file.get_tensor(f"{here}.weight"), wanted, rtol=0, atol=2e-7 * abs(wanted).max())
+        for name, heads in [("q", 9), ("k", 3)]:
+            here = file.get_tensor(f"model.layers.7.self_attn.{name}_proj.weight").reshape(heads, 64, 576)
+            there = oracle.of(f"blk.7.attn_{name}").reshape(heads, 64, 576)
+            turned = np.concatenate([there[:, ::2], there[:, 1::2]], axis=1)
+            np.testing.assert_allclose(here, turned, rtol=0, atol=2e-7 * abs(turned).max())
+
+
+def test_logits_of_the_real_model(real):
+    oracle, folder = real
+    model = loaded(folder)
+    assert model.lm_head.weight is model.model.embed_tokens.weight
+    for text in ("One day, a little", "世界 2024"):
+        ids = oracle.encode(text)
+        wanted, found = oracle.logits(ids), logits(model, ids)
+        # float32 through 30 layers against float64, logits of up to 33: differences of 7e-5 were seen.
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=5e-4)
+        assert (found.argmax(-1) == wanted.argmax(-1)).all()
+    says = oracle.logits(oracle.encode("The capital of France is"))[-1]
+    assert oracle.pieces[says.argmax()] == "ĠParis"
+
+
+def test_the_real_tokenizer(real):
+    oracle, folder = real
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    assert tokenizer.convert_ids_to_tokens(range(len(tokenizer))) == oracle.pieces
+    assert (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id) == (1, 2, 2)
+    for text in TEXTS:
+        ids = tokenizer.encode(text, add_special_tokens=False)
+        assert ids == oracle.encode(text)
+        assert tokenizer.decode(ids) == text
+    assert tokenizer.tokenize("2024") == ["2", "0", "2", "4"]
+    assert tokenizer.encode("The") == [504]
+
+
+@pytest.mark.slow
+def test_transformers_reads_the_same_weights(real, monkeypatch):
+    """It would open the file twice, and look up the names of tensors once for each module: seconds, for the same."""
+    for name in ("GGUFReader", "get_tensor_name_map"):
+        monkeypatch.setattr(gguf, name, lru_cache(getattr(gguf, name)))
+    folder = real[1]
+    file = smollm2.cache_folder() / Path(smollm2.GGUF).name
+    theirs = LlamaForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32).state_dict()
+    ours = loaded(folder).state_dict()
+    assert theirs.keys() == ours.keys()
+    assert all(torch.equal(weight, theirs[name]) for name, weight in ours.items())
+
+
+def test_the_record_of_the_real_one(real):
+    record = json.loads((real[1] / "PROVENANCE.json").read_text())
+    assert record["gguf"]["sha256"] == smollm2.GGUF_SHA256
+    assert {record["license"], record["wheel_license"], real[0].fields["general.license"].title()} == {"Apache-2.0"}
+    assert smollm2.fault() is None
+    assert numbers(real[0].tensors["output_norm.weight"]).shape == (576,)

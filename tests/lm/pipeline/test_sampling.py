@@ -1,0 +1,267 @@
+"""Sampling against the probabilities themselves, and against transformers' own generate."""
+
+from collections import Counter
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+from support.torch_side import EOS, LENGTH, PROMPT, VOCABULARY, draw, small_model, torch
+
+from kdlab.lm.pipeline import sampling
+from kdlab.lm.pipeline.corpus import generator
+from kdlab.lm.pipeline.sampling import chosen, ladder_of_samples, next_token_logits, sample
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return small_model()
+
+
+@pytest.mark.parametrize("tau", [0.5, 1.0, 1.5])
+def test_frequencies_are_the_models_probabilities(model: Any, tau: float) -> None:
+    # Chi-square of the first token, and of the second after the likeliest first: each p-value below 1e-4 with
+    # probability 1e-4 for a right sampler, so that the test's false-alarm probability is 2e-4.
+    drawn = draw(model, 4000, tau=tau)
+    first = np.exp(torch.log_softmax(torch.tensor(next_token_logits(model, PROMPT)) / tau, -1).numpy())
+    assert p_value(drawn.ids[:, 2], first) > 1e-4
+    likeliest = int(first[1:].argmax()) + 1
+    then = drawn.ids[drawn.ids[:, 2] == likeliest, 3]
+    second = torch.softmax(torch.tensor(next_token_logits(model, [*PROMPT, likeliest])) / tau, -1).numpy()
+    assert p_value(then, second) > 1e-4
+
+
+def p_value(tokens: np.ndarray, probabilities: np.ndarray) -> float:
+    expected = probabilities.astype(float) / probabilities.astype(float).sum() * len(tokens)
+    counts = np.bincount(tokens, minlength=VOCABULARY).astype(float)
+    rare = expected < 5
+    observed = np.append(counts[~rare], counts[rare].sum())
+    wanted = np.append(expected[~rare], expected[rare].sum())
+    kept = wanted > 0
+    return float(stats.chisquare(observed[kept], wanted[kept]).pvalue)
+
+
+def test_whole_sequences_are_as_likely_as_transformers_makes_them(model: Any) -> None:
+    # Two-sample chi-square over the 30 commonest sequences: the same distribution as plain generate.
+    n = 3000
+    ours = Counter(row[:length].tobytes() for row, length in sequences(draw(model, n)))
+    torch.manual_seed(5)
+    plain = model.generate(
+        torch.tensor([PROMPT]).repeat(n, 1), do_sample=True, top_k=0, top_p=1.0, max_length=LENGTH, pad_token_id=EOS
+    )
+    ids = np.pad(plain.numpy(), ((0, 0), (0, LENGTH - plain.shape[1]))).astype(np.uint16)
+    ends = [int(np.argmax(row[2:] == EOS)) + 3 if (row[2:] == EOS).any() else LENGTH for row in ids]
+    theirs = Counter(row[:end].tobytes() for row, end in zip(ids, ends, strict=True))
+    common = [key for key, _ in (ours + theirs).most_common(30)]
+    table = np.array(
+        [[counts[key] for key in common] + [n - sum(counts[key] for key in common)] for counts in (ours, theirs)]
+    )
+    assert stats.chi2_contingency(table[:, table.sum(axis=0) > 0]).pvalue > 1e-4
+
+
+def sequences(drawn: Any) -> list[tuple[np.ndarray, int]]:
+    return list(zip(drawn.ids, drawn.lengths.tolist(), strict=True))
+
+
+def test_sequences_end_at_their_first_eos_and_stay_ended(model: Any) -> None:
+    drawn = draw(model, 500)
+    assert 0.05 < np.mean(drawn.lengths < LENGTH) < 0.99
+    for row, length in sequences(drawn):
+        assert row[:2].tolist() == PROMPT
+        assert not (row[2 : length - 1] == EOS).any() and (row[length:] == EOS).all()
+        assert length == LENGTH or row[length - 1] == EOS
+
+
+def test_the_batch_decides_nothing(model: Any) -> None:
+    # On these sizes no two ways to multiply differ by enough to move a token across a uniform number.
+    one, other = draw(model, 200, batch=200), draw(model, 200, batch=7)
+    assert (one.ids == other.ids).all() and (one.lengths == other.lengths).all()
+
+
+def test_fewer_sequences_are_the_first_of_more(model: Any) -> None:
+    more = draw(model, 300)
+    for n in (1, 50, 299):
+        fewer = draw(model, n)
+        assert (fewer.ids == more.ids[:n]).all() and (fewer.lengths == more.lengths[:n]).all()
+
+
+def test_the_same_randomness_gives_the_same_text_and_a_smaller_tau_a_likelier_one(model: Any) -> None:
+    assert (draw(model, 50).ids == draw(model, 50).ids).all()
+    assert (draw(model, 50).ids != draw(model, 50, rng=generator(2, "draw")).ids).any()
+    cold = draw(model, 50, tau=1e-3)
+    greedy = model.generate(torch.tensor([PROMPT]), do_sample=False, max_length=LENGTH, pad_token_id=EOS)[0]
+    assert all(row[: len(greedy)].tolist() == greedy.tolist() for row in cold.ids)
+
+
+def test_each_token_is_chosen_where_the_number_falls() -> None:
+    logits = torch.log(torch.tensor([[0.2, 0.5, 0.3]])).repeat(5, 1)
+    uniform = torch.tensor([0.0, 0.1999, 0.2001, 0.6999, 0.7001], dtype=torch.float64)
+    assert chosen(logits, 1.0, uniform).tolist() == [0, 0, 1, 1, 2]
+    # The fourth number fell into 0.5's share; with tau 0.5 that share is [0.04 / 0.38, 0.29 / 0.38) = [0.105, 0.763).
+    assert chosen(logits, 0.5, uniform).tolist() == [0, 1, 1, 1, 1]
+    impossible = torch.tensor([[0.0, -torch.inf]])
+    assert chosen(impossible, 1.0, torch.tensor([1.0 - 1e-16], dtype=torch.float64)).tolist() == [0]
+
+
+def test_a_ladder_is_one_sample_at_each_tau_with_the_same_numbers(model: Any) -> None:
+    taus = [0.3, 0.6, 1.0, 1.5, 0.6]
+    settings = {"length": LENGTH, "eos": EOS}
+    several = ladder_of_samples(model, PROMPT, taus, rng=generator(4), **settings)
+    for i, tau in enumerate(taus):
+        alone = sample(model, PROMPT, 1, tau=tau, rng=generator(4), **settings)
+        assert several.lengths[i] == alone.lengths[0] and (several.ids[i] == alone.ids[0]).all()
+    assert (several.ids[1] == several.ids[4]).all() and len({row.tobytes() for row in several.ids}) > 1
+
+
+def test_a_ladder_of_many_keeps_each_tau_with_its_row_when_others_have_ended(model: Any) -> None:
+    # 40 rows, each with a tau of its own: as they end, the batch shrinks, and rows must keep their temperatures.
+    taus = [0.3 + 0.05 * i for i in range(40)]
+    several = ladder_of_samples(model, PROMPT, taus, rng=generator(11), length=24, eos=EOS)
+    assert len(set(several.lengths.tolist())) > 3
+    for i in range(0, 40, 3):
+        alone = sample(model, PROMPT, 1, tau=taus[i], rng=generator(11), length=24, eos=EOS)
+        assert (several.ids[i] == alone.ids[0]).all() and several.lengths[i] == alone.lengths[0]
+
+
+@pytest.mark.parametrize(("taus", "said"), [([], "taus is empty"), ([1.0, 0.0], "tau is 0.0"), ([-1.0], "tau is -1.0")])
+def test_a_ladder_of_no_or_bad_taus_is_refused(model: Any, taus: list[float], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        ladder_of_samples(model, PROMPT, taus, length=LENGTH, eos=EOS, rng=generator(0))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"prompt": []}, "prompt is empty"),
+        ({"prompt": [3, 99]}, "token 99 is outside"),
+        ({"eos": -1}, "token -1 is outside"),
+        ({"length": 2}, "length is 2, the prompt 2 tokens"),
+        ({"n": 0}, "n is 0"),
+        ({"tau": 0.0}, "tau is 0.0"),
+        ({"tau": float("nan")}, "tau is nan"),
+    ],
+)
+def test_bad_input_is_refused_before_any_work(model: Any, wrong: dict, said: str) -> None:
+    settings = {"prompt": PROMPT, "n": 3, "length": LENGTH, "eos": EOS, "rng": generator(0), "tau": 1.0} | wrong
+    prompt, n = settings.pop("prompt"), settings.pop("n")
+    with pytest.raises(ValueError, match=said):
+        sample(model, prompt, n, **settings)
+
+
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> tuple[list[Any], list[dict[str, Any]]]:
+    """As on a GPU, with a backend that compiles nothing: the graphs that were traced, and how compilation was asked."""
+    graphs: list[Any] = []
+    how: list[dict[str, Any]] = []
+    compile_ = torch.compile
+    torch.compiler.reset()
+
+    def backend(graph: Any, inputs: Any) -> Any:
+        graphs.append(graph)
+        return graph.forward
+
+    def traced(model: Any, **settings: Any) -> Any:
+        how.append(settings)
+        return compile_(model, backend=backend, **{name: settings[name] for name in settings if name != "mode"})
+
+    monkeypatch.setattr(torch, "compile", traced)
+    monkeypatch.setattr(sampling, "_worth_compiling", lambda model, n: True)
+    return graphs, how
+
+
+def test_a_compiled_step_is_one_piece_for_all_steps_batches_calls_and_models_of_a_shape(compiled: Any) -> None:
+    """The whole step is one graph, traced once and never again."""
+    graphs, how = compiled
+    for _ in range(2):
+        model = small_model()
+        with torch.no_grad():
+            model.lm_head.weight.mul_(1.5 if graphs else 1.0)
+        for tau in (1.0, 0.7):
+            ours = draw(model, 100, batch=40, tau=tau)  # the third batch is filled up, and cut again
+            plain = plainly(model, 100, tau)
+            assert (ours.ids == plain.ids).all() and (ours.lengths == plain.lengths).all()
+    assert len(graphs) == 1
+    assert how == [{"fullgraph": True, "dynamic": False, "mode": "reduce-overhead"}] * 2
+
+
+def plainly(model: Any, n: int, tau: float) -> Any:
+    with torch.inference_mode():
+        uniform = torch.rand(n, LENGTH - len(PROMPT), generator=generator(1, "draw"), dtype=torch.float64)
+        return sampling._continued(sampling._Decoder(model, PROMPT, LENGTH), uniform, EOS, tau)
+
+
+def test_batches_of_many_sizes_may_be_compiled_in_one_process(compiled: Any) -> None:
+    """torch gives up after eight unless it is told otherwise."""
+    model = small_model()
+    assert [len(draw(model, n, batch=n)) for n in range(3, 15)] == list(range(3, 15))
+    assert len(compiled[0]) == 12
+
+
+@pytest.fixture
+def float16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU: a copy in float16 writes, if it can."""
+
+    def writers(model: Any) -> Any:
+        yield sampling._in_float16(model)
+        yield model
+
+    monkeypatch.setattr(sampling, "_writers", writers)
+
+
+def test_in_float16_the_same_numbers_give_nearly_always_the_same_text(float16: None) -> None:
+    # Of 18,000 numbers, those next to the end of a token's share fall on its other side: float16 moves a logit of
+    # size 10 by 0.005, so a share's end by some thousandths; once apart, two texts stay apart.
+    model = small_model()
+    ours, exact = draw(model, 3000), plainly(model, 3000, 1.0)
+    same = (ours.ids[:, : LENGTH - 1] == exact.ids[:, : LENGTH - 1]).all(axis=1).mean()
+    assert 0.95 < same < 1.0
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}  # the model itself is left alone
+
+
+def test_the_copy_in_float16_is_of_the_weights_as_they_are_now(float16: None) -> None:
+    model = small_model()
+    before, copied = draw(model, 200), vars(model)["_kdlab_float16"]
+    places = [weight.data_ptr() for weight in copied.parameters()]
+    with torch.no_grad():
+        model.lm_head.weight.mul_(-1.0)
+    after = draw(model, 200)
+    assert (before.ids[:, 2] != after.ids[:, 2]).mean() > 0.3
+    assert [weight.data_ptr() for weight in copied.parameters()] == places  # what is compiled stands on these
+    assert all(sampling._in_float16(model) is copied for _ in range(2))  # asked for by others, in no inference mode
+    assert not any(weight.requires_grad for weight in copied.parameters())
+    angles = copied.model.rotary_emb.inv_freq
+    assert angles.dtype == torch.float32 and torch.equal(angles, model.model.rotary_emb.inv_freq)
+
+
+def test_where_float16_is_too_narrow_the_model_itself_writes(float16: None) -> None:
+    model = small_model()
+    with torch.no_grad():
+        for layer in model.model.layers:
+            layer.mlp.down_proj.weight.mul_(1e6)  # beyond 65,504, the largest number of float16
+    assert (draw(model, 100).ids == plainly(model, 100, 1.0).ids).all()
+
+
+def test_logits_that_are_not_finite_are_refused(model: Any) -> None:
+    broken = small_model()
+    with torch.no_grad():
+        broken.lm_head.weight[3, 0] = float("nan")
+    with pytest.raises(ValueError, match="logits are not finite"):
+        draw(broken, 10)
+
+
+def test_the_cache_takes_as_much_as_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch is chosen so that all of it fits: a third of the memory, and a power of two."""
+    model = small_model()
+    decoder = sampling._Decoder(model, PROMPT, LENGTH)
+    with torch.inference_mode():
+        decoder.begin(3)
+    held = [tensor for layer in decoder._cache.layers for tensor in (layer.keys, layer.values)]
+    one = sampling._cache_bytes(model, LENGTH)
+    assert sum(tensor.numel() * tensor.element_size() for tensor in held) == 3 * one
+    one += 32 * VOCABULARY  # and what is held while a token is chosen
+    shape = SimpleNamespace(device=SimpleNamespace(type="cuda"), config=model.config, dtype=model.dtype)
+    for memory, fits in ((3 * one, 1), (3 * 100 * one, 64), (3 * 10_000 * one, 2048), (0, 1)):
+        device = SimpleNamespace(total_memory=memory)
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda name, device=device: device)
+        assert sampling._fitting(shape, LENGTH) == fits

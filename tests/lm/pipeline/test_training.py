@@ -1,0 +1,330 @@
+"""Training: what it optimises, the order it does it in, and a resume that nobody could tell from a run without one."""
+
+import contextlib
+import json
+import math
+import multiprocessing
+import random
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.torch_side import EOS, draw, small_model, torch
+
+from kdlab.lm.pipeline import training
+from kdlab.lm.pipeline.corpus import Sequences, generator
+from kdlab.lm.pipeline.model import new_model, size_named
+from kdlab.lm.pipeline.scoring import score
+from kdlab.lm.pipeline.training import TrainingSettings, learning_rate, load_weights, order, train
+
+SETTINGS = TrainingSettings(epochs=2, batch=16, rate=1e-2, keep="last")
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return small_model()
+
+
+def fresh() -> Any:
+    return new_model(size_named("tiny"), 16, eos=EOS, rng=generator(9, "fresh"))
+
+
+class Stop(Exception):
+    pass
+
+
+def weights(model: Any) -> dict[str, torch.Tensor]:
+    return {name: weight.detach().clone() for name, weight in model.named_parameters()}
+
+
+def equal(some: dict[str, torch.Tensor], others: dict[str, torch.Tensor]) -> bool:
+    return some.keys() == others.keys() and all(torch.equal(some[name], others[name]) for name in some)
+
+
+def test_a_student_learns_what_it_is_trained_on(model: Any, tmp_path: Path) -> None:
+    data, validation = draw(model, 600), draw(model, 200, rng=generator(2, "other"))
+    student = fresh()
+    before = -score(student, validation).per_token().value
+    curve = train(student, data, SETTINGS, folder=tmp_path, seed=0, validation=validation)
+    ceiling = -score(model, validation).per_token().value
+    assert len(curve.validation) == 2 and curve.tokens == 2 * data.n_tokens
+    assert curve.steps[-1] == 2 * 38 and curve.losses[-1] < curve.losses[0]
+    assert curve.validation[-1] == pytest.approx(-score(student, validation).per_token().value, abs=1e-6)
+    assert ceiling < curve.validation[-1] < before - 0.5 * (before - ceiling)
+    assert equal(weights(load_weights(fresh(), tmp_path / "model.safetensors")), weights(student))
+    assert not (tmp_path / "checkpoint.safetensors").exists()
+
+
+OVER = TrainingSettings(epochs=6, batch=8, rate=1e-2)  # six times over 48 texts: too often
+
+
+@pytest.mark.parametrize(("keep", "kept"), [("best", np.argmin), ("last", lambda losses: len(losses) - 1)])
+def test_the_best_weights_or_the_last_are_kept(model: Any, tmp_path: Path, keep: str, kept: Any) -> None:
+    data, validation = draw(model, 48), draw(model, 200, rng=generator(2, "other"))
+    student = fresh()
+    curve = train(student, data, replace(OVER, keep=keep), folder=tmp_path, seed=0, validation=validation)
+    assert 0 < np.argmin(curve.validation) < 5  # so that the best are neither the first nor the last
+    expected = curve.validation[int(kept(curve.validation))]
+    for one in (student, load_weights(fresh(), tmp_path / "model.safetensors")):
+        assert -score(one, validation).per_token().value == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_best_weights_survive_a_stop_after_them(
+    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "_EVERY", 3)
+    data, validation = draw(model, 48), draw(model, 200, rng=generator(2, "other"))
+
+    def stop(step: int, of: int, loss: float, rate: float) -> None:
+        if step == 34:
+            raise Stop
+
+    straight, resumed = fresh(), fresh()
+    curve = train(straight, data, OVER, folder=tmp_path / "straight", seed=0, validation=validation)
+    assert 6 * (np.argmin(curve.validation) + 1) < 33  # the last checkpoint comes after the best weights
+    with pytest.raises(Stop):
+        train(fresh(), data, OVER, folder=tmp_path / "broken", seed=0, validation=validation, progress=stop)
+    train(resumed, data, OVER, folder=tmp_path / "broken", seed=0, validation=validation)
+    assert equal(weights(resumed), weights(straight))
+
+
+def test_one_step_is_adamw_on_the_mean_loss_of_the_batch(model: Any, tmp_path: Path) -> None:
+    data, student, other = draw(model, 16), fresh(), fresh()
+    train(student, data, TrainingSettings(epochs=1, batch=16), folder=tmp_path, seed=0)
+    # By hand: sequence by sequence without padding, all tokens after the prompt, EOS too, and nothing else.
+    losses = []
+    for row, length in zip(data.ids, data.lengths.tolist(), strict=True):
+        ids = torch.tensor(row[:length].astype(np.int64))[None]
+        logits = other(ids).logits[0, 1:-1]
+        losses.append(torch.nn.functional.cross_entropy(logits, ids[0, 2:], reduction="sum"))
+    (torch.stack(losses).sum() / data.n_tokens).backward()
+    torch.nn.utils.clip_grad_norm_(other.parameters(), 1.0)
+    for name, weight in other.named_parameters():
+        # AdamW's first step, from its definition: both moments are the gradient's own, up to their bias corrections.
+        decay = 0.01 if weight.dim() > 1 else 0.0
+        step = weight.grad / (weight.grad.abs() + 1e-8)
+        expected = weight.detach() * (1 - 5e-4 * decay) - 5e-4 * step
+        # Where a gradient is near 1e-8 itself, rounding decides how far the step goes.
+        clear = weight.grad.abs() > 1e-5
+        got = dict(student.named_parameters())[name].detach()
+        torch.testing.assert_close(got[clear], expected[clear], atol=2e-6, rtol=0)
+
+
+def test_pieces_of_a_batch_add_up_to_the_batch(model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, whole, pieces = draw(model, 64), fresh(), fresh()
+    train(whole, data, SETTINGS, folder=tmp_path / "whole", seed=0)
+    monkeypatch.setitem(training._LOGITS, "cpu", 16 * 10 * 3)
+    train(pieces, data, SETTINGS, folder=tmp_path / "pieces", seed=0)
+    # AdamW divides by the gradient's size, so rounding of 1e-7 may grow; 8 steps of 5e-3 stay far below 1e-3.
+    for name, weight in weights(pieces).items():
+        torch.testing.assert_close(weight, weights(whole)[name], atol=1e-3, rtol=0)
+
+
+lengths = st.lists(st.integers(1, 60), min_size=1, max_size=40).map(np.array)
+
+
+@given(lengths, st.sampled_from([1, 50, 200, math.inf]), st.sampled_from([60, 100, 400, 10_000]))
+def test_every_sequence_is_in_one_piece_and_no_piece_is_too_large(lengths: Any, enough: float, most: int) -> None:
+    found = training.pieces(lengths, enough, most)
+    assert sorted(np.concatenate(found).tolist()) == list(range(len(lengths)))
+    assert all(len(piece) * lengths[piece].max() <= most for piece in found)
+    if len(lengths) * lengths.max() <= min(enough, most):
+        assert [piece.tolist() for piece in found] == [list(range(len(lengths)))]
+
+
+def test_sequences_of_like_length_are_read_together() -> None:
+    """Lengths from 64 to 512, as in benchmarks/lm.py: nearly half would be padding, and a twentieth is."""
+    lengths = np.random.default_rng(0).integers(64, 513, 256)
+    found = training.pieces(lengths, 2**13, 2**31 // 49_152)
+    read = sum(len(piece) * int(lengths[piece].max()) for piece in found)
+    assert 256 * lengths.max() > 1.7 * lengths.sum() and read < 1.12 * lengths.sum()
+    assert all(len(piece) * lengths[piece].max() >= 2**13 for piece in found[:-1])
+
+
+def test_pieces_of_like_length_add_up_to_the_batch(model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, whole, sorted_ = draw(model, 64), fresh(), fresh()
+    train(whole, data, SETTINGS, folder=tmp_path / "whole", seed=0)
+    monkeypatch.setitem(training._ENOUGH, "cpu", 30)
+    assert len(training.pieces(data.lengths[:16].astype(int), 30, 10**6)) > 1
+    train(sorted_, data, SETTINGS, folder=tmp_path / "sorted", seed=0)
+    for name, weight in weights(sorted_).items():  # the tolerance: as above
+        torch.testing.assert_close(weight, weights(whole)[name], atol=1e-3, rtol=0)
+
+
+def test_compiled_parts_need_no_mask_serve_all_models_and_are_undone(
+    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU, with a backend that compiles nothing."""
+    graphs: list[str] = []
+    compile_ = torch.compile
+    torch.compiler.reset()
+
+    def backend(graph: Any, inputs: Any) -> Any:
+        graphs.append(graph.code)
+        return graph.forward
+
+    data, validation = draw(model, 90), draw(model, 20, rng=generator(2, "other"))
+    plain = fresh()
+    train(plain, data, SETTINGS, folder=tmp_path / "plain", seed=0, validation=validation)
+    monkeypatch.setattr(torch, "compile", lambda forward, **settings: compile_(forward, backend=backend, **settings))
+    monkeypatch.setattr(training, "_worth_compiling", lambda model, n_tokens: True)
+    traced = []
+    for place in ("one", "another"):
+        compiled = fresh()
+        train(compiled, data, SETTINGS, folder=tmp_path / place, seed=0, validation=validation)
+        assert equal(weights(compiled), weights(plain))
+        assert not any("forward" in vars(layer) for layer in compiled.model.layers)
+        traced.append(len(graphs))
+    # One to learn and one to validate, and again where a batch happens to be as wide as it is long; then no more.
+    losses = [graph for graph in graphs if "cross_entropy" in graph]
+    layers = [graph for graph in graphs if "cross_entropy" not in graph]
+    assert 2 <= len(layers) <= 4 and 1 <= len(losses) <= 2 and traced[1] == traced[0] == len(graphs)
+    assert all("is_causal = True" in graph and "attn_mask = None" in graph for graph in layers)
+
+
+def test_a_resume_is_exact_with_the_optimizer_of_a_gpu(
+    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fused AdamW keeps the number of its steps elsewhere."""
+    adamw = torch.optim.AdamW
+    monkeypatch.setattr(torch.optim, "AdamW", lambda groups, **settings: adamw(groups, **settings | {"fused": True}))
+    monkeypatch.setattr(training, "_EVERY", 3)
+
+    def stop(step: int, of: int, loss: float, rate: float) -> None:
+        if step == 5:
+            raise Stop
+
+    data, straight, resumed = draw(model, 64), fresh(), fresh()
+    train(straight, data, SETTINGS, folder=tmp_path / "straight", seed=0)
+    with pytest.raises(Stop):
+        train(fresh(), data, SETTINGS, folder=tmp_path / "broken", seed=0, progress=stop)
+    train(resumed, data, SETTINGS, folder=tmp_path / "broken", seed=0)
+    assert equal(weights(resumed), weights(straight))
+
+
+def test_the_schedule_warms_up_stays_and_decays() -> None:
+    settings = TrainingSettings(rate=1.0)
+    rates = [learning_rate(step, 1000, settings) for step in range(1000)]
+    assert rates[0] == pytest.approx(0.1) and rates[9:800] == [1.0] * 791
+    assert rates[800] == 1.0 and rates[900] == pytest.approx(0.5) and rates[999] == pytest.approx(1 / 200)
+    assert all(0 < learning_rate(step, 3, settings) <= 1 for step in range(3))
+
+
+def test_the_order_is_a_function_of_seed_and_epoch() -> None:
+    assert sorted(order(100, 3, 1).tolist()) == list(range(100))
+    assert (order(100, 3, 1) == order(100, 3, 1)).all()
+    assert all((order(100, 3, 1) != order(100, *other)).any() for other in ((3, 2), (4, 1)))
+
+
+@pytest.mark.parametrize("at", [1, 5, 8, 13])
+def test_a_run_that_stopped_ends_in_the_same_weights(
+    model: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    at: int,
+) -> None:
+    monkeypatch.setattr(training, "_EVERY", 3)
+    data = draw(model, 128)
+
+    def stop(step: int, of: int, loss: float, rate: float) -> None:
+        if step == at:
+            raise Stop
+
+    straight, broken, resumed = fresh(), fresh(), fresh()
+    curve = train(straight, data, SETTINGS, folder=tmp_path / "straight", seed=1, validation=data[:20])
+    with pytest.raises(Stop):
+        train(broken, data, SETTINGS, folder=tmp_path / "broken", seed=1, validation=data[:20], progress=stop)
+    again = train(resumed, data, SETTINGS, folder=tmp_path / "broken", seed=1, validation=data[:20])
+    assert equal(weights(resumed), weights(straight)) and not equal(weights(broken), weights(straight))
+    assert (again.steps, again.losses, again.validation) == (curve.steps, curve.losses, curve.validation)
+    assert (again.tokens, len(again.steps)) == (curve.tokens, 16)
+
+
+def test_a_checkpoint_of_another_run_is_refused(
+    model: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(training, "_EVERY", 3)
+    data = draw(model, 64)
+
+    def stop(step: int, of: int, loss: float, rate: float) -> None:
+        if step == 4:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train(fresh(), data, SETTINGS, folder=tmp_path, seed=1, progress=stop)
+    with pytest.raises(ValueError, match="checkpoint of another run"):
+        train(fresh(), data, SETTINGS, folder=tmp_path, seed=2)
+    with pytest.raises(ValueError, match="checkpoint of another run"):
+        train(fresh(), data[:60], SETTINGS, folder=tmp_path, seed=1)
+
+
+def run_to_the_end(folder: Path) -> bytes:
+    """A run of 300 steps with a checkpoint every 10, wherever it may have got to; return the weights' file."""
+    training._EVERY = 10
+    rng = np.random.default_rng(0)
+    data = Sequences(rng.integers(1, 16, (400, 12)).astype(np.uint16), np.full(400, 12, np.uint16), prompt=2, eos=0)
+    train(fresh(), data, TrainingSettings(epochs=6, batch=8, rate=5e-3), folder=folder, seed=0)
+    return (folder / "model.safetensors").read_bytes()
+
+
+def killed_after(checkpoints: int, seconds: float, folder: Path) -> bool:
+    """Run the same in a process of its own, and SIGKILL it so long after a checkpoint; whether it was alive.
+
+    Counted in checkpoints, as a fast machine is done with everything in a fraction of a second. Forked, so that torch
+    is loaded once.
+    """
+    process = multiprocessing.get_context("fork").Process(target=run_to_the_end, args=(folder,))
+    process.start()
+    seen: set[int] = set()
+    while len(seen) < checkpoints and process.is_alive():
+        with contextlib.suppress(FileNotFoundError):
+            seen.add((folder / "checkpoint.safetensors").stat().st_mtime_ns)
+        time.sleep(0.001)
+    time.sleep(seconds)
+    alive = process.is_alive()
+    process.kill()
+    process.join()
+    return alive
+
+
+@pytest.mark.slow
+def test_killed_at_a_random_moment_it_ends_bit_for_bit_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "_EVERY", 10)
+    straight = run_to_the_end(tmp_path / "straight")
+    rng = random.Random(4)
+    assert killed_after(rng.randint(1, 12), rng.uniform(0, 0.02), tmp_path / "killed")
+    assert not (tmp_path / "killed" / "model.safetensors").exists()
+    assert run_to_the_end(tmp_path / "killed") == straight
+
+
+def drill(times: int) -> None:
+    """The same at many random points, to be looked at: ``python tests/lm/pipeline/test_training.py drill 10``."""
+    rng = random.Random(4)
+    with tempfile.TemporaryDirectory() as name:
+        straight = run_to_the_end(Path(name, "straight"))
+        for i in range(times):
+            folder, seconds = Path(name, str(i)), rng.uniform(0, 0.02)
+            alive = killed_after(rng.randint(1, 24), seconds, folder)
+            with training.safe_open(folder / "checkpoint.safetensors", framework="pt") as file:
+                step = json.loads(file.metadata()["kdlab"])["step"]
+            same = run_to_the_end(folder) == straight
+            print(
+                f"killed {1000 * seconds:.0f} ms after a checkpoint (alive: {alive}), resumed from step {step}: ",
+                end="",
+            )
+            print("bit-identical" if same else "DIFFERENT", flush=True)
+
+
+if __name__ == "__main__":
+    drill(int(sys.argv[2]))

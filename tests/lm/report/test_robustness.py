@@ -1,0 +1,165 @@
+"""When training stopped: read from a run's losses on validation texts, whatever these are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from support.fake_results import fake_results
+
+from kdlab.lm.report import robustness as stopping
+from kdlab.lm.report import summary as accounts
+from kdlab.lm.report import tradeoff as findings
+
+PATH = {1.0: (-6.0, -5.0), 0.8: (-5.0, -5.5), 0.6: (-4.0, -6.5)}
+Losses = dict[str, Sequence[float]]
+IN_TIME: Losses = {"direct": (6, 5), "tau-1": (6, 5), "tau-0.8": (6, 5.5), "tau-0.6": (7, 6)}
+
+
+def run(*seeds: Losses, keep: str = "best") -> dict[str, Any]:
+    """Results whose students have these validation losses, seed by seed."""
+    curves = {
+        str(seed): {name: {"validation": list(losses)} for name, losses in one.items()}
+        for seed, one in enumerate(seeds)
+    }
+    results = {**fake_results(PATH), "curves": curves}
+    return {**results, "config": {**results["config"], "keep": keep}}
+
+
+def sentences(*seeds: Losses, errors: Sequence[float] = (), keep: str = "last") -> str:
+    return "\n".join(stopping.stopping_sentences(run(*seeds, keep=keep), errors))
+
+
+def test_a_student_is_read_at_its_best_and_at_its_last() -> None:
+    found = stopping.validated(run({**IN_TIME, "tau-0.6": (5.5, 5.25, 7.0)}))
+    assert [one.label for one in found] == ["direct", "tau 1", "tau 0.8", "tau 0.6"]
+    cold = found[-1]
+    assert (cold.by_epoch, cold.best_epochs, cold.best, cold.last) == ((-5.5, -5.25, -7.0), (2,), -5.25, -7.0)
+
+
+def test_over_seeds_each_has_its_own_best() -> None:
+    found = stopping.validated(run({**IN_TIME, "tau-0.6": (5.0, 6.0)}, {**IN_TIME, "tau-0.6": (8.0, 7.0)}))
+    cold = found[-1]
+    assert (cold.by_epoch, cold.best_epochs, cold.best) == ((-6.5, -6.5), (1, 2), -6.0)
+    missing = {name: losses for name, losses in IN_TIME.items() if name != "tau-0.8"}  # a seed that is not finished
+    assert stopping.validated(run(IN_TIME, missing)) == stopping.validated(run(IN_TIME))
+
+
+def test_who_passed_its_best() -> None:
+    assert stopping.passed_best(run(IN_TIME)) == []
+    late = stopping.passed_best(run({**IN_TIME, "direct": (4, 5), "tau-0.6": (5, 7)}))
+    assert [one.name for one in late] == ["direct", "tau-0.6"]
+
+
+def test_what_is_said_where_nobody_did() -> None:
+    said = sentences(IN_TIME)
+    assert "changes by −1.00 with the last weights, and by −1.00 with each student's best ones" in said
+    assert said.splitlines()[-3:] == [
+        "All of them were best after the last pass: more passes might have raised recall further.",
+        "Direct minus τ = 1 in these recalls, after pass 1, 2, …: 0.00, 0.00.",
+        "Losses on these 1,024 texts have errors too, which were not recorded: a few hundredths may be chance.",
+    ]
+    assert "%" not in said and "Step by step" not in said
+
+
+def test_what_is_said_where_the_coldest_did() -> None:
+    said = sentences({**IN_TIME, "tau-0.6": (5.5, 5.25, 7.0)}, errors=(0.3, 0.1))
+    assert "changes by −2.00 with the last weights, and by −0.25 with each student's best ones" in said
+    assert "So 12 % of the fall with the last weights is there at the best passes. The rest is" in said
+    assert (
+        "The rest is what τ = 0.6 lost after its best pass." in said and "Trained on past their best: τ = 0.6." in said
+    )
+    assert "with the best weights: −0.50, +0.25." in said
+    both = sentences({**IN_TIME, "tau-1": (6, 5, 5.5), "tau-0.8": (6, 5.5, 6), "tau-0.6": (5.75, 5.5, 7.0)})
+    assert "what τ = 0.6 lost after its best pass, less what τ = 1 lost. Trained" in both.replace("\n", " ")
+    assert "so perhaps not at their best yet: direct, tau 1, tau 0.8." in said
+    assert "two of the errors above: τ = 1 to 0.8." in said  # 0.5 is not larger than 0.6, 0.25 is larger than 0.2
+    assert "after pass 1, 2, …: that of τ = 0.6, 1." in said
+
+
+@pytest.mark.parametrize(
+    ("keep", "scored", "others"),
+    [
+        ("best", "each model's best weights on validation texts", "with the last weights: −0.50, −1.50."),
+        ("last", "the last weights", "with the best weights: −0.50, +0.25."),
+    ],
+)
+def test_which_weights_were_scored_and_what_the_others_say(keep: str, scored: str, others: str) -> None:
+    said = sentences({**IN_TIME, "tau-0.6": (5.5, 5.25, 7.0)}, keep=keep)
+    assert f"The numbers above are of {scored}." in said and f"Step by step, {others}" in said
+
+
+def test_what_is_said_where_there_is_no_such_fall() -> None:
+    said = sentences({**IN_TIME, "tau-1": (4.0, 6.5)})
+    assert "changes by 0.50 with the last weights, and by −2.00 with each student's best ones" in said
+    assert "Trained on past their best: τ = 1." in said and "%" not in said
+    assert "errors above" not in sentences(IN_TIME, errors=(0.1, 0.1))
+    assert "From τ = 1 down, the highest of these recalls after every pass: that of τ = 1." in sentences(
+        {**IN_TIME, "tau-0.8": (6.5, 7)}
+    )
+
+
+@pytest.mark.parametrize("curves", [{}, {"0": {}}, {"0": {"tau-1": {"validation": []}}}])
+def test_a_run_without_such_losses(curves: dict[str, Any]) -> None:
+    results = {**fake_results(PATH), "curves": curves}
+    assert stopping.stopping_table(results).count("\n") == 0 and stopping.passed_best(results) == []
+    assert stopping.stopping_sentences(results) == [
+        "There are no validation losses of two students at or below τ = 1: nothing to say yet."
+    ]
+
+
+def test_older_results_do_not_say_and_kept_the_last() -> None:
+    results = run(IN_TIME)
+    del results["config"]["keep"]
+    assert stopping.kept(results) == "last" and "of the last weights." in stopping.stopping_sentences(results)[0]
+
+
+def test_one_run_made_twice() -> None:
+    best, last = (accounts.open_run(f"recorded/{name}") for name in ("cpu", "cpu-last"))
+    lines = stopping.kept_table(best, last).replace("−", "-").splitlines()
+    assert [line.split()[-5:][0] for line in lines[1:]] == ["direct", "1", "0.9", "0.8", "0.6"]
+    for line, name in zip(lines[1:], ("direct", "tau-1", "tau-0.9", "tau-0.8", "tau-0.6"), strict=True):
+        models = [findings.model_of(one, name) for one in (best, last)]
+        values = [m[what]["token"]["value"] for what in ("precision", "recall") for m in models if m]
+        assert line.split()[-4:] == [f"{value:.2f}" for value in values]
+    # The same trainings: where the last pass was the best, the very same numbers.
+    assert lines[1].split()[1] == lines[1].split()[2]
+    assert best["curves"]["0"]["tau-0.6"]["validation"] == last["curves"]["0"]["tau-0.6"]["validation"]
+    for some in ((last, best), (best, best), (accounts.open_run("recorded/smoke"), last)):
+        with pytest.raises(ValueError, match="not one run made twice"):
+            stopping.kept_table(*some)
+
+
+def test_which_path_is_lower_at_the_same_recall() -> None:
+    """Dots by hand: the second path leaves the first one's start and stays half a nat below it, or crosses it."""
+
+    def path(*dots: tuple[float, float]) -> dict[str, Any]:
+        found = run({**IN_TIME, **dict.fromkeys(names, (4.0,))})
+        for name, (recall, precision) in zip(names, dots, strict=True):
+            model = findings.model_of(found, name)
+            model["recall"]["token"]["value"], model["precision"]["token"]["value"] = recall, precision
+        return found
+
+    names = ("tau-1", "tau-0.8", "tau-0.6")
+    high = path((-5.0, -6.0), (-5.5, -5.0), (-6.0, -4.0))
+    low = path((-5.0, -6.0), (-5.5, -5.5), (-7.0, -3.5))
+    crossing = path((-5.0, -6.0), (-5.5, -5.5), (-5.9, -3.5))
+    apart = path((-8.0, -6.0), (-8.5, -5.5), (-9.0, -3.5))
+    assert stopping.lower_at_equal_recall(low, high) and not stopping.lower_at_equal_recall(high, low)
+    for other in (crossing, apart, high):
+        assert not stopping.lower_at_equal_recall(other, high) and not stopping.lower_at_equal_recall(high, other)
+
+
+def test_the_recorded_run() -> None:
+    """The numbers by hand from the curves in its file."""
+    results = accounts.open_run("recorded/cpu")
+    losses = {name: curve["validation"] for name, curve in results["curves"]["0"].items()}
+    best, last = (at(losses["tau-1"]) - at(losses["tau-0.6"]) for at in (min, lambda one: one[-1]))
+    said = stopping.stopping_sentences(results, [step.recall.error for step in findings.steps(results)])
+    whole = "\n".join(said).replace("−", "-")
+    assert f"changes by {last:.2f} with the last weights, and by {best:.2f} with each" in whole
+    assert f"{best:.2f} {last:.2f}" == "-0.75 -1.75"
+    assert "with the last weights: -0.09, -0.25, -1.41." in whole and "that of τ = 0.9, 1, 0.9, 1." in whole
+    lines = stopping.stopping_table(results).replace("−", "-").splitlines()
+    assert lines[-1].split()[2:] == ["-5.63", "2", "-6.63", "-1.00"]

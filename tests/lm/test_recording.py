@@ -1,0 +1,130 @@
+"""What was recorded of SmolLM2: whole, small, consistent in itself, and what the model says again where it is here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kdlab.lm.recording import FILE, Meeting, read_meeting
+from kdlab.ngrams import experiment as temperature
+
+RECORDING = Path(__file__).resolve().parents[2] / "notebooks" / "recorded" / "smollm2" / FILE
+
+
+@pytest.fixture(scope="module")
+def meeting() -> Meeting:
+    return read_meeting()
+
+
+def test_it_is_small_and_says_what_it_is(meeting: Meeting) -> None:
+    assert RECORDING.stat().st_size < 200_000
+    assert {"model", "license", "from", "sha256", "versions", "date", "seed", "command"} <= meeting.about.keys()
+    for said in ("SmolLM2-135M-Instruct", "49,152", meeting.about["sha256"][:12], meeting.about["date"]):
+        assert said in meeting.shown
+
+
+def test_ladders_are_whole(meeting: Meeting) -> None:
+    assert len(meeting.ladders) == 6
+    for prompt, ladder in meeting.ladders.items():
+        np.testing.assert_array_equal(ladder.taus, temperature.taus())
+        assert ladder.prompt == prompt and ladder.vocabulary == 49_152 and len(ladder.tokens) == 12
+        assert (np.diff(ladder.logits) <= 0).all() and (np.diff(ladder.entropies) > 0).all()
+        assert 0 <= ladder.entropies.min() and ladder.entropies.max() < np.log(49_152)
+        assert (ladder.probabilities.sum(axis=1) < 1 + 1e-6).all()
+        assert len(set(ladder.samples)) > 20 and all(ladder.samples)
+
+
+def test_neighbouring_texts_begin_alike(meeting: Meeting) -> None:
+    """The same random numbers at every tau: neighbours often tell the same story, and distant positions less often."""
+    for ladder in meeting.ladders.values():
+        begun = [text[:8] for text in ladder.samples[:36]]  # up to tau = 1
+        near = np.mean([one == other for one, other in zip(begun, begun[1:], strict=False)])
+        far = np.mean([one == other for one, other in zip(begun, begun[16:], strict=False)])
+        assert near >= 1 / 3 and near >= far  # of texts drawn anew at each tau near would be far
+
+
+def test_tokens_are_those_of_their_texts(meeting: Meeting) -> None:
+    for text, cut in meeting.cuts.items():
+        assert len(cut.ids) == len(cut.pieces)
+        assert cut.text == text or "\ufffd" in cut.text
+    assert all(digit in meeting.cuts["In 1969 it cost $24.95."].pieces for digit in "1969")
+    assert {"".join(way.pieces) for way in meeting.ways} == {"The capital of France is Paris"}
+    for one in (*meeting.scored, *meeting.ways):
+        assert len(one.nats) == len(one.ids) - one.given and min(one.nats) > 0
+        assert one.log_prob == pytest.approx(-sum(one.nats))
+    again = meeting.cut_again
+    assert again["outside"] <= again["changed"] < again["texts"]
+    assert again["before"].text == again["after"].text and again["before"].ids != again["after"].ids
+    assert max(again["before"].ids) < meeting.kept <= max(again["after"].ids)
+
+
+def test_numbers_of_the_smaller_model_fit_together(meeting: Meeting) -> None:
+    own = meeting.own
+    assert len(own["nats"]) == len(own["entropies"]) == len(own["tokens"]) == meeting.cut_again["texts"]
+    assert own["tokens"].max() == 27 and own["tokens"].min() >= 1
+    differences = own["nats"] - own["entropies"]  # a martingale: its mean is 0, missed by 4 errors once in 15,000
+    assert abs(differences.mean()) < 4 * differences.std(ddof=1) / np.sqrt(len(differences))
+    assert sum(p for p in meeting.step["whole"]) < 1 and 0 < meeting.step["mass"] < 1
+    for token, whole, kept in zip(*(meeting.step[name] for name in ("ids", "whole", "kept")), strict=True):
+        assert (kept is None) == (token >= meeting.kept)
+        if kept is not None:
+            assert kept == pytest.approx(whole / meeting.step["mass"], abs=1e-6)
+
+
+def test_the_one_beside_the_notebook_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = json.loads(RECORDING.read_text(encoding="utf-8"))
+    content["about"]["date"] = "1990-01-01"
+    (tmp_path / "recorded" / "mine").mkdir(parents=True)
+    (tmp_path / "recorded" / "mine" / FILE).write_text(json.dumps(content), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert read_meeting("mine").about["date"] == "1990-01-01"
+    assert read_meeting().about["date"] != "1990-01-01"  # another folder does not hide the repository's own
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("{", "JSONDecodeError"), ("[]", "TypeError"), ('{"schema": 99}', "schema 99"), ('{"schema": 1}', "restricted")],
+)
+def test_a_damaged_recording_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str) -> None:
+    (tmp_path / "recorded" / "mine").mkdir(parents=True)
+    (tmp_path / "recorded" / "mine" / FILE).write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=rf"cannot be read \(.*{said}.*get the repository's own"):
+        read_meeting("mine")
+
+
+def test_no_recording_says_where_it_was_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="there is no recording 'nothing'"):
+        read_meeting("nothing")
+
+
+@pytest.mark.slow
+def test_the_model_itself_says_the_same(meeting: Meeting) -> None:
+    """Where PyTorch and the weights are: the last digits may differ between machines, what is shown may not."""
+    pytest.importorskip("torch")
+    from kdlab.lm.pipeline import fetch as smollm2
+
+    trouble = smollm2.fault()
+    if trouble:
+        pytest.skip(f"SmolLM2 is not here ({trouble}): kdlab fetch smollm2")
+    from kdlab.lm.next_token import next_token_ladder
+    from kdlab.lm.pipeline.reading import surprises
+    from kdlab.lm.pipeline.sampling import next_token_logits
+    from kdlab.lm.pipeline.truth import load_truth
+
+    truth = load_truth("bundled")
+    for prompt, ladder in meeting.ladders.items():
+        logits = next_token_logits(truth.model, truth.encode(prompt))
+        word: Any = lambda token: truth.pieces([token])[0]  # noqa: E731
+        again = next_token_ladder(prompt, logits, word)
+        assert set(again.tokens[:8]) == set(ladder.tokens[:8])
+        np.testing.assert_allclose(again.entropies, ladder.entropies, atol=1e-3)
+    for one in meeting.scored:
+        np.testing.assert_allclose(surprises(truth, one.ids, one.given)[0], one.nats, atol=1e-3)
+    for text, cut in meeting.cuts.items():
+        assert tuple(truth.encode(text)) == cut.ids

@@ -1,0 +1,281 @@
+"""The live picture of one next token: what Python sends, what the page draws from it, and both in a real JupyterLab."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+from support.axe import serious
+from support.chromium import chromium
+from support.lab import Lab
+from support.pages import served
+
+from kdlab.lm import view_next_token as next_token_view
+from kdlab.lm.next_token import NextTokenLadder, counted, next_token_ladder, percent
+from kdlab.lm.recording import read_meeting
+from kdlab.lm.view_next_token import payload, show_next_token
+
+NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "05_meet_smollm2.ipynb"
+ONE, LAST = 35, 60  # the positions of tau = 1 and of tau = 1.5
+
+
+@pytest.fixture(scope="module")
+def ladders() -> list[NextTokenLadder]:
+    return list(read_meeting().ladders.values())
+
+
+@pytest.fixture
+def view(ladders: list[NextTokenLadder]) -> Iterator[next_token_view.NextTokenView]:
+    shown = show_next_token(ladders)
+    yield shown
+    shown.close()
+
+
+# Python's side
+
+
+def test_what_is_sent_is_the_ladder(ladders: list[NextTokenLadder]) -> None:
+    for ladder in ladders:
+        sent = json.loads(json.dumps(payload(ladder)))
+        np.testing.assert_allclose([row[:12] for row in sent["odds"]], ladder.probabilities, atol=6e-6)
+        np.testing.assert_allclose([row[12] for row in sent["odds"]], ladder.rest, atol=6e-6)
+        assert sent["one"] == sent["odds"][ONE] and sent["entropy"] == ladder.entropies.tolist()
+        assert sent["sentence"] == list(ladder.sentences) and sent["words"][-1] == "49,140 others"
+        assert [text.replace("↵", "") for text in sent["sample"]] == [
+            text.replace("\r", "").replace("\n", "").replace("\t", "⇥") for text in ladder.samples
+        ]
+        for text, alike in zip(sent["sample"], sent["shared"], strict=True):
+            assert text[:alike] == sent["sample"][ONE][:alike]
+            assert text[alike : alike + 1] != sent["sample"][ONE][alike : alike + 1] or text == sent["sample"][ONE]
+        assert sent["told"][ONE] == f"entropy {ladder.entropies[ONE]:.2f} nats   {counted(ladder.choices[ONE])}"
+        assert len(json.dumps(sent)) < 60_000
+
+
+def test_anything_but_ladders_of_one_prompt_each_is_an_error(ladders: list[NextTokenLadder]) -> None:
+    for wrong in ([{}], "ab"):
+        with pytest.raises(TypeError, match="is not a NextTokenLadder: pass what"):
+            show_next_token(wrong)  # type: ignore[arg-type]
+    for several in ([], [ladders[0], ladders[0]]):
+        with pytest.raises(ValueError, match=f"{len(several)} ladders: one or more are needed"):
+            show_next_token(several)
+
+
+@pytest.mark.parametrize("tau", [0.0, 0.29, 1.51])
+def test_a_tau_off_the_slider_is_an_error(view: next_token_view.NextTokenView, tau: float) -> None:
+    with pytest.raises(ValueError, match="the slider goes from 0.3 to 1.5"):
+        view.tau = tau
+
+
+def test_another_prompt_is_answered_at_once(
+    view: next_token_view.NextTokenView, ladders: list[NextTokenLadder]
+) -> None:
+    view.tau = 0.5
+    view.settings = {"prompt": ladders[3].prompt}
+    assert view.ladder["key"] == ladders[3].prompt and view.ladder_object is ladders[3] and view.progress is None
+    assert view.position.sentence == ladders[3].at(0.5).sentence
+    view.settings = {"prompt": "nothing"}
+    assert "Nothing is here for 'nothing'" in view.kernel_error and len(view.errors) == 1
+    assert view.settings == {"prompt": ladders[3].prompt}
+
+
+def test_the_mimebundle_has_a_picture_and_its_words(
+    view: next_token_view.NextTokenView, ladders: list[NextTokenLadder]
+) -> None:
+    data, metadata = view._repr_mimebundle_()
+    assert data["text/plain"] == metadata["image/png"]["alt"] and ladders[0].sentences[ONE] in data["text/plain"]
+    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == view.model_id
+    assert view.filmstrip((0.3, 1.5)).words.startswith(ladders[0].sentences[0])
+
+
+# The page
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with served("ladder.js", "next_token.js") as one:
+        yield one
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 980, "height": 760})
+    thrown: list[str] = []
+    page.on("pageerror", lambda error: thrown.append(str(error)))
+    page.goto(address)
+    page.wait_for_function("window.ready")
+    yield page
+    page.close()
+    assert thrown == []
+
+
+def open_view(page: Page, ladders: list[NextTokenLadder], sent: dict[str, Any] | None = None) -> dict[str, Any]:
+    first = sent or payload(ladders[0])
+    state = {
+        "ladder": first, "choices": {"prompt": [{"value": one.prompt, "label": one.prompt} for one in ladders]},
+        "settings": first["settings"], "tau": 1.0, "progress": None, "prediction": None, "kernel_error": "",
+        "page_errors": [],
+    }  # fmt: skip
+    page.evaluate("state => open_view(state)", state)
+    return first
+
+
+_LOOK = """async (root, index) => {
+  const limit = performance.now() + 5000;
+  while (root.dataset.index !== String(index) && performance.now() < limit) await new Promise(requestAnimationFrame);
+  const all = (name) => [...root.querySelectorAll(name)];
+  const text = (name) => root.querySelector(name).textContent;
+  const dot = root.querySelector(".kdlab-next-dot");
+  return {
+    index: root.dataset.index, sentence: text(".kdlab-sentence"), numbers: text(".kdlab-numbers"),
+    said: root.querySelector(".kdlab-beta").getAttribute("aria-valuetext"),
+    ends: all(".kdlab-next-teacher").map((path) => Number(path.getAttribute("d").match(/H([\\d.]+)V/)[1])),
+    truth: all(".kdlab-truth-bar").map((bar) => Number(bar.getAttribute("width"))),
+    odds: all(".kdlab-next-odds").map((one) => one.textContent),
+    sample: text(".kdlab-next-text:not(.kdlab-next-room)"), other: text(".kdlab-next-other"),
+    dot: [Number(dot.getAttribute("cx")), Number(dot.getAttribute("cy"))],
+  };
+}"""
+
+
+def assert_shows(root: Locator, sent: dict[str, Any], ladder: NextTokenLadder, index: int) -> None:
+    """Bars, dot, text, numbers and sentence are the ladder's at this position; places by another route: 246 to one."""
+    seen = root.evaluate(_LOOK, index)
+    at = ladder.at(float(ladder.taus[index]))
+    assert seen["index"] == str(index) and seen["sentence"] == at.sentence
+    assert seen["said"] == f"tau {at.tau:.2f}, entropy {at.entropy:.2f} nats, {counted(at.choices)}"
+    assert seen["numbers"] == f"entropy {at.entropy:.2f} nats   {counted(at.choices)}"
+    odds = [*at.probabilities, at.rest]
+    assert seen["ends"] == pytest.approx([134 + 246 * p for p in odds], abs=0.06)
+    assert seen["truth"] == pytest.approx([246 * p for p in sent["one"]], abs=0.06)
+    assert seen["odds"] == [percent(round(p, 5)).replace("less than", "<") for p in odds]
+    assert seen["sample"] == ladder.prompt + sent["sample"][index]
+    assert seen["other"] == sent["sample"][index][sent["shared"][index] :]
+    top = sent["limits"][1]
+    assert seen["dot"] == pytest.approx([46 + 332 * (at.tau - 0.3) / 1.2, 348 - 314 * at.entropy / top], abs=0.06)
+
+
+@pytest.mark.browser
+def test_real_keys_walk_every_position(page: Page, ladders: list[NextTokenLadder]) -> None:
+    sent = open_view(page, ladders)
+    root = page.locator(".kdlab-view")
+    assert_shows(root, sent, ladders[0], ONE)
+    page.locator(".kdlab-beta").focus()
+    page.keyboard.press("Home")
+    for index in range(LAST + 1):
+        assert_shows(root, sent, ladders[0], index)
+        page.keyboard.press("ArrowRight")
+    assert_shows(root, sent, ladders[0], LAST)
+    expect(root.locator(".kdlab-error")).to_be_hidden()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [980, 400])
+def test_nothing_jumps_and_nothing_is_cut_off(page: Page, ladders: list[NextTokenLadder], width: int) -> None:
+    """The place of the sentence is the same at every tau, and every text of the panels is inside its panel."""
+    page.set_viewport_size({"width": width, "height": 1200})
+    for ladder in ladders:
+        page.evaluate("() => { window.close_view?.(); document.getElementById('here').replaceChildren(); }")
+        open_view(page, ladders, payload(ladder))
+        places, outside = page.evaluate("""async () => {
+          const box = (one) => one.getBoundingClientRect();
+          const slider = document.querySelector(".kdlab-beta"), places = new Set(), outside = [];
+          for (let i = 0; i <= Number(slider.max); i += 1) {
+            model.set("tau", model.get("ladder").tau[i]);
+            places.add(box(document.querySelector(".kdlab-sentence")).top);
+            for (const panel of document.querySelectorAll(".kdlab-panels > svg")) {
+              const [p, words] = [box(panel), [...panel.querySelectorAll("text")]];
+              const out = (b) => b.left < p.left - 1 || b.right > p.right + 1 || b.bottom > p.bottom + 1;
+              outside.push(...words.filter((one) => out(box(one))).map((one) => one.textContent));
+            }
+          }
+          return [[...places], outside];
+        }""")
+        assert outside == [] and len(places) == 1, (ladder.prompt, places, outside)
+
+
+@pytest.mark.browser
+def test_other_prompts_and_texts_without_samples(page: Page, ladders: list[NextTokenLadder]) -> None:
+    open_view(page, ladders)
+    root = page.locator(".kdlab-view")
+    page.evaluate("tau => model.set('tau', tau)", 0.5)
+    page.locator("select.kdlab-prompt").select_option(ladders[1].prompt)
+    assert page.evaluate("model.get('settings')") == {"prompt": ladders[1].prompt}
+    other = payload(ladders[1])
+    page.evaluate("ladder => model.set('ladder', ladder)", other)
+    assert_shows(root, other, ladders[1], 10)  # and tau stays where it was
+    silent = next_token_ladder("x", np.arange(20.0), str)
+    sent = payload(silent)
+    page.evaluate("() => { close_view(); document.getElementById('here').replaceChildren(); }")
+    open_view(page, [silent], sent)
+    expect(root.locator(".kdlab-next-sample")).to_be_hidden()
+
+
+@pytest.mark.browser
+def test_a_ladder_that_cannot_be_drawn_is_refused_in_words(page: Page, ladders: list[NextTokenLadder]) -> None:
+    broken = payload(ladders[0])
+    broken["odds"] = broken["odds"][:-1]
+    open_view(page, ladders, broken)
+    expect(page.locator(".kdlab-error")).to_contain_text('60 entries in "odds" for 61 positions of tau. Make it again')
+    assert page.evaluate("model.get('page_errors').length") == 1
+
+
+# The notebook, in JupyterLab
+
+
+@pytest.fixture(scope="module")
+def lab(jupyter: Lab) -> Lab:
+    own = jupyter.within("next_token_view")
+    shutil.copy(NOTEBOOK, own.folder)
+    return own
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_notebook_05(lab: Lab, browser: Browser, ladders: list[NextTokenLadder]) -> None:
+    """Runs through; the gated view waits for a guess, follows every key, and shows every beginning."""
+    notebook = lab.open(browser, NOTEBOOK.name)
+    notebook.run_all()
+    root = notebook.view()
+    expect(root.locator(".kdlab-picture")).to_be_hidden()
+    root.locator(".kdlab-cover button").nth(1).click()
+    expect(root.locator(".kdlab-outcome")).to_have_text(
+        "You predicted: About 250. Now move the slider to its right end and see."
+    )
+    sent = payload(ladders[0])
+    root.locator(".kdlab-beta").focus()
+    notebook.page.keyboard.press("Home")
+    for index in range(LAST + 1):
+        assert_shows(root, sent, ladders[0], index)
+        notebook.page.keyboard.press("ArrowRight")
+    expect(root.locator(".kdlab-outcome")).to_contain_text("What happens: about 1,800.")
+    assert serious(root) == []
+    assert notebook.soon("round(view.tau, 6)", 1.5) == 1.5
+    select = root.locator("select.kdlab-prompt")
+    for ladder in ladders[1:]:
+        select.focus()
+        notebook.page.keyboard.press("ArrowDown")
+        expect(root).to_have_attribute("data-key", ladder.prompt)
+        assert_shows(root, payload(ladder), ladder, LAST)
+    root.locator(".kdlab-reset").focus()
+    notebook.page.keyboard.press("Enter")
+    expect(root).to_have_attribute("data-key", ladders[0].prompt)
+    assert_shows(root, sent, ladders[0], ONE)
+    own = notebook.view(1)
+    own.locator(".kdlab-beta").focus()
+    notebook.page.keyboard.press("End")
+    assert_shows(own, payload(ladders[2]), ladders[2], LAST)
+    assert notebook.json("view.errors + own_view.errors") == []
+    notebook.close()
+    assert notebook.thrown == []

@@ -1,0 +1,75 @@
+"""Where EM starts: every grouping once, moments kept, the same each time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from support.worlds import random_mixture
+
+from kdlab.mixtures.solver.em import Family, cloud_of
+from kdlab.mixtures.solver.starts import grouped_starts, spread_starts
+
+FAMILIES: tuple[Any, ...] = ("diag", "full", "spherical")
+
+
+@pytest.mark.parametrize(("items", "groups", "ways"), [(3, 2, 3), (4, 2, 7), (5, 3, 25), (6, 3, 90), (8, 4, 1701)])
+def test_every_grouping_once(items: int, groups: int, ways: int) -> None:
+    """As many as Stirling's number of the second kind says, each with the whole mixture's mean."""
+    target = random_mixture(np.random.default_rng(items), items, 2)
+    found = list(grouped_starts(target, Family("full"), groups, 10_000))
+    assert len(found) == ways
+    for start in found[:20]:
+        np.testing.assert_allclose(start.mean, target.mean, atol=1e-12)
+        np.testing.assert_allclose(start.covariance, target.covariance, atol=1e-10)
+
+
+def test_the_cheapest_grouping_comes_first() -> None:
+    """Runnalls' bound: sum over groups of weight times half the log-determinant of the merged covariance."""
+    target = random_mixture(np.random.default_rng(1), 5, 2)
+    costs = [
+        float(start.weights @ np.linalg.slogdet(start.covariances)[1])
+        for start in grouped_starts(target, Family("full"), 2, 100)
+    ]
+    assert len(costs) == 15
+    assert all(a <= b + 1e-12 for a, b in zip(costs, costs[1:], strict=False))
+
+
+@pytest.mark.parametrize("n_components", [3, 5, 9])
+def test_a_large_student_starts_from_split_components(n_components: int) -> None:
+    target = random_mixture(np.random.default_rng(2), 3, 2)
+    (start,) = grouped_starts(target, Family("full"), n_components, 4)
+    assert start.n_components == n_components
+    np.testing.assert_allclose(start.mean, target.mean, atol=1e-12)
+    np.testing.assert_allclose(start.covariance, target.covariance, atol=1e-10)
+
+
+def test_many_components_are_merged_before_they_are_grouped() -> None:
+    target = random_mixture(np.random.default_rng(3), 12, 2)
+    starts = list(grouped_starts(target, Family("full"), 2, 3))
+    assert len(starts) == 3
+    for start in starts:
+        np.testing.assert_allclose(start.mean, target.mean, atol=1e-12)
+
+
+@pytest.mark.parametrize("covariance", FAMILIES)
+@pytest.mark.parametrize("dim", [1, 3])
+def test_spread_starts_are_points_and_the_same_each_time(covariance: Any, dim: int) -> None:
+    rng = np.random.default_rng(4)
+    points = random_mixture(rng, 3, dim).sample(60, rng)
+    cloud, family = cloud_of(points, np.full(60, 1 / 60), cross=True), Family(covariance, 1e-6)
+    first, again = (list(spread_starts(cloud, family, 3, 8)) for _ in range(2))
+    assert len(first) == 8
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one.means, other.means)
+        apart = np.abs(one.means[:, None] - points[None]).max(axis=-1).min(axis=1)
+        assert apart.max() < 1e-9
+    assert len({start.means.tobytes() for start in first}) >= 6
+
+
+def test_points_without_weight_are_never_chosen() -> None:
+    points = np.array([[0.0], [1.0], [2.0], [50.0]])
+    cloud = cloud_of(points, np.array([0.4, 0.3, 0.3, 0.0]), cross=False)
+    for start in spread_starts(cloud, Family("diag"), 3, 10):
+        assert start.means.max() < 10

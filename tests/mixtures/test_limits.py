@@ -1,0 +1,83 @@
+"""Limits of the panels and contours of p*: they hold what is shown, and the contours hold the mass they promise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support.fake_ladder import fake_ladder
+
+from kdlab.lm.recording import read_meeting
+from kdlab.mixtures import experiment as experiments
+from kdlab.mixtures import limits
+from kdlab.ngrams.experiment import teacher_temperature
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+def test_limits_hold_everything_that_is_drawn(dim: int) -> None:
+    ladder = fake_ladder(dim)
+    recall, precision = limits.plane_limits(ladder)
+    for low, high, values in (
+        (*recall, [*ladder.recall, ladder.direct_recall, ladder.recall_bound]),
+        (*precision, [*ladder.precision, ladder.direct_precision, ladder.precision_bound]),
+    ):
+        assert low < min(values) and max(values) < high
+    (x0, x1), (y0, y1) = limits.space_limits(ladder)
+    sd = np.sqrt(ladder.student_covariances[..., 0, 0])
+    assert x0 <= (ladder.student_means[..., 0] - 2 * sd).min()
+    assert x1 >= (ladder.student_means[..., 0] + 2 * sd).max()
+    if dim == 2:
+        assert x1 - x0 == pytest.approx(y1 - y0)
+    else:
+        assert y0 == 0
+
+
+def test_limits_of_text_hold_the_plane() -> None:
+    ladder = teacher_temperature(positions=5)
+    recall, precision = limits.text_limits(ladder)
+    for (low, high), values in (
+        (recall, [*ladder.recall, ladder.direct_recall, ladder.recall_bound]),
+        (precision, [*ladder.precision, ladder.direct_precision, ladder.precision_bound]),
+    ):
+        assert low < min(values) and max(values) < high
+        assert max(values) - min(values) > 0.8 * (high - low)
+
+
+@pytest.mark.parametrize("n_components", [1, 2, 8])
+def test_the_map_is_a_square_that_holds_every_ellipse(n_components: int) -> None:
+    ladder = experiments.teacher_entropy("ring", n_components)
+    (x0, x1), (y0, y1) = limits.map_limits(ladder)
+    assert x1 - x0 == pytest.approx(y1 - y0)
+    teacher = ladder.scene.teacher
+    for means, covariances in (
+        (teacher.means, teacher.covariances),
+        (ladder.student_means.reshape(-1, 2), ladder.student_covariances.reshape(-1, 2, 2)),
+    ):
+        for mean, covariance in zip(means, covariances, strict=True):
+            sd = np.diag(covariance) ** 0.5  # an ellipse at one standard deviation touches this box from within
+            assert (mean - sd > [x0, y0]).all() and (mean + sd < [x1, y1]).all()
+
+
+def test_the_entropy_s_axis_holds_every_position() -> None:
+    for ladder in read_meeting().ladders.values():
+        low, high = limits.entropy_limits(ladder)
+        assert low == 0 <= min(ladder.entropies) and max(ladder.entropies) < high
+
+
+@pytest.mark.parametrize(("values", "held"), [([-2.0, 0.0], (-2.5, 1.0)), ([3.0, 3.1], (2.875, 3.35))])
+def test_a_margin_is_a_share_of_what_is_held_or_of_half_a_nat(values: list[float], held: tuple[float, float]) -> None:
+    assert limits.with_margin(values, 0.25, 0.5) == pytest.approx(held, abs=1e-12)
+
+
+def test_contours_hold_the_share_of_mass_they_promise() -> None:
+    """200,000 draws: the standard error of a share is at most 0.0011, so 0.01 is far outside chance."""
+    from matplotlib.path import Path as Outline
+
+    truth = fake_ladder(2).scene.truth
+    rng = np.random.default_rng(1)
+    which = rng.choice(8, 200_000, p=truth.weights)
+    draws = truth.means[which] + rng.normal(size=(200_000, 2)) * 0.025**0.5
+    for share, lines in limits.density_contours(truth, (-2, 2), (-2, 2), shares=(0.9, 0.5)):
+        inside = np.zeros(len(draws), bool)
+        for line in lines:
+            inside ^= Outline(line).contains_points(draws)  # a hole is inside twice
+        assert inside.mean() == pytest.approx(share, abs=0.01)

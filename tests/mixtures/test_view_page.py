@@ -1,0 +1,441 @@
+"""The page's module alone: a static page, a stand-in for the widget's model, real keys, no Jupyter."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import statistics
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+from support.chromium import chromium
+from support.fake_ladder import fake_ladder
+from support.pages import served
+
+from kdlab.mixtures import view as widgets
+from kdlab.mixtures.experiment import teacher_entropy
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with served("ladder.js", "view.js") as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as one:
+        yield one
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Page]:
+    """A page that fails the test if anything throws where nobody catches it."""
+    page = browser.new_page(viewport={"width": 980, "height": 760})
+    thrown: list[str] = []
+    page.on("pageerror", lambda error: thrown.append(str(error)))
+    page.goto(address)
+    page.wait_for_function("window.ready")
+    yield page
+    page.close()
+    assert thrown == []
+
+
+def state(ladder: Any, /, **other: Any) -> dict[str, Any]:
+    choices = {
+        "scene": ["line", "ring", "random"], "n_components": [1, 2], "covariance": ["diag", "full"],
+        "samples": [None, 100], "seed": [0, 1, 2],
+    }  # fmt: skip
+    return {
+        "ladder": widgets.payload(ladder),
+        "choices": {field: [{"value": v, "label": str(v)} for v in values] for field, values in choices.items()},
+        "settings": vars_of(ladder.settings),
+        "beta": 1.0,
+        "progress": None,
+        "prediction": None,
+        "kernel_error": "",
+        "page_errors": [],
+        **other,
+    }
+
+
+def vars_of(settings: Any) -> dict[str, Any]:
+    return {name: getattr(settings, name) for name in ("scene", "n_components", "covariance", "samples", "seed")}
+
+
+def open_view(page: Page, ladder: Any, /, **other: Any) -> None:
+    page.evaluate("state => open_view(state)", state(ladder, **other))
+
+
+def get(page: Page, name: str) -> Any:
+    return page.evaluate("name => model.get(name)", name)
+
+
+def put(page: Page, **values: Any) -> None:
+    """Set traits as a message from Python would."""
+    page.evaluate("values => Object.entries(values).forEach(([n, v]) => model.set(n, v))", values)
+
+
+def settle(page: Page) -> None:
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def assert_shows(page: Page, ladder: Any, index: int) -> None:
+    """Assert that slider, dot, ellipses, numbers and sentence all are the ladder's at this position."""
+    sent = widgets.payload(ladder)
+    root = page.locator(".kdlab-view")
+    assert root.get_attribute("data-key") == sent["key"]
+    assert root.get_attribute("data-index") == str(index)
+    assert page.locator(".kdlab-beta").input_value() == str(index)
+    assert page.locator(".kdlab-sentence").inner_text() == sent["sentence"][index]
+    dot = page.locator(".kdlab-student-dot")
+    assert float(dot.get_attribute("data-precision") or "") == sent["precision"][index]
+    assert float(dot.get_attribute("data-recall") or "") == sent["recall"][index]
+    low, high = sent["plane"]["recall"]
+    expected = 58 + (sent["recall"][index] - low) / (high - low) * (428 - 58)
+    assert float(dot.get_attribute("cx") or "") == pytest.approx(expected, abs=0.06)
+    number = f"{sent['precision'][index]:.2f}".replace("-", "−")
+    assert f"precision {number}" in page.locator(".kdlab-numbers").inner_text()
+    if sent["dim"] == 2:
+        means = sent["student"]["means"][index]
+        low, high = sent["space"]["x"]
+        for k, mean in enumerate(means):
+            ellipse = page.locator(f".kdlab-student-ellipse[data-component='{k}']").first
+            expected = 35 + (mean[0] - low) / (high - low) * 370
+            assert float(ellipse.get_attribute("cx") or "") == pytest.approx(expected, abs=0.06)
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+def test_real_keys_walk_the_ladder(page: Page, dim: int) -> None:
+    ladder = fake_ladder(dim)
+    open_view(page, ladder)
+    assert_shows(page, ladder, 0)
+    page.locator(".kdlab-beta").focus()
+    index = 0
+    for key, step in [("ArrowRight", 1), ("ArrowRight", 1), ("ArrowLeft", -1), ("ArrowUp", 1), ("End", 200)]:
+        page.keyboard.press(key)
+        settle(page)
+        index = min(index + step, 120)
+        assert_shows(page, ladder, index)
+    page.keyboard.press("Home")
+    settle(page)
+    assert_shows(page, ladder, 0)
+    page.keyboard.press("PageUp")
+    settle(page)
+    assert int(page.locator(".kdlab-view").get_attribute("data-index") or 0) > 5
+    assert get(page, "page_errors") == []
+
+
+def test_keys_stay_with_the_controls(page: Page) -> None:
+    """JupyterLab acts on arrow keys that reach it: none may leave the controls."""
+    open_view(page, fake_ladder(2))
+    page.evaluate("document.body.addEventListener('keydown', () => { window.leaked = true; })")
+    for control in (".kdlab-beta", ".kdlab-n-components", ".kdlab-scene"):
+        page.locator(control).focus()
+        page.keyboard.press("ArrowDown")
+    assert not page.evaluate("Boolean(window.leaked)")
+
+
+def test_elements_are_made_once_and_only_moved(page: Page) -> None:
+    ladder = fake_ladder(2)
+    open_view(page, ladder)
+    page.evaluate("window.before = [...document.querySelectorAll('.kdlab-view *')]")
+    page.locator(".kdlab-beta").focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    settle(page)
+    assert page.evaluate(
+        "(() => { const now = [...document.querySelectorAll('.kdlab-view *')];"
+        "return now.length === before.length && now.every((e, i) => e === before[i]); })()"
+    )
+
+
+def test_the_path_has_a_gap_where_the_best_student_switches(page: Page) -> None:
+    ladder = fake_ladder(2)
+    open_view(page, ladder, beta=100.0)
+    assert_shows(page, ladder, 120)
+    past = page.locator(".kdlab-path-past").get_attribute("d") or ""
+    assert past.count("M") == 1 + int(ladder.switched.sum()) == 2
+    assert past == page.locator(".kdlab-path-all").get_attribute("d")
+
+
+def test_the_slider_needs_no_kernel(page: Page) -> None:
+    """With a model that cannot be saved, as when the connection is gone, every position is still drawn."""
+    ladder = fake_ladder(2)
+    open_view(page, ladder)
+    page.evaluate("window.broken = true")
+    page.locator(".kdlab-beta").focus()
+    for index in range(1, 6):
+        page.keyboard.press("ArrowRight")
+        settle(page)
+        assert_shows(page, ladder, index)
+    page.wait_for_timeout(300)  # the time at which Python would be told
+    assert_shows(page, ladder, 5)
+    expect(page.locator(".kdlab-error")).to_be_hidden()
+
+
+def test_python_hears_of_beta_when_the_slider_rests(page: Page) -> None:
+    ladder = fake_ladder(1)
+    open_view(page, ladder)
+    # Ten moves in one task of the page: however slow the machine, the slider cannot have rested between them.
+    page.evaluate("""() => {
+      const slider = document.querySelector(".kdlab-beta");
+      for (let index = 1; index <= 10; index += 1) {
+        slider.value = index;
+        slider.dispatchEvent(new Event("input"));
+      }
+    }""")
+    assert page.evaluate("model.saved") == 0
+    page.wait_for_function("model.saved > 0")
+    assert get(page, "beta") == pytest.approx(ladder.betas[10], rel=1e-4)
+    assert page.evaluate("model.saved") == 1
+    put(page, beta=100.0)
+    assert_shows(page, ladder, 120)
+
+
+def test_another_setting_waits_then_shows_and_is_remembered(page: Page) -> None:
+    one, two = fake_ladder(2, 1), fake_ladder(2, 2)
+    open_view(page, one, beta=5.0)
+    slider, index = page.locator(".kdlab-beta"), one.index(5.0)
+    page.locator(".kdlab-n-components").select_option("2")
+    assert get(page, "settings")["n_components"] == 2
+    expect(slider).to_be_disabled()
+    assert page.locator(".kdlab-view").get_attribute("aria-busy") == "true"
+    put(page, progress=0.42)
+    expect(page.locator(".kdlab-status")).to_have_text(re.compile("42 %"))
+    assert_shows(page, one, index)  # the picture stays while the next one is made
+    put(page, ladder=widgets.payload(two), progress=None)
+    assert_shows(page, two, index)  # and beta stays where it was
+    expect(slider).to_be_enabled()
+    expect(page.locator(".kdlab-status")).to_be_hidden()
+    page.locator(".kdlab-n-components").select_option("1")
+    assert_shows(page, one, index)  # already here: no waiting
+    expect(slider).to_be_enabled()
+
+
+def test_a_late_answer_does_not_overwrite(page: Page) -> None:
+    one, two = fake_ladder(2, 1), fake_ladder(2, 2)
+    open_view(page, one)
+    page.locator(".kdlab-n-components").select_option("2")
+    page.locator(".kdlab-n-components").select_option("1")
+    put(page, ladder=widgets.payload(two))
+    assert_shows(page, one, 0)
+    expect(page.locator(".kdlab-beta")).to_be_enabled()
+
+
+def test_reset_goes_back_to_how_it_was_opened(page: Page) -> None:
+    one, two = fake_ladder(2, 1), fake_ladder(2, 2)
+    open_view(page, one, beta=2.0)
+    page.locator(".kdlab-n-components").select_option("2")
+    put(page, ladder=widgets.payload(two))
+    page.locator(".kdlab-beta").focus()
+    page.keyboard.press("End")
+    settle(page)
+    assert_shows(page, two, 120)
+    page.locator(".kdlab-reset").click()
+    settle(page)
+    assert_shows(page, one, one.index(2.0))
+
+
+def test_the_seed_is_offered_only_where_it_matters(page: Page) -> None:
+    open_view(page, fake_ladder(2))
+    expect(page.locator(".kdlab-seed")).to_be_disabled()
+    page.locator(".kdlab-samples").select_option("100")
+    expect(page.locator(".kdlab-seed")).to_be_enabled()
+
+
+def test_in_one_dimension_all_families_are_one(page: Page) -> None:
+    open_view(page, fake_ladder(1))
+    expect(page.locator(".kdlab-covariance")).to_be_disabled()
+    expect(page.locator(".kdlab-n-components")).to_be_enabled()
+
+
+REAL = [("line", 1), ("falls", 1), ("ring", 1), ("ring", 4), ("rare", 4)]
+
+
+@pytest.mark.parametrize("of", [1, 2, *REAL])
+def test_the_names_in_the_plane_never_cover_a_mark(page: Page, of: Any) -> None:
+    """At every position the dot's name keeps off the dot, the other name and the axis, and inside the picture."""
+    open_view(page, fake_ladder(of) if isinstance(of, int) else teacher_entropy(*of))
+    overlaps = page.evaluate("""async () => {
+      const slider = document.querySelector(".kdlab-beta"), plane = document.querySelector(".kdlab-plane");
+      const box = (name) => plane.querySelector(name).getBBox();
+      const apart = (a, b) => a.x + a.width <= b.x || b.x + b.width <= a.x
+        || a.y + a.height <= b.y || b.y + b.height <= a.y;
+      const found = [];
+      for (let i = 0; i <= Number(slider.max); i += 1) {
+        slider.value = i;
+        slider.dispatchEvent(new Event("input"));
+        await new Promise(requestAnimationFrame);
+        const name = box(".kdlab-student-name"), dot = box(".kdlab-student-dot");
+        const tight = { x: name.x, y: name.y + 3, width: name.width, height: name.height - 6 };
+        const other = box(".kdlab-direct-name");
+        const inner = { x: other.x, y: other.y + 3, width: other.width, height: other.height - 6 };
+        if (!apart(tight, dot) || !apart(tight, inner) || name.x < 58 || name.y + name.height > 372) found.push(i);
+      }
+      return found;
+    }""")
+    assert overlaps == []
+
+
+@pytest.mark.parametrize(
+    ("break_it", "said"),
+    [
+        (lambda sent: sent.pop("recall"), 'no entries in "recall"'),
+        (lambda sent: sent["precision"].pop(), '120 entries in "precision" for 121 positions'),
+        (lambda sent: sent["student"]["means"][7][0].__setitem__(0, None), '"null" in student.means.7.0.0'),
+        (lambda sent: sent["recall"].__setitem__(3, "nan"), '"nan" in recall.3'),
+        (lambda sent: sent.pop("bounds"), '"undefined" in bounds'),
+    ],
+)
+def test_a_broken_ladder_is_refused_in_words(page: Page, break_it: Any, said: str) -> None:
+    good = fake_ladder(2, 1)
+    broken = copy.deepcopy(widgets.payload(fake_ladder(2, 2)))
+    break_it(broken)
+    open_view(page, good)
+    page.locator(".kdlab-n-components").select_option("2")
+    put(page, ladder=json.loads(json.dumps(broken)))
+    expect(page.locator(".kdlab-error")).to_contain_text(said)
+    assert said in get(page, "page_errors")[0]
+    assert_shows(page, good, 0)  # the good picture stays and works
+    expect(page.locator(".kdlab-beta")).to_be_enabled()
+    page.locator(".kdlab-beta").press("ArrowRight")
+    settle(page)
+    assert_shows(page, good, 1)
+
+
+def test_a_view_that_opens_on_a_broken_ladder_says_so(page: Page) -> None:
+    open_view(page, fake_ladder(2), ladder={"key": "x", "beta": []})
+    expect(page.locator(".kdlab-error")).to_contain_text("0 positions of beta")
+    expect(page.locator(".kdlab-beta")).to_be_disabled()
+    assert len(get(page, "page_errors")) == 1
+
+
+def test_an_exception_while_drawing_is_shown_and_kept_once(page: Page) -> None:
+    open_view(page, fake_ladder(2))
+    page.evaluate("Object.defineProperty(SVGElement.prototype, 'style', { get() { throw new Error('deliberate') } })")
+    page.locator(".kdlab-beta").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+        settle(page)
+    expect(page.locator(".kdlab-error")).to_contain_text("deliberate")
+    assert get(page, "page_errors") == ["deliberate"]
+
+
+def test_errors_of_the_kernel_are_shown(page: Page) -> None:
+    open_view(page, fake_ladder(2))
+    put(page, kernel_error="ValueError: n_components is 0")
+    expect(page.locator(".kdlab-error[role=alert]")).to_have_text("ValueError: n_components is 0")
+    page.locator(".kdlab-samples").select_option("100")
+    expect(page.locator(".kdlab-error")).to_be_hidden()
+
+
+def test_a_prediction_covers_the_picture_until_it_is_made(page: Page) -> None:
+    question = {"question": "Recall?", "options": ["rises", "falls"], "guess": None, "outcome": "It fell."}
+    open_view(page, fake_ladder(2), prediction=question)
+    expect(page.locator(".kdlab-sentence")).to_be_hidden()
+    expect(page.locator(".kdlab-numbers")).to_be_hidden()
+    expect(page.locator(".kdlab-beta")).to_be_disabled()
+    assert "precision" not in (page.locator(".kdlab-beta").get_attribute("aria-valuetext") or "")
+    page.get_by_role("button", name="rises").click()
+    assert get(page, "prediction")["guess"] == "rises"
+    expect(page.locator(".kdlab-cover")).to_be_hidden()
+    expect(page.locator(".kdlab-sentence")).to_be_visible()
+    expect(page.locator(".kdlab-beta")).to_be_enabled()
+    still = "You predicted: rises. Now move the slider to its right end and see."
+    expect(page.locator(".kdlab-outcome")).to_have_text(still)
+    page.locator(".kdlab-beta").focus()
+    page.keyboard.press("ArrowRight")
+    settle(page)
+    expect(page.locator(".kdlab-outcome")).to_have_text(still)  # what happens is said when it has been seen
+    expect(page.locator(".kdlab-path-all")).to_have_css("visibility", "hidden")  # nor does the path ahead tell
+    expect(page.locator(".kdlab-path-past")).to_have_css("visibility", "visible")
+    page.keyboard.press("End")
+    expect(page.locator(".kdlab-outcome")).to_have_text("You predicted: rises. What happens: It fell.")
+    expect(page.locator(".kdlab-path-all")).to_have_css("visibility", "visible")
+
+
+def test_the_path_ahead_is_hidden_only_where_it_would_tell(page: Page) -> None:
+    open_view(page, fake_ladder(2))
+    expect(page.locator(".kdlab-path-all")).to_have_css("visibility", "visible")
+
+
+def test_the_slider_has_a_name_and_says_its_value(page: Page) -> None:
+    open_view(page, fake_ladder(2), beta=3.2)
+    slider = page.get_by_role("slider", name="beta, how selective the teacher is")
+    assert (slider.get_attribute("aria-valuetext") or "").startswith("beta 3.16, precision ")
+    for name in ("components of the student", "covariance family of the student", "scene"):
+        expect(page.get_by_role("combobox", name=name)).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [1200, 760, 420, 300])
+def test_nothing_is_wider_than_its_place(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    open_view(page, fake_ladder(2))
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    space, plane = (page.locator(f".kdlab-{name}").bounding_box() for name in ("space", "plane"))
+    assert space is not None and plane is not None
+    stacked = plane["y"] >= space["y"] + space["height"]
+    assert stacked == (width < 560)
+
+
+def test_the_size_stays_while_dragging(page: Page) -> None:
+    open_view(page, fake_ladder(2))
+    sizes = set()
+    page.locator(".kdlab-beta").focus()
+    for key in ("Home", "PageUp", "PageUp", "End"):
+        page.keyboard.press(key)
+        settle(page)
+        box = page.locator(".kdlab-view").bounding_box()
+        assert box is not None
+        sizes.add((box["width"], box["height"]))
+    assert len(sizes) == 1
+
+
+def test_who_comes_by_keys_sees_the_whole_view(page: Page) -> None:
+    """Below a long page: the slider gets the focus, and its picture and sentence are on the screen, not only itself."""
+    page.set_viewport_size({"width": 980, "height": 720})
+    open_view(page, teacher_entropy("line", 1))
+    page.evaluate("""() => {
+      document.body.insertAdjacentHTML("afterbegin", "<p style='height: 1500px'><button>before</button></p>");
+      document.body.insertAdjacentHTML("beforeend", "<p style='height: 1500px'></p>");
+    }""")
+    page.get_by_role("button", name="before").focus()
+    page.keyboard.press("Tab")
+    expect(page.locator(".kdlab-beta")).to_be_focused()
+    settle(page)
+    box = page.locator(".kdlab-view").bounding_box()
+    assert box and 0 <= box["y"] and box["y"] + box["height"] <= 720
+
+
+def test_a_closed_view_lets_go_of_the_model(page: Page) -> None:
+    open_view(page, fake_ladder(2))
+    page.evaluate("close_view()")
+    assert page.evaluate("Object.values(model.heard).flat().length") == 0
+
+
+def test_a_key_press_is_drawn_within_a_frame_or_two(page: Page) -> None:
+    """From a trusted key's time stamp to the end of the frame that draws it; ratios live in benchmarks/."""
+    open_view(page, fake_ladder(2))
+    page.evaluate("""() => {
+      window.times = [];
+      const root = document.querySelector(".kdlab-view");
+      addEventListener("keydown", (event) => {
+        const before = root.dataset.index, start = event.timeStamp;
+        const look = () => root.dataset.index === before
+          ? requestAnimationFrame(look) : times.push(performance.now() - start);
+        requestAnimationFrame(look);
+      }, true);
+    }""")
+    page.locator(".kdlab-beta").focus()
+    for _ in range(30):
+        page.keyboard.press("ArrowRight")
+        settle(page)
+    times = page.evaluate("times")
+    assert len(times) == 30
+    assert statistics.median(times) < 50  # about 5 ms where nothing else runs

@@ -1,0 +1,674 @@
+"""The bell by hand: what Python answers and keeps, and what the page does with pointer, keys and answers."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+from scipy import stats
+from support.chromium import chromium
+from support.pages import served
+
+from kdlab.core import answers
+from kdlab.core.metrics import precision, recall
+from kdlab.mixtures import scenes
+from kdlab.mixtures import single as bells
+from kdlab.mixtures import view_single as hand
+from kdlab.mixtures.scenes import line_mixture, make_scene
+
+TRAITS = ("world", "hand", "answer", "prediction", "kernel_error", "page_errors")
+QUESTION = {"question": "Both?", "options": ["yes", "no"], "outcome": "No."}
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture
+def view() -> Iterator[hand.ByHandView]:
+    shown = hand.by_hand()
+    yield shown
+    shown.close()
+
+
+# Python's side
+
+
+def test_lines_are_all_named_scenes_on_a_line() -> None:
+    assert set(hand.LINES) == {name for name, make in scenes.NAMED.items() if make().truth.dim == 1}
+
+
+@pytest.mark.parametrize("scene", ["ring", "rare", "random", "moon", None, ["line"]])
+def test_other_scenes_are_refused_in_words(scene: Any) -> None:
+    with pytest.raises(ValueError, match=rf"scene is {re.escape(repr(scene))}: .* choose one of line, falls"):
+        hand.by_hand(scene)
+
+
+@pytest.mark.parametrize("scene", hand.LINES)
+def test_what_is_sent_is_plain_small_and_fits(scene: str) -> None:
+    view = hand.by_hand(scene)
+    sent = {name: getattr(view, name) for name in TRAITS}
+    assert json.loads(json.dumps(sent, allow_nan=False)) == sent
+    assert len(json.dumps(sent)) < 10_000
+    widths = view.world["widths"]
+    assert (widths[0], widths[-1]) == (hand.NARROWEST, hand.WIDEST)
+    assert all(1 < b / a < 1.11 for a, b in zip(widths, widths[1:], strict=False))
+    assert all(float(bells.width_words(width)) == width for width in widths)  # what is said is what is meant
+    low, high = view.world["space"]["x"]
+    truth = make_scene(scene).truth
+    assert low < truth.means.min() - 2 * 0.45 and truth.means.max() + 2 * 0.45 < high
+    for name, (start, end) in view.world["plane"].items():
+        assert start < view.answer[name] < view.world["bounds"][name] < end
+
+
+def test_numbers_and_texts_are_those_of_the_metrics(view: hand.ByHandView) -> None:
+    for centre, width in ((-3.0, 0.1), (-1.0, 2.08), (4.95, 5.0), (-5.0, 0.005)):
+        view.place(centre, width)
+        student, truth = line_mixture([1.0], [centre], [width]), make_scene("line").truth
+        assert view.answer["precision"] == precision(student, truth).value
+        assert view.answer["recall"] == recall(student, truth).value
+        assert (view.answer["centre"], view.answer["width"]) == (centre, width)
+        assert view.answer["sentence"] == view.measured.sentence
+        for name in ("precision", "recall"):
+            text = bells.words(view.answer[name])
+            assert f"{name} {text}" in view.answer["numbers"]
+            assert f"{name} {text} nats ({view.answer['below'][name]} below" in view.answer["sentence"]
+    assert view.errors == []
+
+
+@pytest.mark.parametrize(("centre", "width"), [(6.0, 1.0), (0.0, 0.004), (0.0, 5.1), (float("nan"), 1.0)])
+def test_outside_the_picture_is_an_error(view: hand.ByHandView, centre: float, width: float) -> None:
+    with pytest.raises(ValueError, match=r"outside the picture: choose a centre from -5 to 5 and a width from 0.005"):
+        view.place(centre, width)
+    assert view.hand == {"centre": 0.0, "width": 1.0}
+
+
+def test_only_the_newest_request_counts(view: hand.ByHandView, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, entered, go = hand.measure, threading.Event(), threading.Event()
+
+    def slow(truth: Any, centre: float, width: float) -> bells.Measured:
+        if centre == -2.0:
+            entered.set()
+            assert go.wait(20)
+        return real(truth, centre, width)
+
+    monkeypatch.setattr(hand, "measure", slow)
+    first = threading.Thread(target=view.place, args=(-2.0, 1.0))
+    first.start()
+    assert entered.wait(20)
+    view.place(-3.0, 0.5)
+    go.set()  # too late
+    first.join(20)
+    assert view.answer["centre"] == view.measured.centre == -3.0
+    assert view.errors == []
+
+
+def test_a_broken_callback_is_shown_kept_and_survived(view: hand.ByHandView, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deliberately(*args: Any) -> bells.Measured:
+        raise RuntimeError("broken on purpose")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hand, "measure", deliberately)
+        view.hand = {"centre": -3.0, "width": 0.5}
+    (error,) = view.errors
+    assert "Traceback" in error and "deliberately" in error
+    assert view.kernel_error == "RuntimeError: broken on purpose"
+    assert view.hand == {"centre": 0.0, "width": 1.0}  # back to what is shown
+    view.place(-3.0, 0.5)
+    assert view.answer["centre"] == -3.0 and view.kernel_error == ""
+    assert len(view.errors) == 1
+
+
+@pytest.mark.parametrize("wrong", [{}, {"centre": 1.0}, {"centre": "x", "width": 1}, {"centre": 0.0, "width": -1.0}])
+def test_a_place_that_is_none_is_an_error_and_no_crash(view: hand.ByHandView, wrong: dict[str, Any]) -> None:
+    view.hand = wrong
+    assert len(view.errors) == 1 and view.kernel_error in view.errors[0]
+    assert view.hand == {"centre": 0.0, "width": 1.0}
+
+
+def test_the_mimebundle_has_a_picture_and_the_sentence(view: hand.ByHandView) -> None:
+    before = view._repr_mimebundle_()[0]["image/png"]
+    view.place(-3.0, 0.2)
+    data, metadata = view._repr_mimebundle_()
+    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == view.model_id
+    assert data["text/plain"] == view.measured.sentence == metadata["image/png"]["alt"]
+    assert base64.b64decode(data["image/png"]).startswith(PNG) and len(data["image/png"]) < 80_000
+    assert data["image/png"] != before
+    assert data["image/png"] == view._repr_mimebundle_()[0]["image/png"]
+
+
+def test_two_views_share_nothing() -> None:
+    one, two = hand.by_hand(), hand.by_hand()
+    one.place(-3.0, 0.2)
+    one.page_errors = ["broken"]
+    assert two.hand == {"centre": 0.0, "width": 1.0} and two.errors == []
+
+
+def test_a_guess_is_committed_and_kept(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    view = hand.by_hand(predict={**QUESTION, "id": "test.hand"})
+    with pytest.raises(ValueError, match="not among the options"):
+        view.commit("maybe")
+    view.commit("no")
+    assert view.prediction["guess"] == "no"
+    assert answers.read()["prediction test.hand"]["guess"] == "no"
+    assert hand.by_hand(predict={**QUESTION, "id": "test.hand"}).prediction["guess"] == "no"
+    with pytest.raises(ValueError, match="has no question"):
+        hand.by_hand().commit("no")
+
+
+# The page's side: Python's answers are handed over by the tests
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with served("hand.js") as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as one:
+        yield one
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Page]:
+    """A page that fails the test if anything throws where nobody catches it."""
+    page = browser.new_page(viewport={"width": 980, "height": 760}, has_touch=True)
+    thrown: list[str] = []
+    page.on("pageerror", lambda error: thrown.append(str(error)))
+    page.goto(address)
+    page.wait_for_function("window.ready")
+    yield page
+    page.close()
+    assert thrown == []
+
+
+def open_view(page: Page, **other: Any) -> dict[str, Any]:
+    view = hand.by_hand()
+    state = {**{name: getattr(view, name) for name in TRAITS}, **other}
+    page.evaluate("state => open_view(state)", state)
+    return dict(state["world"])
+
+
+def get(page: Page, name: str) -> Any:
+    return page.evaluate("name => model.get(name)", name)
+
+
+def put(page: Page, **values: Any) -> None:
+    page.evaluate("values => Object.entries(values).forEach(([n, v]) => model.set(n, v))", values)
+
+
+def settle(page: Page) -> None:
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def answer(page: Page, asked: Any = None) -> dict[str, Any]:
+    """Answer the page's question, or another one, as Python does."""
+    asked = asked or get(page, "hand")
+    view = hand.by_hand()
+    view.place(asked["centre"], asked["width"])
+    put(page, answer=view.answer)
+    settle(page)
+    return dict(view.answer)
+
+
+def place(page: Page) -> dict[str, float]:
+    root = page.locator(".kdlab-view")
+    return {name: float(root.get_attribute(f"data-{name}") or "nan") for name in ("centre", "width")}
+
+
+def grip_at(page: Page) -> tuple[float, float]:
+    """Where the handle is, in pixels of the page."""
+    settle(page)
+    box = page.locator(".kdlab-hand-grip circle").bounding_box()
+    assert box
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def unit_of(page: Page) -> float:
+    """Pixels in one svg unit."""
+    panel = page.locator(".kdlab-space").bounding_box()
+    assert panel
+    return float(panel["width"]) / 440
+
+
+def peak(width: float) -> float:
+    """The density of N(0, width^2) at its centre, as the normal distribution has it."""
+    return math.exp(-0.5 * math.log(2 * math.pi) - math.log(width))
+
+
+def assert_bell(page: Page, world: dict[str, Any]) -> None:
+    """Assert that bell, handle and sliders are where the page says that the hand is."""
+    settle(page)
+    at = place(page)
+    low, high = world["space"]["x"]
+    x = 12 + (at["centre"] - low) / (high - low) * 416
+    grip = page.locator(".kdlab-hand-grip").get_attribute("transform") or ""
+    assert float(re.findall(r"[\d.]+", grip)[0]) == pytest.approx(x, abs=0.06)
+    span = [float(n) for n in re.findall(r"-?[\d.]+", page.locator(".kdlab-hand-span").get_attribute("d") or "")]
+    assert (span[0] + span[2]) / 2 == pytest.approx(x, abs=0.06)
+    assert (span[2] - span[0]) / 2 == pytest.approx(at["width"] / (high - low) * 416, abs=0.06)
+    centre, width = page.locator(".kdlab-hand-centre"), page.locator(".kdlab-hand-width")
+    assert float(centre.input_value()) == at["centre"]
+    assert world["widths"][int(width.input_value())] == pytest.approx(at["width"], rel=0.05)  # or the nearest to it
+    assert centre.get_attribute("aria-valuetext") == f"centre {bells.words(at['centre'])}"
+    assert width.get_attribute("aria-valuetext") == f"width {bells.width_words(at['width'])}"
+
+
+def assert_dot(page: Page, sent: dict[str, Any]) -> None:
+    """Assert where the dot is: recall by the logarithm of what it misses, 0.3 nats at a time; 30 nats are shown."""
+    world = get(page, "world")
+    at = re.findall(r"-?[\d.]+", page.locator(".kdlab-student-dot").get_attribute("transform") or "")
+    missed = world["bounds"]["recall"] - sent["recall"]
+    share = math.log((0.3 + missed) / 0.3) / math.log(30.3 / 0.3)  # 0 at the bound, 1 at the left edge
+    bound = 428 - 370 * 0.09 / 1.09  # 9 % of what is below the bound is room beyond it
+    assert float(at[0]) == pytest.approx(max(bound - share * (bound - 58), 58), abs=0.06)
+    low, high = world["plane"]["precision"]
+    assert float(at[1]) == pytest.approx(min(348 - 336 * (sent["precision"] - low) / (high - low), 348), abs=0.06)
+
+
+def assert_answered(page: Page, sent: dict[str, Any]) -> None:
+    """Assert that dot, numbers and sentence are an answer's, and that none of them is pale."""
+    assert_dot(page, sent)
+    assert page.locator(".kdlab-sentence").inner_text() == sent["sentence"]
+    assert page.locator(".kdlab-numbers").inner_text() == sent["numbers"]
+    dot = page.locator(".kdlab-student-dot")
+    for name in ("precision", "recall"):
+        assert float(dot.get_attribute(f"data-{name}") or "") == sent[name]
+    assert page.locator(".kdlab-view").get_attribute("aria-busy") == "false"
+    assert page.locator(".kdlab-old").count() == 0
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ["centre", "width"])
+def test_real_keys_walk_a_slider_from_end_to_end(page: Page, name: str) -> None:
+    world = open_view(page)
+    slider = page.locator(f".kdlab-hand-{name}")
+    slider.focus()
+    page.keyboard.press("Home")
+    seen = []
+    ends = world["space"]["x"] if name == "centre" else [world["widths"][0], world["widths"][-1]]
+    for key in ("Home", "ArrowRight", "ArrowUp", "PageUp", "ArrowLeft", "End"):
+        page.keyboard.press(key)
+        assert_bell(page, world)
+        seen.append(place(page)[name])
+    assert (seen[0], seen[-1]) == tuple(ends)
+    assert seen[0] < seen[1] < seen[2] < seen[3] > seen[4] < seen[5]
+    assert_answered(page, answer(page)) if get(page, "hand") == place(page) else None
+    assert get(page, "page_errors") == []
+
+
+@pytest.mark.browser
+def test_keys_stay_with_the_controls(page: Page) -> None:
+    open_view(page)
+    page.evaluate("document.body.addEventListener('keydown', () => { window.leaked = true; })")
+    for name in ("centre", "width"):
+        page.locator(f".kdlab-hand-{name}").focus()
+        page.keyboard.press("ArrowDown")
+    assert not page.evaluate("Boolean(window.leaked)")
+
+
+@pytest.mark.browser
+def test_a_pointer_drags_the_bell(page: Page) -> None:
+    """Wherever the peak fits into the picture the handle stays under the pointer; sideways always."""
+    world = open_view(page)
+    unit = unit_of(page)
+    x, y = grip_at(page)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    seen = {}
+    for down in (20, 40, 60, 80, 1, -50, -120, -180, 30):
+        page.mouse.move(x - 2 * 41.6 * unit, y + down, steps=4)
+        assert_bell(page, world)
+        at = grip_at(page)
+        assert at[1] == pytest.approx(y + down, abs=2)  # rounding the width to what is said of it moves it by less
+        assert at[0] == pytest.approx(x - 2 * 41.6 * unit, abs=1.1 * unit)  # the slider's step is 2 units
+        assert place(page)["centre"] == pytest.approx(-2.0, abs=0.026)  # 41.6 units are one unit of place
+        seen[down] = place(page)["width"]
+    assert [width for _, width in sorted(seen.items())] == sorted(seen.values())  # down is wider, always
+    page.mouse.up()
+    page.mouse.move(x, y, steps=3)  # let go: it stays
+    assert_bell(page, world)
+    assert place(page) == {"centre": pytest.approx(-2.0, abs=0.026), "width": seen[30]}
+    assert get(page, "page_errors") == []
+
+
+def test_helpers_see_the_peak() -> None:
+    """The density of a bell's peak, as the page test below uses it, is the normal density's."""
+    assert peak(0.7) == pytest.approx(float(stats.norm.pdf(0, 0, 0.7)), rel=1e-12)
+
+
+@pytest.mark.browser
+def test_above_the_picture_a_drag_goes_on_to_a_spike(page: Page) -> None:
+    """One rule meets the other at the top: up is narrower, nothing jumps, the way back is the same."""
+    world = open_view(page)
+    unit = unit_of(page)
+    top = 1 / (336 / world["space"]["y"][1])  # of density, per svg unit
+    x, y = grip_at(page)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    ups = list(range(0, 400, 10))
+    widths = {}
+    for up in [*ups, *reversed(ups)]:
+        page.mouse.move(x, y - up)
+        settle(page)
+        width = place(page)["width"]
+        assert widths.setdefault(up, width) == width
+        assert -5 < grip_at(page)[1] - (page.locator(".kdlab-space").bounding_box() or {"y": 0})["y"]
+    page.mouse.up()
+    found = [widths[up] for up in ups]
+    assert found[0] == 1.0 and found[-1] == world["widths"][0]
+    for before, after in zip(found, found[1:], strict=False):
+        assert after < before or after == world["widths"][0]
+        # 10 px are 10 / unit svg units: a factor of 10 takes 70 of them above the top, and below it many more
+        assert after > before * 10 ** (-10 / unit / 70) - 0.006
+    inside = [width for width in found if peak(width) < world["space"]["y"][1]]
+    assert 0.42 < inside[-1] < 0.46 and len(inside) > 15
+    for up, width in zip(ups, inside, strict=False):
+        assert peak(width) == pytest.approx(peak(1.0) + up / unit * top, abs=2 / unit * top)
+
+
+@pytest.mark.browser
+def test_the_curve_itself_can_be_dragged(page: Page) -> None:
+    world = open_view(page)
+    panel = page.locator(".kdlab-space").bounding_box()
+    assert panel
+    unit = panel["width"] / 440
+    x, y = panel["x"] + 220 * unit, panel["y"] + 320 * unit  # inside the bell, far from its handle
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 41.6 * unit, y, steps=5)
+    page.mouse.up()
+    assert_bell(page, world)
+    assert place(page) == {"centre": pytest.approx(1.0, abs=0.051), "width": 1.0}
+
+
+@pytest.mark.browser
+def test_a_finger_drags_the_bell(page: Page) -> None:
+    world = open_view(page)
+    box = page.locator(".kdlab-hand-grip circle").bounding_box()
+    assert box
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    client = page.context.new_cdp_session(page)
+    client.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for step in range(1, 9):
+        point = {"x": x - 10 * step, "y": y + 10 * step}
+        client.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [point]})
+    client.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    assert_bell(page, world)
+    assert place(page)["centre"] < -1.0 and place(page)["width"] > 2.0
+    assert page.evaluate("scrollY") == 0
+
+
+@pytest.mark.browser
+def test_the_bell_does_not_wait_and_the_page_says_that_its_numbers_do(page: Page) -> None:
+    world = open_view(page)
+    page.evaluate("window.broken = true")
+    page.locator(".kdlab-hand-centre").focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowLeft")
+        assert_bell(page, world)
+    assert place(page)["centre"] == pytest.approx(-0.2)
+    assert page.locator(".kdlab-view").get_attribute("aria-busy") == "true"
+    assert page.locator(".kdlab-plane.kdlab-old .kdlab-student-dot").count() == 1
+    status = page.locator(".kdlab-hand-status[role=status]")
+    expect(status).to_have_text("The bell moves at once. Its numbers wait for the kernel.")
+    expect(page.locator(".kdlab-sentence")).to_contain_text("Centre 0.00")  # the old numbers keep their own place
+    expect(page.locator(".kdlab-error")).to_be_hidden()
+    page.evaluate("window.broken = false")
+    answer(page)
+    assert_answered(page, answer(page))
+    expect(status).to_have_text("")
+
+
+@pytest.mark.browser
+def test_one_question_is_under_way_and_the_newest_place_is_asked_next(page: Page) -> None:
+    open_view(page)
+    page.locator(".kdlab-hand-centre").focus()
+    for _ in range(10):
+        page.keyboard.press("ArrowRight")
+    settle(page)
+    first = get(page, "hand")
+    assert first["centre"] == pytest.approx(0.05) and page.evaluate("model.saved") == 1
+    answer(page, first)
+    expect(page.locator(".kdlab-sentence")).to_contain_text("Centre 0.05")  # what is known is shown, pale
+    assert page.locator(".kdlab-view").get_attribute("aria-busy") == "true"
+    assert get(page, "hand")["centre"] == pytest.approx(0.5) and page.evaluate("model.saved") == 2
+    assert_answered(page, answer(page))
+
+
+@pytest.mark.browser
+def test_an_echo_does_not_take_the_bell_back(page: Page) -> None:
+    """JupyterLab sends a trait back to the page that set it: an equal value, in another object."""
+    open_view(page)
+    slider = page.locator(".kdlab-hand-centre")
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    settle(page)
+    first = get(page, "hand")
+    put(page, hand=first)
+    answer(page, first)
+    assert place(page)["centre"] == pytest.approx(0.1)
+    assert_answered(page, answer(page))
+
+
+@pytest.mark.browser
+def test_python_moves_the_bell_too(page: Page) -> None:
+    world = open_view(page)
+    put(page, hand={"centre": -3.0, "width": 0.5})
+    assert_bell(page, world)
+    assert place(page) == {"centre": -3.0, "width": 0.5}
+    assert_answered(page, answer(page))
+
+
+@pytest.mark.browser
+def test_an_error_of_the_kernel_takes_the_bell_back(page: Page) -> None:
+    world = open_view(page)
+    page.locator(".kdlab-hand-centre").focus()
+    page.keyboard.press("ArrowRight")
+    put(page, kernel_error="RuntimeError: broken on purpose", hand={"centre": 0.0, "width": 1.0})
+    assert_bell(page, world)
+    assert place(page) == {"centre": 0.0, "width": 1.0}
+    expect(page.locator(".kdlab-error[role=alert]")).to_have_text("RuntimeError: broken on purpose")
+    assert page.locator(".kdlab-view").get_attribute("aria-busy") == "false"
+    page.keyboard.press("ArrowRight")
+    settle(page)
+    assert get(page, "hand")["centre"] == pytest.approx(0.05)
+
+
+@pytest.mark.browser
+def test_the_bests_are_kept_and_reset_forgets_them(page: Page) -> None:
+    world = open_view(page)
+    for centre, width in ((-3.0, 0.1), (-1.0, 2.08), (4.0, 5.0)):
+        put(page, hand={"centre": centre, "width": width})
+        answer(page)
+    best = {name: page.locator(f".kdlab-best-{name}") for name in ("precision", "recall")}
+    truth = make_scene("line").truth
+    spike, wide = bells.measure(truth, -3.0, 0.1), bells.measure(truth, -1.0, 2.08)
+    assert float(best["precision"].get_attribute("data-value") or "") == spike.precision
+    assert float(best["recall"].get_attribute("data-value") or "") == wide.recall
+    words = page.locator(".kdlab-hand-best-words").all_text_contents()
+    assert words == [
+        f"your best precision: {spike.below('precision')} below its bound",
+        f"your best recall: {wide.below('recall')} below its bound",
+    ]
+    assert (page.locator(".kdlab-hand-trail").get_attribute("d") or "").count("M") == 4  # the first one, and three more
+    page.locator(".kdlab-reset").click()
+    assert_bell(page, world)
+    assert place(page) == {"centre": 0.0, "width": 1.0}
+    opening = answer(page)
+    assert_answered(page, opening)
+    assert (page.locator(".kdlab-hand-trail").get_attribute("d") or "").count("M") == 1
+    for name, mark in best.items():
+        assert float(mark.get_attribute("data-value") or "") == opening[name]
+
+
+@pytest.mark.browser
+def test_an_answer_from_before_reset_is_not_counted(page: Page) -> None:
+    open_view(page)
+    put(page, hand={"centre": -3.0, "width": 1.0})
+    answer(page)
+    page.locator(".kdlab-hand-width").focus()
+    page.keyboard.press("Home")
+    late = get(page, "hand")
+    page.locator(".kdlab-reset").click()
+    answer(page, late)
+    opening = answer(page)
+    assert_answered(page, opening)
+    assert float(page.locator(".kdlab-best-precision").get_attribute("data-value") or "") == opening["precision"]
+
+
+@pytest.mark.browser
+def test_what_is_beyond_the_plane_is_an_arrow_on_its_edge(page: Page) -> None:
+    open_view(page)
+    dot = page.locator(".kdlab-student-dot")
+    for centre, width, turned, x, y in (
+        (-3.0, 0.005, 0, 58, None),
+        (-1.0, 5.0, -90, None, 348),
+        (5.0, 0.1, -45, 58, 348),
+    ):
+        put(page, hand={"centre": centre, "width": width})
+        sent = answer(page)
+        at = [float(n) for n in re.findall(r"-?[\d.]+", dot.get_attribute("transform") or "")]
+        assert at[2] == turned
+        assert x is None or at[0] == x
+        assert y is None or at[1] == y
+        assert_answered(page, sent)  # the words keep the exact numbers
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("centre", "width"), [(-3.0, 0.005), (5.0, 0.1), (-1.0, 2.08), (-3.0, 0.45)])
+def test_triangles_stay_within_the_bounds_and_clear_of_an_arrow(page: Page, centre: float, width: float) -> None:
+    open_view(page)
+    put(page, answer=hand.by_hand().answer, hand={"centre": centre, "width": width})
+    answer(page)
+    shapes = page.evaluate("""() => Object.fromEntries(
+      [".kdlab-best-precision", ".kdlab-best-recall", ".kdlab-student-dot"].map((name) => {
+        const { left, right, top, bottom } = document.querySelector(`.kdlab-plane ${name}`).getBoundingClientRect();
+        return [name, { left, right, top, bottom }];
+      }))""")
+    dot = shapes[".kdlab-student-dot"]
+    world = get(page, "world")
+    panel, unit = page.locator(".kdlab-plane").bounding_box(), unit_of(page)
+    assert panel
+    low, high = world["plane"]["precision"]
+    ceiling = panel["y"] + (348 - 336 * (world["bounds"]["precision"] - low) / (high - low)) * unit
+    limit = panel["x"] + (428 - 370 * 0.09 / 1.09) * unit
+    arrow = page.locator(".kdlab-student-dot").get_attribute("d") or ""
+    for name in (".kdlab-best-precision", ".kdlab-best-recall"):
+        mark = shapes[name]
+        assert mark["top"] >= ceiling - 1 and mark["right"] <= limit + 1  # 1 px: half a stroke
+        apart = (
+            mark["left"] >= dot["right"]
+            or mark["bottom"] <= dot["top"]
+            or mark["right"] <= dot["left"]
+            or mark["top"] >= dot["bottom"]
+        )
+        assert apart or "a8 8" in arrow  # a dot may hold its triangle, an arrow is not hidden
+
+
+@pytest.mark.browser
+def test_the_words_in_the_plane_have_room(page: Page) -> None:
+    """The longest of them ends before the bound of recall."""
+    open_view(page)
+    put(page, hand={"centre": -3.0, "width": 0.005})
+    answer(page)
+    boxes = page.evaluate("""() => [...document.querySelectorAll(".kdlab-hand-best-words")].map((text) => {
+      const { x, width } = text.getBBox();
+      return [text.textContent, x + width];
+    })""")
+    assert "less than 0.001" in boxes[0][0]
+    assert all(end < 428 - 370 * 0.09 / 1.09 - 2 for _, end in boxes)
+
+
+@pytest.mark.browser
+def test_the_line_across_the_bell_has_its_name(page: Page) -> None:
+    open_view(page)
+    name, span = page.locator(".kdlab-hand-span-name"), page.locator(".kdlab-hand-span")
+    for centre, width, shown in ((0.0, 1.0, True), (4.5, 1.0, True), (0.0, 5.0, True), (0.0, 0.1, False)):
+        put(page, hand={"centre": centre, "width": width})
+        answer(page)
+        assert name.is_visible() is shown
+        box, panel = name.bounding_box(), page.locator(".kdlab-space").bounding_box()
+        if shown:
+            line = span.bounding_box()
+            assert box and panel and line and name.text_content() == "± width"
+            assert panel["x"] <= box["x"] and box["x"] + box["width"] <= panel["x"] + panel["width"]
+            assert abs(box["y"] + box["height"] / 2 - line["y"]) < 20
+
+
+@pytest.mark.browser
+def test_the_trail_forgets_what_is_long_ago(page: Page) -> None:
+    open_view(page)
+    page.evaluate("""() => {
+      const first = model.get("answer");
+      for (let i = 1; i <= 250; i += 1) model.set("answer", { ...first, recall: first.recall - i / 100 });
+    }""")
+    assert (page.locator(".kdlab-hand-trail").get_attribute("d") or "").count("M") == 200
+
+
+@pytest.mark.browser
+def test_a_broken_world_is_refused_in_words(page: Page) -> None:
+    world = {**hand.by_hand().world, "widths": [0.1, "nan"]}
+    open_view(page, world=world)
+    expect(page.locator(".kdlab-error")).to_contain_text('"nan" in widths.1')
+    assert len(get(page, "page_errors")) == 1
+    expect(page.locator(".kdlab-hand-centre")).to_be_disabled()
+
+
+@pytest.mark.browser
+def test_a_prediction_covers_the_picture_until_it_is_made(page: Page) -> None:
+    open_view(page, prediction={**QUESTION, "guess": None})
+    for name in (".kdlab-sentence", ".kdlab-numbers", ".kdlab-hand-grip"):
+        expect(page.locator(name)).to_be_hidden()
+    expect(page.locator(".kdlab-hand-width")).to_be_disabled()
+    page.get_by_role("button", name="yes").click()
+    assert get(page, "prediction")["guess"] == "yes"
+    now = "You predicted: yes. Now come within half a nat of each bound, one after the other, and see."
+    expect(page.locator(".kdlab-outcome")).to_have_text(now)
+    expect(page.locator(".kdlab-hand-width")).to_be_enabled()
+    page.locator(".kdlab-hand-width").focus()
+    page.keyboard.press("ArrowLeft")
+    for centre, width in ((-3.0, 0.45), (-3.0, 0.1), (-1.0, 5.0)):  # near neither bound, near one, near that one only
+        answer(page, {"centre": centre, "width": width})
+        expect(page.locator(".kdlab-outcome")).to_have_text(now)
+    answer(page, {"centre": -1.0, "width": 2.05})
+    expect(page.locator(".kdlab-outcome")).to_have_text("You predicted: yes. What happens: No.")
+
+
+@pytest.mark.browser
+def test_sliders_have_names(page: Page) -> None:
+    open_view(page)
+    expect(page.get_by_role("slider", name="centre of your student")).to_be_visible()
+    expect(page.get_by_role("slider", name="width of your student, its standard deviation")).to_be_visible()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [1200, 760, 420, 300])
+def test_nothing_is_wider_than_its_place_and_nothing_jumps(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    open_view(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    sizes = set()
+    for centre, wide in ((0.0, 1.0), (-3.0, 0.1), (5.0, 0.005), (-1.0, 2.08)):
+        put(page, hand={"centre": centre, "width": wide})
+        answer(page)
+        box = page.locator(".kdlab-view").bounding_box()
+        assert box
+        sizes.add((box["width"], box["height"]))
+    assert len(sizes) == 1
+
+
+@pytest.mark.browser
+def test_a_closed_view_lets_go_of_the_model(page: Page) -> None:
+    open_view(page)
+    page.evaluate("close_view()")
+    left = page.evaluate("Object.values(model.heard).flat().length")
+    assert left == 1  # the widget's own memory of answers, which outlives its views

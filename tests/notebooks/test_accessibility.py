@@ -1,0 +1,256 @@
+"""Who does not see a view, or uses no pointer, gets the same from it: names, values in words, contrast, focus.
+
+Every kind of view is opened on a page of its own, with what its widget sends, on a light and on a dark page. The same
+rules run inside JupyterLab where the notebooks are walked (test_browser.py and its like).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+from support.axe import changed, contrasts, luminance, state_of, violations
+from support.chromium import chromium
+from support.pages import served
+
+from kdlab.lessons import card as cards
+from kdlab.lessons import exercise
+from kdlab.lessons import exercise_view as form
+from kdlab.lm import view_next_token as next_token_view
+from kdlab.lm.recording import read_meeting
+from kdlab.mixtures import experiment as experiments
+from kdlab.mixtures import mechanism
+from kdlab.mixtures import view as widgets
+from kdlab.mixtures import view_mechanism as pairs
+from kdlab.mixtures import view_single as hand
+from kdlab.ngrams import view as text
+from kdlab.ngrams.experiment import teacher_temperature
+from kdlab.pictures import quiz as stills
+from kdlab.pictures.frontend import STYLE_SHEET
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+ASKED = {
+    "question": "From β = 1 to β = 100: what happens to recall?",
+    "options": ["it rises", "it falls"],
+    "outcome": "it falls.",
+}
+LADDER, CARD = ("ladder.js", "view.js"), ("exercises.js",)
+# The module of each view, and a widget of its kind: those with a question are covered when they open.
+VIEWS: dict[str, tuple[tuple[str, ...], Callable[[], Any]]] = {
+    "ring": (LADDER, lambda: widgets.show(experiments.teacher_entropy("ring", 1))),
+    "line": (LADDER, lambda: widgets.show(experiments.teacher_entropy("line", 1), predict=ASKED)),
+    "hand": (("hand.js",), hand.by_hand),
+    "pairs": (("pairs.js",), lambda: pairs.show_pairs(mechanism.pairs_along(experiments.teacher_entropy("ring", 2)))),
+    "text": (("ladder.js", "text.js"), lambda: text.show_text(teacher_temperature())),
+    "tokens": (("ladder.js", "next_token.js"), lambda: next_token_view.show_next_token(_ladders())),
+    "still": (("still.js",), lambda: stills.ask(_picture(), _picture(), predict=ASKED)),
+    "choice": (CARD, lambda: form.ExerciseView(exercise("02.1"))),
+    "code": (CARD, lambda: form.ExerciseView(exercise("02.2"))),
+}
+
+
+def _ladders() -> list[Any]:
+    return list(read_meeting().ladders.values())
+
+
+def _picture() -> Any:
+    return widgets.show(experiments.teacher_entropy("ring", 1)).filmstrip([1.0])
+
+
+@lru_cache
+def sent(name: str) -> dict[str, Any]:
+    """What the widget of this name sends; answers of the person at this machine are not among it."""
+    return state_of(VIEWS[name][1]())
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as one:
+        yield one
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def opened(browser: Browser) -> Iterator[Callable[..., Locator]]:
+    """Open views, each on a page of its own that is high enough to hold it; nothing may be thrown there."""
+    pages: list[Page] = []
+    thrown: list[str] = []
+
+    def open_view(name: str, scheme: str = "light", width: int = 980, **other: Any) -> Locator:
+        page = browser.new_page(viewport={"width": width, "height": 1300}, color_scheme=scheme)
+        page.on("pageerror", lambda error: thrown.append(str(error)))
+        pages.append(page)
+        modules = VIEWS[name][0]
+        with served(*modules, style=cards.STYLE_SHEET if modules is CARD else STYLE_SHEET) as address:
+            page.goto(address)
+            page.wait_for_function("window.ready")
+        page.evaluate("state => open_view(state)", {**sent(name), **other})
+        return page.locator("#here > *").first
+
+    yield open_view
+    for page in pages:
+        page.close()
+    assert thrown == []
+
+
+def uncover(root: Locator) -> None:
+    """Answer the question of a view, if it has one."""
+    if root.locator(".kdlab-cover").is_visible():
+        root.locator(".kdlab-cover button").first.click()
+
+
+def to_the_end(root: Locator) -> None:
+    """Move the first slider, if there is one, to its right end."""
+    slider = root.locator("input[type=range]").first
+    if slider.count():
+        slider.focus()
+        root.page.keyboard.press("End")
+        root.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+# The value of each slider at the start, and the names of pictures that hold what is in no sentence: patterns.
+VALUES = {
+    "ring": [r"beta 1\.00, precision −\d+\.\d\d, recall −\d+\.\d\d"],
+    "line": [r"beta 1\.00"],  # still covered: it may not say more
+    "hand": [r"centre 0\.00", r"width 1\.00"],
+    "pairs": [r"beta 1\.00, Jensen \d+\.\d\d, variational \d+\.\d\d, exact \d+\.\d\d"],
+    "text": [r"tau 1\.00, precision −\d+\.\d\d, recall −\d+\.\d\d"],
+    "tokens": [r"tau 1\.00, entropy \d\.\d\d nats, \d+ choices"],
+}
+ROWS = r", a row for each p′: (p′ \d: \d+\.\d+, \d+\.\d+(; |$)){4}"
+PICTURES = {
+    "ring": ["The space of all models", "The precision-recall plane"],
+    "hand": ["The truth, and your student over it", "The precision-recall plane"],
+    "pairs": [
+        "The components and their numbers",
+        r".*α″" + ROWS,
+        r".*nats" + ROWS,
+        r"share.*" + ROWS,
+    ],
+    "text": [r"Twelve names that the student invents, \d+ of them real: (\w+, ){11}\w+", "The precision-recall plane"],
+    "tokens": [r"What may come next: .* \d+ %, .* others \d+ %", "Entropy and effective choices over tau"],
+}
+
+
+def assert_words(root: Locator, name: str) -> None:
+    """Sliders and pictures say what they are and what they show."""
+    sliders, pictures = root.locator("input[type=range]").all(), root.get_by_role("img").all()
+    said = [slider.get_attribute("aria-valuetext") or "" for slider in sliders]
+    named = [picture.get_attribute("aria-label") or "" for picture in pictures]
+    for found, patterns in ((said, VALUES.get(name, [])), (named, PICTURES.get(name, named))):
+        assert len(found) == len(patterns)
+        assert all(re.fullmatch(pattern, words) for words, pattern in zip(found, patterns, strict=True)), found
+
+
+def assert_fits_a_phone(root: Locator) -> None:
+    """Nothing is wider than 390 px, and a question with its options lies inside its frame, on the first screen."""
+    assert root.page.evaluate("document.documentElement.scrollWidth") <= 390
+    cover = root.locator(".kdlab-cover")
+    if cover.is_visible():
+        frame = cover.bounding_box()
+        boxes = [one.bounding_box() for one in cover.locator("p, button").all()]
+        assert frame and all(box and frame["y"] <= box["y"] for box in boxes)
+        assert all(box["y"] + box["height"] <= min(frame["y"] + frame["height"], 760) for box in boxes if box)
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_axe_finds_nothing_and_every_text_is_legible(opened: Any, name: str) -> None:
+    """Every rule of axe-core as the view opens; contrast covered and not, at both ends; light, dark, and on a phone."""
+    root = opened(name)
+    assert_words(root, name)
+    for scheme in ("light", "dark"):
+        root.page.emulate_media(color_scheme=scheme)
+        assert violations(root) == []
+        assert contrasts(root)[0].ratio >= 4.5, contrasts(root)[0]
+    root.page.set_viewport_size({"width": 390, "height": 2600})
+    assert_fits_a_phone(root)
+    uncover(root)
+    to_the_end(root)
+    for scheme in ("dark", "light"):
+        root.page.emulate_media(color_scheme=scheme)
+        assert contrasts(root)[0].ratio >= 4.5, contrasts(root)[0]
+
+
+def test_what_is_out_of_date_or_waits_is_legible_too(opened: Any) -> None:
+    waiting, old = opened("ring"), opened("hand")
+    waiting.page.evaluate("model.set('settings', { ...model.get('settings'), n_components: 8 })")
+    to_the_end(old)
+    for root in (waiting, old):
+        expect(root).to_have_attribute("aria-busy", "true")
+        assert contrasts(root)[0].ratio >= 4.5
+
+
+def test_the_checks_can_fail(opened: Any) -> None:
+    root = opened("ring")
+    slider = root.locator(".kdlab-beta")
+    slider.evaluate("one => { one.removeAttribute('aria-label'); one.closest('label').replaceWith(one); }")
+    ((rule, impact, (found,)),) = violations(root)
+    assert (rule, impact) == ("label", "critical") and "kdlab-beta" in found
+    root.locator(".kdlab-sentence").evaluate("one => { one.style.color = '#8a8a8a'; }")
+    root.locator(".kdlab-tick").first.evaluate("one => { one.style.fill = '#8a8a8a'; }")
+    assert {found[0] for found in violations(root)} == {"label", "color-contrast"}
+    assert {one.name for one in contrasts(root) if one.ratio < 4.5} == {"kdlab-sentence", "kdlab-tick"}
+
+
+_LISTEN = """(root) => {
+  window.heard = [];
+  for (const live of root.querySelectorAll("[role=status], [role=alert], [aria-live]")) {
+    new MutationObserver(() => { if (live.textContent) heard.push(live.textContent); })
+      .observe(live, { childList: true, characterData: true, subtree: true });
+  }
+}"""
+
+
+def test_the_sentence_is_said_once_the_slider_rests(opened: Any) -> None:
+    root = opened("ring")
+    root.evaluate(_LISTEN)
+    root.locator(".kdlab-beta").focus()
+    for _ in range(10):
+        root.page.keyboard.press("ArrowRight")
+    root.page.wait_for_function("heard.length > 0")
+    root.page.wait_for_timeout(300)
+    assert root.page.evaluate("heard") == [sent("ring")["ladder"]["sentence"][10]]
+
+
+def test_a_guess_is_answered_aloud_and_the_slider_gets_the_keys(opened: Any) -> None:
+    root = opened("line")
+    root.evaluate(_LISTEN)
+    for _ in range(2):
+        root.page.keyboard.press("Tab")
+    expect(root.get_by_role("group", name=ASKED["question"]).get_by_role("button").nth(1)).to_be_focused()
+    root.page.keyboard.press("Space")
+    expect(root.locator(".kdlab-beta")).to_be_focused()
+    root.page.wait_for_function("heard.length > 0")
+    (said,) = root.page.evaluate("heard")
+    sentences = sent("line")["ladder"]["sentence"]
+    assert said == f"You predicted: it falls. Now move the slider to its right end and see. {sentences[0]}"
+    root.page.keyboard.press("End")
+    root.page.wait_for_function("heard.length > 1")
+    assert root.page.evaluate("heard[1]") == f"You predicted: it falls. What happens: it falls. {sentences[-1]}"
+
+
+STOPS = [("ring", "light", 6), ("line", "dark", 2), ("hand", "dark", 3), ("choice", "light", 6)]
+
+
+@pytest.mark.parametrize(("name", "scheme", "stops"), STOPS)
+def test_focus_is_seen(opened: Any, name: str, scheme: str, stops: int) -> None:
+    """By keys from stop to stop: around each, at least as many pixels change by 3 to 1 as its ring is long."""
+    root = opened(name, scheme)
+    keys, before = root.page.keyboard, luminance(root.page)
+    for _ in range(stops):
+        keys.press("Tab")
+        stop = root.locator(":focus")
+        box = stop.bounding_box()
+        assert box
+        ring = 3.1 * 18 if stop.get_attribute("type") == "range" else 2 * (box["width"] + box["height"])  # the thumb's
+        assert changed(before, luminance(root.page)) >= ring, stop.evaluate("one => one.outerHTML")

@@ -1,0 +1,475 @@
+"""The notebooks in a real JupyterLab: every cell run, every control moved by real keys, every picture compared."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+from support.axe import serious
+from support.chromium import chromium
+from support.lab import Lab, Notebook, write_notebook
+from support.shown import assert_shows, assert_stills_shown, look
+
+from kdlab.mixtures import experiment as experiments
+from kdlab.mixtures import single as bells
+from kdlab.mixtures import view as widgets
+from kdlab.mixtures.scenes import make_scene
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+SELECTS = ("n_components", "covariance", "scene", "samples", "seed")
+MAKING = 90_000  # ms: a ladder made in the background may take this long on a busy machine
+LAST = 120
+
+# A small notebook of the tests' own, for what no committed notebook should show.
+SHOW = """
+from kdlab import experiments, widgets
+view = widgets.show(experiments.teacher_entropy({scene!r}))
+view
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def lab(jupyter: Lab) -> Lab:
+    """A copy of the notebooks: JupyterLab saves what it runs, and nothing may be saved into the repository."""
+    own = jupyter.within("notebooks")
+    for path in NOTEBOOKS.glob("*.ipynb"):
+        shutil.copy(path, own.folder)
+    for scene in ("line", "ring"):
+        write_notebook(own.folder / f"{scene}.ipynb", SHOW.format(scene=scene))
+    return own
+
+
+@pytest.fixture
+def opened(lab: Lab, browser: Browser) -> Iterator[Any]:
+    """Open notebooks and run them; at the end nothing may have thrown, on the page or behind it."""
+    notebooks: list[Notebook] = []
+
+    def open_and_run(name: str, before: Callable[[Page], None] = lambda page: None) -> Notebook:
+        notebooks.append(lab.open(browser, name))
+        before(notebooks[-1].page)
+        notebooks[-1].run_all()
+        return notebooks[-1]
+
+    yield open_and_run
+    for notebook in notebooks:
+        notebook.close()
+        assert notebook.thrown == []
+
+
+@lru_cache(maxsize=64)
+def expected(scene: str, n_components: int, covariance: Any, samples: int | None, seed: int) -> dict[str, Any]:
+    """What this process says the page must show: the same settings, computed here."""
+    return widgets.payload(experiments.teacher_entropy(scene, n_components, covariance, samples=samples, seed=seed))
+
+
+def wanted(root: Locator) -> dict[str, Any]:
+    """What the selects ask for, as Python reads it."""
+    values: dict[str, Any] = {}
+    for field in SELECTS:
+        text = select_of(root, field).input_value()
+        values[field] = text if field in ("scene", "covariance") else None if text == "null" else int(text)
+    return values
+
+
+def select_of(root: Locator, field: str) -> Locator:
+    return root.locator(f"select.kdlab-{field.replace('_', '-')}")
+
+
+def await_answer(root: Locator) -> dict[str, Any]:
+    """Wait until the page shows the ladder that its selects ask for; return the payload it must be."""
+    sent = expected(**wanted(root))
+    expect(root).to_have_attribute("data-key", sent["key"], timeout=MAKING)
+    expect(root).to_have_attribute("aria-busy", "false", timeout=MAKING)
+    expect(root.locator(".kdlab-beta")).to_be_enabled()
+    return sent
+
+
+def step_through_every_position(notebook: Notebook, root: Locator, sent: dict[str, Any]) -> None:
+    root.locator(".kdlab-beta").focus()
+    notebook.page.keyboard.press("Home")
+    pictures = set()
+    for index in range(LAST + 1):
+        seen = assert_shows(root, sent, index)
+        pictures.add((tuple(seen["dot"]), seen["curve"], str(seen["ellipses"]), str(seen["taught"]), seen["sentence"]))
+        notebook.page.keyboard.press("ArrowRight")
+    assert len(pictures) == LAST + 1  # no two positions look the same
+    assert_shows(root, sent, LAST)  # the last press had nowhere to go
+
+
+def leap_through(notebook: Notebook, root: Locator, sent: dict[str, Any]) -> None:
+    """From end to end in a few keys."""
+    root.locator(".kdlab-beta").focus()
+    indices = []
+    for key in ("Home", "PageUp", "PageUp", "ArrowRight", "End", "PageDown", "ArrowLeft"):
+        notebook.page.keyboard.press(key)
+        indices.append(int(root.locator(".kdlab-beta").input_value()))
+        assert_shows(root, sent, indices[-1])
+    step = indices[1]
+    assert step > 1
+    assert indices == [0, step, 2 * step, 2 * step + 1, LAST, LAST - step, LAST - step - 1]
+
+
+def walk_select(notebook: Notebook, root: Locator, field: str) -> int:
+    """Choose every value of one select by keys, check what is shown, and go back; return how many there were."""
+    select = select_of(root, field)
+    options = select.locator("option").count()
+    before = select.evaluate("select => select.selectedIndex")
+    for index in range(options):
+        choose(notebook, select, index)
+        leap_through(notebook, root, await_answer(root))
+    choose(notebook, select, before)
+    await_answer(root)
+    return options
+
+
+def choose(notebook: Notebook, select: Locator, index: int) -> None:
+    select.focus()
+    notebook.page.keyboard.press("Home")
+    for _ in range(index):
+        notebook.page.keyboard.press("ArrowDown")
+    assert select.evaluate("select => select.selectedIndex") == index
+
+
+def walk_all_selects(notebook: Notebook, root: Locator) -> None:
+    """Every select that is enabled, across its range; those that could change nothing must be disabled."""
+    flat = expected(**wanted(root))["dim"] == 1
+    expect(select_of(root, "covariance")).to_be_enabled(enabled=not flat)
+    expect(select_of(root, "seed")).to_be_disabled()
+    walked = {field: walk_select(notebook, root, field) for field in ("n_components", "scene", "samples")}
+    if not flat:
+        walked["covariance"] = walk_select(notebook, root, "covariance")
+    choose(notebook, select_of(root, "samples"), 1)
+    expect(select_of(root, "seed")).to_be_enabled()
+    walked["seed"] = walk_select(notebook, root, "seed")
+    choices = {field: len(experiments.CHOICES[field]) for field in walked}
+    assert walked == choices
+
+
+def assert_no_errors(notebook: Notebook, view: str) -> None:
+    assert notebook.json(f"{view}.errors") == []
+    for error in notebook.page.locator(".kdlab-error").all():
+        expect(error).to_be_hidden()
+
+
+def assert_covered(root: Locator) -> None:
+    expect(root.locator(".kdlab-cover")).to_be_visible()
+    expect(root.locator(".kdlab-picture")).to_be_hidden()
+    for control in root.locator(".kdlab-controls").locator("input, select, button").all():
+        expect(control).to_be_disabled()
+
+
+def commit_by_click(notebook: Notebook, root: Locator, view: str) -> None:
+    assert_covered(root)
+    option = root.locator(".kdlab-cover button").nth(1)
+    guess = option.text_content()  # which is there even while the cell is off the screen, and not drawn
+    assert guess
+    option.click()
+    expect(root.locator(".kdlab-outcome")).to_contain_text(f"You predicted: {guess}.")
+    assert notebook.json(f"{view}.prediction['guess']") == guess
+
+
+def commit_from_python(notebook: Notebook, root: Locator, view: str) -> None:
+    assert_covered(root)
+    guess = notebook.json(f"{view}.prediction['options'][0]")
+    notebook.run(f"{view}.commit({guess!r})")
+    expect(root.locator(".kdlab-outcome")).to_contain_text(f"You predicted: {guess}.")
+
+
+def reset_by_key(notebook: Notebook, root: Locator, opening: dict[str, Any]) -> None:
+    root.locator(".kdlab-reset").focus()
+    notebook.page.keyboard.press("Enter")
+    assert await_answer(root) == opening
+    assert_shows(root, opening, 0)
+
+
+def use(notebook: Notebook, number: int, view: str, commit: Any) -> None:
+    """All that a person can do to one live picture."""
+    root = notebook.view(number)
+    commit(notebook, root, view)
+    opening = await_answer(root)
+    assert_shows(root, opening, 0)
+    assert serious(root) == []
+    step_through_every_position(notebook, root, opening)
+    walk_all_selects(notebook, root)
+    reset_by_key(notebook, root, opening)
+    assert_no_errors(notebook, view)
+
+
+def stills_before_anything_has_run(page: Page) -> None:
+    """What a reader sees whose kernel is still starting; the sentence is part of each still."""
+    assert_stills_shown(page.locator(".jp-RenderedImage"))
+    assert page.locator(".kdlab-view").count() == 0
+
+
+def test_notebook_00(opened: Any) -> None:
+    notebook = opened("00_start_here.ipynb", stills_before_anything_has_run)
+    assert notebook.page.locator(".kdlab-view").count() == 1
+    use(notebook, 0, "view", commit_by_click)
+
+
+def await_bell(root: Locator) -> bells.Measured:
+    """Wait until the numbers are those of the bell on the screen; assert that they are the metrics' own."""
+    expect(root).to_have_attribute("aria-busy", "false")
+    centre, width = (float(root.get_attribute(f"data-{name}") or "nan") for name in ("centre", "width"))
+    right = bells.measure(make_scene("line").truth, centre, width)
+    expect(root.locator(".kdlab-sentence")).to_have_text(right.sentence)
+    dot = root.locator(".kdlab-student-dot")
+    assert float(dot.get_attribute("data-precision") or "nan") == pytest.approx(right.precision, abs=1e-9)
+    assert float(dot.get_attribute("data-recall") or "nan") == pytest.approx(right.recall, abs=1e-9, rel=1e-12)
+    return right
+
+
+def walk_bell(notebook: Notebook, root: Locator, name: str, positions: list[float]) -> None:
+    """One slider of the bell by real keys, position by position; every twentieth waits for its numbers."""
+    root.locator(f".kdlab-hand-{name}").focus()
+    notebook.page.keyboard.press("Home")
+    for i, position in enumerate(positions):
+        expect(root).to_have_attribute(f"data-{name}", f"{position:g}")
+        if i % 20 == 0 or position == positions[-1]:
+            await_bell(root)
+        notebook.page.keyboard.press("ArrowRight")
+    expect(root).to_have_attribute(f"data-{name}", f"{positions[-1]:g}")  # the last press had nowhere to go
+
+
+def test_notebook_01(opened: Any) -> None:
+    notebook = opened("01_precision_and_recall.ipynb")
+    assert notebook.page.locator(".kdlab-view").count() == 1
+    root = notebook.view()
+    commit_by_click(notebook, root, "view")
+    opening = await_bell(root)
+    assert serious(root) == []
+    world = notebook.json("view.world")
+    walk_bell(notebook, root, "centre", [round(-5 + 0.05 * i, 2) for i in range(201)])
+    walk_bell(notebook, root, "width", world["widths"])
+    root.locator(".kdlab-hand-width").focus()
+    notebook.page.keyboard.press("Home")
+    await_bell(root)  # a spike
+    grip = root.locator(".kdlab-hand-grip circle").bounding_box()
+    assert grip
+    x, y = grip["x"] + grip["width"] / 2, grip["y"] + grip["height"] / 2
+    notebook.page.mouse.move(x, y)
+    notebook.page.mouse.down()
+    notebook.page.mouse.move(x - 120, y + 150, steps=15)
+    notebook.page.mouse.up()
+    dragged = await_bell(root)
+    assert dragged.centre < 4 and dragged.width > 0.02
+    assert notebook.json("[view.measured.centre, view.measured.width]") == [dragged.centre, dragged.width]
+    root.locator(".kdlab-reset").focus()
+    notebook.page.keyboard.press("Enter")
+    expect(root).to_have_attribute("data-centre", "0")
+    assert await_bell(root) == opening
+    assert_no_errors(notebook, "view")
+
+
+# The notebook's active cell: [its number, that of the cell with the first picture, whether it has the keys itself].
+_ACTIVE = """() => {
+  const { content } = jupyterapp.shell.currentWidget;
+  const picture = content.widgets.findIndex(({ node }) => node.querySelector(".kdlab-view"));
+  return [content.activeCellIndex, picture, content.activeCell.node === document.activeElement];
+}"""
+
+
+def tab_to(notebook: Notebook, wanted: Locator, most: int = 8, key: str = "Tab") -> None:
+    """Press Tab until this element has the keys; it must not take more than `most` presses."""
+    for _ in range(most):
+        notebook.page.keyboard.press(key)
+        if wanted.evaluate("one => one === document.activeElement"):
+            return
+    raise AssertionError(f"{most} times {key}: {notebook.page.evaluate('document.activeElement.outerHTML')[:300]}")
+
+
+def commit_by_keys(notebook: Notebook, root: Locator, view: str) -> None:
+    """From the notebook's last cell, where running it ends, up to the cell above the picture, and in by Tab.
+
+    JupyterLab's arrows pass over a cell whose code is folded, as this one's is.
+    """
+    assert_covered(root)
+    assert serious(root) == []
+    keys = notebook.page.keyboard
+    notebook.page.wait_for_function(f"() => ({_ACTIVE})()[2]")
+    for _ in range(100):
+        active, picture, _ = notebook.page.evaluate(_ACTIVE)
+        if active < picture:
+            break
+        keys.press("ArrowUp")
+    option = root.locator(".kdlab-cover button").nth(1)
+    tab_to(notebook, option)
+    keys.press("Shift+Enter")  # meant for the notebook
+    keys.press("Control+Enter")
+    assert_covered(root)
+    keys.press("Space")
+    expect(root.locator(".kdlab-beta")).to_be_focused()  # the guess is made: the keys go on to the slider
+    seen = root.evaluate("root => root.getBoundingClientRect().top")
+    keys.press("Space")  # once more: it would scroll
+    notebook.page.wait_for_timeout(200)
+    assert root.evaluate("root => root.getBoundingClientRect().top") == seen
+    expect(root.locator(".kdlab-outcome")).to_contain_text(f"You predicted: {option.text_content()}.")
+    assert notebook.json(f"{view}.prediction['guess']") == option.text_content()
+
+
+def as_the_sheet_says(notebook: Notebook, root: Locator) -> None:
+    """INSTRUCTOR's keys from the slider to K″ = 4 and back to it, and what one is to say there; then as it was."""
+    keys, opening = notebook.page.keyboard, await_answer(root)
+    keys.press("Tab")
+    for _ in range(3):
+        keys.press("ArrowDown")
+        await_answer(root)
+    assert select_of(root, "n_components").input_value() == "4"
+    keys.press("Shift+Tab")
+    for key, told in (("Home", "−2.52"), ("End", "−2.78")):
+        keys.press(key)
+        expect(root.locator(".kdlab-beta")).to_have_attribute("aria-valuetext", re.compile(f"precision {told}"))
+    keys.press("Tab")
+    for _ in range(3):
+        keys.press("ArrowUp")
+        await_answer(root)
+    assert await_answer(root) == opening
+    keys.press("Shift+Tab")
+    keys.press("Home")
+
+
+def walk_by_keys(notebook: Notebook, root: Locator) -> None:
+    """Slider, selects and Reset by Tab; out by Tab; back by Shift and Tab; to the notebook by Escape, or Ctrl."""
+    keys, opening = notebook.page.keyboard, await_answer(root)
+    for key, index in (("ArrowRight", 1), ("ArrowUp", 2), ("PageUp", 14), ("End", LAST), ("ArrowLeft", LAST - 1)):
+        keys.press(key)
+        assert_shows(root, opening, index)  # the value in words and the sentence among it
+    for field in ("n_components", "scene"):
+        tab_to(notebook, select_of(root, field), 2)
+        keys.press("ArrowDown")
+        chosen = await_answer(root)
+        assert chosen["key"] != opening["key"]
+        assert_shows(root, chosen, LAST - 1)
+        keys.press("ArrowUp")
+        assert await_answer(root) == opening
+    keys.press("x")  # would cut the cell if the notebook had it
+    keys.press("Control+A")  # would choose all cells
+    assert notebook.page.evaluate("jupyterapp.shell.currentWidget.content.selectedCells.length") == 1
+    tab_to(notebook, root.locator(".kdlab-reset"), 3)
+    keys.press("Enter")
+    assert_shows(root, await_answer(root), 0)
+    keys.press("Tab")
+    assert not root.evaluate("root => root.contains(document.activeElement)")
+    tab_to(notebook, root.locator(".kdlab-reset"), key="Shift+Tab")  # over what JupyterLab puts on the next cell
+    keys.press("Escape")
+    active, picture, has_keys = notebook.page.evaluate(_ACTIVE)
+    assert has_keys and active == picture
+    keys.press("ArrowDown")
+    notebook.page.wait_for_function(f"() => ({_ACTIVE})()[0] === {picture + 1}")
+    # From where Tab has led out of the notebook, and from within the picture.
+    for lost in (lambda: notebook.page.evaluate("document.activeElement.blur()"), root.locator(".kdlab-beta").focus):
+        lost()
+        keys.press("Control+Shift+C")
+        notebook.page.locator(".jp-ModalCommandPalette input").wait_for()
+        keys.press("Escape")
+        notebook.page.wait_for_function(f"() => ({_ACTIVE})()[2]")
+
+
+def test_notebook_02(opened: Any) -> None:
+    """With nothing but keys first, as somebody without a pointer would; then all positions of everything."""
+    notebook = opened("02_teacher_entropy.ipynb")
+    assert notebook.page.locator(".kdlab-view").count() == 2
+    notebook.page.evaluate("addEventListener('pointerdown', () => { window.pointed = true; }, true)")
+    root = notebook.view()
+    commit_by_keys(notebook, root, "view")
+    as_the_sheet_says(notebook, root)
+    walk_by_keys(notebook, root)
+    assert not notebook.page.evaluate("Boolean(window.pointed)")
+    use(notebook, 0, "view", lambda *_: None)
+    falling = notebook.view(1)
+    commit_from_python(notebook, falling, "falling_view")
+    step_through_every_position(notebook, falling, await_answer(falling))
+    notebook.page.evaluate("document.body.dataset.jpThemeLight = 'false'")  # as JupyterLab says that it is dark
+    assert serious(root) == [] == serious(falling)
+    assert_no_errors(notebook, "falling_view")
+
+
+def test_every_notebook_has_a_test() -> None:
+    assert sorted(path.name for path in NOTEBOOKS.glob("*.ipynb")) == [
+        "00_start_here.ipynb",
+        "01_precision_and_recall.ipynb",
+        "02_teacher_entropy.ipynb",
+        "03_why_it_happens.ipynb",  # in test_pairs.py
+        "04_from_mixtures_to_text.ipynb",  # in test_text.py
+        "05_meet_smollm2.ipynb",  # in test_next_token_view.py
+        "06_distil_smollm2.ipynb",  # nothing moves in it
+        "07_read_the_trade_off.ipynb",  # in test_stills.py
+    ]
+
+
+def test_a_random_scene_is_made_in_the_background(opened: Any) -> None:
+    """The slider rests while Python works, says how far it is, and answers for the new ladder afterwards."""
+    notebook = opened("line.ipynb")
+    root = notebook.view()
+    notebook.page.evaluate("""() => {
+      const status = document.querySelector(".kdlab-status");
+      window.said = [];
+      new MutationObserver(() => { if (!status.hidden) said.push(status.textContent); })
+        .observe(status, { childList: true, subtree: true, attributes: true });
+    }""")
+    random = list(experiments.CHOICES["scene"]).index("random")
+    choose(notebook, select_of(root, "scene"), random)
+    leap_through(notebook, root, await_answer(root))
+    expect(root.locator(".kdlab-status")).to_be_hidden()
+    said = notebook.page.evaluate("said")
+    assert any("%" in words for words in said), said
+    assert notebook.json("view.ladder_object.settings.key") == "random|1|diag|population|0"
+    assert_no_errors(notebook, "view")
+
+
+def test_the_slider_draws_with_the_kernel_stopped(opened: Any) -> None:
+    notebook = opened("line.ipynb")
+    root, sent = notebook.view(), expected("line", 1, "diag", None, 0)
+    kernel = int(notebook.run("import os\nprint(os.getpid())"))
+    os.kill(kernel, signal.SIGSTOP)
+    try:
+        leap_through(notebook, root, sent)
+        step_through_every_position(notebook, root, sent)
+        choose(notebook, select_of(root, "n_components"), 1)  # only Python has that ladder
+        expect(root.locator(".kdlab-status")).to_have_text("Asking Python …")
+    finally:
+        os.kill(kernel, signal.SIGCONT)
+    assert_shows(root, await_answer(root), LAST)  # the question had waited, and so had beta
+    assert notebook.soon("round(view.beta, 6)", 100.0) == 100.0
+    assert_no_errors(notebook, "view")
+
+
+def test_a_broken_callback_is_shown_and_kept(opened: Any) -> None:
+    notebook = opened("ring.ipynb")
+    root, sent = notebook.view(), expected("ring", 1, "diag", None, 0)
+    notebook.run("""
+def broken(*args, **settings):
+    raise ZeroDivisionError("broken on purpose")
+whole, experiments.teacher_entropy = experiments.teacher_entropy, broken
+""")
+    select_of(root, "n_components").focus()
+    notebook.page.keyboard.press("ArrowDown")
+    expect(root.locator(".kdlab-error")).to_have_text("ZeroDivisionError: broken on purpose")
+    (error,) = notebook.json("view.errors")
+    assert "Traceback" in error and "broken on purpose" in error
+    # The picture is what it was, its controls say so, and it goes on working.
+    assert wanted(root)["n_components"] == 1
+    root.locator(".kdlab-beta").focus()
+    notebook.page.keyboard.press("End")
+    assert look(root, LAST)["dot"][:2] == [sent["precision"][LAST], sent["recall"][LAST]]
+    # And once Python is mended, asking again answers, and takes the message away.
+    notebook.run("experiments.teacher_entropy = whole")
+    choose(notebook, select_of(root, "n_components"), 1)
+    assert_shows(root, await_answer(root), LAST)
+    assert len(notebook.json("view.errors")) == 1

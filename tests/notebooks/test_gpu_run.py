@@ -1,0 +1,118 @@
+"""What `make gpu` does, as far as a machine without a GPU can try it."""
+
+import importlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.fake_results import fake_results
+from support.torch_side import torch
+
+from kdlab.lm.experiment import recorded_folder
+from kdlab.lm.report import summary as accounts
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def record(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(ROOT / "notebooks")
+    return importlib.import_module("record")
+
+
+def test_a_finished_run_is_recorded_under_its_preset(record: Any, tmp_path: Path) -> None:
+    source = recorded_folder() / "smoke"
+    assert record.main(["run", str(source)], tmp_path) == 0
+    assert (tmp_path / "smoke" / "results.json").read_bytes() == (source / "results.json").read_bytes()
+    told = accounts.open_run(str(tmp_path / "smoke"))
+    assert record.main(["run", str(source), "--name", "mine"], tmp_path) == 0
+    assert (tmp_path / "mine" / "results.json").is_file()
+    assert {"versions", "device", "date", "config", "curves", "texts"} <= told.keys()
+
+
+@pytest.mark.parametrize("change", [{"missing": ["seed 1: tau-1"]}, {"seeds": [0]}])
+def test_a_run_that_is_not_finished_is_not_recorded(
+    record: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, Any]
+) -> None:
+    results = fake_results(seeds=2, over_seeds=0.1) | change
+    results["config"] = {**results["config"], "seeds": 2}
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "results.json").write_text(json.dumps(results), encoding="utf-8")
+    assert record.main(["run", str(tmp_path / "run")], tmp_path / "recorded") == 1
+    assert "is not finished" in capsys.readouterr().err and not (tmp_path / "recorded").exists()
+
+
+def test_a_run_that_is_not_there_is_not_recorded(
+    record: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert record.main(["run", str(tmp_path / "nowhere")], tmp_path) == 1
+    assert "there is no run there" in capsys.readouterr().err
+
+
+def test_the_recipe_is_of_commands_that_there_are() -> None:
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").split("\ngpu: lm")[1].split("\n\n")[0]
+    scripts = re.findall(r"\$\(BIN\)/python (\S+\.py)", recipe)
+    assert scripts == ["notebooks/record.py", "benchmarks/lm.py"] and all((ROOT / one).is_file() for one in scripts)
+    assert re.findall(r"\$\(BIN\)/kdlab (\w+)", recipe) == ["fetch", "run"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available() or not shutil.which("make"), reason="there is a GPU, or no make")
+def test_without_a_gpu_it_says_so_before_any_work() -> None:
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").split("\ngpu: lm")[1].splitlines()[1]
+    code = re.findall(r'-c "(.*)"$', recipe)[0]
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert told.returncode == 1 and "no GPU here" in told.stderr
+
+
+@pytest.mark.slow
+def test_the_benchmark_measures_what_it_says(tmp_path: Path) -> None:
+    """Tiny shapes: rates and ratios mean nothing here, but what must be the same numbers is."""
+    command = [sys.executable, str(ROOT / "benchmarks" / "lm.py"), "--tiny"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert told.returncode == 0, told.stderr
+    for line in ("| sampling tiny |", "| training tiny |", "| scoring tiny |", "utilisation: ", "on each of eight"):
+        assert line in told.stdout
+    assert told.stdout.count("- reached: ") == 3 and "MISSED" not in told.stdout
+    assert told.stdout.count("Self CPU time total") == 3
+    refused = subprocess.run(command[:-1], capture_output=True, text=True, check=False)
+    assert torch.cuda.is_available() or (refused.returncode == 2 and "no GPU here" in refused.stderr)
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    return importlib.import_module("lm")
+
+
+def test_what_does_not_fit_is_told_and_the_rest_is_kept(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> Any:
+        raise torch.OutOfMemoryError("tried to allocate")
+
+    monkeypatch.setattr(bench, "sampling", full)
+    monkeypatch.setattr(bench, "training", lambda *_: {"kdlab": 2.0, "plain": 1.0, "ratio": 2.0, "floor": 9.0})
+    monkeypatch.setattr(bench, "scoring", full)
+    same = {"p-value": 0.5, "nats per token between scores": 0.0, "share of a shard's sequences that come again": 1.0}
+    monkeypatch.setattr(bench, "same_numbers", lambda *_: same)
+    kept: list[set[str]] = []
+    machine = bench.Bench(tiny=True)
+    found = bench.measured(machine, lambda known: kept.append(set(known)))
+    assert kept[0] == {"machine", "sampling tiny"} and len(kept) == 4 and kept[-1] == set(found)
+    told = bench.report(found)
+    assert "- MISSED: sampling tiny: out of memory" in told and "- MISSED: scoring tiny: out of memory" in told
+    assert "| training tiny | 2 | 1 | 2.0 | 9 |" in told and told.count("- reached: ") == 3
+    assert "ran out of memory" in bench.paper(machine, found)
+
+
+def test_a_run_on_a_gpu_says_which_and_in_which_formats(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kdlab.lm.pipeline import distributed as ranks
+    from kdlab.lm.pipeline import results
+
+    assert results._device().startswith("CPU (")
+    monkeypatch.setattr(ranks, "device", lambda: torch.device("cuda", 0))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"the GPU {device.index}")
+    assert results._device() == "the GPU 0 (texts in float16, training in bfloat16, scores in TensorFloat-32)"

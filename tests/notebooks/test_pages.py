@@ -1,0 +1,376 @@
+"""The two pages beside the notebooks: every number on them is computed again, every code name evaluated.
+
+A number on a page that is not in the list here, or differs from it in a printed digit, fails.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+import pytest
+
+from kdlab import GaussianMixture, fit_mixture, precision, recall
+from kdlab.lm.report import summary as accounts
+from kdlab.lm.report import tradeoff as findings
+from kdlab.mixtures import experiment as experiments
+from kdlab.mixtures import judge as scores
+from kdlab.mixtures import plots
+from kdlab.mixtures.experiment import Ladder
+from kdlab.mixtures.scenes import line_mixture
+from kdlab.ngrams import experiment as temperature
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+PAGES = ("SYMBOLS.md", "MISCONCEPTIONS.md")
+NUMBER = re.compile(r"−?\d+(?:,\d{3})*(?:\.\d+)?")
+LINK = re.compile(r"\[[^\]]*\]\(([^)]*)\)")
+
+
+def page(name: str) -> str:
+    return (NOTEBOOKS / name).read_text(encoding="utf-8")
+
+
+def numbers(text: str) -> list[str]:
+    """Every number that a reader sees in prose: links and code do not count."""
+    return NUMBER.findall(re.sub(r"`[^`]*`", "", LINK.sub("", text)))
+
+
+def said(value: float, decimals: int = 2) -> str:
+    """A number as the pages print it: a real minus sign, and none before zero."""
+    text = f"{value:.{decimals}f}"
+    return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
+
+
+@lru_cache(maxsize=16)
+def ladder(scene: str, n_components: int) -> Ladder:
+    return experiments.teacher_entropy(scene, n_components)
+
+
+# The numbers of each misconception, in the order in which they are read.
+
+
+def falling() -> list[str]:
+    one, four = ladder("falls", 1), ladder("ring", 4)
+    lowest = int(one.precision.argmin())
+    lost = one.precision[0] - one.precision[lowest]
+    measured = [said(one.precision[0]), "1", said(one.precision[lowest]), said(one.betas[lowest]), said(lost)]
+    return ["1", "100", *measured, "4", said(four.precision[-1]), said(four.precision[0])]
+
+
+def corner() -> list[str]:
+    truth, one = ladder("line", 1).scene.truth, ladder("line", 1)
+    own = precision(truth, truth).value
+    assert own == pytest.approx(one.recall_bound, abs=1e-9)
+    return [said(own), said(one.precision_bound - own), said(one.precision_bound)]
+
+
+def spike() -> list[str]:
+    one = ladder("line", 1)
+    truth = one.scene.truth
+    narrow = line_mixture([1.0], [float(truth.means[truth.weights.argmax(), 0])], [0.1])
+    high, low = precision(narrow, truth).value, recall(narrow, truth).value
+    return ["0.1", said(high), said(one.precision_bound - high), said(low), said(one.recall_bound - low)]
+
+
+def entropies() -> list[str]:
+    teachers = [ladder("ring", 1).scene.teacher.tempered(beta) for beta in (1, 2)]
+    log_volumes = np.linalg.slogdet(teachers[0].covariances)[1]
+    assert teachers[1].weights @ log_volumes > teachers[0].weights @ log_volumes  # wider ones gain weight
+    return ["1", "2"] + [said(one.weight_entropy) for one in teachers] + [said(-own(one)) for one in teachers]
+
+
+def own(model: GaussianMixture) -> float:
+    return model.expected_log_prob(model).value
+
+
+def better_teacher() -> list[str]:
+    one = ladder("line", 1)
+    truth, start, late = one.scene.truth, one.at(1), one.at(20)
+    teachers = [recall(position.teacher, truth).value for position in (start, late)]
+    assert one.scene.teacher is truth
+    assert late.precision > start.precision and late.recall < start.recall
+    return [
+        "1", said(start.precision), said(start.recall), said(late.beta), *map(said, teachers), said(late.precision),
+        said(late.recall),
+    ]  # fmt: skip
+
+
+def covering() -> list[str]:
+    rare, hole = ladder("rare", 1).at(1), ladder("falls", 1).at(5)
+    assert rare.teacher.weights[-1] == rare.teacher.weights.min() and not rare.covered[-1] and hole.covered[1]
+    return ["1", said(rare.coverage[-1]), said(hole.beta), said(hole.teacher.weights[1], 4), said(hole.coverage[1])]
+
+
+def forward() -> list[str]:
+    start, end = ladder("line", 1).at(1), ladder("line", 1).at(100)
+    modes = str(len(start.covered))
+    return [str(start.covered.sum()), modes, "1", str(end.covered.sum()), modes, "100", said(end.kl)]
+
+
+def same_student() -> list[str]:
+    one, two = ladder("ring", 1), ladder("ring", 2)
+    assert said(one.direct_precision) == said(one.precision[0])
+    assert one.direct_precision == pytest.approx(one.precision[0], abs=1e-9)
+    for k in (1, 2, 3, 4):
+        assert ladder("line", k).precision[0] == pytest.approx(ladder("line", k).direct_precision, abs=1e-5)
+        assert ladder("line", k).recall[0] == pytest.approx(ladder("line", k).direct_recall, abs=1e-5)
+    return ["1", said(one.precision[0]), "2", said(two.precision[0]), said(two.direct_precision)]
+
+
+def tokens() -> list[str]:
+    strings, beta = {"ac": 0.3, "ad": 0.3, "bc": 0.4}, 2
+    whole = np.array(list(strings.values())) ** beta
+    whole /= whole.sum()
+    by_letter = [letterwise(strings, string, beta) for string in strings]
+    assert sum(by_letter) == pytest.approx(1)
+    assert max(strings, key=lambda string: strings[string]) == "bc" and min(by_letter) == by_letter[2]
+    given = [said(p, 1) for p in strings.values()]
+    return ["1", "1", *given, "2", *(said(p, 3) for p in (*whole, *by_letter))]
+
+
+def letterwise(strings: dict[str, float], string: str, beta: float) -> float:
+    """The probability of a string when the distribution of each next letter is raised to beta and normalised."""
+    chance = 1.0
+    for t, letter in enumerate(string):
+        following: dict[str, float] = {}
+        for other, p in strings.items():
+            if other[:t] == string[:t]:
+                following[other[t]] = following.get(other[t], 0.0) + p
+        total = sum(following.values())
+        powers = {other: (p / total) ** beta for other, p in following.items()}
+        chance *= powers[letter] / sum(powers.values())
+    return chance
+
+
+def training_points() -> list[str]:
+    eight = ladder("ring", 8)
+    points = eight.scene.points
+    assert points is not None
+    on_points = float(eight.direct.log_prob(points).mean())
+    assert on_points > eight.recall_bound > eight.direct_recall
+    return ["8", str(len(points)), said(on_points), said(eight.direct_recall), said(eight.recall_bound)]
+
+
+def which_truth() -> list[str]:
+    assert 4e8 < math.exp(20) < 5.5e8  # half a billion, to one digit
+    scene, direct = ladder("ring", 1).scene, ladder("ring", 1).direct
+    selective = scene.teacher.tempered(100)
+    distilled = fit_mixture(selective, 1).model
+    told = []
+    for judge in (selective, scene.truth):
+        before, after = precision(direct, judge).value, precision(distilled, judge).value
+        told += [said(before), said(after), said(after - before, 1)]
+    return ["1", "100", *told]
+
+
+def larger() -> list[str]:
+    gains = [ladder("ring", k).precision[-1] - ladder("ring", k).precision[0] for k in (1, 2, 3, 4)]
+    return ["1", "100"] + [word for k, gain in enumerate(gains, 1) for word in (said(gain), str(k))]
+
+
+def other_runs() -> list[str]:
+    runs = [accounts.open_run(f"recorded/{name}") for name in ("cpu", "cpu-again")]
+    students = [findings.model_of(one, "tau-0.6") for one in runs]
+    first, second = (one["precision"]["token"] for one in students if one is not None)
+    apart, expected = first["value"] - second["value"], math.hypot(first["over_sequences"], second["over_sequences"])
+    losses = [one["curves"]["0"]["tau-0.6"]["validation"] for one in runs]
+    best = [int(np.argmin(one)) + 1 for one in losses]
+    assert best == [2, 1]
+    passes = [said(abs(one[0] - one[1])) for one in losses]
+    assert all(one["config"]["seeds"] == 1 for one in runs) and runs[0]["config"] == runs[1]["config"]
+    values = (first["value"], second["value"], apart, expected)
+    return ["0.6", *map(said, values), *map(str, best), *passes]
+
+
+MISCONCEPTIONS: list[Callable[[], list[str]]] = [
+    falling,
+    corner,
+    spike,
+    entropies,
+    better_teacher,
+    covering,
+    forward,
+    same_student,
+    tokens,
+    training_points,
+    which_truth,
+    larger,
+    other_runs,
+]
+
+
+def sections() -> list[str]:
+    """The misconceptions, without their headings; each begins with its number."""
+    parts = re.split(r"^## (\d+)\. .*$", page("MISCONCEPTIONS.md"), flags=re.M)
+    assert [int(number) for number in parts[1::2]] == list(range(1, len(MISCONCEPTIONS) + 1))
+    assert numbers(parts[0]) == []
+    return parts[2::2]
+
+
+@pytest.mark.parametrize("index", range(len(MISCONCEPTIONS)), ids=[one.__name__ for one in MISCONCEPTIONS])
+def test_numbers_of_a_misconception(index: int) -> None:
+    text = sections()[index].replace("CC BY 4.0", "")
+    assert numbers(text) == MISCONCEPTIONS[index]()
+
+
+@pytest.mark.parametrize("part", ["**Why it is tempting.**", "**What is true.**"])
+def test_every_misconception_has_both_parts(part: str) -> None:
+    assert [section.count(part) for section in sections()] == [1] * len(MISCONCEPTIONS)
+
+
+def test_the_check_of_numbers_can_fail() -> None:
+    one = ladder("falls", 1)
+    wrong = sections()[0].replace(said(one.precision[0]), said(one.precision[0] + 0.01))
+    assert numbers(wrong) != falling()
+    assert numbers(sections()[0] + " It loses 7 nats.") != falling()
+
+
+# Symbols
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The cells of the table below a heading, without its head."""
+    table = page("SYMBOLS.md").split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    lines = [line for line in table.splitlines() if line.startswith("|")][2:]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+
+
+TABLES = ("Three models", "One knob", "Two numbers", "How a student is made, and shown")
+
+
+def scope() -> dict[str, Any]:
+    """What the page's own code block defines."""
+    (block,) = re.findall(r"```python\n(.*?)```", page("SYMBOLS.md"), flags=re.S)
+    names: dict[str, Any] = {}
+    exec(block, names)
+    return names
+
+
+def test_every_code_name_of_the_symbols_can_be_evaluated() -> None:
+    names = scope()
+    spans = [span for heading in TABLES for row in rows(heading) for span in re.findall(r"`([^`]+)`", row[3])]
+    assert len(spans) > 30
+    for span in spans:
+        assert eval(span, dict(names)) is not None, span
+
+
+def test_code_stands_only_where_it_is_evaluated() -> None:
+    for heading in TABLES:
+        for row in rows(heading):
+            assert len(row) == 5, row
+            assert "`" not in "".join(row[:3] + row[4:]), row
+
+
+def test_what_the_code_gives_is_what_the_page_says() -> None:
+    """The formulas of the page in words, against the code beside them, by another route where there is one."""
+    names = scope()
+    get = lambda code: eval(code, dict(names))  # noqa: E731
+    teacher, student, truth, one, at = (get(x) for x in ("teacher", "student", "truth", "ladder", "position"))
+    powers = teacher.weights**5
+    assert get("teacher.tempered(5).weights") == pytest.approx(powers / powers.sum())
+    assert at.effective_components == pytest.approx(math.exp(at.weight_entropy))
+    assert at.weight_entropy == pytest.approx(-(at.teacher.weights * np.log(at.teacher.weights)).sum())
+    assert one.recall_bound == pytest.approx(own(truth))
+    assert get("truth.mode_density()") == pytest.approx(one.precision_bound)
+    assert (at.precision, at.recall) == pytest.approx((precision(student, truth).value, recall(student, truth).value))
+    draw = np.random.default_rng(0)
+    for code, p, q in [
+        ("position.kl", at.teacher, student),
+        ("ladder.recall_bound - position.recall", truth, student),
+        ("student.expected_log_prob(student).value - position.precision", student, truth),
+    ]:
+        x = p.sample(100_000, draw)
+        losses = p.log_prob(x) - q.log_prob(x)
+        error = losses.std() / math.sqrt(len(losses))
+        assert get(code) == pytest.approx(losses.mean(), abs=5 * error), code  # missed once in a million
+    assert get("mechanism.pair_terms(teacher, student).shares").sum(axis=1) == pytest.approx(teacher.weights)
+    assert isinstance(get("fits.exact_projection(teacher, 1, 'diag')"), GaussianMixture)
+
+
+def test_numbers_of_the_symbols() -> None:
+    one = scope()["ladder"]
+    text = "\n".join(" | ".join(row[:3]) for heading in TABLES for row in rows(heading))
+    text = text.replace("p^(1/τ)", "").replace("1/β", "")
+    assert numbers(text) == [
+        "1",  # weights sum to
+        *(f"{beta:g}" for beta in (one.betas[0], one.betas[-1])),
+        "0",  # the least weight entropy
+        said(math.e),
+        said(scores.COVERED_DENSITY, 1),
+        said(temperature.COVERED_DENSITY, 1),
+        said(scores.COVERED_SHARE, 1),
+        f"{precision(one.direct, one.scene.truth).standard_error:g}",
+        str(len(one.betas)),
+    ]
+
+
+def test_colours_and_lines_are_those_of_the_pictures() -> None:
+    words = {"-": ("solid", "hairline"), ":": ("dotted",), "--": ("dashed",)}
+    markers = {"o": ("round", "dots"), "s": ("square",), "": ("none",)}
+    table = rows("Colours and lines")
+    assert [row[0] for row in table] == [role.label for role in plots.STYLE.values()]
+    for (_, colour, line, marker), role in zip(table, plots.STYLE.values(), strict=True):
+        assert f"`{role.colour}`" in colour
+        assert any(word in line for word in words[role.line]), line
+        assert any(word in marker for word in markers[role.marker]), marker
+
+
+# Links
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_link_of_a_page_resolves(name: str) -> None:
+    targets = LINK.findall(page(name))
+    assert targets
+    assert sorted({target for target in targets if not (NOTEBOOKS / target).is_file()}) == []
+
+
+def notebooks() -> list[Path]:
+    return sorted(NOTEBOOKS.glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", notebooks(), ids=[path.stem for path in notebooks()])
+def test_every_notebook_links_to_both_pages(path: Path) -> None:
+    prose = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
+    linked = {target.split("#")[0] for target in LINK.findall(prose)}
+    assert set(PAGES) <= linked
+
+
+@pytest.mark.parametrize("heading", TABLES)
+def test_a_symbol_is_met_in_the_notebook_that_the_page_names(heading: str) -> None:
+    """Only for what is written with plain letters: formulas are typeset otherwise in a notebook."""
+    for symbol, _, _, _, first in rows(heading):
+        found = re.match(r"\[(\d\d)\]\((.*)\)$", first)
+        plain = re.fullmatch(r"[a-zβτ-]+( [a-z]+)?|p[*′″]", symbol)
+        if not found or not plain or not (NOTEBOOKS / found[2]).is_file():
+            continue
+        cells = nbformat.read(NOTEBOOKS / found[2], as_version=4).cells
+        text = "\n".join(cell.source + str(cell.get("outputs", "")) for cell in cells)
+        assert symbol in text.lower(), f"{symbol} is not in {found[2]}"
+
+
+# The README's table of notebooks
+
+
+WORDS = {"ten": 10, "twenty": 20}
+
+
+def test_the_readme_says_how_long_each_notebook_takes() -> None:
+    readme = (NOTEBOOKS.parent / "README.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"\| \[\w+\]\(notebooks/(\w+\.ipynb)\) \| .* \| (\d+) \|", readme))
+    assert sorted(listed) == [path.name for path in notebooks()]
+    for name, minutes in listed.items():
+        opening = nbformat.read(NOTEBOOKS / name, as_version=4).cells[0].source
+        (own,) = re.findall(r"\*\*Time\*\*\s+about (\w+) minutes", opening)
+        assert int(WORDS.get(own, own)) == int(minutes), name
+
+
+def test_the_readme_points_to_both_pages() -> None:
+    readme = (NOTEBOOKS.parent / "README.md").read_text(encoding="utf-8")
+    assert {f"notebooks/{name}" for name in PAGES} <= set(LINK.findall(readme))

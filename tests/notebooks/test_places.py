@@ -1,0 +1,276 @@
+"""Other places than JupyterLab: Binder's specification, the classic notebook, and a page without a kernel.
+
+JupyterLab itself, with every control moved, is in test_browser.py.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbconvert import HTMLExporter
+from playwright.sync_api import Browser, Locator, Page, expect
+from support.chromium import chromium
+from support.lab import START_LIMIT, Lab, free_port
+from support.shown import assert_shows, assert_stills_shown
+
+from kdlab.mixtures import experiment as experiments
+from kdlab.mixtures import view as widgets
+
+ROOT = Path(__file__).resolve().parents[2]
+START_HERE = "00_start_here.ipynb"
+AGAIN = f"again/{START_HERE}"
+LAST = 120
+RUN_LIMIT = 120_000  # milliseconds for all cells of notebook 00
+
+# The classic notebook asks a new kernel for widgets that it may have, waits up to 4 s for the answer, and then draws
+# all widgets again: what a cell showed before that is gone (widgetsnbextension 4, in this lock). A reader who is
+# patient sees the picture at once; one who is not runs the cell again, as the README says.
+PATIENCE = 6_000  # milliseconds
+
+
+# Binder
+
+
+def built_spec(folder: Path) -> subprocess.CompletedProcess[str]:
+    """What repo2docker says of a folder when it only reads its specification: no container engine, no network."""
+    command = shutil.which("repo2docker")
+    if command is None:
+        pytest.skip("no repo2docker on this machine (pip install jupyter-repo2docker, in an environment of its own)")
+    options = ["--no-build", "--debug", "--Repo2Docker.default_buildpack=None"]
+    return subprocess.run([command, *options, str(folder)], capture_output=True, text=True, timeout=120)
+
+
+def with_binder(folder: Path) -> Path:
+    """A folder with what Binder reads of this repository, and nothing else."""
+    shutil.copytree(ROOT / "binder", folder / "binder", symlinks=True)
+    shutil.copy(ROOT / "environment.yml", folder)
+    return folder
+
+
+def test_repo2docker_accepts_the_specification(tmp_path: Path) -> None:
+    done = built_spec(with_binder(tmp_path))
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert "Building conda environment for python=3.11" in said
+    assert '--file "binder/environment.yml"' in said
+    assert "RUN ./binder/postBuild" in said
+    assert 'R2D_ENTRYPOINT="${REPO_DIR}/binder/start"' in said
+
+
+def test_the_check_of_the_specification_can_fail(tmp_path: Path) -> None:
+    with_binder(tmp_path)
+    (tmp_path / "environment.yml").unlink()  # the link in binder/ now leads nowhere
+    assert built_spec(tmp_path).returncode != 0
+
+
+def test_binder_start_limits_threads_and_runs_what_it_is_given() -> None:
+    """Run binder/start as the container would: it must hand over to the command, with one thread each."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    ask = "import os, sys; print([os.environ.get(name) for name in sys.argv[1:]])"
+    clean = {name: value for name, value in os.environ.items() if name not in names}
+    done = subprocess.run(
+        ["bash", str(ROOT / "binder" / "start"), sys.executable, "-c", ask, *names],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=clean,
+    )
+    assert done.stdout.strip() == "['1', '1', '1']"
+
+
+def test_binder_post_build_stops_at_the_first_error(tmp_path: Path) -> None:
+    """With a python that fails, postBuild must fail: Binder would otherwise serve an image without kdlab."""
+    fake = tmp_path / "python"
+    fake.write_text("#!/bin/sh\nexit 3\n", encoding="utf-8")
+    fake.chmod(0o755)
+    done = subprocess.run(
+        ["bash", str(ROOT / "binder" / "postBuild")],
+        env={**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
+    )
+    assert done.returncode == 3
+
+
+# A browser, and the two servers
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as one:
+        yield one
+
+
+@contextmanager
+def nbclassic(folder: Path, state: Path) -> Iterator[Lab]:
+    """Serve `folder` with `jupyter nbclassic` on a free port of this machine; its files and log go to `state`."""
+    server = Lab(folder, f"http://127.0.0.1:{free_port()}", secrets.token_hex(16))
+    state.mkdir()
+    options = {
+        "ServerApp.ip": "127.0.0.1",
+        "ServerApp.port": server.address.rsplit(":", 1)[1],
+        "ServerApp.port_retries": "0",
+        "ServerApp.root_dir": str(folder),
+        "ServerApp.open_browser": "False",
+        "ServerApp.allow_root": "True",
+        "IdentityProvider.token": server.token,
+    }
+    places = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+    with (state / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "nbclassic", *(f"--{name}={value}" for name, value in options.items())],
+            env={**os.environ, **{place: str(state / place.lower()) for place in places}},
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+        )
+        try:
+            limit = time.monotonic() + START_LIMIT
+            while not server.answers():
+                if process.poll() is not None or time.monotonic() > limit:
+                    raise RuntimeError(f"nbclassic does not start:\n{(state / 'log').read_text('utf-8')[-2000:]}")
+                time.sleep(0.1)
+            yield server
+        finally:
+            process.terminate()
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+@pytest.fixture(scope="module")
+def classic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Serve notebook 00 once for each test, in folders of their own: what is run and answered is saved."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    (folder / AGAIN).parent.mkdir()
+    for name in (START_HERE, AGAIN):
+        shutil.copy(ROOT / "notebooks" / START_HERE, folder / name)
+    with nbclassic(folder, tmp_path_factory.mktemp("jupyter") / "state") as server:
+        yield server
+
+
+class Classic:
+    """Notebook 00 open in the classic interface. Everything that the page threw is in `thrown`."""
+
+    def __init__(self, server: Lab, browser: Browser, name: str) -> None:
+        self.page: Page = browser.new_page(viewport={"width": 1280, "height": 900})
+        self.thrown: list[str] = []
+        self.page.on("pageerror", lambda error: self.thrown.append(str(error)))
+        self.page.goto(f"{server.address}/notebooks/{name}?token={server.token}")
+        self.page.wait_for_function("window.Jupyter?.notebook?.kernel?.is_connected?.()", timeout=60_000)
+
+    def run_all(self) -> None:
+        """Run all cells, as the menu does, and wait for the last one."""
+        self.page.evaluate("Jupyter.notebook.execute_all_cells()")
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until no cell is running or waiting."""
+        self.page.wait_for_function(
+            """Jupyter.notebook.get_cells().every((cell) => cell.cell_type !== "code"
+                || (Number.isInteger(cell.input_prompt_number) && cell.input_prompt_number > 0))""",
+            timeout=RUN_LIMIT,
+        )
+
+    def run_cell_with(self, source: str) -> None:
+        """Run the one cell that contains `source`."""
+        found = """(source) => Jupyter.notebook.get_cells()
+          .flatMap((cell, i) => cell.cell_type === "code" && cell.get_text().includes(source) ? [i] : [])"""
+        (index,) = self.page.evaluate(found, source)
+        self.page.evaluate("(index) => Jupyter.notebook.execute_cells([index])", index)
+        self.wait()
+
+    def printed(self, code: str) -> str:
+        """Run code in the kernel, outside the document, and return what it printed."""
+        return str(
+            self.page.evaluate(
+                """(code) => new Promise((done) => {
+                  let text = "";
+                  Jupyter.notebook.kernel.execute(code, {
+                    iopub: { output: ({ content }) => { text += content.text ?? content.evalue ?? ""; } },
+                    shell: { reply: () => setTimeout(() => done(text), 300) },
+                  }, { silent: false, store_history: false });
+                })""",
+                code,
+            )
+        ).strip()
+
+
+def press_and_compare(page: Page, root: Locator) -> None:
+    """Uncover the picture and press real arrow keys: it must show what the ladder says, position by position."""
+    sent = widgets.payload(experiments.teacher_entropy("line", 1))
+    root.scroll_into_view_if_needed()
+    root.locator(".kdlab-cover button").first.click()
+    expect(root.locator(".kdlab-picture")).to_be_visible()
+    assert_shows(root, sent, 0)
+    root.locator(".kdlab-beta").focus()
+    for index in (1, 2, 3):
+        page.keyboard.press("ArrowRight")
+        assert_shows(root, sent, index)
+    page.keyboard.press("ArrowLeft")
+    assert_shows(root, sent, 2)
+    page.keyboard.press("End")
+    assert_shows(root, sent, LAST)
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_the_live_picture_in_the_classic_notebook(browser: Browser, classic: Lab) -> None:
+    opened = Classic(classic, browser, START_HERE)
+    assert_stills_shown(opened.page.locator(".output_subarea.output_png"))
+    opened.page.wait_for_timeout(PATIENCE)
+    opened.run_all()
+    root = opened.page.locator(".kdlab-view")
+    expect(root).to_have_count(1)
+    press_and_compare(opened.page, root)
+    assert opened.printed("print(view.errors)") == "[]"
+    # The arrows stayed in the slider: the notebook's own keys would have selected another cell.
+    assert root.locator(".kdlab-beta").evaluate("slider => slider === document.activeElement")
+    expect(root.locator(".kdlab-error")).to_be_hidden()
+    assert opened.thrown == []
+    if picture := os.environ.get("KDLAB_SCREENSHOTS"):
+        opened.page.screenshot(path=f"{picture}/nbclassic.png")
+    opened.page.close()
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_the_classic_notebook_shows_it_when_the_cell_is_run_again(browser: Browser, classic: Lab) -> None:
+    """A reader who ran all cells before the classic notebook was ready for widgets; see PATIENCE."""
+    opened = Classic(classic, browser, AGAIN)
+    opened.run_all()
+    opened.page.wait_for_timeout(PATIENCE)
+    opened.run_cell_with("widgets.show(")
+    root = opened.page.locator(".kdlab-view")
+    expect(root).to_have_count(1)
+    press_and_compare(opened.page, root)
+    assert opened.printed("print(view.errors)") == "[]"
+    opened.page.close()
+
+
+# On paper
+
+
+def stills(path: Path) -> list[str]:
+    """The committed pictures of a notebook, as they stand in the file."""
+    outputs = [output for cell in nbformat.read(path, as_version=4).cells for output in cell.get("outputs", [])]
+    return ["".join(output.data["image/png"].split()) for output in outputs if "image/png" in output.get("data", {})]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_a_notebook_turned_into_html_keeps_every_still(path: Path) -> None:
+    """`jupyter nbconvert --to html`, which a browser then prints, as the README says."""
+    page, _ = HTMLExporter().from_filename(str(path))
+    pictures = stills(path)
+    assert pictures
+    flat = "".join(page.split())
+    assert [picture in flat for picture in pictures] == [True] * len(pictures)

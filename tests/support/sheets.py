@@ -1,0 +1,55 @@
+"""Reads the run sheets of notebooks/INSTRUCTOR.md: their rows, and which parts of which notebooks a row shows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+SHEETS = {"60 minutes": 60, "120 minutes": 120}
+LINKED = re.compile(r"\[\d\d\]\((\d\d_\w+\.ipynb)\)")
+QUOTED = re.compile(r"“([^”]*)”")
+BOLD = re.compile(r"\*\*([^*]+)\*\*(?: (?:slowly )?(?:from \d+ )?(?:to|at) ([\d.]+|\*[^*]+\*)(?:, then to ([\d.]+))?)?")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a sheet: from and to in minutes, and its cells as they are written. In a break only ``show`` is."""
+
+    start: int
+    end: int
+    show: str
+    ask: str
+    expect: str
+    say: str
+
+    @property
+    def parts(self) -> list[tuple[str, str]]:
+        """What it shows: (notebook, heading) pairs, a heading belonging to the notebook last named."""
+        found, notebook = [], ""
+        for one in re.finditer(f"{LINKED.pattern}|{QUOTED.pattern}", self.show):
+            notebook = one[1] or notebook
+            if one[2]:
+                found.append((notebook, one[2]))
+        return found
+
+    @property
+    def notebooks(self) -> list[str]:
+        return LINKED.findall(self.show)
+
+
+def text() -> str:
+    return (NOTEBOOKS / "INSTRUCTOR.md").read_text(encoding="utf-8")
+
+
+def section(heading: str) -> str:
+    """What stands below a heading of the page."""
+    return text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
+def rows(sheet: str) -> list[Row]:
+    """The rows of a sheet, in order."""
+    lines = [line for line in section(sheet).splitlines() if line.startswith("|")][2:]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [Row(*map(int, first.split("–")), *rest) for first, *rest in cells]  # type: ignore[arg-type]
