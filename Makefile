@@ -40,7 +40,7 @@ site: setup  ## Build the static site in site/, live without Python (Chromium fi
 	$(ONE_THREAD) $(BIN)/python notebooks/publish.py $(ARGS)
 
 stills: setup  ## Draw again what notebooks show before a slider moves (kdlab/data/stills), then run `make notebooks`
-	$(ONE_THREAD) $(BIN)/python kdlab/data/make_stills.py
+	$(ONE_THREAD) $(BIN)/python scripts/make_stills.py
 
 ladders: setup  ## Compute the committed ladders again (kdlab/data; minutes)
 	$(ONE_THREAD) $(BIN)/python -c "import pathlib; from kdlab.mixtures.experiment import save_named_ladders; \

@@ -22,7 +22,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 def first_names() -> tuple[list[str], FloatArray]:
     """Return 5,163 American first names in small letters, most common first, and their shares (N,), which sum to one.
 
-    From the US Census of 1990, women and men half each; data/make_names.py says how.
+    From the US Census of 1990, women and men half each; scripts/make_names.py says how.
     """
     lines = (files("kdlab") / "data" / "first_names.csv").read_text(encoding="ascii").splitlines()[1:]
     names, people = zip(*(line.split(",") for line in lines), strict=True)

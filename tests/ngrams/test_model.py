@@ -603,7 +603,7 @@ def test_a_position_of_the_slider_is_quick() -> None:
 
 
 def make_names() -> Any:
-    spec = importlib.util.spec_from_file_location("make_names", DATA / "make_names.py")
+    spec = importlib.util.spec_from_file_location("make_names", DATA.parents[1] / "scripts" / "make_names.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

