@@ -1,7 +1,9 @@
 """Make ring.npz: one draw of the paper's 100 points, and the teacher of four components fitted to them.
 
 The paper's released notebook draws its points without a seed, so its own cannot be had again. Of the seeds 0 to 3 we
-keep 3, whose numbers, read the way that notebook reads them, lie nearest to its printed ones. Run: python scripts/make_ring.py
+keep 3, whose numbers, read the way that notebook reads them, lie nearest to its printed ones.
+
+    python scripts/make_ring.py
 """
 
 import os
