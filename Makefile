@@ -14,7 +14,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 # Set-up compiles nothing ahead, so what Python compiles when it first meets it must be kept.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup lab test lint check notebooks site stills ladders bench lm gpu lock clean
+.PHONY: help setup lab test lint check notebooks site stills sweeps bench lm gpu lock clean
 
 help:  ## Say what the targets are (this)
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -42,9 +42,9 @@ site: setup  ## Build the static site in site/, live without Python (Chromium fi
 stills: setup  ## Draw again what notebooks show before a slider moves (kdlab/data/stills), then run `make notebooks`
 	$(ONE_THREAD) $(BIN)/python scripts/make_stills.py
 
-ladders: setup  ## Compute the committed ladders again (kdlab/data; minutes)
-	$(ONE_THREAD) $(BIN)/python -c "import pathlib; from kdlab.mixtures.experiment import save_named_ladders; \
-	  save_named_ladders(pathlib.Path('kdlab/data'))"
+sweeps: setup  ## Compute the committed sweeps again (kdlab/data; minutes)
+	$(ONE_THREAD) $(BIN)/python -c "import pathlib; from kdlab.mixtures.experiment import save_named_sweeps; \
+	  save_named_sweeps(pathlib.Path('kdlab/data'))"
 
 bench: setup  ## Measure how fast the picture follows a key press (needs Chromium; leave the machine alone)
 	$(ONE_THREAD) $(BIN)/python benchmarks/latency.py $(ARGS)

@@ -39,7 +39,7 @@ from support.lab import Lab, Notebook, free_port, jupyterlab, write_notebook  # 
 
 ROUND = 10  # presses per contender and turn
 DRAG_SECONDS = 3.0
-SWEEPS = 3  # of the whole slider in one drag: faster than a position a frame
+CROSSINGS = 3  # of the whole slider in one drag: faster than a position a frame
 HAND = 0.008  # seconds between two movements of the mouse: 125 a second, as common mice do
 
 CONTROL = '''
@@ -193,8 +193,8 @@ def right_and_left(control: Locator, answer: Locator) -> Iterator[Press]:
                 yield control, key, answer
 
 
-def new_ladders(views: list[Locator]) -> Iterator[Press]:
-    """Ask each view for all K'' of all named scenes in turn: every ladder is new to its view."""
+def new_sweeps(views: list[Locator]) -> Iterator[Press]:
+    """Ask each view for all K'' of all named scenes in turn: every sweep is new to its view."""
     for view in views:
         size, scene = view.locator(".kdlab-n-components"), view.locator(".kdlab-scene")
         for step in range(4):
@@ -226,8 +226,8 @@ def contenders(lab: Lab, browser: Browser, scales: tuple[int, ...]) -> Iterator[
     for scale, notebook in zip(scales, ours, strict=True):
         presses = right_and_left(notebook.view(0).locator(".kdlab-beta"), notebook.view(0))
         made.append(Contender(f"ours_{scale}x", notebook, presses, {"attributeFilter": ["data-index"]}))
-    presses = new_ladders([ours[0].page.locator(".kdlab-view").nth(n) for n in (1, 2, 3)])
-    made.append(Contender("ladder", ours[0], presses, {"attributeFilter": ["data-key"]}))
+    presses = new_sweeps([ours[0].page.locator(".kdlab-view").nth(n) for n in (1, 2, 3)])
+    made.append(Contender("sweep", ours[0], presses, {"attributeFilter": ["data-key"]}))
     yield made
     for notebook in notebooks:
         notebook.page.close()
@@ -285,7 +285,7 @@ def drag(page: Page, port: int) -> dict[str, Any]:
     root.evaluate(WATCH)
     start = time.monotonic()
     while (elapsed := time.monotonic() - start) < DRAG_SECONDS:
-        phase = SWEEPS * elapsed / DRAG_SECONDS % 2
+        phase = CROSSINGS * elapsed / DRAG_SECONDS % 2
         hand.move(left + width * min(phase, 2 - phase), y)
         time.sleep(HAND)
     hand.rest()
@@ -349,7 +349,7 @@ NAMES = {
     "label": "(b) a text label set by the kernel",
     "ours_1x": "(c) ours, a prepared position, 1x",
     "ours_2x": "(c) ours, a prepared position, 2x",
-    "ladder": "(d) ours, a new K'' or scene: another ladder from the kernel",
+    "sweep": "(d) ours, a new K'' or scene: another sweep from the kernel",
 }
 
 
@@ -362,8 +362,8 @@ def targets(measured: dict[str, Any]) -> list[tuple[str, bool, bool]]:
         a, b = p50["usual"] / p50[name], p50["label"] / p50[name]
         listed.append((f"{name}: at most half of the label (it is 1/{b:.1f})", b >= 2, True))
         listed.append((f"{name}: at most a twentieth of the usual way (it is 1/{a:.0f})", a >= 20, True))
-    d = p50["ladder"] / p50["label"]
-    listed.append((f"ladder: at most 4 times the label (it is {d:.1f} times)", d <= 4, True))
+    d = p50["sweep"] / p50["label"]
+    listed.append((f"sweep: at most 4 times the label (it is {d:.1f} times)", d <= 4, True))
     for name, seen in measured["drag"].items():
         rate = seen["pictures_per_second"]
         listed.append((f"drag, {name}: at least 50 pictures a second ({rate:.1f})", rate >= 50, False))

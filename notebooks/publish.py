@@ -53,7 +53,7 @@ MENU = {
     "README.html": "Run it",
 }
 ADDRESS = re.compile(r"(mybinder\.org/v2/gh/)[^/]+/[^/]+")  # the one link that holds where the repository is
-HELPERS = {"ByHandView": ["bells"]}  # scripts that answer for Python: {module: names}
+HELPERS = {"SingleView": ["bells"]}  # scripts that answer for Python: {module: names}
 LESS = (
     "Live, without Python: the menus offer what was computed ahead. "
     'For the rest <a href="README.html">run the notebook</a>.'
@@ -90,7 +90,7 @@ class Site:
         self.book = Book({**notebooks, **self.texts, **self.files})
         self.layout = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined)
         self.repository = os.environ.get("GITHUB_REPOSITORY", "")  # known where GitHub builds the site
-        self.ladders: dict[str, Any] = {}  # those that several views share, by key
+        self.sweeps: dict[str, Any] = {}  # those that several views share, by key
         self.modules: dict[str, str] = {}
         self.style = ""
 
@@ -116,7 +116,7 @@ class Site:
     def notebook(self, entry: Entry, before: Entry | None, after: Entry | None) -> None:
         """Write the page of a notebook; the first one's first live view is the front page's as well."""
         content = nbformat.read(entry.path, as_version=4)
-        lives = live_views(content, HERE, self.ladders)
+        lives = live_views(content, HERE, self.sweeps)
         said = {live.cell: f'<p class="aside">{LESS if live.less else LIVE}</p>' for live in lives}
         review = {cell: _inside_html(rows) for cell, rows in reviews(content, HERE).items()}
         body = self.book.notebook(content, f"notebooks/{entry.path.name}", live=said, reviews=review)
@@ -172,22 +172,22 @@ class Site:
         self.write(place, html)
 
     def state(self, live: Live) -> dict[str, Any]:
-        """What a page hands to a live view: its traits, and which file has the ladder of which settings."""
-        ladders = {name: _file_of(key) for name, key in live.answers.items()}
-        return {"module": live.module, "state": live.state, "ladders": ladders if "choices" in live.state else None}
+        """What a page hands to a live view: its traits, and which file has the sweep of which settings."""
+        sweeps = {name: _file_of(key) for name, key in live.answers.items()}
+        return {"module": live.module, "state": live.state, "sweeps": sweeps if "choices" in live.state else None}
 
     # What pages load
 
     def assets(self) -> None:
-        """Write scripts and styles, and a script for each ladder that a view may ask for."""
+        """Write scripts and styles, and a script for each sweep that a view may ask for."""
         for path in ASSETS.iterdir():
             self.write(f"assets/{path.name}", path.read_bytes())
         self.write("assets/view.css", self.style)
         for name, source in self.modules.items():
             self.write(f"assets/{name}.js", script(source, name))
-        for key, ladder in self.ladders.items():
+        for key, sweep in self.sweeps.items():
             file = _file_of(key)
-            self.write(f"ladders/{file}.js", f'kdlab.arrived["{file}"] = {_compact(ladder)};\n')
+            self.write(f"sweeps/{file}.js", f'kdlab.arrived["{file}"] = {_compact(sweep)};\n')
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -240,7 +240,7 @@ def _entry(path: Path) -> Entry:
 
 
 def _file_of(key: str) -> str:
-    """A short file name for a ladder's key, which may be a sentence."""
+    """A short file name for a sweep's key, which may be a sentence."""
     plain = re.sub("[^a-z0-9]+", "-", key.lower()).strip("-")[:40]
     return f"{plain}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
 

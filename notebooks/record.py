@@ -24,7 +24,7 @@ import torch
 
 from kdlab.core.files import written_whole
 from kdlab.lm.experiment import read_results
-from kdlab.lm.next_token import next_token_ladder, tempered
+from kdlab.lm.next_token import next_token_sweep, tempered
 from kdlab.lm.pipeline.corpus import generator
 from kdlab.lm.pipeline.reading import read, surprises
 from kdlab.lm.pipeline.sampling import next_token_logits, sample
@@ -104,7 +104,7 @@ def recorded() -> Json:
     """All of it, as plain values: first with the whole vocabulary, then with the first 4,096 tokens of it."""
     truth = load_truth("bundled")
     made: Json = {"schema": SCHEMA, "about": _about(truth)}
-    made["ladders"] = [_ladder(truth, sentence) for sentence in SENTENCES]
+    made["sweeps"] = [_sweep(truth, sentence) for sentence in SENTENCES]
     made["cuts"] = [{"text": text, **_cut(truth, truth.encode(text))} for text in CUTS]
     made["written"] = _written(truth)
     made["scored"] = [_scored(truth, [*truth.encode(text), truth.eos], 1) for text in COMPARED]
@@ -138,11 +138,11 @@ def _about(truth: Truth) -> Json:
     }
 
 
-def _ladder(truth: Truth, sentence: str) -> Json:
-    found = read(truth, sentence, taus().tolist(), rng=generator(SEED, "ladder", sentence), say=print)
+def _sweep(truth: Truth, sentence: str) -> Json:
+    found = read(truth, sentence, taus().tolist(), rng=generator(SEED, "sweep", sentence), say=print)
     word = lambda i: truth.pieces([i])[0]  # noqa: E731
-    ladder = next_token_ladder(sentence, found.logits, word, samples=found.samples, source="SmolLM2-135M, recorded")
-    return ladder.recorded()
+    sweep = next_token_sweep(sentence, found.logits, word, samples=found.samples, source="SmolLM2-135M, recorded")
+    return sweep.recorded()
 
 
 def _cut(truth: Truth, ids: Sequence[int]) -> Json:

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from kdlab.core.files import written_whole
 from kdlab.mixtures import experiment as experiments
-from kdlab.mixtures.view import TeacherEntropyView, show
-from kdlab.mixtures.view_single import ByHandView, by_hand
-from kdlab.ngrams.view import TextView, show_text
+from kdlab.mixtures.view import MixtureView, show
+from kdlab.mixtures.view_single import SingleView, by_hand
+from kdlab.ngrams.view import NGramView, show_text
 from kdlab.pictures import prepared
 
 MIXTURES = (("line", 1), ("ring", 1), ("falls", 1), ("ring", 4))  # scene and K'' in notebooks 00, 02 (two) and 03
 ASKED = {"question": "?", "options": ["?"], "outcome": "?"}  # what is asked is not in the picture, but hides the path
 
 
-def views() -> list[TeacherEntropyView | ByHandView | TextView]:
+def views() -> list[MixtureView | SingleView | NGramView]:
     """Return the live pictures that the notebooks show, each where it opens, with its question open."""
-    ladders = [experiments.teacher_entropy(scene, n_components) for scene, n_components in MIXTURES]
+    sweeps = [experiments.teacher_entropy(scene, n_components) for scene, n_components in MIXTURES]
     text = show_text(experiments.teacher_temperature(), predict=ASKED)
-    return [*(show(ladder, predict=ASKED) for ladder in ladders), by_hand("line", predict=ASKED), text]
+    return [*(show(sweep, predict=ASKED) for sweep in sweeps), by_hand("line", predict=ASKED), text]
 
 
 def main() -> None:

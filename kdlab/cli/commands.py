@@ -253,8 +253,8 @@ def _front_end() -> Check:
     return Check(name, "ok", f"{len(FRONT_END)} files")
 
 
-def _ladders() -> Check:
-    name = "the prepared ladders (kdlab/data)"
+def _sweeps() -> Check:
+    name = "the prepared sweeps (kdlab/data)"
     try:
         from kdlab.mixtures import experiment as experiments
         from kdlab.mixtures import scenes
@@ -314,5 +314,5 @@ def _weights() -> Check:
     return Check(name, "optional", trouble if folder.is_dir() else f"{trouble} ({folder} is not there)", remedy)
 
 
-NEEDED: list[Callable[[], Check]] = [_python, _numbers, _widgets, _lab, _lab_extensions, _front_end, _ladders]
+NEEDED: list[Callable[[], Check]] = [_python, _numbers, _widgets, _lab, _lab_extensions, _front_end, _sweeps]
 WANTED: list[Callable[[], Check]] = [_browser, _torch, _gpu, _weights]

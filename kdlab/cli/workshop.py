@@ -69,7 +69,7 @@ def found(people: int = 1) -> Iterator[Check]:
     ran: list[float] = []
     looks: list[tuple[str, Callable[[], Check]]] = [
         ("the notebooks, with what they show", _notebooks),
-        ("every prepared ladder, of this version", _ladders),
+        ("every prepared sweep, of this version", _sweeps),
         ("the recorded runs of 05 and 07", _recorded),
         ("a place for answers beside the notebooks", _answers),
         ("room on the disk", _disk),
@@ -111,25 +111,25 @@ def _fault(path: Path) -> str:
     return "" if executed and pictures else "has lost what its cells showed"
 
 
-def _ladders() -> Check:
+def _sweeps() -> Check:
     from kdlab.mixtures import experiment as experiments
     from kdlab.mixtures import scenes
 
-    name = "every prepared ladder, of this version"
+    name = "every prepared sweep, of this version"
     count = 0
     try:
         for scene in scenes.NAMED:
             for components in experiments.CHOICES["n_components"]:
-                ladder = experiments.teacher_entropy(scene, components)
+                sweep = experiments.teacher_entropy(scene, components)
                 count += 1
             fresh = experiments.teacher_entropy(scene, 1, positions=3)
             stored = experiments.teacher_entropy(scene, 1)
             if abs(fresh.precision[-1] - stored.precision[-1]) > 1e-6:
                 raise ValueError(f"{scene} holds other numbers than this version of kdlab computes")
-        assert ladder is not None
+        assert sweep is not None
     except Exception as error:
-        return Check(name, "missing", f"{type(error).__name__}: {error}", f"run `make ladders`, or {WHOLE}")
-    return Check(name, "ok", f"{count} ladders, each scene compared with a fresh fit")
+        return Check(name, "missing", f"{type(error).__name__}: {error}", f"run `make sweeps`, or {WHOLE}")
+    return Check(name, "ok", f"{count} sweeps, each scene compared with a fresh fit")
 
 
 def _recorded() -> Check:

@@ -1,6 +1,6 @@
 """What a reader is asked before a picture: each question whole in one place, for the view that asks and the end of 07.
 
-    widgets.show(ladder, predict=questions.ask("02.ring"))
+    widgets.show(sweep, predict=questions.ask("02.ring"))
     stills.ask(picture, before, predict=questions.ask("07.direct", results))
 
 No widgets and no drawing here.

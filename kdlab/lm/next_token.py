@@ -19,10 +19,10 @@ from kdlab.ngrams.experiment import taus as slider
 
 __all__ = [
     "SHOWN",
-    "Moment",
-    "NextTokenLadder",
+    "Position",
+    "NextTokenSweep",
     "counted",
-    "next_token_ladder",
+    "next_token_sweep",
     "one_line",
     "percent",
     "shared",
@@ -38,7 +38,7 @@ _DIGITS = 9  # that a recording keeps: far finer than anything that is shown
 
 
 @dataclass(frozen=True)
-class Moment:
+class Position:
     """One position of the slider: ``probabilities`` (K,) of the likeliest tokens, ``rest`` that of all others."""
 
     tau: float
@@ -52,7 +52,7 @@ class Moment:
 
 
 @dataclass(frozen=True)
-class NextTokenLadder:
+class NextTokenSweep:
     """A slider's P positions of tau, and what may follow ``prompt`` at each of them.
 
     ``tokens`` (K,) are the likeliest tokens as text, likeliest first; ``logits`` (K,) theirs. ``log_sums`` (P,) is the
@@ -115,10 +115,10 @@ class NextTokenLadder:
             raise ValueError(f"tau is {tau}: the slider goes from {self.taus[0]:g} to {self.taus[-1]:g}")
         return int(np.abs(self.taus - tau).argmin())
 
-    def at(self, tau: float) -> Moment:
+    def at(self, tau: float) -> Position:
         """Everything at the position nearest to ``tau``."""
         i = self.index(tau)
-        return Moment(
+        return Position(
             tau=float(self.taus[i]),
             tokens=self.tokens,
             probabilities=self.probabilities[i],
@@ -130,7 +130,7 @@ class NextTokenLadder:
         )
 
     def recorded(self) -> dict[str, Any]:
-        """Return all of it as plain values, to be written down; `NextTokenLadder.of` reads them."""
+        """Return all of it as plain values, to be written down; `NextTokenSweep.of` reads them."""
         plain = {
             name: [float(f"{value:.{_DIGITS}g}") for value in getattr(self, name)]
             for name in ("taus", "logits", "log_sums", "entropies")
@@ -139,8 +139,8 @@ class NextTokenLadder:
         return {**texts, **plain, "vocabulary": self.vocabulary, "source": self.source}
 
     @classmethod
-    def of(cls, recorded: Mapping[str, Any]) -> NextTokenLadder:
-        """Return the ladder that `recorded` wrote down. KeyError for what is missing, ValueError for wrong lengths."""
+    def of(cls, recorded: Mapping[str, Any]) -> NextTokenSweep:
+        """Return the sweep that `recorded` wrote down. KeyError for what is missing, ValueError for wrong lengths."""
         return cls(
             prompt=recorded["prompt"],
             taus=np.asarray(recorded["taus"], float),
@@ -154,7 +154,7 @@ class NextTokenLadder:
         )
 
 
-def next_token_ladder(
+def next_token_sweep(
     prompt: str,
     logits: ArrayLike,
     word: Callable[[int], str],
@@ -162,15 +162,15 @@ def next_token_ladder(
     samples: Sequence[str] = (),
     source: str = "",
     taus: ArrayLike | None = None,
-) -> NextTokenLadder:
-    """Return the ladder of what may follow ``prompt``.
+) -> NextTokenSweep:
+    """Return the sweep of what may follow ``prompt``.
 
     ``logits`` (V,) are the model's for the next token, ``word(id)`` a token's text. ``samples`` are texts that go on
     from the prompt, one for each of ``taus`` (61 from 0.3 to 1.5 unless given), or none. Raises ValueError for logits
     that are not one row of two or more finite numbers, a tau that is not positive, and too few or too many samples.
 
-    >>> ladder = next_token_ladder("a", [2.0, 1.0, 0.0], "xyz".__getitem__)
-    >>> bool(ladder.at(0.5).entropy < ladder.at(1).entropy < ladder.at(1.5).entropy)
+    >>> sweep = next_token_sweep("a", [2.0, 1.0, 0.0], "xyz".__getitem__)
+    >>> bool(sweep.at(0.5).entropy < sweep.at(1).entropy < sweep.at(1.5).entropy)
     True
     """
     values = np.asarray(logits, dtype=float)
@@ -181,7 +181,7 @@ def next_token_ladder(
         raise ValueError(f"taus is {places}: positive temperatures are needed, one or more")
     likeliest = np.argsort(-values, kind="stable")[:SHOWN]
     log_sums, entropies = zip(*(_sums(values, tau) for tau in places), strict=True)
-    return NextTokenLadder(
+    return NextTokenSweep(
         prompt=prompt,
         taus=places,
         tokens=tuple(word(int(i)) for i in likeliest),

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from kdlab.core.metrics import signed
-from kdlab.lm.next_token import NextTokenLadder, counted, one_line, percent, shared, visible
+from kdlab.lm.next_token import NextTokenSweep, counted, one_line, percent, shared, visible
 from kdlab.lm.recording import Cut
 from kdlab.mixtures.limits import entropy_limits
 from kdlab.mixtures.plots import INK, QUIET, STYLE, Picture
@@ -138,68 +138,68 @@ def _open(piece: str) -> str:
 # The slider of tau
 
 
-def figure(ladder: NextTokenLadder, tau: float, *, path: bool = True) -> Picture:
+def figure(sweep: NextTokenSweep, tau: float, *, path: bool = True) -> Picture:
     """One position, laid out as on the page: title, likeliest tokens, entropy over tau, a text that goes on, sentence.
 
     ``path=False`` leaves out where the entropy goes, which would answer a question that is still open. Raises
     ValueError for a tau off the slider.
     """
-    i = _position(ladder, tau)
+    i = _position(sweep, tau)
     made = Picture(figsize=(9.2, 5.8), dpi=110, facecolor="white")
-    title = f"The next token after “{ladder.prompt}”"
+    title = f"The next token after “{sweep.prompt}”"
     made.text(0.02, 0.95, title, fontsize=14, color=INK, parse_math=False)
-    made.text(0.98, 0.95, f"τ = {ladder.taus[i]:.2f}", fontsize=13, color=INK, ha="right")
-    _bars(made.add_axes((0.15, 0.365, 0.36, 0.535)), ladder, i, 9.5)
-    _curve(made.add_axes((0.62, 0.425, 0.29, 0.45)), ladder, i, path=path)
-    made.words = ladder.sentences[i]
-    if ladder.samples[i]:
+    made.text(0.98, 0.95, f"τ = {sweep.taus[i]:.2f}", fontsize=13, color=INK, ha="right")
+    _bars(made.add_axes((0.15, 0.365, 0.36, 0.535)), sweep, i, 9.5)
+    _curve(made.add_axes((0.62, 0.425, 0.29, 0.45)), sweep, i, path=path)
+    made.words = sweep.sentences[i]
+    if sweep.samples[i]:
         label = "one text at this τ, with the same random numbers at every τ"
         made.text(0.02, 0.305, label, fontsize=8, color=QUIET)
-        _text(made, 0.02, 0.285, ladder, i, 108, 10.5)
-        made.words += f" A text at this τ: {one_line(ladder.prompt + ladder.samples[i])}"
-    said = textwrap.fill(ladder.sentences[i], 112)
+        _text(made, 0.02, 0.285, sweep, i, 108, 10.5)
+        made.words += f" A text at this τ: {one_line(sweep.prompt + sweep.samples[i])}"
+    said = textwrap.fill(sweep.sentences[i], 112)
     made.text(0.02, 0.125, said, fontsize=10.5, color=INK, va="top", linespacing=1.45, parse_math=False)
     return made
 
 
-def filmstrip(ladder: NextTokenLadder, taus: Sequence[float]) -> Picture:
+def filmstrip(sweep: NextTokenSweep, taus: Sequence[float]) -> Picture:
     """Small multiples: likeliest tokens and a text at each tau, in the order given, two beside each other.
 
     Raises ValueError for no tau at all, and for one off the slider.
     """
     if len(taus) == 0:
         raise ValueError("A filmstrip of no tau: give at least one value in [0.3, 1.5], such as [0.3, 0.7, 1, 1.5].")
-    indices = [_position(ladder, tau) for tau in taus]
+    indices = [_position(sweep, tau) for tau in taus]
     columns = min(len(indices), 2)
     rows = math.ceil(len(indices) / columns)
     wide, high = 4.6, 3.45
     made = Picture(figsize=(columns * wide, rows * high + 0.4), dpi=110, facecolor="white")
-    whole = [one_line(ladder.prompt + ladder.samples[i]) for i in indices]
-    made.words = "\n".join(f"{ladder.sentences[i]} Text: {text}" for i, text in zip(indices, whole, strict=True))
+    whole = [one_line(sweep.prompt + sweep.samples[i]) for i in indices]
+    made.words = "\n".join(f"{sweep.sentences[i]} Text: {text}" for i, text in zip(indices, whole, strict=True))
     total_w, total_h = made.get_size_inches()
-    made.text(0.1 / total_w, 1 - 0.26 / total_h, f"After “{ladder.prompt}”", fontsize=12, color=INK, parse_math=False)
+    made.text(0.1 / total_w, 1 - 0.26 / total_h, f"After “{sweep.prompt}”", fontsize=12, color=INK, parse_math=False)
     for n, i in enumerate(indices):
         left, top = (n % columns) * wide, 0.4 + (n // columns) * high
-        heading = f"τ = {ladder.taus[i]:.2f}: {counted(ladder.choices[i])}"
+        heading = f"τ = {sweep.taus[i]:.2f}: {counted(sweep.choices[i])}"
         made.text((left + 0.1) / total_w, 1 - (top + 0.3) / total_h, heading, fontsize=10.5, color=_TAUGHT)
         box = ((left + 1.25) / total_w, 1 - (top + 2.6) / total_h, 2.75 / total_w, 2.2 / total_h)
-        _bars(made.add_axes(box), ladder, i, 8)
-        _text(made, (left + 0.1) / total_w, 1 - (top + 2.78) / total_h, ladder, i, 66, 8.5)
+        _bars(made.add_axes(box), sweep, i, 8)
+        _text(made, (left + 0.1) / total_w, 1 - (top + 2.78) / total_h, sweep, i, 66, 8.5)
     return made
 
 
-def _position(ladder: NextTokenLadder, tau: float) -> int:
-    if not isinstance(ladder, NextTokenLadder):
+def _position(sweep: NextTokenSweep, tau: float) -> int:
+    if not isinstance(sweep, NextTokenSweep):
         raise TypeError(
-            f"{type(ladder).__name__} is not a NextTokenLadder: pass what next_token.next_token_ladder(...) returns."
+            f"{type(sweep).__name__} is not a NextTokenSweep: pass what next_token.next_token_sweep(...) returns."
         )
-    return ladder.index(tau)
+    return sweep.index(tau)
 
 
-def _bars(axes: Axes, ladder: NextTokenLadder, i: int, size: float) -> None:
+def _bars(axes: Axes, sweep: NextTokenSweep, i: int, size: float) -> None:
     """The likeliest tokens and all others: p* filled, tempered dotted, its probability beside."""
-    one, names = ladder.index(1.0), [*map(visible, ladder.tokens), f"{ladder.vocabulary - len(ladder.tokens):,} others"]
-    truth, taught = ([*ladder.probabilities[k], ladder.rest[k]] for k in (one, i))
+    one, names = sweep.index(1.0), [*map(visible, sweep.tokens), f"{sweep.vocabulary - len(sweep.tokens):,} others"]
+    truth, taught = ([*sweep.probabilities[k], sweep.rest[k]] for k in (one, i))
     y = range(len(names))
     axes.barh(y, truth, 0.66, color=STYLE["truth"].colour, alpha=0.3, linewidth=0)
     look: dict[str, Any] = {"fill": False, "edgecolor": STYLE["teacher"].colour, "linestyle": ":", "linewidth": 1.6}
@@ -221,22 +221,22 @@ def _bars(axes: Axes, ladder: NextTokenLadder, i: int, size: float) -> None:
     axes.spines["left"].set_color(STYLE["bounds"].colour)
 
 
-def _curve(axes: Axes, ladder: NextTokenLadder, i: int, *, path: bool) -> None:
+def _curve(axes: Axes, sweep: NextTokenSweep, i: int, *, path: bool) -> None:
     """Entropy over tau, in nats at the left and as effective choices at the right."""
-    colour, one = STYLE["teacher"].colour, ladder.index(1.0)
-    low, high = entropy_limits(ladder)
-    axes.set(xlim=(ladder.taus[0], ladder.taus[-1]), ylim=(low, high), xlabel="τ")
+    colour, one = STYLE["teacher"].colour, sweep.index(1.0)
+    low, high = entropy_limits(sweep)
+    axes.set(xlim=(sweep.taus[0], sweep.taus[-1]), ylim=(low, high), xlabel="τ")
     axes.set_title("entropy, nats", fontsize=9, color=QUIET, loc="left", x=-0.12)
     if path:
         first, last = min(one, i), max(one, i)
-        axes.plot(ladder.taus, ladder.entropies, color=colour, alpha=0.45, linewidth=1.4)
-        axes.plot(ladder.taus[first : last + 1], ladder.entropies[first : last + 1], color=colour, linewidth=2.4)
+        axes.plot(sweep.taus, sweep.entropies, color=colour, alpha=0.45, linewidth=1.4)
+        axes.plot(sweep.taus[first : last + 1], sweep.entropies[first : last + 1], color=colour, linewidth=2.4)
     look: dict[str, Any] = {"marker": "o", "clip_on": False, "zorder": 6}
-    truth, start = STYLE["truth"].colour, (1.0, float(ladder.entropies[one]))
-    axes.plot(ladder.taus[i], ladder.entropies[i], color=colour, markersize=11, markeredgecolor="white", **look)
+    truth, start = STYLE["truth"].colour, (1.0, float(sweep.entropies[one]))
+    axes.plot(sweep.taus[i], sweep.entropies[i], color=colour, markersize=11, markeredgecolor="white", **look)
     axes.plot(*start, color="white", markersize=5, markeredgecolor=truth, markeredgewidth=1.4, **look)
     axes.annotate("p*", start, (8, -13), textcoords="offset points", color=truth)
-    axes.set_xticks([mark for mark in _MARKS if ladder.taus[0] <= mark <= ladder.taus[-1]])
+    axes.set_xticks([mark for mark in _MARKS if sweep.taus[0] <= mark <= sweep.taus[-1]])
     axes.set_xticklabels([f"{mark:g}" for mark in axes.get_xticks()])
     axes.xaxis.label.set(color=QUIET, size=9)
     powers = [10**k for k in range(9) if math.log(10**k) <= high]
@@ -250,11 +250,11 @@ def _curve(axes: Axes, ladder: NextTokenLadder, i: int, *, path: bool) -> None:
         each.spines[["left", "bottom", "right"]].set_color(STYLE["bounds"].colour)
 
 
-def _text(made: Picture, x: float, y: float, ladder: NextTokenLadder, i: int, columns: int, size: float) -> None:
+def _text(made: Picture, x: float, y: float, sweep: NextTokenSweep, i: int, columns: int, size: float) -> None:
     """The text at one tau, in lines: what it shares with the one at tau = 1 in ink, the rest in orange."""
-    if not ladder.samples[i]:
+    if not sweep.samples[i]:
         return
-    whole, one = (ladder.prompt + ladder.samples[k] for k in (i, ladder.index(1.0)))
+    whole, one = (sweep.prompt + sweep.samples[k] for k in (i, sweep.index(1.0)))
     same = shared(one_line(whole), one_line(one))
     height, done = made.get_size_inches()[1], 0
     for n, line in enumerate(textwrap.wrap(drawable(one_line(whole)), columns, drop_whitespace=False)[:5]):

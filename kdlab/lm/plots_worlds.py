@@ -20,8 +20,8 @@ from kdlab.mixtures.plots import INK, QUIET, STYLE, Picture
 from kdlab.ngrams.plots import Names
 
 if TYPE_CHECKING:
-    from kdlab.mixtures.experiment import Ladder
-    from kdlab.ngrams.experiment import TextLadder
+    from kdlab.mixtures.experiment import MixtureSweep
+    from kdlab.ngrams.experiment import NGramSweep
 
 __all__ = ["Place", "World", "embedding_map", "of_mixture", "of_names", "of_run", "three_worlds", "units"]
 
@@ -60,39 +60,39 @@ class World:
 # Worlds
 
 
-def of_mixture(ladder: Ladder, highest: float = 20.0) -> World:
-    """The world of notebook 02: a ladder of beta, shown up to ``highest``. Exact."""
-    shown = [i for i, beta in enumerate(ladder.betas) if beta <= highest * 1.001]
-    path = tuple(Place(float(ladder.recall[i]), float(ladder.precision[i])) for i in shown)
-    teacher, truth = ladder.scene.teacher, ladder.scene.truth
+def of_mixture(sweep: MixtureSweep, highest: float = 20.0) -> World:
+    """The world of notebook 02: a sweep of beta, shown up to ``highest``. Exact."""
+    shown = [i for i, beta in enumerate(sweep.betas) if beta <= highest * 1.001]
+    path = tuple(Place(float(sweep.recall[i]), float(sweep.precision[i])) for i in shown)
+    teacher, truth = sweep.scene.teacher, sweep.scene.truth
     return World(
         title="Gaussian mixtures (02)",
         unit="nats per point",
         note=f"β from 1 to {highest:g}; exact",
         path=path,
         named={"β = 1": path[0], f"{highest:g}": path[-1]},
-        ceiling=ladder.recall_bound,
-        precision_bound=ladder.precision_bound,
-        direct=Place(ladder.direct_recall, ladder.direct_precision),
+        ceiling=sweep.recall_bound,
+        precision_bound=sweep.precision_bound,
+        direct=Place(sweep.direct_recall, sweep.direct_precision),
         teacher=Place(recall(teacher, truth).value, precision(teacher, truth).value),
     )
 
 
-def of_names(ladder: TextLadder) -> World:
-    """The world of notebook 04: a ladder of tau, shown from 1 down. Exact."""
-    shown = [i for i, tau in enumerate(ladder.taus) if tau <= 1.001][::-1]
-    path = tuple(Place(float(ladder.recall[i]), float(ladder.precision[i])) for i in shown)
-    coldest = ladder.taus[shown[-1]]
+def of_names(sweep: NGramSweep) -> World:
+    """The world of notebook 04: a sweep of tau, shown from 1 down. Exact."""
+    shown = [i for i, tau in enumerate(sweep.taus) if tau <= 1.001][::-1]
+    path = tuple(Place(float(sweep.recall[i]), float(sweep.precision[i])) for i in shown)
+    coldest = sweep.taus[shown[-1]]
     return World(
         title="First names, by letters (04)",
         unit="nats per name",
         note=f"τ from 1 to {coldest:g}; exact",
         path=path,
         named={"τ = 1": path[0], f"{coldest:g}": path[-1]},
-        ceiling=ladder.recall_bound,
-        precision_bound=ladder.precision_bound,
-        direct=Place(ladder.direct_recall, ladder.direct_precision),
-        teacher=Place(recall(ladder.teacher, ladder.truth).value, precision(ladder.teacher, ladder.truth).value),
+        ceiling=sweep.recall_bound,
+        precision_bound=sweep.precision_bound,
+        direct=Place(sweep.direct_recall, sweep.direct_precision),
+        teacher=Place(recall(sweep.teacher, sweep.truth).value, precision(sweep.teacher, sweep.truth).value),
     )
 
 
@@ -123,7 +123,7 @@ def _place(model: Mapping[str, Any], per: str) -> Place:
 # Planes
 
 
-def three_worlds(mixture: Ladder, names: TextLadder, results: Results, *, path: bool = True) -> Picture:
+def three_worlds(mixture: MixtureSweep, names: NGramSweep, results: Results, *, path: bool = True) -> Picture:
     """The trade-off in three worlds: one plane each, in the nats of that world.
 
     ``path=False`` leaves out the run's students, which would answer a question that is still open.

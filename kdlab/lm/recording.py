@@ -1,4 +1,4 @@
-"""Read what was recorded of a language model for notebook 05: ladders, cuts into tokens, scores, samples. No torch.
+"""Read what was recorded of a language model for notebook 05: sweeps, cuts into tokens, scores, samples. No torch.
 
 The recording is one JSON file beside the notebooks, written by notebooks/record.py.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.core.files import notebooks_folder
-from kdlab.lm.next_token import NextTokenLadder
+from kdlab.lm.next_token import NextTokenSweep
 
 __all__ = ["FILE", "SCHEMA", "Cut", "Meeting", "read_meeting"]
 
@@ -49,14 +49,14 @@ class Cut:
 class Meeting:
     """A recorded p*.
 
-    ``about`` says which: model, checksum, versions, date, seed. ``ladders`` are sliders of tau by their prompts;
+    ``about`` says which: model, checksum, versions, date, seed. ``sweeps`` are sliders of tau by their prompts;
     ``cuts`` texts in tokens by their text; ``scored`` three sentences with what each token cost; ``ways`` one word cut
     in several ways. ``written`` are texts of p*, ``restricted_written`` of p* with its first ``kept`` tokens only.
     ``step`` is one step of both, ``own`` what p*'s texts cost under p* itself, ``cut_again`` what retokenising does.
     """
 
     about: dict[str, Any]
-    ladders: dict[str, NextTokenLadder]
+    sweeps: dict[str, NextTokenSweep]
     cuts: dict[str, Cut]
     scored: tuple[Cut, ...]
     ways: tuple[Cut, ...]
@@ -112,7 +112,7 @@ def _meeting(content: dict[str, Any]) -> Meeting:
     again = restricted["cut_again"]
     return Meeting(
         about=content["about"],
-        ladders={one["prompt"]: NextTokenLadder.of(one) for one in content["ladders"]},
+        sweeps={one["prompt"]: NextTokenSweep.of(one) for one in content["sweeps"]},
         cuts={one["text"]: _cut(one) for one in content["cuts"]},
         scored=tuple(_cut(one) for one in content["scored"]),
         ways=tuple(_cut(one) for one in content["cut_twice"]["ways"]),

@@ -2,7 +2,7 @@
  * The picture of one next-token distribution of a real language model, sharper or flatter: on the left the twelve likeliest
  * tokens and all others together, on the right the entropy over tau, below a text that the model goes on to write.
  *
- * What it shares with ladders of other worlds stands in ladder.js, and what all pictures need in tools.js; both are put
+ * What it shares with sweeps of other worlds stands in sweep.js, and what all pictures need in tools.js; both are put
  * before this. kdlab/lm/view_next_token.py sends the numbers. p* is a filled grey bar, p* tempered a dotted orange outline.
  */
 
@@ -115,11 +115,11 @@ export default viewsOf({
   labels: { prompt: ["after", "the text that the model has read"] },
   perPosition: ["tau", "entropy", "odds", "sample", "shared", "sentence", "told"],
   numbers: ["tau", "entropy", "odds", "one", "limits", "shared"],
-  remake: "next_token.next_token_ladder(...)",
-  told: (ladder, i) => ladder.told[i],
-  build: (page, ladder) => {
-    const from = nearest(ladder.tau, 1);
-    return [buildTokens(page.space, ladder), buildCurve(page.plane, ladder, from), buildSample(page, ladder)];
+  remake: "next_token.next_token_sweep(...)",
+  told: (sweep, i) => sweep.told[i],
+  build: (page, sweep) => {
+    const from = nearest(sweep.tau, 1);
+    return [buildTokens(page.space, sweep), buildCurve(page.plane, sweep, from), buildSample(page, sweep)];
   },
   idle: () => [],
 });

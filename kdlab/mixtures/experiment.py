@@ -1,6 +1,6 @@
-"""From settings to a Ladder: everything there is to show at every position of the slider. Pure: no drawing.
+"""From settings to a MixtureSweep: everything there is to show at every position of the slider. Pure: no drawing.
 
-A Ladder is made once. Those of the named scenes are committed as data (kdlab/data), any other takes a
+A MixtureSweep is made once. Those of the named scenes are committed as data (kdlab/data), any other takes a
 second or two; what is drawn, printed or asserted afterwards all comes from the same numbers.
 """
 
@@ -33,11 +33,11 @@ from kdlab.ngrams.experiment import teacher_temperature
 
 __all__ = [
     "CHOICES",
-    "Ladder",
+    "MixtureSweep",
     "Position",
     "Settings",
     "is_prepared",
-    "save_named_ladders",
+    "save_named_sweeps",
     "teacher_entropy",
     "teacher_temperature",
 ]
@@ -96,7 +96,7 @@ class Settings:
 
     @property
     def key(self) -> str:
-        """A name for the ladder; settings that cannot matter are left at their defaults."""
+        """A name for the sweep; settings that cannot matter are left at their defaults."""
         covariance = "diag" if self.scene in _ONE_DIMENSIONAL else self.covariance
         seed = self.seed if self.scene == "random" or self.samples is not None else 0
         return f"{self.scene}|{self.n_components}|{covariance}|{self.samples or 'population'}|{seed}"
@@ -125,7 +125,7 @@ class Position:
 
 
 @dataclass(frozen=True)
-class Ladder:
+class MixtureSweep:
     """A slider's P positions and everything there is to show at each of them. All log-densities in nats.
 
     ``coverage`` (P, K*) is the share of each mode of p* where p''(x) >= 0.1 p*(x), weighted by the mode's
@@ -218,30 +218,30 @@ def teacher_entropy(
     seed: int = 0,
     positions: int = N_POSITIONS,
     progress: Callable[[float], None] | None = None,
-) -> Ladder:
-    """Return the ladder of section 3: students of teachers whose weights are raised to beta, 1 to 100.
+) -> MixtureSweep:
+    """Return the sweep of section 3: students of teachers whose weights are raised to beta, 1 to 100.
 
     ``scene`` is "line", "ring", "falls", "rare" or "random"; ``n_components`` is K'', ``covariance`` the
     student's family. ``samples`` fits students to that many points of each tempered teacher (common random
     numbers along the slider) instead of to the teacher itself. ``progress`` is called with fractions up to
     1. Raises ValueError for settings outside the rules of `Settings`.
 
-    >>> ladder = teacher_entropy("line")
-    >>> bool(ladder.at(20).precision > ladder.at(1).precision)
+    >>> sweep = teacher_entropy("line")
+    >>> bool(sweep.at(20).precision > sweep.at(1).precision)
     True
     """
     settings = Settings(scene, n_components, covariance, samples, seed)
     told = progress or (lambda fraction: None)
     if positions == N_POSITIONS and is_prepared(settings):
-        ladder = _load(settings)
+        sweep = _load(settings)
     else:
-        ladder = _make(settings, slider_positions(positions), told)
+        sweep = _make(settings, slider_positions(positions), told)
     told(1.0)
-    return ladder
+    return sweep
 
 
 def is_prepared(settings: Settings) -> bool:
-    """Say whether the ladder is committed as data, and so loads in milliseconds."""
+    """Say whether the sweep is committed as data, and so loads in milliseconds."""
     return settings.scene in NAMED and settings.samples is None and settings.n_components in CHOICES["n_components"]
 
 
@@ -269,7 +269,7 @@ def _taught(name: str, seed: int, positions: int) -> dict[str, Any]:
     return arrays
 
 
-def _make(settings: Settings, betas: FloatArray, progress: Callable[[float], None]) -> Ladder:
+def _make(settings: Settings, betas: FloatArray, progress: Callable[[float], None]) -> MixtureSweep:
     scene = _scene(*_scene_of(settings))
     with second_process() if _worth_sharing(settings, scene, betas) else nullcontext() as both:
         path = _students(settings, scene, betas, lambda fraction: progress(0.75 * fraction), both)
@@ -294,7 +294,7 @@ def _make(settings: Settings, betas: FloatArray, progress: Callable[[float], Non
 
 
 def _worth_sharing(settings: Settings, scene: Scene, betas: FloatArray) -> bool:
-    """Say whether making the ladder takes so long that a second process gains more than it costs to start."""
+    """Say whether making the sweep takes so long that a second process gains more than it costs to start."""
     return scene.truth.dim == 2 and settings.n_components > 1 and len(betas) >= _LONG
 
 
@@ -340,8 +340,8 @@ def _assemble(
     path: StudentPath,
     direct: GaussianMixture,
     measured: dict[str, Any],
-) -> Ladder:
-    return Ladder(
+) -> MixtureSweep:
+    return MixtureSweep(
         settings=settings,
         scene=scene,
         betas=betas,
@@ -399,20 +399,20 @@ _PATH_FIELDS = tuple(field.name for field in fields(StudentPath))
 _MEASURED = "precision recall coverage kl direct_precision direct_recall recall_bound precision_bound".split()
 
 
-def save_named_ladders(
+def save_named_sweeps(
     folder: Path, names: Sequence[str] = tuple(NAMED), progress: Callable[[str], None] = print
 ) -> None:
-    """Make every ladder of the scenes ``names`` and write one file per scene, whole or not at all."""
+    """Make every sweep of the scenes ``names`` and write one file per scene, whole or not at all."""
     for name in names:
         arrays: dict[str, Any] = {}
         for settings in _named_settings(name):
-            ladder = _make(settings, slider_positions(), lambda fraction: None)
-            progress(f"{settings.key}: {int(ladder.switched.sum())} switches")
-            arrays |= {f"{settings.key}|{field}": value for field, value in _stored(ladder).items()}
-        temporary = folder / f"ladders-{name}.npz.tmp"
+            sweep = _make(settings, slider_positions(), lambda fraction: None)
+            progress(f"{settings.key}: {int(sweep.switched.sum())} switches")
+            arrays |= {f"{settings.key}|{field}": value for field, value in _stored(sweep).items()}
+        temporary = folder / f"sweeps-{name}.npz.tmp"
         with temporary.open("wb") as file:
             np.savez_compressed(file, **arrays)
-        os.replace(temporary, folder / f"ladders-{name}.npz")
+        os.replace(temporary, folder / f"sweeps-{name}.npz")
 
 
 def _named_settings(name: str) -> list[Settings]:
@@ -420,17 +420,17 @@ def _named_settings(name: str) -> list[Settings]:
     return [Settings(name, k, covariance) for k in CHOICES["n_components"] for covariance in families]
 
 
-def _stored(ladder: Ladder) -> dict[str, Any]:
-    path: dict[str, Any] = {"log_weights": ladder.student_log_weights, "means": ladder.student_means}
-    path |= {"covariances": ladder.student_covariances, "switched": ladder.switched}
-    direct = {f"direct_{name}": getattr(ladder.direct, name) for name in ("log_weights", "means", "covariances")}
-    return path | direct | {name: getattr(ladder, name) for name in _MEASURED}
+def _stored(sweep: MixtureSweep) -> dict[str, Any]:
+    path: dict[str, Any] = {"log_weights": sweep.student_log_weights, "means": sweep.student_means}
+    path |= {"covariances": sweep.student_covariances, "switched": sweep.switched}
+    direct = {f"direct_{name}": getattr(sweep.direct, name) for name in ("log_weights", "means", "covariances")}
+    return path | direct | {name: getattr(sweep, name) for name in _MEASURED}
 
 
-def _load(settings: Settings) -> Ladder:
-    source = files("kdlab") / "data" / f"ladders-{settings.scene}.npz"
+def _load(settings: Settings) -> MixtureSweep:
+    source = files("kdlab") / "data" / f"sweeps-{settings.scene}.npz"
     if not source.is_file():
-        raise FileNotFoundError(f"{source.name} is missing from kdlab/data: install kdlab again, or run `make ladders`")
+        raise FileNotFoundError(f"{source.name} is missing from kdlab/data: install kdlab again, or run `make sweeps`")
     with source.open("rb") as file, np.load(file) as data:
         stored = {
             name: data[f"{settings.key}|{name}"]

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from kdlab.lm.next_token import NextTokenLadder
-    from kdlab.mixtures.experiment import Ladder
+    from kdlab.lm.next_token import NextTokenSweep
+    from kdlab.mixtures.experiment import MixtureSweep
     from kdlab.mixtures.model import GaussianMixture
-    from kdlab.ngrams.experiment import TextLadder
+    from kdlab.ngrams.experiment import NGramSweep
 
 __all__ = [
     "MARGINS",
@@ -39,22 +39,22 @@ MARGINS = (0.1, 0.08)  # below and above what a plane of text holds, as shares o
 _CELLS = 96  # per axis, for contours: interpolating the log density keeps them smooth
 
 
-def space_limits(ladder: Ladder) -> tuple[Limits, Limits]:
-    """Limits (x, y) of the space that hold every position of the ladder, so that axes never rescale.
+def space_limits(sweep: MixtureSweep) -> tuple[Limits, Limits]:
+    """Limits (x, y) of the space that hold every position of the sweep, so that axes never rescale.
 
     In 2-D both have the same length (equal aspect in a square). In 1-D y is density, from 0.
     """
-    truth, teacher, direct = ladder.scene.truth, ladder.scene.teacher, ladder.direct
+    truth, teacher, direct = sweep.scene.truth, sweep.scene.teacher, sweep.direct
     corners = [_boxes(truth.means, truth.covariances, 3.0), _boxes(teacher.means, teacher.covariances, 1.0)]
     corners += [_boxes(direct.means, direct.covariances, 1.0)]
-    corners += [_boxes(ladder.student_means, ladder.student_covariances, 2.0)]
-    if ladder.scene.points is not None:
-        corners.append(np.asarray(ladder.scene.points, float))
+    corners += [_boxes(sweep.student_means, sweep.student_covariances, 2.0)]
+    if sweep.scene.points is not None:
+        corners.append(np.asarray(sweep.scene.points, float))
     everything = np.concatenate(corners)
     low, high = everything.min(axis=0), everything.max(axis=0)
     if everything.shape[1] == 1:
         x = (float(low[0]), float(high[0]))
-        return x, (0.0, _highest_density(ladder, x))
+        return x, (0.0, _highest_density(sweep, x))
     centre, half = (low + high) / 2, float((high - low).max()) / 2 * 1.02
     (x0, y0), (x1, y1) = centre - half, centre + half
     return (float(x0), float(x1)), (float(y0), float(y1))
@@ -67,13 +67,13 @@ def _boxes(means: Floats, covariances: Floats, sigmas: float) -> Floats:
     return np.concatenate([(means - sigmas * sd).reshape(-1, dim), (means + sigmas * sd).reshape(-1, dim)])
 
 
-def _highest_density(ladder: Ladder, x_limits: Limits) -> float:
+def _highest_density(sweep: MixtureSweep, x_limits: Limits) -> float:
     """The top of the density axis in 1-D: every model's peak fits, but never at the cost of p*'s shape."""
     x = np.linspace(*x_limits, 400)
-    truth, teacher = ladder.scene.truth, ladder.scene.teacher
+    truth, teacher = sweep.scene.truth, sweep.scene.teacher
     top = float(np.exp(truth.log_prob(x[:, None])).max())
-    taught = _peak(x, ladder.teacher_log_weights, teacher.means, teacher.covariances)
-    learned = _peak(x, ladder.student_log_weights, ladder.student_means, ladder.student_covariances)
+    taught = _peak(x, sweep.teacher_log_weights, teacher.means, teacher.covariances)
+    learned = _peak(x, sweep.student_log_weights, sweep.student_means, sweep.student_covariances)
     return 1.06 * max(top, min(max(taught, learned), 4.0 * top))
 
 
@@ -85,19 +85,19 @@ def _peak(x: Floats, log_weights: Floats, means: Floats, covariances: Floats) ->
     return float(np.exp(log_parts).sum(axis=-1).max())
 
 
-def plane_limits(ladder: Ladder) -> tuple[Limits, Limits]:
+def plane_limits(sweep: MixtureSweep) -> tuple[Limits, Limits]:
     """Limits (recall, precision) of the plane, nats: both bounds and every point inside, with a margin."""
-    return _plane(ladder, 0.13, 0.09)  # room for a name below a point and beyond a bound
+    return _plane(sweep, 0.13, 0.09)  # room for a name below a point and beyond a bound
 
 
-def text_limits(ladder: TextLadder) -> tuple[Limits, Limits]:
-    """Limits (recall, precision) of the plane of a ladder of text, nats: as `plane_limits`, with less of a margin."""
-    return _plane(ladder, *MARGINS)
+def text_limits(sweep: NGramSweep) -> tuple[Limits, Limits]:
+    """Limits (recall, precision) of the plane of a sweep of text, nats: as `plane_limits`, with less of a margin."""
+    return _plane(sweep, *MARGINS)
 
 
-def _plane(ladder: Ladder | TextLadder, below: float, above: float) -> tuple[Limits, Limits]:
-    recall = [*ladder.recall, ladder.direct_recall, ladder.recall_bound]
-    precision = [*ladder.precision, ladder.direct_precision, ladder.precision_bound]
+def _plane(sweep: MixtureSweep | NGramSweep, below: float, above: float) -> tuple[Limits, Limits]:
+    recall = [*sweep.recall, sweep.direct_recall, sweep.recall_bound]
+    precision = [*sweep.precision, sweep.direct_precision, sweep.precision_bound]
     return with_margin(recall, below, above), with_margin(precision, below, above)
 
 
@@ -108,17 +108,17 @@ def with_margin(values: Sequence[float], below: float, above: float) -> Limits:
     return low - below * length, high + above * length
 
 
-def entropy_limits(ladder: NextTokenLadder) -> Limits:
+def entropy_limits(sweep: NextTokenSweep) -> Limits:
     """Limits of the axis of a next token's entropy, nats: from 0, with a margin above the highest."""
-    return 0.0, max(1.05 * float(ladder.entropies.max()), 1.0)
+    return 0.0, max(1.05 * float(sweep.entropies.max()), 1.0)
 
 
-def map_limits(ladder: Ladder) -> tuple[Limits, Limits]:
+def map_limits(sweep: MixtureSweep) -> tuple[Limits, Limits]:
     """Limits (x, y) of a square that holds every ellipse of the map, and a number beside it."""
-    teacher, corners = ladder.scene.teacher, []
+    teacher, corners = sweep.scene.teacher, []
     for means, covariances in (
         (teacher.means, teacher.covariances),
-        (ladder.student_means, ladder.student_covariances),
+        (sweep.student_means, sweep.student_covariances),
     ):
         reach = np.sqrt(np.diagonal(covariances, axis1=-2, axis2=-1))
         corners += [(means - reach).reshape(-1, 2), (means + reach).reshape(-1, 2)]

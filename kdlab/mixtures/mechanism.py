@@ -1,6 +1,6 @@
 """Why it happens: what moves precision as beta rises, and which teacher component pays for which student component.
 
-Pure functions of mixtures and ladders, for notebook 03. Everything is in nats.
+Pure functions of mixtures and sweeps, for notebook 03. Everything is in nats.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.mixtures.experiment import Ladder
+from kdlab.mixtures.experiment import MixtureSweep
 from kdlab.mixtures.judge import cross_entropies
 from kdlab.mixtures.model import GaussianMixture, log_sum_exp
 
@@ -106,13 +106,13 @@ def _cross_entropies(teacher: GaussianMixture, student: GaussianMixture) -> Floa
 
 @dataclass(frozen=True)
 class Pairs:
-    """`PairTerms` at each of a ladder's P positions; the first axis of every array is the position.
+    """`PairTerms` at each of a sweep's P positions; the first axis of every array is the position.
 
-    Teacher components are in ``order``, of falling weight; student components in the ladder's own. ``exact`` (P,):
+    Teacher components are in ``order``, of falling weight; student components in the sweep's own. ``exact`` (P,):
     the cross-entropy.
     """
 
-    ladder: Ladder
+    sweep: MixtureSweep
     order: NDArray[np.intp]
     joint_weights: FloatArray
     cross_entropies: FloatArray
@@ -129,26 +129,26 @@ class Pairs:
     def _sentence(self, i: int) -> str:
         taught, learned = np.unravel_index(int(self.shares[i].argmax()), self.shares[i].shape)
         return (
-            f"At β = {self.ladder.betas[i]:.2f} the heaviest pair is teacher component {taught + 1} with student "
+            f"At β = {self.sweep.betas[i]:.2f} the heaviest pair is teacher component {taught + 1} with student "
             f"component {learned + 1}: {self.shares[i].max():.2f} of the mass. The cross-entropy is "
             f"{self.exact[i]:.2f} nats; the variational bound says {self.variational[i]:.2f}, "
             f"Jensen's {self.jensen[i]:.2f}."
         )
 
 
-def pairs_along(ladder: Ladder) -> Pairs:
-    """Work out the pair terms of every position of a ladder."""
-    teacher = ladder.scene.teacher
+def pairs_along(sweep: MixtureSweep) -> Pairs:
+    """Work out the pair terms of every position of a sweep."""
+    teacher = sweep.scene.teacher
     order = np.argsort(-teacher.log_weights, kind="stable")
     tempered = [
         GaussianMixture.from_log_weights(log_weights[order], teacher.means[order], teacher.covariances[order])
-        for log_weights in ladder.teacher_log_weights
+        for log_weights in sweep.teacher_log_weights
     ]
-    students = [ladder.at(beta).student for beta in ladder.betas]
+    students = [sweep.at(beta).student for beta in sweep.betas]
     terms = [pair_terms(*pair) for pair in zip(tempered, students, strict=True)]
     names = [field.name for field in fields(PairTerms)]
     stacked = {name: np.stack([getattr(one, name) for one in terms]) for name in names}
-    return Pairs(ladder, order, **stacked, exact=cross_entropies(tempered, students))
+    return Pairs(sweep, order, **stacked, exact=cross_entropies(tempered, students))
 
 
 # The other divergence

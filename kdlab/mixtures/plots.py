@@ -1,4 +1,4 @@
-"""Static pictures of a ladder: for print, for GitHub, and for people who do not use a pointer.
+"""Static pictures of a sweep: for print, for GitHub, and for people who do not use a pointer.
 
 They show the same numbers, in the same colours and the same places, as the live picture (mixtures/view.js): the space
 on the left, the precision-recall plane on the right, the sentence below. What the two share: the
@@ -30,7 +30,7 @@ from PIL import Image
 from kdlab.mixtures.limits import Limits, density_contours, plane_limits, space_limits
 
 if TYPE_CHECKING:
-    from kdlab.mixtures.experiment import Ladder
+    from kdlab.mixtures.experiment import MixtureSweep
     from kdlab.mixtures.model import GaussianMixture
 
 Floats = NDArray[np.float64]
@@ -59,21 +59,21 @@ INK, QUIET = "#222222", "#6E6E6E"  # text, and text that should stand back
 # Figures
 
 
-def figure(ladder: Ladder, beta: float = 1.0, *, path: bool = True) -> Figure:
-    """One position of the ladder, laid out as on the page: title, space, plane, sentence.
+def figure(sweep: MixtureSweep, beta: float = 1.0, *, path: bool = True) -> Figure:
+    """One position of the sweep, laid out as on the page: title, space, plane, sentence.
 
     ``path=False`` leaves out where the student goes, which would answer a question that is still open.
     """
-    index = _position(ladder, beta)
+    index = _position(sweep, beta)
     made = Picture(figsize=(9.2, 5.35), dpi=110, facecolor="white")
     space = made.add_axes((0.02, 0.2, 0.44, 0.645))
     plane = made.add_axes((0.55, 0.27, 0.43, 0.575))
-    draw_space(space, ladder, index)
-    draw_plane(plane, ladder, [index], path=path)
-    made.text(0.02, 0.945, ladder.scene.title, fontsize=14, color=INK)
-    made.text(0.98, 0.945, f"β = {ladder.betas[index]:.2f}", fontsize=13, color=INK, ha="right")
+    draw_space(space, sweep, index)
+    draw_plane(plane, sweep, [index], path=path)
+    made.text(0.02, 0.945, sweep.scene.title, fontsize=14, color=INK)
+    made.text(0.98, 0.945, f"β = {sweep.betas[index]:.2f}", fontsize=13, color=INK, ha="right")
     _key(made, 0.02, 0.885)
-    said = textwrap.fill(ladder.sentences[index], 112)
+    said = textwrap.fill(sweep.sentences[index], 112)
     made.text(0.02, 0.125, said, fontsize=10.5, color=INK, va="top", linespacing=1.45)
     return made
 
@@ -88,11 +88,11 @@ class Picture(Figure):
         return {"image/png": picture, "text/plain": self.words}, {"image/png": {"alt": self.words}}
 
 
-def filmstrip(ladder: Ladder, betas: Sequence[float]) -> Picture:
+def filmstrip(sweep: MixtureSweep, betas: Sequence[float]) -> Picture:
     """Small multiples: the space at each beta, in the order given, and all of them in the plane on the right."""
     if len(betas) == 0:
         raise ValueError("A filmstrip of no beta: give at least one value in [1, 100], such as [1, 2, 5, 20].")
-    indices = [_position(ladder, beta) for beta in betas]
+    indices = [_position(sweep, beta) for beta in betas]
     columns = min(len(indices), 4)
     rows = math.ceil(len(indices) / columns)
     width, height, side = 2.0, 2.62, 3.3  # inches: a frame, a row, the plane
@@ -102,14 +102,14 @@ def filmstrip(ladder: Ladder, betas: Sequence[float]) -> Picture:
         left, top = (n % columns) * width, 0.75 + (n // columns) * height
         box = ((left + 0.06) / total_w, 1 - (top + 1.88) / total_h, 1.88 / total_w, 1.88 / total_h)
         frame = made.add_axes(box)
-        draw_space(frame, ladder, index, small=True)
-        _caption(made, ladder, index, (left + 1.0) / total_w, 1 - (top + 1.97) / total_h, total_h)
+        draw_space(frame, sweep, index, small=True)
+        _caption(made, sweep, index, (left + 1.0) / total_w, 1 - (top + 1.97) / total_h, total_h)
     bottom = 1 - (0.75 + 1.88) / total_h
     plane = made.add_axes(((columns * width + 0.7) / total_w, bottom, 2.45 / total_w, 1.88 / total_h))
-    draw_plane(plane, ladder, indices)
-    made.text(0.06 / total_w, 1 - 0.3 / total_h, ladder.scene.title, fontsize=12, color=INK)
+    draw_plane(plane, sweep, indices)
+    made.text(0.06 / total_w, 1 - 0.3 / total_h, sweep.scene.title, fontsize=12, color=INK)
     _key(made, 0.06 / total_w, 1 - 0.58 / total_h)
-    made.words = "\n".join(ladder.at(beta).sentence for beta in betas)
+    made.words = "\n".join(sweep.at(beta).sentence for beta in betas)
     return made
 
 
@@ -127,21 +127,21 @@ def png(figure: Figure) -> bytes:
     return small.getvalue()
 
 
-def _position(ladder: Ladder, beta: float) -> int:
-    if not hasattr(ladder, "betas"):
+def _position(sweep: MixtureSweep, beta: float) -> int:
+    if not hasattr(sweep, "betas"):
         raise TypeError(
-            f"{type(ladder).__name__} is not a Ladder: pass what kdlab.mixtures.teacher_entropy(...) returns."
+            f"{type(sweep).__name__} is not a MixtureSweep: pass what kdlab.mixtures.teacher_entropy(...) returns."
         )
-    low, high = float(ladder.betas[0]), float(ladder.betas[-1])
-    # A tiny slack: the ends of a logarithmic ladder are right only to rounding.
+    low, high = float(sweep.betas[0]), float(sweep.betas[-1])
+    # A tiny slack: the ends of a logarithmic sweep are right only to rounding.
     if not (math.isfinite(beta) and low * (1 - 1e-9) <= beta <= high * (1 + 1e-9)):
-        raise ValueError(f"beta = {beta!r} is outside this ladder: choose a number from {low:g} to {high:g}.")
-    return int(ladder.index(beta))
+        raise ValueError(f"beta = {beta!r} is outside this sweep: choose a number from {low:g} to {high:g}.")
+    return int(sweep.index(beta))
 
 
-def _caption(made: Figure, ladder: Ladder, index: int, x: float, y: float, height: float) -> None:
-    numbers = f"precision {_number(ladder.precision[index])}, recall {_number(ladder.recall[index])}"
-    made.text(x, y, f"β = {ladder.betas[index]:.2f}", fontsize=10, color=INK, ha="center", va="top")
+def _caption(made: Figure, sweep: MixtureSweep, index: int, x: float, y: float, height: float) -> None:
+    numbers = f"precision {_number(sweep.precision[index])}, recall {_number(sweep.recall[index])}"
+    made.text(x, y, f"β = {sweep.betas[index]:.2f}", fontsize=10, color=INK, ha="center", va="top")
     made.text(x, y - 0.21 / height, numbers, fontsize=8, color=QUIET, ha="center", va="top")
 
 
@@ -173,62 +173,62 @@ def _number(value: float) -> str:
 # The space
 
 
-def draw_space(axes: Axes, ladder: Ladder, index: int, *, small: bool = False) -> None:
+def draw_space(axes: Axes, sweep: MixtureSweep, index: int, *, small: bool = False) -> None:
     """Draw p*, the teacher, the direct and the distilled student of one position into `axes`; no ticks."""
-    x_limits, y_limits = space_limits(ladder)
+    x_limits, y_limits = space_limits(sweep)
     axes.set(xlim=x_limits, ylim=y_limits, xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     axes.patch.set_visible(False)
     lean = 0.7 if small else 1.0  # lines of a small multiple are thinner
-    if ladder.scene.truth.means.shape[1] == 1:
-        _draw_curves(axes, ladder, index, lean)
+    if sweep.scene.truth.means.shape[1] == 1:
+        _draw_curves(axes, sweep, index, lean)
     else:
         axes.set_aspect("equal")
-        _draw_truth(axes, ladder, x_limits, y_limits, lean)
-        _draw_ellipses(axes, ladder, index, lean)
-    _draw_modes(axes, ladder, index, lean)
+        _draw_truth(axes, sweep, x_limits, y_limits, lean)
+        _draw_ellipses(axes, sweep, index, lean)
+    _draw_modes(axes, sweep, index, lean)
 
 
-def _draw_curves(axes: Axes, ladder: Ladder, index: int, lean: float) -> None:
+def _draw_curves(axes: Axes, sweep: MixtureSweep, index: int, lean: float) -> None:
     x = np.linspace(*axes.get_xlim(), 400)
-    here = ladder.at(float(ladder.betas[index]))
+    here = sweep.at(float(sweep.betas[index]))
 
     def density(mixture: GaussianMixture) -> Floats:
         return np.exp(mixture.log_prob(x[:, None]))
 
-    truth = density(ladder.scene.truth)
+    truth = density(sweep.scene.truth)
     axes.fill_between(x, truth, color=STYLE["truth"].colour, alpha=0.16, linewidth=0)
     axes.plot(x, truth, color=STYLE["truth"].colour, linewidth=1.0 * lean)
     # Broken lines lie above solid ones: where two models are the same, both are seen.
-    shown = (("distilled", here.student, 2.2), ("direct", ladder.direct, 1.6), ("teacher", here.teacher, 2.2))
+    shown = (("distilled", here.student, 2.2), ("direct", sweep.direct, 1.6), ("teacher", here.teacher, 2.2))
     for name, mixture, width in shown:
         role = STYLE[name]
         axes.plot(x, density(mixture), color=role.colour, linestyle=role.line, linewidth=width * lean)
     axes.axhline(0, color=STYLE["bounds"].colour, linewidth=0.8)
 
 
-def _draw_truth(axes: Axes, ladder: Ladder, x: Limits, y: Limits, lean: float) -> None:
+def _draw_truth(axes: Axes, sweep: MixtureSweep, x: Limits, y: Limits, lean: float) -> None:
     role = STYLE["truth"]
-    for n, (_, lines) in enumerate(density_contours(ladder.scene.truth, x, y)):
+    for n, (_, lines) in enumerate(density_contours(sweep.scene.truth, x, y)):
         if not lines:
             continue
         path = Path.make_compound_path(*(Path(line) for line in lines))
         axes.add_patch(PathPatch(path, facecolor=role.colour, alpha=0.11, linewidth=0))
         if n == 0:
             axes.add_patch(PathPatch(path, fill=False, edgecolor=role.colour, alpha=0.5, linewidth=0.7 * lean))
-    if ladder.scene.points is not None:
-        points = np.asarray(ladder.scene.points)
+    if sweep.scene.points is not None:
+        points = np.asarray(sweep.scene.points)
         style: dict[str, Any] = {"s": 7 * lean**2, "facecolors": "none", "linewidths": 0.5, "alpha": 0.7}
         axes.scatter(points[:, 0], points[:, 1], edgecolors=role.colour, **style)
 
 
-def _draw_ellipses(axes: Axes, ladder: Ladder, index: int, lean: float) -> None:
-    here = ladder.at(float(ladder.betas[index]))
+def _draw_ellipses(axes: Axes, sweep: MixtureSweep, index: int, lean: float) -> None:
+    here = sweep.at(float(sweep.betas[index]))
     for weight, mean, covariance in _parts(here.student):
         for sigmas, width in ((1.0, 2.2), (2.0, 1.3)):
             width *= lean * (0.45 + 0.55 * math.sqrt(weight))
             axes.add_patch(ellipse(mean, covariance, sigmas, STYLE["distilled"], width))
-    for _, mean, covariance in _parts(ladder.direct):
+    for _, mean, covariance in _parts(sweep.direct):
         axes.add_patch(ellipse(mean, covariance, 1.0, STYLE["direct"], 1.6 * lean, linestyle=(0, (4, 2.5))))
     for weight, mean, covariance in _parts(here.teacher):
         style: dict[str, Any] = {"linestyle": (0, (0.01, 1.7)), "capstyle": "round"}
@@ -256,11 +256,11 @@ def ellipse(mean: Floats, cov: Floats, sigmas: float, role: Role, width: float, 
     )
 
 
-def _draw_modes(axes: Axes, ladder: Ladder, index: int, lean: float) -> None:
+def _draw_modes(axes: Axes, sweep: MixtureSweep, index: int, lean: float) -> None:
     """A dot at each mode of p*: full where the student covers it, a hollow ring where it is lost."""
-    means = ladder.scene.truth.means
+    means = sweep.scene.truth.means
     at = means if means.shape[1] == 2 else np.column_stack([means, np.zeros(len(means))])
-    covered = np.asarray(ladder.coverage[index]) >= 0.5
+    covered = np.asarray(sweep.coverage[index]) >= 0.5
     style: dict[str, Any] = {"s": 22 * lean**2, "zorder": 6, "clip_on": False}
     axes.scatter(*at[covered].T, facecolors=INK, edgecolors="white", linewidths=0.8 * lean, **style)
     axes.scatter(*at[~covered].T, facecolors="none", edgecolors=QUIET, linewidths=1.0 * lean, **style)
@@ -272,13 +272,13 @@ def _draw_modes(axes: Axes, ladder: Ladder, index: int, lean: float) -> None:
 # The plane
 
 
-def draw_plane(axes: Axes, ladder: Ladder, indices: Sequence[int], *, path: bool = True) -> None:
+def draw_plane(axes: Axes, sweep: MixtureSweep, indices: Sequence[int], *, path: bool = True) -> None:
     """Draw the precision-recall plane into `axes`: bounds, path, direct student, and a dot at each position.
 
     With one position the path up to it is solid, as on the page; with several the dots carry their beta.
     ``path=False`` leaves out the path ahead.
     """
-    recall, precision = plane_limits(ladder)
+    recall, precision = plane_limits(sweep)
     axes.set(xlim=recall, ylim=precision, xlabel="recall, nats", ylabel="precision, nats")
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(STYLE["bounds"].colour)
@@ -286,26 +286,24 @@ def draw_plane(axes: Axes, ladder: Ladder, indices: Sequence[int], *, path: bool
     axes.xaxis.label.set(color=QUIET, size=9)
     axes.yaxis.label.set(color=QUIET, size=9)
     axes.locator_params(nbins=5, steps=[1, 2, 5, 10])
-    _draw_bounds(axes, ladder)
+    _draw_bounds(axes, sweep)
     role = STYLE["distilled"]
-    for run in _runs(ladder.switched, len(ladder.betas)) if path else []:
-        axes.plot(ladder.recall[run], ladder.precision[run], color=role.colour, alpha=0.3, linewidth=1.5)
+    for run in _runs(sweep.switched, len(sweep.betas)) if path else []:
+        axes.plot(sweep.recall[run], sweep.precision[run], color=role.colour, alpha=0.3, linewidth=1.5)
     if len(indices) == 1:
-        for run in _runs(ladder.switched, indices[0] + 1):
-            axes.plot(ladder.recall[run], ladder.precision[run], color=role.colour, linewidth=2.4)
-    _draw_students(axes, ladder, indices)
+        for run in _runs(sweep.switched, indices[0] + 1):
+            axes.plot(sweep.recall[run], sweep.precision[run], color=role.colour, linewidth=2.4)
+    _draw_students(axes, sweep, indices)
 
 
-def _draw_bounds(axes: Axes, ladder: Ladder) -> None:
+def _draw_bounds(axes: Axes, sweep: MixtureSweep) -> None:
     style: dict[str, Any] = {"color": STYLE["bounds"].colour, "linewidth": 0.8}
-    axes.axhline(ladder.precision_bound, **style)
-    axes.axvline(ladder.recall_bound, **style)
+    axes.axhline(sweep.precision_bound, **style)
+    axes.axvline(sweep.recall_bound, **style)
     text: dict[str, Any] = {"fontsize": 8, "color": QUIET, "textcoords": "offset points"}
     across, up = axes.get_yaxis_transform(), axes.get_xaxis_transform()
-    axes.annotate(
-        "precision ≤ max log p*", (0.02, ladder.precision_bound), (0, 3), xycoords=across, va="bottom", **text
-    )
-    axes.annotate("recall ≤ −H(p*)", (ladder.recall_bound, 0.88), (3, 0), xycoords=up, rotation=90, va="top", **text)
+    axes.annotate("precision ≤ max log p*", (0.02, sweep.precision_bound), (0, 3), xycoords=across, va="bottom", **text)
+    axes.annotate("recall ≤ −H(p*)", (sweep.recall_bound, 0.88), (3, 0), xycoords=up, rotation=90, va="top", **text)
 
 
 def _runs(switched: NDArray[np.bool_], end: int) -> list[slice]:
@@ -314,40 +312,40 @@ def _runs(switched: NDArray[np.bool_], end: int) -> list[slice]:
     return [slice(start, stop) for start, stop in zip(starts, [*starts[1:], end], strict=True)]
 
 
-def _draw_students(axes: Axes, ladder: Ladder, indices: Sequence[int]) -> None:
+def _draw_students(axes: Axes, sweep: MixtureSweep, indices: Sequence[int]) -> None:
     direct, distilled = STYLE["direct"], STYLE["distilled"]
     label: dict[str, Any] = {"textcoords": "offset points", "fontsize": 9}
     size = 11 if len(indices) == 1 else 7
-    named = [(_on_paper(axes, [ladder.direct_recall], [ladder.direct_precision])[0], _UNDER)]
+    named = [(_on_paper(axes, [sweep.direct_recall], [sweep.direct_precision])[0], _UNDER)]
     for index in indices:
-        at = (float(ladder.recall[index]), float(ladder.precision[index]))
+        at = (float(sweep.recall[index]), float(sweep.precision[index]))
         axes.plot(*at, "o", color=distilled.colour, markersize=size, markeredgecolor="white", zorder=5)
         here = _on_paper(axes, [at[0]], [at[1]])[0]
         if len(indices) > 1 and any(np.hypot(*(here - other)) < near * axes.figure.dpi for other, near in named):
             continue
         named.append((here, _CROWDED))
-        text = "distilled" if len(indices) == 1 else f"{float(f'{ladder.betas[index]:.2g}'):g}"  # 100, not 1e+02
-        aside, up = _beside_path(axes, ladder, index)
+        text = "distilled" if len(indices) == 1 else f"{float(f'{sweep.betas[index]:.2g}'):g}"  # 100, not 1e+02
+        aside, up = _beside_path(axes, sweep, index)
         offset = (0.9 * size * aside, 1.3 * size * up)
         axes.annotate(text, at, offset, color=distilled.colour, ha="right", va="center", **label)
-    at = (ladder.direct_recall, ladder.direct_precision)
+    at = (sweep.direct_recall, sweep.direct_precision)
     axes.plot(*at, direct.marker, color=direct.colour, markeredgecolor="white", markersize=7.5, zorder=6)
-    path = _on_paper(axes, ladder.recall, ladder.precision) - _on_paper(axes, [at[0]], [at[1]])
+    path = _on_paper(axes, sweep.recall, sweep.precision) - _on_paper(axes, [at[0]], [at[1]])
     under = np.hypot(*(path - (0, -20)).T).min() >= np.hypot(*(path - (0, 20)).T).min()  # where the path is not
     # The name stays left of the bound, which has a name of its own.
-    to_bound = _on_paper(axes, [ladder.recall_bound], [at[1]]) - _on_paper(axes, [at[0]], [at[1]])
+    to_bound = _on_paper(axes, [sweep.recall_bound], [at[1]]) - _on_paper(axes, [at[0]], [at[1]])
     aside = min(0.0, float(to_bound[0, 0]) * 72 / axes.figure.dpi - 19)
     offset, align = ((aside, -8), "top") if under else ((aside, 7), "bottom")
     axes.annotate("direct", at, offset, color=direct.colour, ha="center", va=align, **label)
 
 
-def _beside_path(axes: Axes, ladder: Ladder, index: int) -> tuple[float, float]:
+def _beside_path(axes: Axes, sweep: MixtureSweep, index: int) -> tuple[float, float]:
     """Which way is off the path, as a unit vector on paper: left of a path that climbs, below one that goes left.
 
     There is room for a name there; on the other side, where all is better, stand the bounds and their names.
     """
-    ends = [max(index - 4, 0), min(index + 4, len(ladder.betas) - 1)]
-    start, end = _on_paper(axes, ladder.recall[ends], ladder.precision[ends])
+    ends = [max(index - 4, 0), min(index + 4, len(sweep.betas) - 1)]
+    start, end = _on_paper(axes, sweep.recall[ends], sweep.precision[ends])
     across, climb = end - start
     length = math.hypot(across, climb)
     aside = min(0.0, -climb / length) if length > 0 else -1.0  # never to the right

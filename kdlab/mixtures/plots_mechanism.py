@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from kdlab.mixtures.experiment import Ladder
+from kdlab.mixtures.experiment import MixtureSweep
 from kdlab.mixtures.limits import map_limits
 from kdlab.mixtures.mechanism import Pairs, component_precisions, precision_slope, reverse_student
 from kdlab.mixtures.model import GaussianMixture
@@ -51,21 +51,21 @@ def _beta_axis(axes: Axes) -> None:
     axes.minorticks_off()
 
 
-def selectivity(ladder: Ladder) -> Picture:
+def selectivity(sweep: MixtureSweep) -> Picture:
     """The teacher's weights against beta, and how many components it effectively uses, beside K''."""
-    first, last = ladder.effective_components[[0, -1]]
-    size = ladder.settings.n_components
+    first, last = sweep.effective_components[[0, -1]]
+    size = sweep.settings.n_components
     words = (
         f"Two panels over β from 1 to 100. Left: the teacher's weights; all but the heaviest fade. Right: its "
         f"effective components, exp of the weight entropy, fall from {first:.2f} to {last:.2f}; the student has {size}."
     )
     made, (weights, used) = _picture(9.2, 2.9, 2, words, left=0.07, right=0.93, bottom=0.18, top=0.88, wspace=0.28)
     role = STYLE["teacher"]
-    values = np.exp(ladder.teacher_log_weights)
-    weights.plot(ladder.betas, values, color=role.colour, linestyle=role.line, linewidth=2.4)
+    values = np.exp(sweep.teacher_log_weights)
+    weights.plot(sweep.betas, values, color=role.colour, linestyle=role.line, linewidth=2.4)
     weights.set(ylim=(0, 1.03))
     weights.set_title("weights of the teacher, α′(β)", fontsize=11, color=INK, loc="left")
-    used.plot(ladder.betas, ladder.effective_components, color=role.colour, linestyle=role.line, linewidth=2.8)
+    used.plot(sweep.betas, sweep.effective_components, color=role.colour, linestyle=role.line, linewidth=2.8)
     used.axhline(size, color=STYLE["distilled"].colour, linewidth=1.4)
     used.annotate(f"K″ = {size}", (1, size), (4, 0), xycoords=used.get_yaxis_transform(), textcoords="offset points",
                   color=STYLE["distilled"].colour, fontsize=9, va="center")  # fmt: skip
@@ -112,13 +112,13 @@ def pair_matrices(pairs: Pairs, betas: Sequence[float]) -> Picture:
 
     (a') and the shares light up with their own value, as on the page; (b') is in nats and stays dark.
     """
-    indices = [pairs.ladder.index(beta) for beta in betas]
+    indices = [pairs.sweep.index(beta) for beta in betas]
     height = 0.2 + 1.9 * len(indices)
     made = Picture(figsize=(9.6, height), dpi=110, facecolor="white")
     made.words = "\n".join(pairs.sentences[i] for i in indices)
     for row, i in enumerate(indices):
         bottom = 1 - 1.9 * (row + 1) / height
-        made.text(0.01, bottom + 1.47 / height, f"β = {pairs.ladder.betas[i]:.3g}", fontsize=11, color=INK)
+        made.text(0.01, bottom + 1.47 / height, f"β = {pairs.sweep.betas[i]:.3g}", fontsize=11, color=INK)
         _map(made.add_axes((0.01, bottom, 1.3 / 9.6, 1.3 / height)), pairs, i)
         for column, (title, values, form) in enumerate(_columns(pairs, i)):
             axes = made.add_axes((0.215 + 0.27 * column, bottom, 0.22, 1.3 / height))
@@ -130,16 +130,16 @@ def pair_matrices(pairs: Pairs, betas: Sequence[float]) -> Picture:
 
 def _map(axes: Axes, pairs: Pairs, i: int) -> None:
     """The components at one standard deviation, fading with their weight, and their numbers."""
-    ladder, teacher = pairs.ladder, pairs.ladder.scene.teacher
-    limits, order = map_limits(ladder), pairs.order
+    sweep, teacher = pairs.sweep, pairs.sweep.scene.teacher
+    limits, order = map_limits(sweep), pairs.order
     axes.set(xlim=limits[0], ylim=limits[1], aspect="equal")
     axes.axis("off")
-    weights = np.exp(ladder.teacher_log_weights[i])
+    weights = np.exp(sweep.teacher_log_weights[i])
     for number, k in enumerate(order, start=1):
         style: dict[str, Any] = {"linestyle": (0, (0.01, 1.7)), "capstyle": "round", "alpha": _fading(weights[k])}
         axes.add_patch(ellipse(teacher.means[k], teacher.covariances[k], 1.0, STYLE["teacher"], 2.0, **style))
         _outside(axes, f"p′{number}", teacher.means[k], teacher.covariances[k])
-    student = ladder.at(ladder.betas[i]).student
+    student = sweep.at(sweep.betas[i]).student
     for number, (weight, mean, covariance) in enumerate(
         zip(student.weights, student.means, student.covariances, strict=True), start=1
     ):
@@ -192,31 +192,31 @@ def _matrix(axes: Axes, values: Floats, light: Floats, form: str) -> None:
         axes.text(s + 0.5, t + 0.5, form.format(value), ha="center", va="center", fontsize=9, color=ink)
 
 
-def frontier(ladders: Sequence[Ladder], lowest_recall: float) -> Picture:
+def frontier(sweeps: Sequence[MixtureSweep], lowest_recall: float) -> Picture:
     """Precision and recall over beta for several K'', direct students as squares, both bounds.
 
-    Paths go on to the left of ``lowest_recall``, where the picture ends. Ladders whose paths coincide share a name.
+    Paths go on to the left of ``lowest_recall``, where the picture ends. Sweeps whose paths coincide share a name.
     """
-    made, (axes,) = _picture(7.4, 4.6, 1, _frontier_words(ladders), left=0.1, right=0.97, bottom=0.13, top=0.95)
-    _axes_of_frontier(axes, ladders, lowest_recall)
-    groups: dict[tuple[float, ...], list[Ladder]] = {}
-    for ladder in ladders:
-        groups.setdefault((*ladder.precision.round(4), *ladder.recall.round(4)), []).append(ladder)
+    made, (axes,) = _picture(7.4, 4.6, 1, _frontier_words(sweeps), left=0.1, right=0.97, bottom=0.13, top=0.95)
+    _axes_of_frontier(axes, sweeps, lowest_recall)
+    groups: dict[tuple[float, ...], list[MixtureSweep]] = {}
+    for sweep in sweeps:
+        groups.setdefault((*sweep.precision.round(4), *sweep.recall.round(4)), []).append(sweep)
     for n, group in enumerate(groups.values()):
         _one_path(axes, group, 0.35 + 0.65 * (n + 1) / len(groups))
     return made
 
 
-def _frontier_words(ladders: Sequence[Ladder]) -> str:
+def _frontier_words(sweeps: Sequence[MixtureSweep]) -> str:
     return "Paths in the precision-recall plane as β goes from 1 to 100. " + " ".join(
         f"K″ = {one.settings.n_components}: precision {one.precision[0]:.2f} to {one.precision[-1]:.2f}, recall "
         f"{one.recall[0]:.2f} to {one.recall[-1]:.2f} nats; direct {one.direct_precision:.2f}, {one.direct_recall:.2f}."
-        for one in ladders
+        for one in sweeps
     )
 
 
-def _axes_of_frontier(axes: Axes, ladders: Sequence[Ladder], lowest_recall: float) -> None:
-    first = ladders[0]
+def _axes_of_frontier(axes: Axes, sweeps: Sequence[MixtureSweep], lowest_recall: float) -> None:
+    first = sweeps[0]
     style: dict[str, Any] = {"color": STYLE["bounds"].colour, "linewidth": 0.8}
     axes.axhline(first.precision_bound, **style)
     axes.axvline(first.recall_bound, **style)
@@ -229,14 +229,14 @@ def _axes_of_frontier(axes: Axes, ladders: Sequence[Ladder], lowest_recall: floa
         at = (0.02, 0.13 - 0.06 * line)
         axes.plot(*at, marker, color=role.colour, markersize=6, transform=axes.transAxes)
         axes.annotate(name, at, (8, 0), xycoords="axes fraction", va="center", **{**text, "color": INK})
-    low = min(one.precision.min() for one in ladders)
+    low = min(one.precision.min() for one in sweeps)
     length = first.precision_bound - low
     span = first.recall_bound - lowest_recall
     axes.set(xlabel="recall, nats", ylabel="precision, nats", xlim=(lowest_recall, first.recall_bound + 0.06 * span))
     axes.set(ylim=(low - 0.08 * length, first.precision_bound + 0.08 * length))
 
 
-def _one_path(axes: Axes, group: Sequence[Ladder], strength: float) -> None:
+def _one_path(axes: Axes, group: Sequence[MixtureSweep], strength: float) -> None:
     """A path, a dot with its name where it begins, and the squares of the direct students of the same sizes."""
     one, role, direct = group[0], STYLE["distilled"], STYLE["direct"]
     gaps = np.flatnonzero(one.switched)

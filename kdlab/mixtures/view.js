@@ -1,21 +1,21 @@
 /**
- * The picture of a ladder of beta: mixtures in their space, one or two dimensions, beside the precision-recall plane.
+ * The picture of a sweep of beta: mixtures in their space, one or two dimensions, beside the precision-recall plane.
  *
- * What it shares with the ladders of other worlds stands in ladder.js, and what all pictures need in tools.js; both are put
+ * What it shares with the sweeps of other worlds stands in sweep.js, and what all pictures need in tools.js; both are put
  * before this. kdlab/mixtures/view.py sends the numbers.
  */
 
 // ---------------------------------------------------------------- the space
 
-function buildSpace2d(panel, ladder, x, y) {
+function buildSpace2d(panel, sweep, x, y) {
   const unit = x(1) - x(0);
   const loop = (line) => "M" + line.map((point) => `${round(x(point[0]))} ${round(y(point[1]))}`).join("L") + "Z";
-  ladder.contours.forEach(({ path }, i) =>
+  sweep.contours.forEach(({ path }, i) =>
     svg(panel, "path", { class: i ? "kdlab-truth-fill" : "kdlab-truth-fill kdlab-truth-edge", d: path.map(loop).join("") }));
-  for (const point of ladder.points) {
+  for (const point of sweep.points) {
     svg(panel, "circle", { class: "kdlab-point", cx: round(x(point[0])), cy: round(y(point[1])), r: 1.7 });
   }
-  const { teacher, direct, student } = ladder;
+  const { teacher, direct, student } = sweep;
   // Broken lines lie above solid ones: where two models are the same, both are seen.
   const learned = student.weights[0].map((_, k) => [1, 2].map((sigmas) =>
     svg(panel, "ellipse", { class: `kdlab-student-ellipse kdlab-sigma-${sigmas}`, "data-component": k })));
@@ -35,17 +35,17 @@ function buildSpace2d(panel, ladder, x, y) {
   };
 }
 
-function buildSpace1d(panel, ladder, x, y) {
-  const [low, high] = ladder.space.x;
+function buildSpace1d(panel, sweep, x, y) {
+  const [low, high] = sweep.space.x;
   const places = Array.from({ length: 241 }, (_, i) => low + (i / 240) * (high - low));
   const curve = (weights, means, covariances) => "M" + places.map((place) =>
     `${round(x(place))} ${round(y(density(place, weights, means, covariances)))}`).join("L");
-  const { truth, teacher, direct, student } = ladder;
+  const { truth, teacher, direct, student } = sweep;
   const outline = curve(truth.weights, truth.means, truth.covariances);
   svg(panel, "path", { class: "kdlab-truth-area", d: `${outline}V${FRAME.bottom}H12Z` });
   svg(panel, "path", { class: "kdlab-truth-line", d: outline });
   svg(panel, "line", { class: "kdlab-axis", x1: 12, x2: 428, y1: FRAME.bottom, y2: FRAME.bottom });
-  for (const point of ladder.points) {
+  for (const point of sweep.points) {
     svg(panel, "circle", { class: "kdlab-point", cx: round(x(point[0])), cy: FRAME.bottom + 10, r: 1.7 });
   }
   const learned = svg(panel, "path", { class: "kdlab-student-curve" });
@@ -58,25 +58,25 @@ function buildSpace1d(panel, ladder, x, y) {
 }
 
 /** A dot at each mode of p*: full where the student covers it, a hollow ring where it is lost. */
-function buildModes(panel, ladder, x, y) {
-  const marks = ladder.truth.means.map((mean) => // in 1-D on the base line, where the density is 0
+function buildModes(panel, sweep, x, y) {
+  const marks = sweep.truth.means.map((mean) => // in 1-D on the base line, where the density is 0
     svg(panel, "circle", { class: "kdlab-mode", cx: round(x(mean[0])), cy: round(y(mean[1] ?? 0)), r: 4 }));
   const words = svg(panel, "text", { class: "kdlab-quiet", x: 220, y: 391, "text-anchor": "middle" });
   return (i) => {
-    const covered = ladder.covered[i].map((share) => share >= 0.5);
+    const covered = sweep.covered[i].map((share) => share >= 0.5);
     marks.forEach((mark, k) => mark.classList.toggle("kdlab-lost", !covered[k]));
     const count = covered.filter(Boolean).length;
     words.textContent = `modes of p*:  ● ${count} covered   ○ ${covered.length - count} lost`;
   };
 }
 
-function buildSpace(panel, ladder) {
+function buildSpace(panel, sweep) {
   panel.replaceChildren();
-  const flat = ladder.dim === 1;
-  const x = scale(ladder.space.x, flat ? [12, 428] : [35, 405]);
-  const y = scale(ladder.space.y, flat ? [FRAME.bottom, FRAME.top] : [372, 2]); // 2-D: a square, so equal aspect
-  const models = (flat ? buildSpace1d : buildSpace2d)(panel, ladder, x, y);
-  const modes = buildModes(panel, ladder, x, y);
+  const flat = sweep.dim === 1;
+  const x = scale(sweep.space.x, flat ? [12, 428] : [35, 405]);
+  const y = scale(sweep.space.y, flat ? [FRAME.bottom, FRAME.top] : [372, 2]); // 2-D: a square, so equal aspect
+  const models = (flat ? buildSpace1d : buildSpace2d)(panel, sweep, x, y);
+  const modes = buildModes(panel, sweep, x, y);
   return (i) => { models(i); modes(i); };
 }
 
@@ -101,10 +101,10 @@ export default viewsOf({
   numbers: ["beta", "space", "plane", "bounds", "truth", "contours", "points", "teacher", "direct", "student",
     "precision", "recall", "switched", "covered"],
   remake: "experiments.teacher_entropy(...)",
-  build: (page, ladder) => [buildSpace(page.space, ladder), buildPlane(page.plane, ladder)],
+  build: (page, sweep) => [buildSpace(page.space, sweep), buildPlane(page.plane, sweep)],
   // In 1-D all families of covariance are one; a seed matters only where something is drawn.
-  idle: (settings, ladder) => [
+  idle: (settings, sweep) => [
     ...(settings.scene !== "random" && settings.samples === null ? ["seed"] : []),
-    ...(ladder?.dim === 1 ? ["covariance"] : []),
+    ...(sweep?.dim === 1 ? ["covariance"] : []),
   ],
 });

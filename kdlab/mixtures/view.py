@@ -1,6 +1,6 @@
-"""A ladder shown in a notebook: the live picture and its controls. No maths.
+"""A sweep shown in a notebook: the live picture and its controls. No maths.
 
-The picture itself is drawn by view.js from `payload(ladder)`, which is sent once. What Python does afterwards
+The picture itself is drawn by view.js from `payload(sweep)`, which is sent once. What Python does afterwards
 is to answer when the reader asks for other settings (kdlab.pictures.sweep_view).
 """
 
@@ -14,17 +14,17 @@ import numpy as np
 import traitlets
 
 from kdlab.mixtures import experiment as experiments
-from kdlab.mixtures.experiment import Ladder, Position, Settings
+from kdlab.mixtures.experiment import MixtureSweep, Position, Settings
 from kdlab.mixtures.limits import density_contours, plane_limits, space_limits
 from kdlab.mixtures.solver.path import N_POSITIONS
 from kdlab.pictures import prepared
 from kdlab.pictures.frontend import STYLE_SHEET, front_end
-from kdlab.pictures.sweep_view import MakingView, require_finite
+from kdlab.pictures.sweep_view import SweepView, require_finite
 
 if TYPE_CHECKING:
     from kdlab.mixtures.plots import Picture
 
-__all__ = ["TeacherEntropyView", "payload", "show"]
+__all__ = ["MixtureView", "payload", "show"]
 
 _FIELDS = ("scene", "n_components", "covariance", "samples", "seed")
 _LABELS: dict[str, dict[Any, str]] = {
@@ -33,22 +33,22 @@ _LABELS: dict[str, dict[Any, str]] = {
 }
 
 
-def show(ladder: Ladder, *, predict: Mapping[str, Any] | None = None) -> TeacherEntropyView:
-    """Show a ladder as a live picture; in a notebook, make this the last line of a cell.
+def show(sweep: MixtureSweep, *, predict: Mapping[str, Any] | None = None) -> MixtureView:
+    """Show a sweep as a live picture; in a notebook, make this the last line of a cell.
 
     ``predict`` covers the picture until the reader commits a guess:
     ``{"question": str, "options": [str, ...], "outcome": str}``. It changes what is seen and no result. With an
     ``"id"`` as well, the guess is kept beside the notebook (kdlab.core.answers) and is there when the cell runs again.
     """
-    if not isinstance(ladder, Ladder):
+    if not isinstance(sweep, MixtureSweep):
         raise TypeError(
-            f"{type(ladder).__name__} is not a Ladder: pass what kdlab.mixtures.teacher_entropy(...) returns."
+            f"{type(sweep).__name__} is not a MixtureSweep: pass what kdlab.mixtures.teacher_entropy(...) returns."
         )
-    return TeacherEntropyView(ladder, predict)
+    return MixtureView(sweep, predict)
 
 
-class TeacherEntropyView(MakingView):
-    """The live picture of one ladder, and of others that its controls ask for. Make it with `show`.
+class MixtureView(SweepView):
+    """The live picture of one sweep, and of others that its controls ask for. Make it with `show`.
 
     Traits are what Python and the page share; mixtures/view.js says what each is for.
     """
@@ -58,39 +58,39 @@ class TeacherEntropyView(MakingView):
 
     beta = traitlets.Float(1.0).tag(sync=True)
 
-    def __init__(self, ladder: Ladder, predict: Mapping[str, Any] | None = None) -> None:
-        self._positions = len(ladder.betas)
-        super().__init__(ladder, predict, _choices(ladder.settings))
+    def __init__(self, sweep: MixtureSweep, predict: Mapping[str, Any] | None = None) -> None:
+        self._positions = len(sweep.betas)
+        super().__init__(sweep, predict, _choices(sweep.settings))
 
     @traitlets.validate("beta")
     def _check_beta(self, proposal: Mapping[str, Any]) -> float:
         beta, betas = float(proposal["value"]), self._shown.betas
         if not betas[0] <= beta <= betas[-1]:
-            raise ValueError(f"beta = {beta} is outside this ladder: choose from {betas[0]:g} to {betas[-1]:g}.")
+            raise ValueError(f"beta = {beta} is outside this sweep: choose from {betas[0]:g} to {betas[-1]:g}.")
         return beta
 
     # What a notebook may ask
 
     @property
-    def ladder_object(self) -> Ladder:
-        """The ladder shown now."""
-        return cast("Ladder", self._shown)
+    def sweep_shown(self) -> MixtureSweep:
+        """The sweep shown now."""
+        return cast("MixtureSweep", self._shown)
 
     @property
     def position(self) -> Position:
         """The position shown now, as far as the page has told; the page tells when the slider rests."""
-        return self.ladder_object.at(self.beta)
+        return self.sweep_shown.at(self.beta)
 
     def filmstrip(self, betas: Sequence[float] = (1, 2, 5, 20)) -> Picture:
-        """The static version: the same ladder at several beta, side by side."""
+        """The static version: the same sweep at several beta, side by side."""
         from kdlab.mixtures import plots  # here: the first slider must not wait for matplotlib
 
-        return plots.filmstrip(self.ladder_object, betas)
+        return plots.filmstrip(self.sweep_shown, betas)
 
-    # What other ladders are
+    # What other sweeps are
 
-    def _settings_of(self, ladder: Ladder) -> dict[str, Any]:
-        return _plain_settings(ladder.settings)
+    def _settings_of(self, sweep: MixtureSweep) -> dict[str, Any]:
+        return _plain_settings(sweep.settings)
 
     def _key(self, settings: Mapping[str, Any]) -> str:
         return Settings(**settings).key
@@ -98,11 +98,11 @@ class TeacherEntropyView(MakingView):
     def _is_ready(self, settings: Mapping[str, Any]) -> bool:
         return self._positions == N_POSITIONS and experiments.is_prepared(Settings(**settings))
 
-    def _made(self, settings: Mapping[str, Any], progress: Callable[[float], None]) -> Ladder:
+    def _made(self, settings: Mapping[str, Any], progress: Callable[[float], None]) -> MixtureSweep:
         return experiments.teacher_entropy(**settings, positions=self._positions, progress=progress)
 
-    def _sent(self, ladder: Ladder) -> dict[str, Any]:
-        return payload(ladder)
+    def _sent(self, sweep: MixtureSweep) -> dict[str, Any]:
+        return payload(sweep)
 
     # Where there is no page: GitHub, print, a Lab without a kernel
 
@@ -116,61 +116,61 @@ class TeacherEntropyView(MakingView):
 
     def still_name(self) -> str:
         """The name of the PNG that `drawn` draws, by all that it shows."""
-        said = [self.position.sentence, *self.ladder_object.sentences]
-        return prepared.name(self.ladder_object.settings.key, said, path=self.prediction is None)
+        said = [self.position.sentence, *self.sweep_shown.sentences]
+        return prepared.name(self.sweep_shown.settings.key, said, path=self.prediction is None)
 
     def drawn(self) -> bytes:
         """Draw the current position as a PNG; without the path after a question, for a still cannot be uncovered."""
         from kdlab.mixtures import plots  # here: the first slider must not wait for matplotlib
 
-        return plots.png(plots.figure(self.ladder_object, self.beta, path=self.prediction is None))
+        return plots.png(plots.figure(self.sweep_shown, self.beta, path=self.prediction is None))
 
 
 # What is sent
 
 
-def payload(ladder: Ladder) -> dict[str, Any]:
-    """Return a ladder as the plain numbers that the page draws from (about 100 kB as JSON).
+def payload(sweep: MixtureSweep) -> dict[str, Any]:
+    """Return a sweep as the plain numbers that the page draws from (about 100 kB as JSON).
 
     Geometry is rounded to 5 decimals, covariances to 7, most other numbers to 4. Raises ValueError where one is not
     finite.
     """
-    truth, teacher, direct = ladder.scene.truth, ladder.scene.teacher, ladder.direct
-    (recall, precision), (x, y) = plane_limits(ladder), space_limits(ladder)
+    truth, teacher, direct = sweep.scene.truth, sweep.scene.teacher, sweep.direct
+    (recall, precision), (x, y) = plane_limits(sweep), space_limits(sweep)
     dim = int(truth.means.shape[1])
     contours = density_contours(truth, x, y) if dim == 2 else []
     sent: dict[str, Any] = {
-        "key": ladder.settings.key,
-        "settings": _plain_settings(ladder.settings),
-        "title": ladder.scene.title,
+        "key": sweep.settings.key,
+        "settings": _plain_settings(sweep.settings),
+        "title": sweep.scene.title,
         "dim": dim,
-        "beta": _plain(ladder.betas),
+        "beta": _plain(sweep.betas),
         "space": {"x": _plain(x), "y": _plain(y)},
         "plane": {"recall": _plain(recall), "precision": _plain(precision)},
-        "bounds": {"recall": round(ladder.recall_bound, 4), "precision": round(ladder.precision_bound, 4)},
+        "bounds": {"recall": round(sweep.recall_bound, 4), "precision": round(sweep.precision_bound, 4)},
         "truth": _mixture(truth),
         "contours": [{"level": share, "path": [_plain(line, 3) for line in lines]} for share, lines in contours],
-        "points": [] if ladder.scene.points is None else _plain(ladder.scene.points, 3),
-        "teacher": {**_mixture(teacher), "weights": _plain(np.exp(ladder.teacher_log_weights))},
+        "points": [] if sweep.scene.points is None else _plain(sweep.scene.points, 3),
+        "teacher": {**_mixture(teacher), "weights": _plain(np.exp(sweep.teacher_log_weights))},
         "direct": {
             **_mixture(direct),
-            "precision": round(ladder.direct_precision, 4),
-            "recall": round(ladder.direct_recall, 4),
+            "precision": round(sweep.direct_precision, 4),
+            "recall": round(sweep.direct_recall, 4),
         },
         "student": {
-            "weights": _plain(np.exp(ladder.student_log_weights)),
-            "means": _plain(ladder.student_means),
-            "covariances": _plain(ladder.student_covariances, 7),
+            "weights": _plain(np.exp(sweep.student_log_weights)),
+            "means": _plain(sweep.student_means),
+            "covariances": _plain(sweep.student_covariances, 7),
         },
-        "switched": np.asarray(ladder.switched, int).tolist(),
-        "covered": _plain(ladder.coverage, 3),
-        "sentence": list(ladder.sentences),
+        "switched": np.asarray(sweep.switched, int).tolist(),
+        "covered": _plain(sweep.coverage, 3),
+        "sentence": list(sweep.sentences),
     }
     for name in ("weight_entropy", "effective_components", "kl"):
-        sent[name] = _plain(getattr(ladder, name), 4)
+        sent[name] = _plain(getattr(sweep, name), 4)
     for name in ("precision", "recall"):  # whole: rounded twice, they could differ from the sentence in the last digit
-        sent[name] = np.asarray(getattr(ladder, name), float).tolist()
-    require_finite(sent, ladder.settings.key)
+        sent[name] = np.asarray(getattr(sweep, name), float).tolist()
+    require_finite(sent, sweep.settings.key)
     return sent
 
 

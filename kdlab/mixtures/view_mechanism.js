@@ -90,7 +90,7 @@ function buildMatrix(panel, values, title, decimals, lit) {
   };
 }
 
-class PairsView extends Live {
+class MechanismView extends Live {
   /** @param model the widget's traits: pairs, beta, page_errors */
   constructor(model) {
     super(model);
@@ -181,7 +181,7 @@ class PairsView extends Live {
 export default function () {
   return {
     render({ model, el }) {
-      const view = new PairsView(model);
+      const view = new MechanismView(model);
       el.append(view.page.root);
       return () => view.close();
     },

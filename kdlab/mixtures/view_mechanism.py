@@ -14,13 +14,13 @@ from kdlab.mixtures.limits import map_limits
 from kdlab.mixtures.mechanism import Pairs
 from kdlab.pictures.frontend import STYLE_SHEET, front_end
 
-__all__ = ["PairsView", "show_pairs"]
+__all__ = ["MechanismView", "show_pairs"]
 
 _DECIMALS = 6
 
 
-def show_pairs(pairs: Pairs) -> PairsView:
-    """Show `mechanism.pairs_along(ladder)` as a live picture; make this the last line of a cell.
+def show_pairs(pairs: Pairs) -> MechanismView:
+    """Show `mechanism.pairs_along(sweep)` as a live picture; make this the last line of a cell.
 
     Raises TypeError for anything else, and ValueError for a scene on a line, which has no map.
     """
@@ -28,14 +28,12 @@ def show_pairs(pairs: Pairs) -> PairsView:
         raise TypeError(
             f"{type(pairs).__name__} is not Pairs: pass what kdlab.mixtures.mechanism.pairs_along(...) returns."
         )
-    if pairs.ladder.scene.truth.dim != 2:
-        raise ValueError(
-            f"the scene {pairs.ladder.scene.name!r} lives on a line: the map of components is drawn in 2-D"
-        )
-    return PairsView(pairs)
+    if pairs.sweep.scene.truth.dim != 2:
+        raise ValueError(f"the scene {pairs.sweep.scene.name!r} lives on a line: the map of components is drawn in 2-D")
+    return MechanismView(pairs)
 
 
-class PairsView(anywidget.AnyWidget):
+class MechanismView(anywidget.AnyWidget):
     """The live matrices. Make it with `show_pairs`; mixtures/view_mechanism.js says what each trait is for."""
 
     _esm = front_end("mixtures/view_mechanism.js")
@@ -51,9 +49,9 @@ class PairsView(anywidget.AnyWidget):
 
     @traitlets.validate("beta")
     def _check_beta(self, proposal: Mapping[str, Any]) -> float:
-        beta, betas = float(proposal["value"]), self._pairs.ladder.betas
+        beta, betas = float(proposal["value"]), self._pairs.sweep.betas
         if not betas[0] <= beta <= betas[-1]:
-            raise ValueError(f"beta = {beta} is outside this ladder: choose from {betas[0]:g} to {betas[-1]:g}.")
+            raise ValueError(f"beta = {beta} is outside this sweep: choose from {betas[0]:g} to {betas[-1]:g}.")
         return beta
 
     @property
@@ -67,7 +65,7 @@ class PairsView(anywidget.AnyWidget):
         from kdlab.mixtures import plots_mechanism as plots_why
 
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
-        sentence = self._pairs.sentences[self._pairs.ladder.index(self.beta)]
+        sentence = self._pairs.sentences[self._pairs.sweep.index(self.beta)]
         picture = base64.b64encode(plots.png(plots_why.pair_matrices(self._pairs, [self.beta]))).decode()
         data = {**data, "image/png": picture, "text/plain": sentence}
         return data, {**metadata, "image/png": {"alt": sentence}}
@@ -75,8 +73,8 @@ class PairsView(anywidget.AnyWidget):
 
 def _sent(pairs: Pairs) -> dict[str, Any]:
     """Return the plain numbers that the page draws from."""
-    ladder, order = pairs.ladder, pairs.order
-    teacher = ladder.scene.teacher
+    sweep, order = pairs.sweep, pairs.order
+    teacher = sweep.scene.teacher
     sent: dict[str, Any] = {
         name: _plain(getattr(pairs, name)) for name in ("joint_weights", "cross_entropies", "shares")
     }
@@ -84,18 +82,18 @@ def _sent(pairs: Pairs) -> dict[str, Any]:
     sent |= {name: getattr(pairs, name).tolist() for name in ("jensen", "variational", "exact")}
     return {
         **sent,
-        "title": f"{ladder.scene.title}: who pays for whom",
-        "beta": _plain(ladder.betas),
-        "space": dict(zip("xy", _plain(map_limits(ladder)), strict=True)),
+        "title": f"{sweep.scene.title}: who pays for whom",
+        "beta": _plain(sweep.betas),
+        "space": dict(zip("xy", _plain(map_limits(sweep)), strict=True)),
         "teacher": {
-            "weights": _plain(np.exp(ladder.teacher_log_weights[:, order])),
+            "weights": _plain(np.exp(sweep.teacher_log_weights[:, order])),
             "means": _plain(teacher.means[order]),
             "covariances": _plain(teacher.covariances[order]),
         },
         "student": {
-            "weights": _plain(np.exp(ladder.student_log_weights)),
-            "means": _plain(ladder.student_means),
-            "covariances": _plain(ladder.student_covariances),
+            "weights": _plain(np.exp(sweep.student_log_weights)),
+            "means": _plain(sweep.student_means),
+            "covariances": _plain(sweep.student_covariances),
         },
         "sentence": list(pairs.sentences),
     }

@@ -21,9 +21,9 @@ from kdlab.mixtures.scenes import Scene, make_scene
 from kdlab.mixtures.single import Measured, measure, words
 from kdlab.pictures import prepared
 from kdlab.pictures.frontend import STYLE_SHEET, front_end
-from kdlab.pictures.live import AskingView
+from kdlab.pictures.live import LiveView
 
-__all__ = ["LINES", "ByHandView", "by_hand"]
+__all__ = ["LINES", "SingleView", "by_hand"]
 
 LINES = ("line", "falls")  # the scenes whose p* lives on a line
 NARROWEST, WIDEST = 0.005, 5.0
@@ -32,7 +32,7 @@ OPENING = (0.0, 1.0)  # centre and width
 _DECADE = 50  # positions of the width's slider in a factor of ten
 
 
-def by_hand(scene: str = "line", *, predict: Mapping[str, Any] | None = None) -> ByHandView:
+def by_hand(scene: str = "line", *, predict: Mapping[str, Any] | None = None) -> SingleView:
     """Show p* of a scene on a line and a bell to drag over it; in a notebook, make this the last line of a cell.
 
     ``predict`` covers the picture until the reader commits a guess, as in `widgets.show`. Raises ValueError for a
@@ -40,10 +40,10 @@ def by_hand(scene: str = "line", *, predict: Mapping[str, Any] | None = None) ->
     """
     if scene not in LINES:
         raise ValueError(f"scene is {scene!r}: a bell by hand needs a p* on a line; choose one of {', '.join(LINES)}.")
-    return ByHandView(make_scene(scene), predict)
+    return SingleView(make_scene(scene), predict)
 
 
-class ByHandView(AskingView):
+class SingleView(LiveView):
     """A bell that the reader drags over p*, with its exact numbers. Make it with `by_hand`.
 
     Traits are what Python and the page share: ``world`` is sent once, ``hand`` is where the bell is, ``answer`` is

@@ -19,7 +19,7 @@ from kdlab.core.metrics import signed
 from kdlab.ngrams._strings import LETTERS, encoded, first_names
 from kdlab.ngrams.model import MAX_ORDER, NGramChain
 
-__all__ = ["COVERED_DENSITY", "PREFIX", "Moment", "TextLadder", "taus", "teacher_temperature"]
+__all__ = ["COVERED_DENSITY", "PREFIX", "Position", "NGramSweep", "taus", "teacher_temperature"]
 
 FloatArray = NDArray[np.float64]
 
@@ -31,7 +31,7 @@ _INVENTED = 12
 
 
 @dataclass(frozen=True)
-class Moment:
+class Position:
     """One position of the slider: chains, names, and numbers in nats."""
 
     tau: float
@@ -46,7 +46,7 @@ class Moment:
 
 
 @dataclass(frozen=True)
-class TextLadder:
+class NGramSweep:
     """A slider's P positions of tau and what there is to show at each of them. All log-probabilities in nats per name.
 
     ``choices`` (P,) is the effective number of letters that the tempered teacher chooses among: exp of its entropy per
@@ -85,11 +85,11 @@ class TextLadder:
             raise ValueError(f"tau is {tau}: the slider goes from {self.taus[0]:g} to {self.taus[-1]:g}")
         return int(np.abs(self.taus - tau).argmin())
 
-    def at(self, tau: float) -> Moment:
+    def at(self, tau: float) -> Position:
         """Everything at the position nearest to ``tau``."""
         i = self.index(tau)
         teacher = self.teacher.tempered(1 / float(self.taus[i]))
-        return Moment(
+        return Position(
             tau=float(self.taus[i]),
             teacher=teacher,
             student=NGramChain.fit(teacher, order=self.orders[2]),
@@ -125,15 +125,15 @@ def teacher_temperature(
     seed: int = 0,
     positions: int = N_POSITIONS,
     progress: Callable[[float], None] | None = None,
-) -> TextLadder:
-    """Return the ladder of text: students of a teacher whose every step is tempered by tau, 0.3 to 1.5.
+) -> NGramSweep:
+    """Return the sweep of text: students of a teacher whose every step is tempered by tau, 0.3 to 1.5.
 
     ``truth``, ``teacher`` and ``student`` are the orders of the three chains, 0 to 4; ``seed`` draws the invented
     names. ``progress`` is called with fractions up to 1. Raises ValueError for orders that do not fall from
     truth to student (equal ones are allowed), and for a seed that is no whole number from 0.
 
-    >>> ladder = teacher_temperature(positions=7)
-    >>> bool(ladder.at(0.5).precision > ladder.at(1.1).precision)
+    >>> sweep = teacher_temperature(positions=7)
+    >>> bool(sweep.at(0.5).precision > sweep.at(1.1).precision)
     True
     """
     orders = _checked_orders(truth, teacher, student)
@@ -147,7 +147,7 @@ def teacher_temperature(
         rows.append(_measured(p_star, taught.tempered(1 / float(tau)), orders[2], int(seed)))
         told((i + 1) / len(places))
     precision, recall, choices, covered, names, taught_next, learned_next = zip(*rows, strict=True)
-    return TextLadder(
+    return NGramSweep(
         orders=orders,
         seed=int(seed),
         taus=places,

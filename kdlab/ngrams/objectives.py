@@ -71,8 +71,8 @@ def compare_objectives(truth: NGramChain, teacher: NGramChain, order: int, tau: 
     positive and finite, or strings that practically never end; RuntimeError where a fixed point is not reached.
 
     >>> from kdlab.ngrams.experiment import teacher_temperature
-    >>> ladder = teacher_temperature(positions=2)
-    >>> outcomes = compare_objectives(ladder.truth, ladder.teacher, 1, tau=0.5)
+    >>> sweep = teacher_temperature(positions=2)
+    >>> outcomes = compare_objectives(sweep.truth, sweep.teacher, 1, tau=0.5)
     >>> [outcome.name for outcome in outcomes if outcome.precision > -14]
     ["token on p*'s prefixes, reverse KL", 'token on its own prefixes, reverse KL']
     """

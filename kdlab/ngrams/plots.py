@@ -21,7 +21,7 @@ from kdlab.core.metrics import signed
 from kdlab.mixtures.limits import MARGINS, Limits, text_limits, with_margin
 from kdlab.mixtures.plots import INK, QUIET, STYLE, Picture
 from kdlab.ngrams._strings import real_names
-from kdlab.ngrams.experiment import TextLadder
+from kdlab.ngrams.experiment import NGramSweep
 from kdlab.ngrams.model import NGramChain
 from kdlab.ngrams.objectives import NAMES, Outcome
 
@@ -163,64 +163,64 @@ def _products(made: Picture, whole: dict[str, float], name: str, height: float) 
 # The slider of tau
 
 
-def figure(ladder: TextLadder, tau: float, *, path: bool = True) -> Picture:
-    """One position of the ladder, laid out as on the page: title, invented names, plane, sentence.
+def figure(sweep: NGramSweep, tau: float, *, path: bool = True) -> Picture:
+    """One position of the sweep, laid out as on the page: title, invented names, plane, sentence.
 
     ``path=False`` leaves out where the student goes, which would answer a question that is still open. Raises
     ValueError for a tau off the slider.
     """
-    index = _position(ladder, tau)
+    index = _position(sweep, tau)
     made = Picture(figsize=(9.2, 5.35), dpi=110, facecolor="white")
-    made.words = ladder.sentences[index]
-    made.text(0.02, 0.945, _title(ladder), fontsize=14, color=INK)
-    made.text(0.98, 0.945, f"τ = {ladder.taus[index]:.2f}", fontsize=13, color=INK, ha="right")
-    _draw_names(made.add_axes((0.02, 0.335, 0.44, 0.53)), ladder.names[index], columns=2, size=13)
-    _draw_covered(made.add_axes((0.02, 0.2, 0.44, 0.085)), float(ladder.covered[index]))
+    made.words = sweep.sentences[index]
+    made.text(0.02, 0.945, _title(sweep), fontsize=14, color=INK)
+    made.text(0.98, 0.945, f"τ = {sweep.taus[index]:.2f}", fontsize=13, color=INK, ha="right")
+    _draw_names(made.add_axes((0.02, 0.335, 0.44, 0.53)), sweep.names[index], columns=2, size=13)
+    _draw_covered(made.add_axes((0.02, 0.2, 0.44, 0.085)), float(sweep.covered[index]))
     plane = made.add_axes((0.56, 0.27, 0.42, 0.595))
-    _draw_plane(plane, ladder, text_limits(ladder))
+    _draw_plane(plane, sweep, text_limits(sweep))
     names = Names(plane)
     if path:
-        _draw_path(names, ladder)
-    _draw_students(names, ladder, [index], 12)
-    at = float(ladder.recall[index]), float(ladder.precision[index])
+        _draw_path(names, sweep)
+    _draw_students(names, sweep, [index], 12)
+    at = float(sweep.recall[index]), float(sweep.precision[index])
     names.add("distilled", at, STYLE["distilled"].colour, 9, toward=160)
     if path:
-        _name_some(names, ladder)
-    said = textwrap.fill(ladder.sentences[index], 112)
+        _name_some(names, sweep)
+    said = textwrap.fill(sweep.sentences[index], 112)
     made.text(0.02, 0.125, said, fontsize=10.5, color=INK, va="top", linespacing=1.45)
     return made
 
 
-def filmstrip(ladder: TextLadder, taus: Sequence[float]) -> Picture:
+def filmstrip(sweep: NGramSweep, taus: Sequence[float]) -> Picture:
     """Small multiples: the names at each tau, in the order given, and all of them in the plane on the right.
 
     Raises ValueError for no tau at all, and for one off the slider.
     """
     if len(taus) == 0:
         raise ValueError("A filmstrip of no tau: give at least one value in [0.3, 1.5], such as [0.3, 0.6, 1, 1.5].")
-    indices = [_position(ladder, tau) for tau in taus]
+    indices = [_position(sweep, tau) for tau in taus]
     columns = min(len(indices), 4)
     rows = math.ceil(len(indices) / columns)
     width, height, side = 1.65, 3.2, 4.0  # inches: a frame, a row, the plane
     made = Picture(figsize=(columns * width + side, rows * height + 0.8), dpi=110, facecolor="white")
-    made.words = "\n".join(ladder.sentences[i] for i in indices)
+    made.words = "\n".join(sweep.sentences[i] for i in indices)
     total_w, total_h = made.get_size_inches()
     for n, index in enumerate(indices):
         left, top = 0.1 + (n % columns) * width, 1.0 + (n // columns) * height
-        made.text(left / total_w, 1 - top / total_h, f"τ = {ladder.taus[index]:.2f}", fontsize=11, color=INK)
+        made.text(left / total_w, 1 - top / total_h, f"τ = {sweep.taus[index]:.2f}", fontsize=11, color=INK)
         box = (left / total_w, 1 - (top + 2.25) / total_h, (width - 0.15) / total_w, 2.15 / total_h)
-        _draw_names(made.add_axes(box), ladder.names[index], columns=1, size=9)
-        _caption(made, ladder, index, left / total_w, 1 - (top + 2.43) / total_h, total_h)
+        _draw_names(made.add_axes(box), sweep.names[index], columns=1, size=9)
+        _caption(made, sweep, index, left / total_w, 1 - (top + 2.43) / total_h, total_h)
     box = ((columns * width + 0.8) / total_w, 1 - (1.0 + 2.43) / total_h, (side - 0.95) / total_w, 2.55 / total_h)
     plane = made.add_axes(box)
-    _draw_plane(plane, ladder, text_limits(ladder))
+    _draw_plane(plane, sweep, text_limits(sweep))
     names = Names(plane)
-    _draw_path(names, ladder)
-    _draw_students(names, ladder, indices, 10)
+    _draw_path(names, sweep)
+    _draw_students(names, sweep, indices, 10)
     for index in indices:
-        at = float(ladder.recall[index]), float(ladder.precision[index])
-        names.add(f"{ladder.taus[index]:g}", at, STYLE["distilled"].colour, 9, toward=20)
-    made.text(0.1 / total_w, 1 - 0.35 / total_h, _title(ladder), fontsize=12, color=INK)
+        at = float(sweep.recall[index]), float(sweep.precision[index])
+        names.add(f"{sweep.taus[index]:g}", at, STYLE["distilled"].colour, 9, toward=20)
+    made.text(0.1 / total_w, 1 - 0.35 / total_h, _title(sweep), fontsize=12, color=INK)
     said = f"names invented by the student, {_SAME_NUMBERS}; bold and underlined: real names"
     said = textwrap.fill(said, int(17 * total_w))
     made.text(0.1 / total_w, 1 - 0.46 / total_h, said, fontsize=8, color=QUIET, va="top")
@@ -235,16 +235,16 @@ def _underlined(names: Sequence[str]) -> str:
     return f"bold and underlined: real names, {real or 'none'} of these {len(names)}"
 
 
-def _position(ladder: TextLadder, tau: float) -> int:
-    if not isinstance(ladder, TextLadder):
+def _position(sweep: NGramSweep, tau: float) -> int:
+    if not isinstance(sweep, NGramSweep):
         raise TypeError(
-            f"{type(ladder).__name__} is not a TextLadder: pass what experiments.teacher_temperature(...) returns."
+            f"{type(sweep).__name__} is not a NGramSweep: pass what experiments.teacher_temperature(...) returns."
         )
-    return ladder.index(tau)
+    return sweep.index(tau)
 
 
-def _title(ladder: TextLadder) -> str:
-    return "First names: p* of order {}, teacher of order {}, student of order {}".format(*ladder.orders)
+def _title(sweep: NGramSweep) -> str:
+    return "First names: p* of order {}, teacher of order {}, student of order {}".format(*sweep.orders)
 
 
 def _draw_names(axes: Axes, names: Sequence[str], *, columns: int, size: float) -> None:
@@ -284,11 +284,11 @@ def _draw_covered(axes: Axes, covered: float) -> None:
     axes.text(1, 0.2, f"{100 * covered:.0f} %", fontsize=13, color=STYLE["distilled"].colour, ha="right", va="center")
 
 
-def _caption(made: Figure, ladder: TextLadder, index: int, x: float, y: float, height: float) -> None:
+def _caption(made: Figure, sweep: NGramSweep, index: int, x: float, y: float, height: float) -> None:
     lines = (
-        f"precision {signed(ladder.precision[index])}",
-        f"recall {signed(ladder.recall[index])}",
-        f"covers {100 * ladder.covered[index]:.0f} %",
+        f"precision {signed(sweep.precision[index])}",
+        f"recall {signed(sweep.recall[index])}",
+        f"covers {100 * sweep.covered[index]:.0f} %",
     )
     for n, line in enumerate(lines):
         made.text(x, y - 0.17 * n / height, line, fontsize=8, color=QUIET, va="center")
@@ -387,7 +387,7 @@ def _common(one: Bbox, other: Bbox) -> float:
     return 0.0 if both is None else float(both.width * both.height)
 
 
-def _draw_plane(axes: Axes, ladder: TextLadder, limits: tuple[Limits, Limits]) -> None:
+def _draw_plane(axes: Axes, sweep: NGramSweep, limits: tuple[Limits, Limits]) -> None:
     """Axes, and both bounds with their names."""
     recall, precision = limits
     axes.set(xlim=recall, ylim=precision, xlabel="recall, nats", ylabel="precision, nats")
@@ -400,43 +400,43 @@ def _draw_plane(axes: Axes, ladder: TextLadder, limits: tuple[Limits, Limits]) -
     style: dict[str, Any] = {"color": STYLE["bounds"].colour, "linewidth": 0.8}
     text: dict[str, Any] = {"fontsize": 8, "color": QUIET, "textcoords": "offset points"}
     across, up = axes.get_yaxis_transform(), axes.get_xaxis_transform()
-    if ladder.precision_bound < precision[1]:
-        axes.axhline(ladder.precision_bound, **style)
-        axes.annotate("precision ≤ max log p*", (0.02, ladder.precision_bound), (0, 3), xycoords=across, **text)
+    if sweep.precision_bound < precision[1]:
+        axes.axhline(sweep.precision_bound, **style)
+        axes.annotate("precision ≤ max log p*", (0.02, sweep.precision_bound), (0, 3), xycoords=across, **text)
     else:
-        beyond = f"precision ≤ max log p* = {signed(ladder.precision_bound)}, above this edge ↑"
+        beyond = f"precision ≤ max log p* = {signed(sweep.precision_bound)}, above this edge ↑"
         axes.annotate(beyond, (0, 1), (0, 5), xycoords="axes fraction", **text)
-    if ladder.recall_bound < recall[1]:
-        axes.axvline(ladder.recall_bound, **style)
-        axes.annotate("recall ≤ −H(p*)", (ladder.recall_bound, 0.06), (3, 0), xycoords=up, rotation=90, **text)
+    if sweep.recall_bound < recall[1]:
+        axes.axvline(sweep.recall_bound, **style)
+        axes.annotate("recall ≤ −H(p*)", (sweep.recall_bound, 0.06), (3, 0), xycoords=up, rotation=90, **text)
     else:
-        beyond = f"recall ≤ −H(p*) = {signed(ladder.recall_bound)}, beyond this edge →"
+        beyond = f"recall ≤ −H(p*) = {signed(sweep.recall_bound)}, beyond this edge →"
         axes.annotate(beyond, (1, 0), (0, -28), xycoords="axes fraction", ha="right", va="center", **text)
 
 
-def _draw_path(names: Names, ladder: TextLadder) -> None:
+def _draw_path(names: Names, sweep: NGramSweep) -> None:
     """The whole path, faint; names keep off it."""
-    names.axes.plot(ladder.recall, ladder.precision, color=STYLE["distilled"].colour, alpha=0.35, linewidth=1.8)
-    names.keep_off(ladder.recall, ladder.precision)
+    names.axes.plot(sweep.recall, sweep.precision, color=STYLE["distilled"].colour, alpha=0.35, linewidth=1.8)
+    names.keep_off(sweep.recall, sweep.precision)
 
 
-def _name_some(names: Names, ladder: TextLadder) -> None:
+def _name_some(names: Names, sweep: NGramSweep) -> None:
     """A small dot and a name at some values of tau, on the side of the bounds."""
     role = STYLE["distilled"]
-    named = sorted({ladder.index(tau) for tau in _NAMED})
+    named = sorted({sweep.index(tau) for tau in _NAMED})
     for i in named:
-        at = float(ladder.recall[i]), float(ladder.precision[i])
+        at = float(sweep.recall[i]), float(sweep.precision[i])
         names.axes.plot(*at, "o", color=role.colour, markersize=3.5, zorder=4)
-        text = f"τ = {ladder.taus[i]:g}" if i in (named[0], named[-1]) else f"{ladder.taus[i]:g}"
+        text = f"τ = {sweep.taus[i]:g}" if i in (named[0], named[-1]) else f"{sweep.taus[i]:g}"
         names.add(text, at, QUIET, 8, toward=20, away=7)
 
 
-def _draw_students(names: Names, ladder: TextLadder, indices: Sequence[int], size: float) -> None:
+def _draw_students(names: Names, sweep: NGramSweep, indices: Sequence[int], size: float) -> None:
     """A dot for each position and the direct student's square, which lies on top: the smaller one."""
     for i in indices:
-        names.dot(float(ladder.recall[i]), float(ladder.precision[i]), "distilled", size)
-    names.dot(ladder.direct_recall, ladder.direct_precision, "direct", 6, zorder=6)
-    at = ladder.direct_recall, ladder.direct_precision
+        names.dot(float(sweep.recall[i]), float(sweep.precision[i]), "distilled", size)
+    names.dot(sweep.direct_recall, sweep.direct_precision, "direct", 6, zorder=6)
+    at = sweep.direct_recall, sweep.direct_precision
     names.add("direct", at, STYLE["direct"].colour, 9, toward=205)
 
 
@@ -453,7 +453,7 @@ _LOOKS: dict[str, tuple[str, float, bool]] = {  # marker, size, hollow
 _SAME = 2.0  # dots of the figure: outcomes nearer than this stand in one place
 
 
-def objectives(outcomes: Sequence[Outcome], ladder: TextLadder) -> Picture:
+def objectives(outcomes: Sequence[Outcome], sweep: NGramSweep) -> Picture:
     """Where each objective leaves its student: one plane, the path over tau faint behind.
 
     Triangles stand for p*'s prefixes, diamonds for the student's own, the circle for whole strings of the teacher;
@@ -470,11 +470,11 @@ def objectives(outcomes: Sequence[Outcome], ladder: TextLadder) -> Picture:
     key = "filled: forward KL; hollow: reverse KL; the line: whole sequences, at every τ"
     made.text(0.02, 0.897, key, fontsize=8, color=QUIET)
     axes = made.add_axes((0.08, 0.11, 0.9, 0.72))
-    recall = [*ladder.recall, *(one.recall for one in outcomes), ladder.direct_recall]
-    precision = [*ladder.precision, *(one.precision for one in outcomes), ladder.direct_precision]
-    _draw_plane(axes, ladder, (_near(recall, ladder.recall_bound), _near(precision, ladder.precision_bound)))
+    recall = [*sweep.recall, *(one.recall for one in outcomes), sweep.direct_recall]
+    precision = [*sweep.precision, *(one.precision for one in outcomes), sweep.direct_precision]
+    _draw_plane(axes, sweep, (_near(recall, sweep.recall_bound), _near(precision, sweep.precision_bound)))
     names = Names(axes)
-    _draw_path(names, ladder)
+    _draw_path(names, sweep)
     places = _in_one_place(axes, outcomes)
     for one in (shared[0] for shared in places):
         marker, size, hollow = _LOOKS[one.name]
@@ -482,11 +482,11 @@ def objectives(outcomes: Sequence[Outcome], ladder: TextLadder) -> Picture:
         if hollow:
             look |= {"markerfacecolor": "white", "markeredgecolor": STYLE["distilled"].colour, "markeredgewidth": 1.8}
         names.dot(one.recall, one.precision, "distilled", size, **look)
-    _draw_students(names, ladder, [], 0)
+    _draw_students(names, sweep, [], 0)
     for shared in places:
         text = "\n= ".join(one.name for one in shared)
         names.add(text, (shared[0].recall, shared[0].precision), STYLE["distilled"].colour, 9, toward=20, away=12)
-    _name_some(names, ladder)
+    _name_some(names, sweep)
     return made
 
 

@@ -1,8 +1,8 @@
 /**
- * The picture of a ladder of tau: text instead of mixtures. On the left what comes after a prefix under each model, twelve
+ * The picture of a sweep of tau: text instead of mixtures. On the left what comes after a prefix under each model, twelve
  * names that the student invents, and the share of real names that it covers; on the right the precision-recall plane.
  *
- * What it shares with the ladders of other worlds stands in ladder.js, and what all pictures need in tools.js; both are put
+ * What it shares with the sweeps of other worlds stands in sweep.js, and what all pictures need in tools.js; both are put
  * before this. kdlab/ngrams/view.py sends the numbers. A model is a table here, so one role is drawn in three ways side by side:
  * p* as a filled bar, the teacher as a dotted outline, the student as a stem with a dot.
  */
@@ -76,9 +76,9 @@ function buildShare(panel, { covered }) {
   };
 }
 
-function buildText(panel, ladder) {
+function buildText(panel, sweep) {
   panel.replaceChildren();
-  return [buildLetters(panel, ladder), buildNames(panel, ladder), buildShare(panel, ladder)];
+  return [buildLetters(panel, sweep), buildNames(panel, sweep), buildShare(panel, sweep)];
 }
 
 // ---------------------------------------------------------------- the world
@@ -94,8 +94,8 @@ export default viewsOf({
   perPosition: ["tau", "precision", "recall", "switched", "names", "real", "covered", "sentence", "next.teacher", "next.student"],
   numbers: ["tau", "plane", "bounds", "direct", "precision", "recall", "switched", "real", "covered", "next"],
   remake: "experiments.teacher_temperature(...)",
-  build: (page, ladder) => [
-    ...buildText(page.space, ladder), buildPlane(page.plane, ladder, nearest(ladder.tau, 1)),
+  build: (page, sweep) => [
+    ...buildText(page.space, sweep), buildPlane(page.plane, sweep, nearest(sweep.tau, 1)),
   ],
   idle: () => [],
 });

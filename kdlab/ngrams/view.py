@@ -1,6 +1,6 @@
-"""A ladder of text shown in a notebook: invented names, next letters, and the plane, as tau moves. No maths.
+"""A sweep of text shown in a notebook: invented names, next letters, and the plane, as tau moves. No maths.
 
-The picture is drawn by ngrams/view.js from `payload(ladder)`, which is sent once. What Python does afterwards is to
+The picture is drawn by ngrams/view.js from `payload(sweep)`, which is sent once. What Python does afterwards is to
 answer when the reader asks for other orders or other random numbers (kdlab.pictures.sweep_view).
 """
 
@@ -16,73 +16,73 @@ import traitlets
 from kdlab.mixtures.limits import text_limits
 from kdlab.ngrams import experiment as temperature
 from kdlab.ngrams._strings import LETTERS, real_names
-from kdlab.ngrams.experiment import Moment, TextLadder
+from kdlab.ngrams.experiment import NGramSweep, Position
 from kdlab.pictures import prepared
 from kdlab.pictures.frontend import STYLE_SHEET, front_end
-from kdlab.pictures.sweep_view import MakingView, require_finite
+from kdlab.pictures.sweep_view import SweepView, require_finite
 
 if TYPE_CHECKING:
     from kdlab.mixtures.plots import Picture
 
-__all__ = ["TextView", "payload", "show_text"]
+__all__ = ["NGramView", "payload", "show_text"]
 
 _ORDERS = ("3, 2, 1", "3, 3, 1", "3, 2, 2", "2, 1, 0", "4, 2, 1", "4, 3, 2")
 _SEEDS = (0, 1, 2)
 
 
-def show_text(ladder: TextLadder, *, predict: Mapping[str, Any] | None = None) -> TextView:
-    """Show a ladder of text as a live picture; in a notebook, make this the last line of a cell.
+def show_text(sweep: NGramSweep, *, predict: Mapping[str, Any] | None = None) -> NGramView:
+    """Show a sweep of text as a live picture; in a notebook, make this the last line of a cell.
 
     ``predict`` covers the picture until the reader commits a guess, as in `kdlab.mixtures.view.show`. Raises TypeError
     for anything but what `experiments.teacher_temperature(...)` returns.
     """
-    if not isinstance(ladder, TextLadder):
+    if not isinstance(sweep, NGramSweep):
         raise TypeError(
-            f"{type(ladder).__name__} is not a TextLadder: pass what experiments.teacher_temperature(...) returns."
+            f"{type(sweep).__name__} is not a NGramSweep: pass what experiments.teacher_temperature(...) returns."
         )
-    return TextView(ladder, predict)
+    return NGramView(sweep, predict)
 
 
-class TextView(MakingView):
-    """The live picture of one ladder of text, and of others that its controls ask for. Make it with `show_text`."""
+class NGramView(SweepView):
+    """The live picture of one sweep of text, and of others that its controls ask for. Make it with `show_text`."""
 
     _esm = front_end("pictures/sweep_view.js", "ngrams/view.js")
     _css = STYLE_SHEET
 
     tau = traitlets.Float(1.0).tag(sync=True)
 
-    def __init__(self, ladder: TextLadder, predict: Mapping[str, Any] | None = None) -> None:
-        self._positions = len(ladder.taus)
-        super().__init__(ladder, predict, _choices(ladder))
+    def __init__(self, sweep: NGramSweep, predict: Mapping[str, Any] | None = None) -> None:
+        self._positions = len(sweep.taus)
+        super().__init__(sweep, predict, _choices(sweep))
 
     @traitlets.validate("tau")
     def _check_tau(self, proposal: Mapping[str, Any]) -> float:
         tau = float(proposal["value"])
-        cast("TextLadder", self._shown).index(tau)  # raises ValueError off the slider
+        cast("NGramSweep", self._shown).index(tau)  # raises ValueError off the slider
         return tau
 
     # What a notebook may ask
 
     @property
-    def ladder_object(self) -> TextLadder:
-        """The ladder shown now."""
-        return cast("TextLadder", self._shown)
+    def sweep_shown(self) -> NGramSweep:
+        """The sweep shown now."""
+        return cast("NGramSweep", self._shown)
 
     @property
-    def position(self) -> Moment:
+    def position(self) -> Position:
         """The position shown now, as far as the page has told; the page tells when the slider rests."""
-        return self.ladder_object.at(self.tau)
+        return self.sweep_shown.at(self.tau)
 
     def filmstrip(self, taus: Sequence[float] = (0.3, 0.6, 1.0, 1.5)) -> Picture:
-        """The static version: the same ladder at several tau, side by side."""
+        """The static version: the same sweep at several tau, side by side."""
         from kdlab.ngrams import plots as plots_text  # here: the first slider must not wait for matplotlib
 
-        return plots_text.filmstrip(self.ladder_object, taus)
+        return plots_text.filmstrip(self.sweep_shown, taus)
 
-    # What other ladders are
+    # What other sweeps are
 
-    def _settings_of(self, ladder: TextLadder) -> dict[str, Any]:
-        return {"orders": _named(ladder.orders), "seed": ladder.seed}
+    def _settings_of(self, sweep: NGramSweep) -> dict[str, Any]:
+        return {"orders": _named(sweep.orders), "seed": sweep.seed}
 
     def _key(self, settings: Mapping[str, Any]) -> str:
         return f"{_named(_orders(settings['orders']))}|{settings['seed']}"
@@ -90,13 +90,13 @@ class TextView(MakingView):
     def _is_ready(self, settings: Mapping[str, Any]) -> bool:
         return False
 
-    def _made(self, settings: Mapping[str, Any], progress: Callable[[float], None]) -> TextLadder:
+    def _made(self, settings: Mapping[str, Any], progress: Callable[[float], None]) -> NGramSweep:
         return temperature.teacher_temperature(
             *_orders(settings["orders"]), seed=settings["seed"], positions=self._positions, progress=progress
         )
 
-    def _sent(self, ladder: TextLadder) -> dict[str, Any]:
-        return payload(ladder)
+    def _sent(self, sweep: NGramSweep) -> dict[str, Any]:
+        return payload(sweep)
 
     # Where there is no page: GitHub, print, a Lab without a kernel
 
@@ -110,8 +110,8 @@ class TextView(MakingView):
 
     def still_name(self) -> str:
         """The name of the PNG that `drawn` draws, by all that it shows."""
-        key = f"text|{self._key(self._settings_of(self.ladder_object))}"
-        said = [self.position.sentence, *self.ladder_object.sentences]
+        key = f"text|{self._key(self._settings_of(self.sweep_shown))}"
+        said = [self.position.sentence, *self.sweep_shown.sentences]
         return prepared.name(key, said, path=self.prediction is None)
 
     def drawn(self) -> bytes:
@@ -119,42 +119,42 @@ class TextView(MakingView):
         from kdlab.mixtures import plots  # here: the first slider must not wait for matplotlib
         from kdlab.ngrams import plots as plots_text
 
-        return plots.png(plots_text.figure(self.ladder_object, self.tau, path=self.prediction is None))
+        return plots.png(plots_text.figure(self.sweep_shown, self.tau, path=self.prediction is None))
 
 
 # What is sent
 
 
-def payload(ladder: TextLadder) -> dict[str, Any]:
-    """Return a ladder as the plain numbers and names that the page draws from (about 60 kB as JSON).
+def payload(sweep: NGramSweep) -> dict[str, Any]:
+    """Return a sweep as the plain numbers and names that the page draws from (about 60 kB as JSON).
 
     Raises ValueError where a number is not finite.
     """
-    recall, precision = text_limits(ladder)
-    p_star, taught, learned = ladder.orders
+    recall, precision = text_limits(sweep)
+    p_star, taught, learned = sweep.orders
     sent: dict[str, Any] = {
-        "key": f"{_named(ladder.orders)}|{ladder.seed}",
-        "settings": {"orders": _named(ladder.orders), "seed": ladder.seed},
+        "key": f"{_named(sweep.orders)}|{sweep.seed}",
+        "settings": {"orders": _named(sweep.orders), "seed": sweep.seed},
         "title": f"First names: p* of order {p_star}, teacher of order {taught}, student of order {learned}",
-        "tau": _plain(ladder.taus),
+        "tau": _plain(sweep.taus),
         "plane": {"recall": _plain(recall), "precision": _plain(precision)},
-        "bounds": {"recall": round(ladder.recall_bound, 4), "precision": round(ladder.precision_bound, 4)},
-        "direct": {"precision": round(ladder.direct_precision, 4), "recall": round(ladder.direct_recall, 4)},
-        "switched": [0] * len(ladder.taus),
-        "names": [list(names) for names in ladder.names],
-        "real": [[int(name in real_names()) for name in names] for names in ladder.names],
-        "covered": _plain(ladder.covered),
+        "bounds": {"recall": round(sweep.recall_bound, 4), "precision": round(sweep.precision_bound, 4)},
+        "direct": {"precision": round(sweep.direct_precision, 4), "recall": round(sweep.direct_recall, 4)},
+        "switched": [0] * len(sweep.taus),
+        "names": [list(names) for names in sweep.names],
+        "real": [[int(name in real_names()) for name in names] for names in sweep.names],
+        "covered": _plain(sweep.covered),
         "prefix": temperature.PREFIX,
         "letters": [*LETTERS, "end"],
         "next": {
-            "truth": _plain(ladder.next_true),
-            "teacher": _plain(ladder.next_taught),
-            "student": _plain(ladder.next_learned),
+            "truth": _plain(sweep.next_true),
+            "teacher": _plain(sweep.next_taught),
+            "student": _plain(sweep.next_learned),
         },
-        "sentence": list(ladder.sentences),
+        "sentence": list(sweep.sentences),
     }
     for name in ("precision", "recall"):  # whole: rounded twice, they could differ from the sentence in the last digit
-        sent[name] = getattr(ladder, name).tolist()
+        sent[name] = getattr(sweep, name).tolist()
     require_finite(sent, str(sent["key"]))
     return sent
 
@@ -178,10 +178,10 @@ def _orders(named: str) -> tuple[int, ...]:
     return orders
 
 
-def _choices(ladder: TextLadder) -> dict[str, list[dict[str, Any]]]:
-    """Return what each control offers, the ladder at hand among them even where it is unusual."""
+def _choices(sweep: NGramSweep) -> dict[str, list[dict[str, Any]]]:
+    """Return what each control offers, the sweep at hand among them even where it is unusual."""
     offered: dict[str, list[Any]] = {"orders": [*_ORDERS], "seed": [*_SEEDS]}
-    for field, value in (("orders", _named(ladder.orders)), ("seed", ladder.seed)):
+    for field, value in (("orders", _named(sweep.orders)), ("seed", sweep.seed)):
         if value not in offered[field]:
             offered[field].append(value)
     return {field: [{"value": value, "label": str(value)} for value in values] for field, values in offered.items()}

@@ -130,7 +130,7 @@ function write(page, sentence) {
   page.sentence.textContent = sentence;
 }
 
-/** The position nearest to `target`, as a ratio: most ladders are logarithmic, and the others have no ties either. */
+/** The position nearest to `target`, as a ratio: most sweeps are logarithmic, and the others have no ties either. */
 function nearest(places, target) {
   const away = places.map((place) => Math.abs(Math.log(place / target)));
   return away.indexOf(Math.min(...away));

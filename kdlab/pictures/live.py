@@ -10,10 +10,10 @@ import traitlets
 
 from kdlab.core import answers
 
-__all__ = ["AskingView"]
+__all__ = ["LiveView"]
 
 
-class AskingView(anywidget.AnyWidget):
+class LiveView(anywidget.AnyWidget):
     """A view that may be covered by a question until the reader commits a guess, and that keeps what goes wrong.
 
     ``predict`` is ``{"question": str, "options": [str, ...], "outcome": str}``, or None; with an ``"id"`` as well,

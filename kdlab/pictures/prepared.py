@@ -19,7 +19,7 @@ FOLDER = PACKAGE / "data/stills"
 def name(key: str, said: Sequence[str], *, path: bool = False) -> str:
     """Return a still's file name: the view's key, whether the path is shown, a checksum of every sentence behind it.
 
-    The sentences carry the numbers: where a ladder changes, its old still is no longer found.
+    The sentences carry the numbers: where a sweep changes, its old still is no longer found.
 
     >>> name("line|1", ["At beta = 1.00 all is well."])
     'line-1-c584c351.png'

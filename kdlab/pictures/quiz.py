@@ -11,12 +11,12 @@ import traitlets
 from kdlab.mixtures import plots
 from kdlab.mixtures.plots import Picture
 from kdlab.pictures.frontend import STYLE_SHEET, front_end
-from kdlab.pictures.live import AskingView
+from kdlab.pictures.live import LiveView
 
-__all__ = ["StillView", "ask"]
+__all__ = ["QuizView", "ask"]
 
 
-def ask(picture: Picture, before: Picture, *, predict: Mapping[str, Any]) -> StillView:
+def ask(picture: Picture, before: Picture, *, predict: Mapping[str, Any]) -> QuizView:
     """Show ``picture`` once the reader has committed a guess; in a notebook, make this the last line of a cell.
 
     ``before`` is the same picture without the answer: it stands where there is no page that could cover anything.
@@ -25,10 +25,10 @@ def ask(picture: Picture, before: Picture, *, predict: Mapping[str, Any]) -> Sti
     for one in (picture, before):
         if not isinstance(one, Picture):
             raise TypeError(f"{type(one).__name__} is not a Picture: pass what a function of kdlab.plots_* returns.")
-    return StillView(picture, before, predict)
+    return QuizView(picture, before, predict)
 
 
-class StillView(AskingView):
+class QuizView(LiveView):
     """A picture that a question covers. Make it with `ask`; pictures/quiz.js says what each trait is for."""
 
     _esm = front_end("pictures/quiz.js")

@@ -1,58 +1,58 @@
 /**
- * What all pictures of a ladder do alike, whatever it is a ladder of.
+ * What all pictures of a sweep do alike, whatever it is a sweep of.
  *
- * Python sends a ladder once: a slider's positions, and for each of them every number there is to show. From then on the
+ * Python sends a sweep once: a slider's positions, and for each of them every number there is to show. From then on the
  * page draws any position by itself, so the slider answers within one frame with the kernel busy, stopped or gone.
  *
  * Shared with Python (kdlab/pictures/sweep_view.py): the TRAITS below, choices and page_errors. `settings` says what the reader
- * wants, `ladder` is Python's answer; one made for other settings than those wanted now is kept for later, not shown.
+ * wants, `sweep` is Python's answer; one made for other settings than those wanted now is kept for later, not shown.
  *
  * A world, {place, ...}, says what is particular, and a view's file declares it:
- *   place                  the trait that the slider moves, and the ladder's list of positions: "beta"
+ *   place                  the trait that the slider moves, and the sweep's list of positions: "beta"
  *   slider, marks          {text, label} of the slider, and the round values under it
  *   roles, panels          the key {role: text}, and what the two panels show {space: text, plane: text}
  *   fields, labels         the selects, each with its [short, long] name
- *   perPosition, numbers   the ladder's lists with an entry for each position, and its entries that hold numbers only
- *   remake                 the call that makes such a ladder again
- *   told(ladder, index)    the numbers above the panels; precision and recall where a world does not say
- *   build(page, ladder)    create the elements once; returns [draw(index), ...], which only set attributes
- *   idle(settings, ladder) the selects that could change nothing now; ladder is null while another is on its way
+ *   perPosition, numbers   the sweep's lists with an entry for each position, and its entries that hold numbers only
+ *   remake                 the call that makes such a sweep again
+ *   told(sweep, index)    the numbers above the panels; precision and recall where a world does not say
+ *   build(page, sweep)    create the elements once; returns [draw(index), ...], which only set attributes
+ *   idle(settings, sweep) the selects that could change nothing now; sweep is null while another is on its way
  */
 
-const TRAITS = ["ladder", "settings", "progress", "prediction", "kernel_error"]; // whose changes matter here, with the place
+const TRAITS = ["sweep", "settings", "progress", "prediction", "kernel_error"]; // whose changes matter here, with the place
 
-// ---------------------------------------------------------------- the ladder, checked
+// ---------------------------------------------------------------- the sweep, checked
 
-/** Refuse a ladder with a missing field, a wrong length or something else than a number; say which, and what to do. */
-function checkLadder(ladder, world) {
-  const count = ladder[world.place]?.length ?? 0;
-  const listed = (path) => path.split(".").reduce((inner, name) => inner?.[name], ladder);
+/** Refuse a sweep with a missing field, a wrong length or something else than a number; say which, and what to do. */
+function checkSweep(sweep, world) {
+  const count = sweep[world.place]?.length ?? 0;
+  const listed = (path) => path.split(".").reduce((inner, name) => inner?.[name], sweep);
   const wrong = world.perPosition.find((path) => !count || listed(path)?.length !== count);
   const problem = wrong
     ? `${listed(wrong)?.length ?? "no"} entries in "${wrong}" for ${count} positions of ${world.place}`
-    : world.numbers.map((name) => notANumber(ladder[name], name)).find(Boolean);
-  if (problem) throw new Error(`This ladder cannot be drawn, it has ${problem}. Make it again with ${world.remake}.`);
+    : world.numbers.map((name) => notANumber(sweep[name], name)).find(Boolean);
+  if (problem) throw new Error(`This sweep cannot be drawn, it has ${problem}. Make it again with ${world.remake}.`);
 }
 
 // ---------------------------------------------------------------- the precision-recall plane
 
 const NAME_ROOM = 16; // svg units from the middle of a name to the path, for the dot to pass by
 
-/** The plane of one ladder, with the path so far from position `from`; returns draw(index). */
-function buildPlane(panel, ladder, from = 0) {
+/** The plane of one sweep, with the path so far from position `from`; returns draw(index). */
+function buildPlane(panel, sweep, from = 0) {
   panel.replaceChildren();
-  const x = scale(ladder.plane.recall, [FRAME.left, FRAME.right]);
-  const y = scale(ladder.plane.precision, [FRAME.bottom, FRAME.top]);
-  buildAxes(panel, ladder.plane, ladder.bounds, x, y);
-  const at = ladder.recall.map((recall, i) => [round(x(recall)), round(y(ladder.precision[i]))]);
-  const paths = at.map((_, i) => pathBetween(at, ladder.switched, Math.min(from, i), Math.max(from, i)));
-  svg(panel, "path", { class: "kdlab-path-all", d: pathBetween(at, ladder.switched, 0, at.length - 1) });
+  const x = scale(sweep.plane.recall, [FRAME.left, FRAME.right]);
+  const y = scale(sweep.plane.precision, [FRAME.bottom, FRAME.top]);
+  buildAxes(panel, sweep.plane, sweep.bounds, x, y);
+  const at = sweep.recall.map((recall, i) => [round(x(recall)), round(y(sweep.precision[i]))]);
+  const paths = at.map((_, i) => pathBetween(at, sweep.switched, Math.min(from, i), Math.max(from, i)));
+  svg(panel, "path", { class: "kdlab-path-all", d: pathBetween(at, sweep.switched, 0, at.length - 1) });
   const past = svg(panel, "path", { class: "kdlab-path-past" });
-  const [dx, dy] = [round(x(ladder.direct.recall)), round(y(ladder.direct.precision))];
+  const [dx, dy] = [round(x(sweep.direct.recall)), round(y(sweep.direct.precision))];
   // The direct student's name stands where the path does not go: above or below the square, else to its right.
   const clearance = (ox, oy) => Math.min(...at.map(([px, py]) => Math.hypot(px - dx - ox, py - dy - oy)));
   const [above, below, right] = [clearance(0, -17), clearance(0, 17), clearance(32, 0)];
-  const [under, limit] = [below >= above, round(x(ladder.bounds.recall))];
+  const [under, limit] = [below >= above, round(x(sweep.bounds.recall))];
   const aside = Math.min(dx, limit - 25); // left of the bound, which has a name of its own
   const beside = Math.max(above, below) < NAME_ROOM && right > Math.max(above, below) && dx + 60 < limit;
   const namedAt = beside ? [dx + 32, dy + 4.5] : [aside, dy + (under ? 25 : -12)];
@@ -66,7 +66,7 @@ function buildPlane(panel, ladder, from = 0) {
     const [cx, cy] = at[i];
     const [aside, below] = besidePath(at, i);
     set(past, { d: paths[i] });
-    set(dot, { cx, cy, "data-precision": ladder.precision[i], "data-recall": ladder.recall[i] });
+    set(dot, { cx, cy, "data-precision": sweep.precision[i], "data-recall": sweep.recall[i] });
     const room = cx + 13 * aside - (FRAME.left + 68); // for the name; where there is none, it goes below the dot
     const drop = Math.max(below, Math.min(1, -room / 20));
     const place = [round(cx + 13 * aside - Math.min(room, 0)), round(cy + 4.5 + 18 * drop)];
@@ -125,12 +125,12 @@ const precisionRecall = ({ precision, recall }, index) =>
 
 // ---------------------------------------------------------------- what happens when
 
-/** One view of a widget whose ladders are of one world. */
-class LadderView extends Live {
-  /** @param model the widget's traits  @param memory {ladders: Map, opened: {settings, place}, seen}, shared by its views */
+/** One view of a widget whose sweeps are of one world. */
+class SweepView extends Live {
+  /** @param model the widget's traits  @param memory {sweeps: Map, opened: {settings, place}, seen}, shared by its views */
   constructor(model, memory, world) {
     super(model);
-    Object.assign(this, { memory, world, index: 0, frame: 0, telling: 0, ladder: null });
+    Object.assign(this, { memory, world, index: 0, frame: 0, telling: 0, sweep: null });
     this.choices = model.get("choices");
     this.page = buildPage(this.choices, world);
     this.listen();
@@ -156,62 +156,62 @@ class LadderView extends Live {
     clearTimeout(this.page.resting);
   }
 
-  /** The name of a group of settings, for looking up ladders that are already here. */
+  /** The name of a group of settings, for looking up sweeps that are already here. */
   nameOf(settings) {
     return this.world.fields.map((field) => settings[field]).join("|");
   }
 
-  /** Some trait changed: take in a new ladder, show the one wanted if it is here, go to Python's place. */
+  /** Some trait changed: take in a new sweep, show the one wanted if it is here, go to Python's place. */
   follow() {
     const { place } = this.world;
-    const [ladder, settings, at] = ["ladder", "settings", place].map((name) => this.model.get(name));
-    if (ladder !== this.received) this.receive(ladder);
-    if (!this.ladder) return;
-    const wanted = this.memory.ladders.get(this.nameOf(settings)) ?? this.ladder;
-    if (wanted !== this.ladder) this.show(wanted);
+    const [sweep, settings, at] = ["sweep", "settings", place].map((name) => this.model.get(name));
+    if (sweep !== this.received) this.receive(sweep);
+    if (!this.sweep) return;
+    const wanted = this.memory.sweeps.get(this.nameOf(settings)) ?? this.sweep;
+    if (wanted !== this.sweep) this.show(wanted);
     else if (!this.telling) this.draw(nearest(wanted[place], at)); // unless the reader is just moving the slider
   }
 
-  /** A ladder has come from Python: check it and keep it. The first is shown even if it is not the one wanted. */
-  receive(ladder) {
-    this.received = ladder;
+  /** A sweep has come from Python: check it and keep it. The first is shown even if it is not the one wanted. */
+  receive(sweep) {
+    this.received = sweep;
     try {
-      checkLadder(ladder, this.world);
+      checkSweep(sweep, this.world);
     } catch (error) {
-      if (this.ladder) this.send({ settings: this.ladder.settings }); // nothing better will come: back to what is shown
+      if (this.sweep) this.send({ settings: this.sweep.settings }); // nothing better will come: back to what is shown
       throw error;
     }
-    const { ladders } = this.memory;
-    const name = this.nameOf(ladder.settings);
-    if (!ladders.has(name)) ladders.set(name, ladder); // the same settings always give the same ladder
-    if (ladders.size > 24) ladders.delete(ladders.keys().next().value); // the oldest
-    if (!this.ladder) this.show(ladder);
+    const { sweeps } = this.memory;
+    const name = this.nameOf(sweep.settings);
+    if (!sweeps.has(name)) sweeps.set(name, sweep); // the same settings always give the same sweep
+    if (sweeps.size > 24) sweeps.delete(sweeps.keys().next().value); // the oldest
+    if (!this.sweep) this.show(sweep);
   }
 
-  /** Create the elements of a ladder, once, and draw it at the place where the reader is. */
-  show(ladder) {
+  /** Create the elements of a sweep, once, and draw it at the place where the reader is. */
+  show(sweep) {
     const { page, world } = this;
-    const at = this.ladder ? this.ladder[world.place][this.index] : this.model.get(world.place);
+    const at = this.sweep ? this.sweep[world.place][this.index] : this.model.get(world.place);
     this.error = "";
-    this.parts = world.build(page, ladder);
-    this.ladder = ladder;
-    setTitle(page, ladder.title);
-    page.root.dataset.key = ladder.key;
-    page.slider.max = ladder[world.place].length - 1;
-    buildMarks(page.marks, ladder[world.place], world.marks);
-    this.draw(nearest(ladder[world.place], at));
+    this.parts = world.build(page, sweep);
+    this.sweep = sweep;
+    setTitle(page, sweep.title);
+    page.root.dataset.key = sweep.key;
+    page.slider.max = sweep[world.place].length - 1;
+    buildMarks(page.marks, sweep[world.place], world.marks);
+    this.draw(nearest(sweep[world.place], at));
   }
 
   /** Draw one position: attributes only, from numbers that are already here. */
   draw(index) {
-    const { page, ladder, world } = this;
+    const { page, sweep, world } = this;
     this.index = index;
     this.parts.forEach((part) => part(index));
     if (Number(page.slider.value) !== index) page.slider.value = index;
-    page.value.textContent = number(ladder[world.place][index]);
-    page.numbers.textContent = (world.told ?? precisionRecall)(ladder, index);
+    page.value.textContent = number(sweep[world.place][index]);
+    page.numbers.textContent = (world.told ?? precisionRecall)(sweep, index);
     this.sayValue();
-    write(page, ladder.sentence[index]);
+    write(page, sweep.sentence[index]);
     page.root.dataset.index = index;
   }
 
@@ -230,7 +230,7 @@ class LadderView extends Live {
   /** The slider moved: draw at the next frame, once, however many events came before it. */
   moveTo(index) {
     this.wanted = index;
-    if (!this.memory.seen && index >= 0.9 * (this.ladder[this.world.place].length - 1)) {
+    if (!this.memory.seen && index >= 0.9 * (this.sweep[this.world.place].length - 1)) {
       this.memory.seen = true;
       this.update();
     }
@@ -244,7 +244,7 @@ class LadderView extends Live {
     clearTimeout(this.telling);
     this.telling = setTimeout(() => {
       this.telling = 0;
-      this.send({ [this.world.place]: this.ladder[this.world.place][this.index] });
+      this.send({ [this.world.place]: this.sweep[this.world.place][this.index] });
     }, 200);
   }
 
@@ -254,7 +254,7 @@ class LadderView extends Live {
     return Object.fromEntries(this.world.fields.map((field) => [field, value(field)]));
   }
 
-  /** Ask for other settings; "change:settings" shows them at once if their ladder is here, else Python makes it. */
+  /** Ask for other settings; "change:settings" shows them at once if their sweep is here, else Python makes it. */
   ask(settings) {
     this.error = "";
     this.send({ settings, kernel_error: "" });
@@ -264,7 +264,7 @@ class LadderView extends Live {
   reset() {
     const { settings, place } = this.memory.opened;
     this.ask({ ...settings });
-    if (this.ladder) this.moveTo(nearest(this.ladder[this.world.place], place));
+    if (this.sweep) this.moveTo(nearest(this.sweep[this.world.place], place));
   }
 
   /** Bring everything around the picture up to date: controls, waiting, errors, the prediction. */
@@ -273,8 +273,8 @@ class LadderView extends Live {
     const settings = model.get("settings");
     const prediction = model.get("prediction");
     const covered = this.covered();
-    const waiting = !this.ladder || this.nameOf(this.ladder.settings) !== this.nameOf(settings);
-    const idle = this.world.idle(settings, waiting ? null : this.ladder);
+    const waiting = !this.sweep || this.nameOf(this.sweep.settings) !== this.nameOf(settings);
+    const idle = this.world.idle(settings, waiting ? null : this.sweep);
     for (const field of this.world.fields) {
       page.selects[field].selectedIndex = this.choices[field].findIndex((choice) => choice.value === settings[field]);
       page.selects[field].disabled = covered || idle.includes(field) || this.choices[field].length < 2;
@@ -283,7 +283,7 @@ class LadderView extends Live {
     page.reset.disabled = covered;
     page.root.setAttribute("aria-busy", waiting);
     page.picture.classList.toggle("kdlab-waiting", waiting);
-    page.status.hidden = !waiting || !this.ladder;
+    page.status.hidden = !waiting || !this.sweep;
     const progress = model.get("progress");
     const doing = progress === null ? "Asking Python …" : "Making the students";
     if (page.doing.textContent !== doing) page.doing.textContent = doing;
@@ -298,19 +298,19 @@ class LadderView extends Live {
     const asked = this.nameOf(settings) === this.nameOf(this.memory.opened.settings);
     if (!asked) page.outcome.hidden = true; // it was about another picture
     page.root.classList.toggle("kdlab-untold", Boolean(asked && prediction && !this.memory.seen)); // the path ahead would tell
-    if (this.ladder) this.sayValue();
+    if (this.sweep) this.sayValue();
   }
 }
 
 /** What a view's file exports: anywidget calls the result once per widget, so what is kept belongs to one widget only. */
 const viewsOf = (world) => () => {
-  const memory = { ladders: new Map(), opened: null, seen: false };
+  const memory = { sweeps: new Map(), opened: null, seen: false };
   return {
     initialize({ model }) {
       memory.opened = { settings: { ...model.get("settings") }, place: model.get(world.place) };
     },
     render({ model, el }) {
-      const view = new LadderView(model, memory, world);
+      const view = new SweepView(model, memory, world);
       el.append(view.page.root);
       return () => view.close();
     },

@@ -1,6 +1,6 @@
-"""Views whose controls ask for other ladders: answered at once where one is ready, else from a thread that makes it.
+"""Views whose controls ask for other sweeps: answered at once where one is ready, else from a thread that makes it.
 
-What a ladder is about, mixtures or text, is a subclass's business. Errors of either side are shown on the page and kept
+What a sweep is about, mixtures or text, is a subclass's business. Errors of either side are shown on the page and kept
 in `view.errors`.
 """
 
@@ -15,37 +15,37 @@ from typing import Any
 
 import traitlets
 
-from kdlab.pictures.live import AskingView
+from kdlab.pictures.live import LiveView
 
-__all__ = ["MakingView", "require_finite"]
+__all__ = ["SweepView", "require_finite"]
 
-_KEPT = 24  # ladders remembered per view, each about 100 kB on the page
+_KEPT = 24  # sweeps remembered per view, each about 100 kB on the page
 
 
-class MakingView(AskingView):
-    """The live picture of one ladder, and of others that its controls ask for.
+class SweepView(LiveView):
+    """The live picture of one sweep, and of others that its controls ask for.
 
-    Settings are plain: {name: value}. A subclass answers five questions: the settings of a ladder (``_settings_of``),
+    Settings are plain: {name: value}. A subclass answers five questions: the settings of a sweep (``_settings_of``),
     their name (``_key``, which raises ValueError for bad ones), whether making it takes no time (``_is_ready``), the
-    ladder itself (``_made``), and what is sent of it (``_sent``).
+    sweep itself (``_made``), and what is sent of it (``_sent``).
     """
 
-    ladder = traitlets.Dict().tag(sync=True)
+    sweep = traitlets.Dict().tag(sync=True)
     choices = traitlets.Dict().tag(sync=True)
     settings = traitlets.Dict().tag(sync=True)
     progress = traitlets.Float(None, allow_none=True).tag(sync=True)
 
-    def __init__(self, ladder: Any, predict: Mapping[str, Any] | None, choices: Mapping[str, Any]) -> None:
+    def __init__(self, sweep: Any, predict: Mapping[str, Any] | None, choices: Mapping[str, Any]) -> None:
         self._lock = threading.RLock()  # callbacks may run on several threads beside the cell
         self._request = 0  # the newest request: only its answer is shown
-        self._shown = ladder
+        self._shown = sweep
         self._kept: OrderedDict[str, tuple[Any, dict[str, Any]]] = OrderedDict()
-        super().__init__(predict, ladder=self._keep(ladder), settings=self._settings_of(ladder), choices=dict(choices))
+        super().__init__(predict, sweep=self._keep(sweep), settings=self._settings_of(sweep), choices=dict(choices))
         self.observe(self._on_settings, names="settings")
 
     # What a subclass answers
 
-    def _settings_of(self, ladder: Any) -> dict[str, Any]:
+    def _settings_of(self, sweep: Any) -> dict[str, Any]:
         raise NotImplementedError
 
     def _key(self, settings: Mapping[str, Any]) -> str:
@@ -57,13 +57,13 @@ class MakingView(AskingView):
     def _made(self, settings: Mapping[str, Any], progress: Callable[[float], None]) -> Any:
         raise NotImplementedError
 
-    def _sent(self, ladder: Any) -> dict[str, Any]:
+    def _sent(self, sweep: Any) -> dict[str, Any]:
         raise NotImplementedError
 
     # What a page without Python is given
 
     def key_at_once(self, settings: Mapping[str, Any]) -> str | None:
-        """Return the name of the ladder of these settings where having it takes no time, else None.
+        """Return the name of the sweep of these settings where having it takes no time, else None.
 
         Raises ValueError for bad settings.
         """
@@ -78,7 +78,7 @@ class MakingView(AskingView):
     # Answering the page
 
     def _on_settings(self, change: Mapping[str, Any]) -> None:
-        """Other settings are wanted: answer at once if their ladder is ready, else start making it."""
+        """Other settings are wanted: answer at once if their sweep is ready, else start making it."""
         with self._lock:
             self._request += 1
             request = self._request
@@ -99,7 +99,7 @@ class MakingView(AskingView):
             self._fail(request)
 
     def _work(self, request: int, wanted: Mapping[str, Any]) -> None:
-        """Make a ladder on a thread of its own."""
+        """Make a sweep on a thread of its own."""
         try:
             self._make(request, wanted)
         except _Superseded:
@@ -116,14 +116,14 @@ class MakingView(AskingView):
 
         self._answer(request, wanted, self._made(wanted, progress))
 
-    def _answer(self, request: int, wanted: Mapping[str, Any], ladder: Any) -> None:
-        """Show a ladder, unless something else has been asked for meanwhile."""
-        sent = self._keep(ladder)
+    def _answer(self, request: int, wanted: Mapping[str, Any], sweep: Any) -> None:
+        """Show a sweep, unless something else has been asked for meanwhile."""
+        sent = self._keep(sweep)
         with self._lock:
             if request == self._request:
-                self._shown = ladder
-                # The page knows an answer by the settings it asked for, even if the ladder does not need them all.
-                self.ladder = {**sent, "settings": dict(wanted)}
+                self._shown = sweep
+                # The page knows an answer by the settings it asked for, even if the sweep does not need them all.
+                self.sweep = {**sent, "settings": dict(wanted)}
                 self.progress = None
 
     def _fail(self, request: int) -> None:
@@ -136,12 +136,12 @@ class MakingView(AskingView):
                 self.progress = None
                 self.settings = self._settings_of(self._shown)
 
-    def _keep(self, ladder: Any) -> dict[str, Any]:
-        """Remember a ladder and its payload, forget the oldest; return the payload."""
-        key = self._key(self._settings_of(ladder))
+    def _keep(self, sweep: Any) -> dict[str, Any]:
+        """Remember a sweep and its payload, forget the oldest; return the payload."""
+        key = self._key(self._settings_of(sweep))
         with self._lock:
             if key not in self._kept:
-                self._kept[key] = (ladder, self._sent(ladder))
+                self._kept[key] = (sweep, self._sent(sweep))
                 while len(self._kept) > _KEPT:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(key)
@@ -149,7 +149,7 @@ class MakingView(AskingView):
 
 
 class _Superseded(Exception):
-    """Raised inside the making of a ladder that nobody waits for any more."""
+    """Raised inside the making of a sweep that nobody waits for any more."""
 
 
 def require_finite(value: Any, path: str) -> None:
@@ -161,4 +161,4 @@ def require_finite(value: Any, path: str) -> None:
         for inner in value:
             require_finite(inner, path)
     elif isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"The ladder {path} holds {value}: every number must be finite. Make the ladder again.")
+        raise ValueError(f"The sweep {path} holds {value}: every number must be finite. Make the sweep again.")

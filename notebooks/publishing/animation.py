@@ -65,7 +65,7 @@ def refreshed() -> str:
     if all(path.is_file() and _kept(path) == wanted for path in (MOVING, STILL)):
         return "The header figure is up to date."
     places = _places(view)
-    still = view.ladder_object.index(STILL_BETA)
+    still = view.sweep_shown.index(STILL_BETA)
     try:
         pictures = film(view, [*places, still])
     except NoChromium as error:
@@ -75,16 +75,16 @@ def refreshed() -> str:
     return f"The header figure was filmed again: {MOVING.stat().st_size / 1000:.0f} kB, {len(places)} pictures."
 
 
-def checksum(view: widgets.TeacherEntropyView) -> str:
+def checksum(view: widgets.MixtureView) -> str:
     """What a film of this view depends on, in eight characters: code, look, numbers, and how it is filmed."""
     how = [WIDTH, SCALE, STILL_BETA, durations(_places(view)), _places(view)]
     state = view.get_state()
-    parts = [str(state["_esm"]), str(state["_css"]), json.dumps(view.ladder, sort_keys=True), json.dumps(how)]
+    parts = [str(state["_esm"]), str(state["_css"]), json.dumps(view.sweep, sort_keys=True), json.dumps(how)]
     return f"{zlib.crc32(''.join(parts).encode()):08x}"
 
 
-def _places(view: widgets.TeacherEntropyView) -> list[int]:
-    return positions(len(view.ladder["beta"]) - 1, STEPS, BACK)
+def _places(view: widgets.MixtureView) -> list[int]:
+    return positions(len(view.sweep["beta"]) - 1, STEPS, BACK)
 
 
 def positions(last: int, steps: int, back: int) -> list[int]:
@@ -102,7 +102,7 @@ def durations(places: Sequence[int]) -> list[int]:
     return [PAUSE if place in (min(places), max(places)) else TICK for place in places]
 
 
-def film(view: widgets.TeacherEntropyView, places: Sequence[int], *, scale: float = SCALE) -> list[Image.Image]:
+def film(view: widgets.MixtureView, places: Sequence[int], *, scale: float = SCALE) -> list[Image.Image]:
     """Return pictures of the view at these positions of its slider. Raises NoChromium where there is no browser."""
     state = view.get_state()
     with launched() as browser:

@@ -20,7 +20,7 @@ import nbformat
 
 from kdlab.lessons import card as cards
 from kdlab.lessons.review import Row
-from kdlab.pictures.sweep_view import MakingView
+from kdlab.pictures.sweep_view import SweepView
 
 __all__ = ["Live", "live_views", "reviews", "script"]
 
@@ -29,7 +29,7 @@ Json = dict[str, Any]
 REVIEWS = re.compile(r"\breview\.review\(")  # the call that gives the reader's guesses beside what happened
 SHOWS = re.compile(r"\b(?:show|by_hand|show_text|show_next_token|show_pairs|ask)\(")  # the calls that give a live view
 ASKED = {  # what a notebook asks its reader to choose, though having it takes a second: {view: settings}
-    "TextView": (
+    "NGramView": (
         {"orders": "3, 2, 1", "seed": 1},
         {"orders": "3, 2, 1", "seed": 2},
         {"orders": "3, 2, 2", "seed": 0},
@@ -42,7 +42,7 @@ NOT_SENT = ("layout", "tabbable", "tooltip")
 class Live:
     """One live view: the front-end module that draws it, the traits it begins with, and what answers it.
 
-    ``answers`` has, for settings written as `name_of` writes them, the key of a ladder made ahead.
+    ``answers`` has, for settings written as `name_of` writes them, the key of a sweep made ahead.
     ``less`` says whether its menus offer less than they would beside Python.
     """
 
@@ -58,7 +58,7 @@ class Live:
 def live_views(notebook: nbformat.NotebookNode, folder: Path, made: dict[str, Json]) -> list[Live]:
     """Return the live views of a notebook, in order.
 
-    Its cells see ``folder`` as theirs. ``made`` keeps the ladders that several views share; it is added to.
+    Its cells see ``folder`` as theirs. ``made`` keeps the sweeps that several views share; it is added to.
     """
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     found = []
@@ -159,7 +159,7 @@ def _live(cell: str, view: Any, made: dict[str, Json]) -> Live:
     if state.get("prediction"):
         state["prediction"] = {**state["prediction"], "guess": None}  # one kept on this machine is nobody else's
     answers, less = {}, False
-    if isinstance(view, MakingView):
+    if isinstance(view, SweepView):
         offered = state["choices"]
         answers = _answers(view, offered, made)
         state["choices"] = _answered(offered, answers)
@@ -173,8 +173,8 @@ def name_of(settings: Mapping[str, Any], fields: Sequence[str]) -> str:
     return json.dumps([settings[field] for field in fields], ensure_ascii=False, separators=(",", ":"))
 
 
-def _answers(view: MakingView, choices: Json, made: dict[str, Json]) -> dict[str, str]:
-    """The ladders that take no time, and those that a notebook asks for, by the settings that give them."""
+def _answers(view: SweepView, choices: Json, made: dict[str, Json]) -> dict[str, str]:
+    """The sweeps that take no time, and those that a notebook asks for, by the settings that give them."""
     kind, answers = type(view).__name__, {}
     for values in product(*([choice["value"] for choice in offered] for offered in choices.values())):
         settings = dict(zip(choices, values, strict=True))

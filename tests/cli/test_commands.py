@@ -59,16 +59,16 @@ def test_what_is_missing_is_named_with_what_to_do(monkeypatch, capsys, name, val
     assert "Missing for notebooks 00 to 04: 1." in missing
 
 
-def test_a_ladder_that_is_missing(monkeypatch):
+def test_a_sweep_that_is_missing(monkeypatch):
     from kdlab.mixtures import experiment as experiments
 
     def teacher_entropy(scene):
         if scene == "ring":
-            raise FileNotFoundError("ladders-ring.npz is missing")
+            raise FileNotFoundError("sweeps-ring.npz is missing")
 
     monkeypatch.setattr(experiments, "teacher_entropy", teacher_entropy)
     answer = cli.doctor()
-    assert re.search(r"missing +the prepared ladders .*ladders-ring.npz is missing\n +-> run `make setup`", answer)
+    assert re.search(r"missing +the prepared sweeps .*sweeps-ring.npz is missing\n +-> run `make setup`", answer)
 
 
 def test_what_is_optional_is_no_fault(monkeypatch, capsys):

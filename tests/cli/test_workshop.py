@@ -72,29 +72,29 @@ def test_a_notebook_that_is_not_whole(folder: Path, spoil: Any, says: str) -> No
     assert found.status == "missing" and found.found.startswith(says) and "git clone" in found.remedy
 
 
-def test_ladders_of_this_version_and_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    good = workshop._ladders()
-    assert (good.status, good.found) == ("ok", "20 ladders, each scene compared with a fresh fit")
+def test_sweeps_of_this_version_and_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    good = workshop._sweeps()
+    assert (good.status, good.found) == ("ok", "20 sweeps, each scene compared with a fresh fit")
     load = experiments._load
 
-    def other(settings: experiments.Settings) -> experiments.Ladder:
-        ladder = load(settings)
+    def other(settings: experiments.Settings) -> experiments.MixtureSweep:
+        sweep = load(settings)
         if settings.scene == "falls":
-            object.__setattr__(ladder, "precision", ladder.precision + 1e-3)
-        return ladder
+            object.__setattr__(sweep, "precision", sweep.precision + 1e-3)
+        return sweep
 
     monkeypatch.setattr(experiments, "_load", other)
-    found = workshop._ladders()
+    found = workshop._sweeps()
     assert found.status == "missing" and "falls holds other numbers than this version" in found.found
-    assert "make ladders" in found.remedy
+    assert "make sweeps" in found.remedy
 
 
-def test_a_ladder_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sweep_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = tmp_path / "data"
     data.mkdir()
-    (data / "ladders-line.npz").write_bytes(b"PK\x03\x04 broken off")
+    (data / "sweeps-line.npz").write_bytes(b"PK\x03\x04 broken off")
     monkeypatch.setattr(experiments, "files", lambda package: tmp_path)
-    found = workshop._ladders()
+    found = workshop._sweeps()
     assert found.status == "missing" and re.match(r"\w+: ", found.found)
 
 
@@ -254,7 +254,7 @@ def test_whatever_goes_wrong_is_a_line(monkeypatch: pytest.MonkeyPatch, capsys: 
         name
         for name in vars(workshop)
         if name
-        in ("_notebooks", "_ladders", "_recorded", "_answers", "_disk", "_site", "_port", "_serves", "_run", "_memory")
+        in ("_notebooks", "_sweeps", "_recorded", "_answers", "_disk", "_site", "_port", "_serves", "_run", "_memory")
     ]
     assert len(looks) == 10
     for name in looks:

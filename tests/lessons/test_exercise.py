@@ -35,7 +35,7 @@ from kdlab.lessons.exercises.nb03 import my_slope
 from kdlab.lessons.exercises.nb04 import my_log_prob, my_tempered
 from kdlab.lessons.exercises.nb05 import my_choices
 from kdlab.lessons.exercises.nb05 import my_log_prob as log_prob_of_logits
-from kdlab.lm.next_token import next_token_ladder
+from kdlab.lm.next_token import next_token_sweep
 from kdlab.lm.recording import read_meeting
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import mechanism
@@ -557,14 +557,14 @@ def written(value: float, digits: int = 2) -> str:
 
 
 def test_00_1_the_lightest_mode_is_lost_first() -> None:
-    ladder = experiments.teacher_entropy("line", 1)
-    lost = [ladder.betas[int(np.argmin(column))] if not column.all() else np.inf for column in ladder.covered.T]
+    sweep = experiments.teacher_entropy("line", 1)
+    lost = [sweep.betas[int(np.argmin(column))] if not column.all() else np.inf for column in sweep.covered.T]
     assert lost[3] < lost[2] < lost[1] < lost[0] == np.inf
     assert f"β = {lost[3]:.2f}" in said("00.1") and f"β = {lost[2]:.2f}" in said("00.1")
-    assert list(dict.fromkeys(ladder.covered.sum(axis=1).tolist())) == [4, 3, 2, 1]
-    assert round(100 * ladder.at(2).teacher.weights[3]) == 3
-    assert (np.diff(ladder.student_means[:, 0, 0]) < 0).all()  # the centre moves left
-    assert (np.diff(ladder.student_covariances[:, 0, 0, 0]) < 0).all()  # and the student narrows
+    assert list(dict.fromkeys(sweep.covered.sum(axis=1).tolist())) == [4, 3, 2, 1]
+    assert round(100 * sweep.at(2).teacher.weights[3]) == 3
+    assert (np.diff(sweep.student_means[:, 0, 0]) < 0).all()  # the centre moves left
+    assert (np.diff(sweep.student_covariances[:, 0, 0, 0]) < 0).all()  # and the student narrows
 
 
 def test_01_2_the_standard_error() -> None:
@@ -579,8 +579,8 @@ def test_01_2_the_standard_error() -> None:
 
 
 def test_01_1_the_numbers_of_the_options() -> None:
-    ladder = experiments.teacher_entropy("line", 1)
-    truth = ladder.scene.truth
+    sweep = experiments.teacher_entropy("line", 1)
+    truth = sweep.scene.truth
 
     def bell(mean: float, deviation: float) -> GaussianMixture:
         return GaussianMixture([1.0], [[mean]], [[[deviation**2]]])
@@ -592,7 +592,7 @@ def test_01_1_the_numbers_of_the_options() -> None:
     assert written(bump) == "−1.51" and "−1.51" in text
     narrower = [precision(bell(-3.0, width), truth).value for width in (0.3, 0.1, 0.03, 0.01)]
     assert all(a < b for a, b in zip([bump, *narrower], narrower, strict=False))
-    assert written(narrower[-1]) == written(ladder.precision_bound) == "−1.04" and "−1.04" in text
+    assert written(narrower[-1]) == written(sweep.precision_bound) == "−1.04" and "−1.04" in text
     assert recall(bell(-3.0, 0.01), truth).value < -10_000
     assert precision(bell(-1.0, 10.0), truth).value < precision(wide, truth).value
     assert "direct" not in text  # nobody has told the reader of a direct student yet
@@ -617,30 +617,30 @@ def test_01_1_where_a_wide_student_pays() -> None:
 
 
 def test_02_1_who_misses_the_rare_mode() -> None:
-    ladder = experiments.teacher_entropy("rare", 4)
-    lost = [ladder.betas[int(np.argmin(column))] if not column.all() else np.inf for column in ladder.covered.T]
-    assert ladder.covered[0].all() and lost[4] < 1.53 < min(lost[:4])
-    assert ladder.scene.truth.weights.argmin() == 4
-    assert lost[3] == min(lost[:4]) and ladder.scene.truth.weights[:4].argmin() == 3
-    start, end, text = ladder.at(1), ladder.at(1.53), said("02.1")
+    sweep = experiments.teacher_entropy("rare", 4)
+    lost = [sweep.betas[int(np.argmin(column))] if not column.all() else np.inf for column in sweep.covered.T]
+    assert sweep.covered[0].all() and lost[4] < 1.53 < min(lost[:4])
+    assert sweep.scene.truth.weights.argmin() == 4
+    assert lost[3] == min(lost[:4]) and sweep.scene.truth.weights[:4].argmin() == 3
+    start, end, text = sweep.at(1), sweep.at(1.53), said("02.1")
     assert f"β = {lost[3]:.2f}" in text
     assert f"Recall goes from {written(start.recall)} to {written(end.recall)}" in text
     assert f"precision from {written(start.precision)} to {written(end.precision)}" in text
-    assert (ladder.recall[ladder.betas > end.beta] < end.recall).all()
-    dips = np.flatnonzero(ladder.precision[: ladder.index(1.53)] < start.precision - 1e-9)
-    assert f"around β = {ladder.betas[dips[0]]:.2f}" in text and len(dips) == 2 and "dips for two steps" in text
-    assert (np.diff(ladder.recall[: ladder.index(1.53)]) < 0).all()  # it drops, and nothing of it comes back
-    truth = ladder.scene.truth
+    assert (sweep.recall[sweep.betas > end.beta] < end.recall).all()
+    dips = np.flatnonzero(sweep.precision[: sweep.index(1.53)] < start.precision - 1e-9)
+    assert f"around β = {sweep.betas[dips[0]]:.2f}" in text and len(dips) == 2 and "dips for two steps" in text
+    assert (np.diff(sweep.recall[: sweep.index(1.53)]) < 0).all()  # it drops, and nothing of it comes back
+    truth = sweep.scene.truth
     rare = GaussianMixture([1.0], [truth.means[4]], [truth.covariances[4]])
-    there = [rare.expected_log_prob(ladder.at(beta).student).value for beta in (1, 1.5, 3, 10, 30, 100)]
+    there = [rare.expected_log_prob(sweep.at(beta).student).value for beta in (1, 1.5, 3, 10, 30, 100)]
     assert (np.diff(there) < 0).all() and f"at β = 100 log p″ is {written(there[-1], 0)} nats there" in text
     assert end.student.log_prob(truth.means[4:])[0] < start.student.log_prob(truth.means[4:])[0] - 3  # hardly said
 
 
 def test_02_2_is_the_fit() -> None:
-    ladder = experiments.teacher_entropy("ring", 1)
+    sweep = experiments.teacher_entropy("ring", 1)
     for beta in (1, 3, 30):
-        one = ladder.at(beta)
+        one = sweep.at(beta)
         diagonal = np.array([np.diag(covariance) for covariance in one.teacher.covariances])
         mean, variance = exercise("02.2").solution(one.teacher.weights, one.teacher.means, diagonal)
         np.testing.assert_allclose(mean, one.student.means[0], atol=1e-9)
@@ -648,23 +648,23 @@ def test_02_2_is_the_fit() -> None:
 
 
 def test_02_3_the_numbers_of_the_notebook() -> None:
-    ladder = experiments.teacher_entropy("ring", 1)
-    selective = ladder.scene.teacher.tempered(100)
-    pair = [ladder.direct, ladder.at(100).student]
+    sweep = experiments.teacher_entropy("ring", 1)
+    selective = sweep.scene.teacher.tempered(100)
+    pair = [sweep.direct, sweep.at(100).student]
     under = [precision(student, selective).value for student in pair]
-    true = [precision(student, ladder.scene.truth).value for student in pair]
+    true = [precision(student, sweep.scene.truth).value for student in pair]
     text = said("02.3")
     assert f"From {written(under[0])} to {written(under[1])} is a gain of {under[1] - under[0]:.1f} nats" in text
     assert f"are {true[1] - true[0]:.1f} nats apart under p*, and {under[1] - under[0]:.1f} under" in text
     assert under[1] < selective.mode_density()
-    assert (selective.log_prob(ladder.direct.sample(10_000, np.random.default_rng(0))) < -10).mean() > 0.5
+    assert (selective.log_prob(sweep.direct.sample(10_000, np.random.default_rng(0))) < -10).mean() > 0.5
 
 
 @pytest.mark.parametrize("scene", ["line", "rare"])
 def test_03_1_is_the_slope_of_precision(scene: str) -> None:
     """Against a finite difference of the exact precision; central, so its error is of the order of the step squared."""
-    ladder = experiments.teacher_entropy(scene, 8)
-    truth, teacher = ladder.scene.truth, ladder.scene.teacher
+    sweep = experiments.teacher_entropy(scene, 8)
+    truth, teacher = sweep.scene.truth, sweep.scene.teacher
     scores = np.array(
         [
             GaussianMixture([1.0], [mean], [covariance]).expected_log_prob(truth).value
@@ -716,7 +716,7 @@ def test_sign_and_unit_have_reasons_of_their_own() -> None:
         assert word in exercise(name).check(mistake).text
 
 
-def test_03_2_and_3_3_what_they_claim_of_the_ladders() -> None:
+def test_03_2_and_3_3_what_they_claim_of_the_sweeps() -> None:
     line = experiments.teacher_entropy("line", 1)
     assert line.covered[0].sum() == 4 and line.covered[-1].sum() == 1
     four, eight = (experiments.teacher_entropy("ring", k) for k in (4, 8))
@@ -742,9 +742,9 @@ def test_04_2_is_the_log_probability_of_a_name() -> None:
     assert my_log_prob(np.array(steps)) == pytest.approx(truth.log_prob(["mary"])[0], abs=1e-12)
 
 
-def test_04_3_what_it_claims_of_the_ladder() -> None:
-    ladder = experiments.teacher_temperature(3, 2, 2)
-    cold, one = ladder.at(0.3), ladder.at(1.0)
+def test_04_3_what_it_claims_of_the_sweep() -> None:
+    sweep = experiments.teacher_temperature(3, 2, 2)
+    cold, one = sweep.at(0.3), sweep.at(1.0)
     np.testing.assert_allclose(cold.student.table, cold.teacher.table, rtol=0, atol=1e-12)  # has room
     for moment in (cold, one):
         assert written(moment.precision) in said("04.3") and written(moment.recall) in said("04.3")
@@ -763,14 +763,14 @@ def test_05_1_and_05_2_are_what_scipy_has() -> None:
     logits, ids = np.random.default_rng(0).normal(0, 3, (7, 20)), np.array([3, 1, 4, 1, 5, 9, 0])
     wanted = special.log_softmax(logits, axis=1)[np.arange(7), ids].sum()
     assert log_prob_of_logits(logits, ids) == pytest.approx(wanted, abs=1e-10)
-    ladder = next_token_ladder("x", logits[0], str)
+    sweep = next_token_sweep("x", logits[0], str)
     for tau in (0.3, 1.0, 1.5):
-        assert my_choices(logits[0], tau) == pytest.approx(ladder.at(tau).choices, rel=1e-12)
+        assert my_choices(logits[0], tau) == pytest.approx(sweep.at(tau).choices, rel=1e-12)
 
 
 def test_05_2_and_05_3_the_numbers_of_the_recording() -> None:
     meeting = read_meeting()
-    at = meeting.ladders["My favorite color is"].at(1)
+    at = meeting.sweeps["My favorite color is"].at(1)
     assert f"{at.entropy:.2f} nats after “My favorite color is” are {at.choices:.0f} choices" in said("05.2")
     again, costs = meeting.cut_again, [way.log_prob for way in meeting.ways]
     assert f"Of the {again['texts']} texts above, {again['changed']} came back" in said("05.3")

@@ -1,4 +1,4 @@
-"""The questions before the pictures: asked where they say, and their answers are what the ladders and a run do."""
+"""The questions before the pictures: asked where they say, and their answers are what the sweeps and a run do."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def ends(numbers: np.ndarray) -> float:
     return float(numbers[-1] - numbers[0])
 
 
-def test_the_answers_about_mixtures_are_what_the_ladders_do() -> None:
+def test_the_answers_about_mixtures_are_what_the_sweeps_do() -> None:
     line, ring, falls, four = (
         experiments.teacher_entropy(scene, k) for scene, k in (("line", 1), ("ring", 1), ("falls", 1), ("ring", 4))
     )
@@ -93,7 +93,7 @@ def test_the_answers_about_text_are_what_the_temperatures_do() -> None:
     names = experiments.teacher_temperature()
     assert names.at(1.5).precision < names.at(1).precision and names.at(1.5).recall < names.at(1).recall
     assert answer("04.tau") == "Both fall"
-    color = read_meeting().ladders["My favorite color is"]
+    color = read_meeting().sweeps["My favorite color is"]
     assert round(color.at(1).choices) == 79 and round(color.at(1.5).choices, -2) == 1800
     assert answer("05.tau") == "About 1,800"
 

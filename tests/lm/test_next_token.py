@@ -1,4 +1,4 @@
-"""Next-token ladders against brute force over the whole vocabulary."""
+"""Next-token sweeps against brute force over the whole vocabulary."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from scipy import special, stats
 
 from kdlab.lm.next_token import (
     SHOWN,
-    NextTokenLadder,
+    NextTokenSweep,
     counted,
-    next_token_ladder,
+    next_token_sweep,
     one_line,
     percent,
     shared,
@@ -31,45 +31,45 @@ def word(token: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def ladder() -> NextTokenLadder:
-    return next_token_ladder("Once", LOGITS, word, samples=[f" and {i}" for i in range(61)], source="a test")
+def sweep() -> NextTokenSweep:
+    return next_token_sweep("Once", LOGITS, word, samples=[f" and {i}" for i in range(61)], source="a test")
 
 
-def test_every_number_is_that_of_the_whole_vocabulary(ladder: NextTokenLadder) -> None:
-    np.testing.assert_array_equal(ladder.taus, temperature.taus())
+def test_every_number_is_that_of_the_whole_vocabulary(sweep: NextTokenSweep) -> None:
+    np.testing.assert_array_equal(sweep.taus, temperature.taus())
     order = np.argsort(-LOGITS)
-    assert ladder.tokens == tuple(word(i) for i in order[:SHOWN]) and ladder.vocabulary == 500
-    for i, tau in enumerate(ladder.taus):
+    assert sweep.tokens == tuple(word(i) for i in order[:SHOWN]) and sweep.vocabulary == 500
+    for i, tau in enumerate(sweep.taus):
         p = special.softmax(LOGITS / tau)
         np.testing.assert_allclose(tempered(LOGITS, tau), p, rtol=1e-12)
-        np.testing.assert_allclose(ladder.probabilities[i], p[order[:SHOWN]], rtol=1e-12)
-        assert ladder.rest[i] == pytest.approx(p[order[SHOWN:]].sum(), abs=1e-12)
-        assert ladder.entropies[i] == pytest.approx(stats.entropy(p), abs=1e-12)
-        assert ladder.choices[i] == pytest.approx(math.exp(stats.entropy(p)), rel=1e-12)
+        np.testing.assert_allclose(sweep.probabilities[i], p[order[:SHOWN]], rtol=1e-12)
+        assert sweep.rest[i] == pytest.approx(p[order[SHOWN:]].sum(), abs=1e-12)
+        assert sweep.entropies[i] == pytest.approx(stats.entropy(p), abs=1e-12)
+        assert sweep.choices[i] == pytest.approx(math.exp(stats.entropy(p)), rel=1e-12)
 
 
-def test_a_position_is_everything_at_one_tau(ladder: NextTokenLadder) -> None:
-    at = ladder.at(0.51)  # the nearest is 0.52 or 0.5, both within a hundredth
-    i = ladder.index(0.51)
-    assert at.tau == ladder.taus[i] == pytest.approx(0.5, abs=0.021)
-    assert at.sample == f" and {i}" and at.sentence == ladder.sentences[i] and at.tokens == ladder.tokens
+def test_a_position_is_everything_at_one_tau(sweep: NextTokenSweep) -> None:
+    at = sweep.at(0.51)  # the nearest is 0.52 or 0.5, both within a hundredth
+    i = sweep.index(0.51)
+    assert at.tau == sweep.taus[i] == pytest.approx(0.5, abs=0.021)
+    assert at.sample == f" and {i}" and at.sentence == sweep.sentences[i] and at.tokens == sweep.tokens
     assert f"At τ = {at.tau:.2f} " in at.sentence and f"entropy of {at.entropy:.2f} nats" in at.sentence
     assert counted(at.choices) in at.sentence and percent(at.rest) in at.sentence
 
 
 def test_extreme_logits_stay_finite() -> None:
-    steep = next_token_ladder("x", [5000.0, 0.0, -5000.0], "abc".__getitem__)
+    steep = next_token_sweep("x", [5000.0, 0.0, -5000.0], "abc".__getitem__)
     assert steep.entropies.max() == 0 and steep.probabilities[:, 0].min() == 1 and steep.rest.max() == 0
-    flat = next_token_ladder("x", [7.0] * 40, lambda i: str(i))
+    flat = next_token_sweep("x", [7.0] * 40, lambda i: str(i))
     np.testing.assert_allclose(flat.entropies, math.log(40), rtol=1e-12)
     np.testing.assert_allclose(flat.rest, 28 / 40, rtol=1e-9)
 
 
-def test_a_recording_gives_the_ladder_back(ladder: NextTokenLadder) -> None:
-    again = NextTokenLadder.of(json.loads(json.dumps(ladder.recorded())))
-    assert again.sentences == ladder.sentences and again.samples == ladder.samples and again.prompt == "Once"
-    np.testing.assert_allclose(again.probabilities, ladder.probabilities, rtol=1e-6)
-    assert NextTokenLadder.of(again.recorded()).recorded() == again.recorded()
+def test_a_recording_gives_the_sweep_back(sweep: NextTokenSweep) -> None:
+    again = NextTokenSweep.of(json.loads(json.dumps(sweep.recorded())))
+    assert again.sentences == sweep.sentences and again.samples == sweep.samples and again.prompt == "Once"
+    np.testing.assert_allclose(again.probabilities, sweep.probabilities, rtol=1e-6)
+    assert NextTokenSweep.of(again.recorded()).recorded() == again.recorded()
 
 
 @pytest.mark.parametrize(
@@ -87,13 +87,13 @@ def test_a_recording_gives_the_ladder_back(ladder: NextTokenLadder) -> None:
 def test_bad_input_is_refused(wrong: dict[str, Any], said: str) -> None:
     settings = {"logits": [1.0, 0.0]} | wrong
     with pytest.raises(ValueError, match=said):
-        next_token_ladder("x", settings.pop("logits"), "ab".__getitem__, **settings)
+        next_token_sweep("x", settings.pop("logits"), "ab".__getitem__, **settings)
 
 
 @pytest.mark.parametrize("tau", [0.0, 0.29, 1.51])
-def test_a_tau_off_the_slider_is_an_error(ladder: NextTokenLadder, tau: float) -> None:
+def test_a_tau_off_the_slider_is_an_error(sweep: NextTokenSweep, tau: float) -> None:
     with pytest.raises(ValueError, match="the slider goes from 0.3 to 1.5"):
-        ladder.at(tau)
+        sweep.at(tau)
 
 
 def test_words_for_numbers_and_tokens() -> None:

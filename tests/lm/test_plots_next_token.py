@@ -10,7 +10,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from kdlab.lm import plots_next_token as plots_tokens
-from kdlab.lm.next_token import NextTokenLadder, next_token_ladder
+from kdlab.lm.next_token import NextTokenSweep, next_token_sweep
 from kdlab.lm.recording import Cut, Meeting, read_meeting
 from kdlab.mixtures import plots
 from kdlab.mixtures.limits import entropy_limits
@@ -22,8 +22,8 @@ def meeting() -> Meeting:
 
 
 @pytest.fixture(scope="module")
-def ladder(meeting: Meeting) -> NextTokenLadder:
-    return meeting.ladders["My favorite color is"]
+def sweep(meeting: Meeting) -> NextTokenSweep:
+    return meeting.sweeps["My favorite color is"]
 
 
 def texts(figure: plots.Picture) -> list[str]:
@@ -73,11 +73,11 @@ def test_nothing_to_draw_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("tau", [0.3, 1.0, 1.5])
-def test_a_position_says_and_shows_its_numbers(ladder: NextTokenLadder, tau: float) -> None:
-    figure, at = plots_tokens.figure(ladder, tau), ladder.at(tau)
-    assert figure.words.startswith(at.sentence) and ladder.prompt in figure.words
+def test_a_position_says_and_shows_its_numbers(sweep: NextTokenSweep, tau: float) -> None:
+    figure, at = plots_tokens.figure(sweep, tau), sweep.at(tau)
+    assert figure.words.startswith(at.sentence) and sweep.prompt in figure.words
     bars = [bar.get_width() for bar in figure.axes[0].patches]
-    np.testing.assert_allclose(bars[:13], [*ladder.at(1).probabilities, ladder.at(1).rest], rtol=1e-9)
+    np.testing.assert_allclose(bars[:13], [*sweep.at(1).probabilities, sweep.at(1).rest], rtol=1e-9)
     np.testing.assert_allclose(bars[13:], [*at.probabilities, at.rest], rtol=1e-9)
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert names[0] == "“\u00a0blue”" and not any("▯" in name for name in names)
@@ -86,43 +86,43 @@ def test_a_position_says_and_shows_its_numbers(ladder: NextTokenLadder, tau: flo
     inside(figure)
 
 
-def test_without_its_path_a_still_does_not_give_the_answer_away(ladder: NextTokenLadder) -> None:
-    with_path, without = (plots_tokens.figure(ladder, 1.0, path=path).axes[1].lines for path in (True, False))
+def test_without_its_path_a_still_does_not_give_the_answer_away(sweep: NextTokenSweep) -> None:
+    with_path, without = (plots_tokens.figure(sweep, 1.0, path=path).axes[1].lines for path in (True, False))
     assert len(with_path) - len(without) == 2 and all(len(line.get_xdata()) == 1 for line in without)
 
 
-def test_choices_are_the_entropy_on_another_scale(ladder: NextTokenLadder) -> None:
-    _, curve, beside = plots_tokens.figure(ladder, 1.0).axes
-    assert curve.get_ylim() == beside.get_ylim() == entropy_limits(ladder)
+def test_choices_are_the_entropy_on_another_scale(sweep: NextTokenSweep) -> None:
+    _, curve, beside = plots_tokens.figure(sweep, 1.0).axes
+    assert curve.get_ylim() == beside.get_ylim() == entropy_limits(sweep)
     for place, label in zip(beside.get_yticks(), beside.get_yticklabels(), strict=True):
         assert math.exp(place) == pytest.approx(int(label.get_text().replace(",", "")))
 
 
 def test_a_filmstrip_has_a_frame_for_each_tau(meeting: Meeting) -> None:
-    for ladder in meeting.ladders.values():
-        figure = plots_tokens.filmstrip(ladder, (0.3, 0.7, 1.5))
+    for sweep in meeting.sweeps.values():
+        figure = plots_tokens.filmstrip(sweep, (0.3, 0.7, 1.5))
         assert len(figure.axes) == 3
-        assert figure.words.splitlines()[2].startswith(ladder.at(1.5).sentence)
+        assert figure.words.splitlines()[2].startswith(sweep.at(1.5).sentence)
         inside(figure)
     with pytest.raises(ValueError, match="A filmstrip of no tau"):
-        plots_tokens.filmstrip(ladder, ())
+        plots_tokens.filmstrip(sweep, ())
     with pytest.raises(ValueError, match="the slider goes from"):
-        plots_tokens.filmstrip(ladder, (2.0,))
-    with pytest.raises(TypeError, match="dict is not a NextTokenLadder"):
+        plots_tokens.filmstrip(sweep, (2.0,))
+    with pytest.raises(TypeError, match="dict is not a NextTokenSweep"):
         plots_tokens.filmstrip({}, (1.0,))  # type: ignore[arg-type]
 
 
 def test_letters_that_the_font_lacks_and_dollars_are_drawn_without_a_warning() -> None:
     """Warnings are errors here, and matplotlib warns of a missing glyph, and stops at half a formula."""
     odd = ["$x_{", "未来", "\x00", "\U0001f600", "a\nb", "\ufffd"] * 3
-    ladder = next_token_ladder("cost $5 $", np.arange(18.0), odd.__getitem__, samples=["$\\frac未"] * 61)
-    figure = plots_tokens.figure(ladder, 0.5)
+    sweep = next_token_sweep("cost $5 $", np.arange(18.0), odd.__getitem__, samples=["$\\frac未"] * 61)
+    figure = plots_tokens.figure(sweep, 0.5)
     figure.savefig(io.BytesIO())
-    plots_tokens.filmstrip(ladder, (0.3, 1.5)).savefig(io.BytesIO())
+    plots_tokens.filmstrip(sweep, (0.3, 1.5)).savefig(io.BytesIO())
     plots_tokens.pieces([Cut(tuple(odd), tuple(range(18)))]).savefig(io.BytesIO())
     assert plots_tokens.drawable("a未b") == "a▯b"
 
 
-def test_the_same_picture_has_the_same_bytes(ladder: NextTokenLadder) -> None:
-    one, two = (plots.png(plots_tokens.figure(ladder, 0.7)) for _ in range(2))
+def test_the_same_picture_has_the_same_bytes(sweep: NextTokenSweep) -> None:
+    one, two = (plots.png(plots_tokens.figure(sweep, 0.7)) for _ in range(2))
     assert one == two

@@ -14,19 +14,19 @@ from kdlab.core.metrics import signed
 from kdlab.lm import plots_worlds
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import plots
-from kdlab.mixtures.experiment import Ladder
-from kdlab.ngrams.experiment import TextLadder, teacher_temperature
+from kdlab.mixtures.experiment import MixtureSweep
+from kdlab.ngrams.experiment import NGramSweep, teacher_temperature
 
 TRUTH, TEACHER, DIRECT, DISTILLED = (plots.STYLE[role].colour for role in ("truth", "teacher", "direct", "distilled"))
 
 
 @pytest.fixture(scope="module")
-def mixture() -> Ladder:
+def mixture() -> MixtureSweep:
     return experiments.teacher_entropy("ring", n_components=1)
 
 
 @pytest.fixture(scope="module")
-def names() -> TextLadder:
+def names() -> NGramSweep:
     return teacher_temperature(positions=25)
 
 
@@ -46,7 +46,7 @@ def bars(axes: Any) -> list[np.ndarray]:
     return [segment for collection in axes.collections for segment in collection.get_segments()]
 
 
-def test_the_run_is_drawn_from_its_numbers(mixture: Ladder, names: TextLadder) -> None:
+def test_the_run_is_drawn_from_its_numbers(mixture: MixtureSweep, names: NGramSweep) -> None:
     made = plots_worlds.three_worlds(mixture, names, fake_results())
     made.draw_without_rendering()
     axes = made.axes[2]
@@ -66,7 +66,7 @@ def test_the_run_is_drawn_from_its_numbers(mixture: Ladder, names: TextLadder) -
         ]
 
 
-def test_the_exact_worlds_are_those_of_their_notebooks(mixture: Ladder, names: TextLadder) -> None:
+def test_the_exact_worlds_are_those_of_their_notebooks(mixture: MixtureSweep, names: NGramSweep) -> None:
     made = plots_worlds.three_worlds(mixture, names, fake_results())
     made.draw_without_rendering()
     left, middle, _ = made.axes
@@ -74,16 +74,16 @@ def test_the_exact_worlds_are_those_of_their_notebooks(mixture: Ladder, names: T
     np.testing.assert_allclose(paths(left)[0], np.column_stack([mixture.recall, mixture.precision])[: last + 1])
     below = names.taus < 1.001
     np.testing.assert_allclose(paths(middle)[0], np.column_stack([names.recall, names.precision])[below][::-1])
-    for axes, ladder in ((left, mixture), (middle, names)):
-        assert [dot[:2] for dot in dots(axes, DIRECT)] == [(ladder.direct_recall, ladder.direct_precision)]
-        assert dots(axes, TRUTH)[0][:2] == (ladder.recall_bound, ladder.recall_bound)  # both of p*'s own numbers
-        assert lines_at(axes, x=ladder.recall_bound) == lines_at(axes, y=ladder.precision_bound) == 1
+    for axes, sweep in ((left, mixture), (middle, names)):
+        assert [dot[:2] for dot in dots(axes, DIRECT)] == [(sweep.direct_recall, sweep.direct_precision)]
+        assert dots(axes, TRUTH)[0][:2] == (sweep.recall_bound, sweep.recall_bound)  # both of p*'s own numbers
+        assert lines_at(axes, x=sweep.recall_bound) == lines_at(axes, y=sweep.precision_bound) == 1
         assert bars(axes) == []
         (taught,) = dots(axes, TEACHER)
-        assert taught[0] > ladder.direct_recall and taught[1] > ladder.direct_precision  # as their notebooks say
+        assert taught[0] > sweep.direct_recall and taught[1] > sweep.direct_precision  # as their notebooks say
 
 
-def test_every_plane_holds_all_that_is_drawn_and_says_its_own_nats(mixture: Ladder, names: TextLadder) -> None:
+def test_every_plane_holds_all_that_is_drawn_and_says_its_own_nats(mixture: MixtureSweep, names: NGramSweep) -> None:
     made = plots_worlds.three_worlds(mixture, names, fake_results())
     units = ["nats per point", "nats per name", "nats per token"]
     assert [axes.get_xlabel() for axes in made.axes] == [f"recall, {unit}" for unit in units]
@@ -94,13 +94,13 @@ def test_every_plane_holds_all_that_is_drawn_and_says_its_own_nats(mixture: Ladd
             assert all(x0 < x < x1 and y0 < y < y1 for x, y, _ in dots(axes, colour))
 
 
-def test_the_words_hold_every_number_of_the_run(mixture: Ladder, names: TextLadder) -> None:
+def test_the_words_hold_every_number_of_the_run(mixture: MixtureSweep, names: NGramSweep) -> None:
     made = plots_worlds.three_worlds(mixture, names, fake_results())
     for pair in [*PATH.values(), (-6.14, -4.58), (-6.12, -4.55)]:
         assert ", ".join(map(signed, pair)) in made.words
 
 
-def test_before_the_guess_nothing_of_the_run_is_given_away(mixture: Ladder, names: TextLadder) -> None:
+def test_before_the_guess_nothing_of_the_run_is_given_away(mixture: MixtureSweep, names: NGramSweep) -> None:
     made = plots_worlds.three_worlds(mixture, names, fake_results(), path=False)
     made.draw_without_rendering()
     whole = plots_worlds.three_worlds(mixture, names, fake_results())
@@ -123,13 +123,13 @@ def test_before_the_guess_nothing_of_the_run_is_given_away(mixture: Ladder, name
     ],
     ids=["cpu", "smoke", "gpu", "wide errors", "above p*", "half-finished"],
 )  # fmt: skip
-def test_pictures_are_tidy(mixture: Ladder, names: TextLadder, results: Any) -> None:
+def test_pictures_are_tidy(mixture: MixtureSweep, names: NGramSweep, results: Any) -> None:
     assert_tidy(plots_worlds.three_worlds(mixture, names, results))
     assert_tidy(plots_worlds.units(results))
     assert_tidy(plots_worlds.embedding_map(results))
 
 
-def test_nothing_at_all_is_still_a_picture(mixture: Ladder, names: TextLadder) -> None:
+def test_nothing_at_all_is_still_a_picture(mixture: MixtureSweep, names: NGramSweep) -> None:
     assert_tidy(plots_worlds.three_worlds(mixture, names, fake_results({}, direct=None, teacher=None, ceiling=None)))
 
 

@@ -27,21 +27,21 @@ def test_it_is_small_and_says_what_it_is(meeting: Meeting) -> None:
         assert said in meeting.shown
 
 
-def test_ladders_are_whole(meeting: Meeting) -> None:
-    assert len(meeting.ladders) == 6
-    for prompt, ladder in meeting.ladders.items():
-        np.testing.assert_array_equal(ladder.taus, temperature.taus())
-        assert ladder.prompt == prompt and ladder.vocabulary == 49_152 and len(ladder.tokens) == 12
-        assert (np.diff(ladder.logits) <= 0).all() and (np.diff(ladder.entropies) > 0).all()
-        assert 0 <= ladder.entropies.min() and ladder.entropies.max() < np.log(49_152)
-        assert (ladder.probabilities.sum(axis=1) < 1 + 1e-6).all()
-        assert len(set(ladder.samples)) > 20 and all(ladder.samples)
+def test_sweeps_are_whole(meeting: Meeting) -> None:
+    assert len(meeting.sweeps) == 6
+    for prompt, sweep in meeting.sweeps.items():
+        np.testing.assert_array_equal(sweep.taus, temperature.taus())
+        assert sweep.prompt == prompt and sweep.vocabulary == 49_152 and len(sweep.tokens) == 12
+        assert (np.diff(sweep.logits) <= 0).all() and (np.diff(sweep.entropies) > 0).all()
+        assert 0 <= sweep.entropies.min() and sweep.entropies.max() < np.log(49_152)
+        assert (sweep.probabilities.sum(axis=1) < 1 + 1e-6).all()
+        assert len(set(sweep.samples)) > 20 and all(sweep.samples)
 
 
 def test_neighbouring_texts_begin_alike(meeting: Meeting) -> None:
     """The same random numbers at every tau: neighbours often tell the same story, and distant positions less often."""
-    for ladder in meeting.ladders.values():
-        begun = [text[:8] for text in ladder.samples[:36]]  # up to tau = 1
+    for sweep in meeting.sweeps.values():
+        begun = [text[:8] for text in sweep.samples[:36]]  # up to tau = 1
         near = np.mean([one == other for one, other in zip(begun, begun[1:], strict=False)])
         far = np.mean([one == other for one, other in zip(begun, begun[16:], strict=False)])
         assert near >= 1 / 3 and near >= far  # of texts drawn anew at each tau near would be far
@@ -112,18 +112,18 @@ def test_the_model_itself_says_the_same(meeting: Meeting) -> None:
     trouble = smollm2.fault()
     if trouble:
         pytest.skip(f"SmolLM2 is not here ({trouble}): kdlab fetch smollm2")
-    from kdlab.lm.next_token import next_token_ladder
+    from kdlab.lm.next_token import next_token_sweep
     from kdlab.lm.pipeline.reading import surprises
     from kdlab.lm.pipeline.sampling import next_token_logits
     from kdlab.lm.pipeline.truth import load_truth
 
     truth = load_truth("bundled")
-    for prompt, ladder in meeting.ladders.items():
+    for prompt, sweep in meeting.sweeps.items():
         logits = next_token_logits(truth.model, truth.encode(prompt))
         word: Any = lambda token: truth.pieces([token])[0]  # noqa: E731
-        again = next_token_ladder(prompt, logits, word)
-        assert set(again.tokens[:8]) == set(ladder.tokens[:8])
-        np.testing.assert_allclose(again.entropies, ladder.entropies, atol=1e-3)
+        again = next_token_sweep(prompt, logits, word)
+        assert set(again.tokens[:8]) == set(sweep.tokens[:8])
+        np.testing.assert_allclose(again.entropies, sweep.entropies, atol=1e-3)
     for one in meeting.scored:
         np.testing.assert_allclose(surprises(truth, one.ids, one.given)[0], one.nats, atol=1e-3)
     for text, cut in meeting.cuts.items():

@@ -17,7 +17,7 @@ from support.lab import Lab
 from support.pages import served
 
 from kdlab.lm import view_next_token as next_token_view
-from kdlab.lm.next_token import NextTokenLadder, counted, next_token_ladder, percent
+from kdlab.lm.next_token import NextTokenSweep, counted, next_token_sweep, percent
 from kdlab.lm.recording import read_meeting
 from kdlab.lm.view_next_token import payload, show_next_token
 
@@ -26,13 +26,13 @@ ONE, LAST = 35, 60  # the positions of tau = 1 and of tau = 1.5
 
 
 @pytest.fixture(scope="module")
-def ladders() -> list[NextTokenLadder]:
-    return list(read_meeting().ladders.values())
+def sweeps() -> list[NextTokenSweep]:
+    return list(read_meeting().sweeps.values())
 
 
 @pytest.fixture
-def view(ladders: list[NextTokenLadder]) -> Iterator[next_token_view.NextTokenView]:
-    shown = show_next_token(ladders)
+def view(sweeps: list[NextTokenSweep]) -> Iterator[next_token_view.NextTokenView]:
+    shown = show_next_token(sweeps)
     yield shown
     shown.close()
 
@@ -40,29 +40,29 @@ def view(ladders: list[NextTokenLadder]) -> Iterator[next_token_view.NextTokenVi
 # Python's side
 
 
-def test_what_is_sent_is_the_ladder(ladders: list[NextTokenLadder]) -> None:
-    for ladder in ladders:
-        sent = json.loads(json.dumps(payload(ladder)))
-        np.testing.assert_allclose([row[:12] for row in sent["odds"]], ladder.probabilities, atol=6e-6)
-        np.testing.assert_allclose([row[12] for row in sent["odds"]], ladder.rest, atol=6e-6)
-        assert sent["one"] == sent["odds"][ONE] and sent["entropy"] == ladder.entropies.tolist()
-        assert sent["sentence"] == list(ladder.sentences) and sent["words"][-1] == "49,140 others"
+def test_what_is_sent_is_the_sweep(sweeps: list[NextTokenSweep]) -> None:
+    for sweep in sweeps:
+        sent = json.loads(json.dumps(payload(sweep)))
+        np.testing.assert_allclose([row[:12] for row in sent["odds"]], sweep.probabilities, atol=6e-6)
+        np.testing.assert_allclose([row[12] for row in sent["odds"]], sweep.rest, atol=6e-6)
+        assert sent["one"] == sent["odds"][ONE] and sent["entropy"] == sweep.entropies.tolist()
+        assert sent["sentence"] == list(sweep.sentences) and sent["words"][-1] == "49,140 others"
         assert [text.replace("↵", "") for text in sent["sample"]] == [
-            text.replace("\r", "").replace("\n", "").replace("\t", "⇥") for text in ladder.samples
+            text.replace("\r", "").replace("\n", "").replace("\t", "⇥") for text in sweep.samples
         ]
         for text, alike in zip(sent["sample"], sent["shared"], strict=True):
             assert text[:alike] == sent["sample"][ONE][:alike]
             assert text[alike : alike + 1] != sent["sample"][ONE][alike : alike + 1] or text == sent["sample"][ONE]
-        assert sent["told"][ONE] == f"entropy {ladder.entropies[ONE]:.2f} nats   {counted(ladder.choices[ONE])}"
+        assert sent["told"][ONE] == f"entropy {sweep.entropies[ONE]:.2f} nats   {counted(sweep.choices[ONE])}"
         assert len(json.dumps(sent)) < 60_000
 
 
-def test_anything_but_ladders_of_one_prompt_each_is_an_error(ladders: list[NextTokenLadder]) -> None:
+def test_anything_but_sweeps_of_one_prompt_each_is_an_error(sweeps: list[NextTokenSweep]) -> None:
     for wrong in ([{}], "ab"):
-        with pytest.raises(TypeError, match="is not a NextTokenLadder: pass what"):
+        with pytest.raises(TypeError, match="is not a NextTokenSweep: pass what"):
             show_next_token(wrong)  # type: ignore[arg-type]
-    for several in ([], [ladders[0], ladders[0]]):
-        with pytest.raises(ValueError, match=f"{len(several)} ladders: one or more are needed"):
+    for several in ([], [sweeps[0], sweeps[0]]):
+        with pytest.raises(ValueError, match=f"{len(several)} sweeps: one or more are needed"):
             show_next_token(several)
 
 
@@ -72,25 +72,23 @@ def test_a_tau_off_the_slider_is_an_error(view: next_token_view.NextTokenView, t
         view.tau = tau
 
 
-def test_another_prompt_is_answered_at_once(
-    view: next_token_view.NextTokenView, ladders: list[NextTokenLadder]
-) -> None:
+def test_another_prompt_is_answered_at_once(view: next_token_view.NextTokenView, sweeps: list[NextTokenSweep]) -> None:
     view.tau = 0.5
-    view.settings = {"prompt": ladders[3].prompt}
-    assert view.ladder["key"] == ladders[3].prompt and view.ladder_object is ladders[3] and view.progress is None
-    assert view.position.sentence == ladders[3].at(0.5).sentence
+    view.settings = {"prompt": sweeps[3].prompt}
+    assert view.sweep["key"] == sweeps[3].prompt and view.sweep_shown is sweeps[3] and view.progress is None
+    assert view.position.sentence == sweeps[3].at(0.5).sentence
     view.settings = {"prompt": "nothing"}
     assert "Nothing is here for 'nothing'" in view.kernel_error and len(view.errors) == 1
-    assert view.settings == {"prompt": ladders[3].prompt}
+    assert view.settings == {"prompt": sweeps[3].prompt}
 
 
 def test_the_mimebundle_has_a_picture_and_its_words(
-    view: next_token_view.NextTokenView, ladders: list[NextTokenLadder]
+    view: next_token_view.NextTokenView, sweeps: list[NextTokenSweep]
 ) -> None:
     data, metadata = view._repr_mimebundle_()
-    assert data["text/plain"] == metadata["image/png"]["alt"] and ladders[0].sentences[ONE] in data["text/plain"]
+    assert data["text/plain"] == metadata["image/png"]["alt"] and sweeps[0].sentences[ONE] in data["text/plain"]
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == view.model_id
-    assert view.filmstrip((0.3, 1.5)).words.startswith(ladders[0].sentences[0])
+    assert view.filmstrip((0.3, 1.5)).words.startswith(sweeps[0].sentences[0])
 
 
 # The page
@@ -104,7 +102,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with served("ladder.js", "next_token.js") as one:
+    with served("sweep.js", "next_token.js") as one:
         yield one
 
 
@@ -120,10 +118,10 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     assert thrown == []
 
 
-def open_view(page: Page, ladders: list[NextTokenLadder], sent: dict[str, Any] | None = None) -> dict[str, Any]:
-    first = sent or payload(ladders[0])
+def open_view(page: Page, sweeps: list[NextTokenSweep], sent: dict[str, Any] | None = None) -> dict[str, Any]:
+    first = sent or payload(sweeps[0])
     state = {
-        "ladder": first, "choices": {"prompt": [{"value": one.prompt, "label": one.prompt} for one in ladders]},
+        "sweep": first, "choices": {"prompt": [{"value": one.prompt, "label": one.prompt} for one in sweeps]},
         "settings": first["settings"], "tau": 1.0, "progress": None, "prediction": None, "kernel_error": "",
         "page_errors": [],
     }  # fmt: skip
@@ -149,10 +147,10 @@ _LOOK = """async (root, index) => {
 }"""
 
 
-def assert_shows(root: Locator, sent: dict[str, Any], ladder: NextTokenLadder, index: int) -> None:
-    """Bars, dot, text, numbers and sentence are the ladder's at this position; places by another route: 246 to one."""
+def assert_shows(root: Locator, sent: dict[str, Any], sweep: NextTokenSweep, index: int) -> None:
+    """Bars, dot, text, numbers and sentence are the sweep's at this position; places by another route: 246 to one."""
     seen = root.evaluate(_LOOK, index)
-    at = ladder.at(float(ladder.taus[index]))
+    at = sweep.at(float(sweep.taus[index]))
     assert seen["index"] == str(index) and seen["sentence"] == at.sentence
     assert seen["said"] == f"tau {at.tau:.2f}, entropy {at.entropy:.2f} nats, {counted(at.choices)}"
     assert seen["numbers"] == f"entropy {at.entropy:.2f} nats   {counted(at.choices)}"
@@ -160,39 +158,39 @@ def assert_shows(root: Locator, sent: dict[str, Any], ladder: NextTokenLadder, i
     assert seen["ends"] == pytest.approx([134 + 246 * p for p in odds], abs=0.06)
     assert seen["truth"] == pytest.approx([246 * p for p in sent["one"]], abs=0.06)
     assert seen["odds"] == [percent(round(p, 5)).replace("less than", "<") for p in odds]
-    assert seen["sample"] == ladder.prompt + sent["sample"][index]
+    assert seen["sample"] == sweep.prompt + sent["sample"][index]
     assert seen["other"] == sent["sample"][index][sent["shared"][index] :]
     top = sent["limits"][1]
     assert seen["dot"] == pytest.approx([46 + 332 * (at.tau - 0.3) / 1.2, 348 - 314 * at.entropy / top], abs=0.06)
 
 
 @pytest.mark.browser
-def test_real_keys_walk_every_position(page: Page, ladders: list[NextTokenLadder]) -> None:
-    sent = open_view(page, ladders)
+def test_real_keys_walk_every_position(page: Page, sweeps: list[NextTokenSweep]) -> None:
+    sent = open_view(page, sweeps)
     root = page.locator(".kdlab-view")
-    assert_shows(root, sent, ladders[0], ONE)
+    assert_shows(root, sent, sweeps[0], ONE)
     page.locator(".kdlab-beta").focus()
     page.keyboard.press("Home")
     for index in range(LAST + 1):
-        assert_shows(root, sent, ladders[0], index)
+        assert_shows(root, sent, sweeps[0], index)
         page.keyboard.press("ArrowRight")
-    assert_shows(root, sent, ladders[0], LAST)
+    assert_shows(root, sent, sweeps[0], LAST)
     expect(root.locator(".kdlab-error")).to_be_hidden()
 
 
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [980, 400])
-def test_nothing_jumps_and_nothing_is_cut_off(page: Page, ladders: list[NextTokenLadder], width: int) -> None:
+def test_nothing_jumps_and_nothing_is_cut_off(page: Page, sweeps: list[NextTokenSweep], width: int) -> None:
     """The place of the sentence is the same at every tau, and every text of the panels is inside its panel."""
     page.set_viewport_size({"width": width, "height": 1200})
-    for ladder in ladders:
+    for sweep in sweeps:
         page.evaluate("() => { window.close_view?.(); document.getElementById('here').replaceChildren(); }")
-        open_view(page, ladders, payload(ladder))
+        open_view(page, sweeps, payload(sweep))
         places, outside = page.evaluate("""async () => {
           const box = (one) => one.getBoundingClientRect();
           const slider = document.querySelector(".kdlab-beta"), places = new Set(), outside = [];
           for (let i = 0; i <= Number(slider.max); i += 1) {
-            model.set("tau", model.get("ladder").tau[i]);
+            model.set("tau", model.get("sweep").tau[i]);
             places.add(box(document.querySelector(".kdlab-sentence")).top);
             for (const panel of document.querySelectorAll(".kdlab-panels > svg")) {
               const [p, words] = [box(panel), [...panel.querySelectorAll("text")]];
@@ -202,20 +200,20 @@ def test_nothing_jumps_and_nothing_is_cut_off(page: Page, ladders: list[NextToke
           }
           return [[...places], outside];
         }""")
-        assert outside == [] and len(places) == 1, (ladder.prompt, places, outside)
+        assert outside == [] and len(places) == 1, (sweep.prompt, places, outside)
 
 
 @pytest.mark.browser
-def test_other_prompts_and_texts_without_samples(page: Page, ladders: list[NextTokenLadder]) -> None:
-    open_view(page, ladders)
+def test_other_prompts_and_texts_without_samples(page: Page, sweeps: list[NextTokenSweep]) -> None:
+    open_view(page, sweeps)
     root = page.locator(".kdlab-view")
     page.evaluate("tau => model.set('tau', tau)", 0.5)
-    page.locator("select.kdlab-prompt").select_option(ladders[1].prompt)
-    assert page.evaluate("model.get('settings')") == {"prompt": ladders[1].prompt}
-    other = payload(ladders[1])
-    page.evaluate("ladder => model.set('ladder', ladder)", other)
-    assert_shows(root, other, ladders[1], 10)  # and tau stays where it was
-    silent = next_token_ladder("x", np.arange(20.0), str)
+    page.locator("select.kdlab-prompt").select_option(sweeps[1].prompt)
+    assert page.evaluate("model.get('settings')") == {"prompt": sweeps[1].prompt}
+    other = payload(sweeps[1])
+    page.evaluate("sweep => model.set('sweep', sweep)", other)
+    assert_shows(root, other, sweeps[1], 10)  # and tau stays where it was
+    silent = next_token_sweep("x", np.arange(20.0), str)
     sent = payload(silent)
     page.evaluate("() => { close_view(); document.getElementById('here').replaceChildren(); }")
     open_view(page, [silent], sent)
@@ -223,10 +221,10 @@ def test_other_prompts_and_texts_without_samples(page: Page, ladders: list[NextT
 
 
 @pytest.mark.browser
-def test_a_ladder_that_cannot_be_drawn_is_refused_in_words(page: Page, ladders: list[NextTokenLadder]) -> None:
-    broken = payload(ladders[0])
+def test_a_sweep_that_cannot_be_drawn_is_refused_in_words(page: Page, sweeps: list[NextTokenSweep]) -> None:
+    broken = payload(sweeps[0])
     broken["odds"] = broken["odds"][:-1]
-    open_view(page, ladders, broken)
+    open_view(page, sweeps, broken)
     expect(page.locator(".kdlab-error")).to_contain_text('60 entries in "odds" for 61 positions of tau. Make it again')
     assert page.evaluate("model.get('page_errors').length") == 1
 
@@ -243,7 +241,7 @@ def lab(jupyter: Lab) -> Lab:
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_notebook_05(lab: Lab, browser: Browser, ladders: list[NextTokenLadder]) -> None:
+def test_notebook_05(lab: Lab, browser: Browser, sweeps: list[NextTokenSweep]) -> None:
     """Runs through; the gated view waits for a guess, follows every key, and shows every beginning."""
     notebook = lab.open(browser, NOTEBOOK.name)
     notebook.run_all()
@@ -253,29 +251,29 @@ def test_notebook_05(lab: Lab, browser: Browser, ladders: list[NextTokenLadder])
     expect(root.locator(".kdlab-outcome")).to_have_text(
         "You predicted: About 250. Now move the slider to its right end and see."
     )
-    sent = payload(ladders[0])
+    sent = payload(sweeps[0])
     root.locator(".kdlab-beta").focus()
     notebook.page.keyboard.press("Home")
     for index in range(LAST + 1):
-        assert_shows(root, sent, ladders[0], index)
+        assert_shows(root, sent, sweeps[0], index)
         notebook.page.keyboard.press("ArrowRight")
     expect(root.locator(".kdlab-outcome")).to_contain_text("What happens: about 1,800.")
     assert serious(root) == []
     assert notebook.soon("round(view.tau, 6)", 1.5) == 1.5
     select = root.locator("select.kdlab-prompt")
-    for ladder in ladders[1:]:
+    for sweep in sweeps[1:]:
         select.focus()
         notebook.page.keyboard.press("ArrowDown")
-        expect(root).to_have_attribute("data-key", ladder.prompt)
-        assert_shows(root, payload(ladder), ladder, LAST)
+        expect(root).to_have_attribute("data-key", sweep.prompt)
+        assert_shows(root, payload(sweep), sweep, LAST)
     root.locator(".kdlab-reset").focus()
     notebook.page.keyboard.press("Enter")
-    expect(root).to_have_attribute("data-key", ladders[0].prompt)
-    assert_shows(root, sent, ladders[0], ONE)
+    expect(root).to_have_attribute("data-key", sweeps[0].prompt)
+    assert_shows(root, sent, sweeps[0], ONE)
     own = notebook.view(1)
     own.locator(".kdlab-beta").focus()
     notebook.page.keyboard.press("End")
-    assert_shows(own, payload(ladders[2]), ladders[2], LAST)
+    assert_shows(own, payload(sweeps[2]), sweeps[2], LAST)
     assert notebook.json("view.errors + own_view.errors") == []
     notebook.close()
     assert notebook.thrown == []

@@ -1,4 +1,4 @@
-"""Ladders: the committed ones all through, new ones against them, and no combination of controls that raises."""
+"""Sweeps: the committed ones all through, new ones against them, and no combination of controls that raises."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pytest
 from support.accuracy import committed, errors_at
 
 from kdlab import GaussianMixture, fit_mixture
-from kdlab.mixtures.experiment import CHOICES, Ladder, Settings, is_prepared, teacher_entropy
+from kdlab.mixtures.experiment import CHOICES, MixtureSweep, Settings, is_prepared, teacher_entropy
 from kdlab.mixtures.judge import COVERED_DENSITY, COVERED_SHARE
 from kdlab.mixtures.solver import beside
 from kdlab.mixtures.solver.path import positions
 
 PREPARED = {settings.key: settings for settings in committed()}
-every_committed_ladder = pytest.mark.parametrize("key", PREPARED)
+every_committed_sweep = pytest.mark.parametrize("key", PREPARED)
 
 
 @pytest.fixture(autouse=True)
@@ -28,23 +28,23 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @functools.cache
-def prepared(key: str) -> Ladder:
+def prepared(key: str) -> MixtureSweep:
     settings = PREPARED[key]
     return teacher_entropy(settings.scene, settings.n_components, settings.covariance)
 
 
-def remade(settings: Settings) -> Ladder:
-    """The ladder computed now, whatever is committed: through the public door, one position more, is another ladder."""
+def remade(settings: Settings) -> MixtureSweep:
+    """The sweep computed now, whatever is committed: through the public door, one position more, is another sweep."""
     from kdlab.mixtures import experiment as experiments
 
     return experiments._make(settings, positions(), lambda fraction: None)
 
 
-def numbers(ladder: Ladder) -> dict[str, Any]:
-    return {name: value for name, value in vars(ladder).items() if isinstance(value, (np.ndarray, float))}
+def numbers(sweep: MixtureSweep) -> dict[str, Any]:
+    return {name: value for name, value in vars(sweep).items() if isinstance(value, (np.ndarray, float))}
 
 
-# Every position of every committed ladder
+# Every position of every committed sweep
 
 
 def test_every_named_scene_is_prepared_for_every_choice() -> None:
@@ -52,61 +52,61 @@ def test_every_named_scene_is_prepared_for_every_choice() -> None:
     assert len(PREPARED) == 5 * (1 + 1 + 3 + 3)
 
 
-@every_committed_ladder
+@every_committed_sweep
 def test_shapes(key: str) -> None:
-    ladder = prepared(key)
-    k, dim, modes = ladder.student_means.shape[1], ladder.scene.truth.dim, ladder.scene.truth.n_components
-    assert 1 <= k <= ladder.settings.n_components
-    assert ladder.betas.shape == (121,)
-    assert ladder.student_log_weights.shape == (121, k)
-    assert ladder.student_means.shape == (121, k, dim)
-    assert ladder.student_covariances.shape == (121, k, dim, dim)
-    assert ladder.teacher_log_weights.shape == (121, ladder.scene.teacher.n_components)
-    assert ladder.coverage.shape == ladder.covered.shape == (121, modes)
-    assert all(np.isfinite(value).all() for value in numbers(ladder).values())
-    assert len(ladder.sentences) == 121
+    sweep = prepared(key)
+    k, dim, modes = sweep.student_means.shape[1], sweep.scene.truth.dim, sweep.scene.truth.n_components
+    assert 1 <= k <= sweep.settings.n_components
+    assert sweep.betas.shape == (121,)
+    assert sweep.student_log_weights.shape == (121, k)
+    assert sweep.student_means.shape == (121, k, dim)
+    assert sweep.student_covariances.shape == (121, k, dim, dim)
+    assert sweep.teacher_log_weights.shape == (121, sweep.scene.teacher.n_components)
+    assert sweep.coverage.shape == sweep.covered.shape == (121, modes)
+    assert all(np.isfinite(value).all() for value in numbers(sweep).values())
+    assert len(sweep.sentences) == 121
 
 
-@every_committed_ladder
+@every_committed_sweep
 def test_bounds(key: str) -> None:
     """recall <= -H(p*), precision <= max log p*, direct student included, to the 2e-6 that two exact numbers allow."""
-    ladder = prepared(key)
-    truth = ladder.scene.truth
-    assert ladder.recall_bound == pytest.approx(truth.expected_log_prob(truth).value, abs=1e-9)
-    assert ladder.precision_bound == pytest.approx(truth.mode_density(), abs=1e-9)
-    assert max(ladder.recall.max(), ladder.direct_recall) <= ladder.recall_bound + 2e-6
-    assert max(ladder.precision.max(), ladder.direct_precision) <= ladder.precision_bound + 1e-6
-    assert ((ladder.coverage >= 0) & (ladder.coverage <= 1 + 1e-12)).all()
+    sweep = prepared(key)
+    truth = sweep.scene.truth
+    assert sweep.recall_bound == pytest.approx(truth.expected_log_prob(truth).value, abs=1e-9)
+    assert sweep.precision_bound == pytest.approx(truth.mode_density(), abs=1e-9)
+    assert max(sweep.recall.max(), sweep.direct_recall) <= sweep.recall_bound + 2e-6
+    assert max(sweep.precision.max(), sweep.direct_precision) <= sweep.precision_bound + 1e-6
+    assert ((sweep.coverage >= 0) & (sweep.coverage <= 1 + 1e-12)).all()
 
 
-@every_committed_ladder
+@every_committed_sweep
 def test_a_sample_of_positions_is_exact(key: str) -> None:
     """Precision and recall right to 1e-6 nats, against the finer rule of accuracy.py (which checks every position)."""
-    ladder = prepared(key)
+    sweep = prepared(key)
     offset = list(PREPARED).index(key)
     chosen = (offset * 7 % 121, offset % 40, 40 + offset % 41, 81 + offset % 39, 0, 120)
-    for i in chosen[: 6 if ladder.scene.truth.dim == 1 else 1]:
-        assert max(errors_at(ladder, i)) <= 1e-6
+    for i in chosen[: 6 if sweep.scene.truth.dim == 1 else 1]:
+        assert max(errors_at(sweep, i)) <= 1e-6
 
 
-@every_committed_ladder
+@every_committed_sweep
 def test_the_teacher_is_tempered_at_every_position(key: str) -> None:
-    ladder = prepared(key)
+    sweep = prepared(key)
     for i in range(0, 121, 12):
-        teacher = ladder.scene.teacher.tempered(float(ladder.betas[i]))
-        np.testing.assert_allclose(ladder.teacher_log_weights[i], teacher.log_weights, rtol=0, atol=1e-9)
-        assert ladder.weight_entropy[i] == pytest.approx(teacher.weight_entropy, abs=1e-12)
-        assert ladder.effective_components[i] == pytest.approx(math.exp(teacher.weight_entropy), abs=1e-12)
-    assert (np.diff(ladder.weight_entropy) <= 1e-12).all()
+        teacher = sweep.scene.teacher.tempered(float(sweep.betas[i]))
+        np.testing.assert_allclose(sweep.teacher_log_weights[i], teacher.log_weights, rtol=0, atol=1e-9)
+        assert sweep.weight_entropy[i] == pytest.approx(teacher.weight_entropy, abs=1e-12)
+        assert sweep.effective_components[i] == pytest.approx(math.exp(teacher.weight_entropy), abs=1e-12)
+    assert (np.diff(sweep.weight_entropy) <= 1e-12).all()
 
 
-@every_committed_ladder
+@every_committed_sweep
 def test_the_divergence_is_what_the_engine_says(key: str) -> None:
     """KL(p'_beta || p'') = E log p'_beta - E log p'', to 1e-4 nats (pictures show two decimals); never negative."""
-    ladder = prepared(key)
-    assert (ladder.kl >= 0).all()
+    sweep = prepared(key)
+    assert (sweep.kl >= 0).all()
     for beta in (1.0, 4.0, 30.0):
-        at = ladder.at(beta)
+        at = sweep.at(beta)
         expected = at.teacher.expected_log_prob(at.teacher).value - at.teacher.expected_log_prob(at.student).value
         assert at.kl == pytest.approx(expected, abs=1e-4)
 
@@ -122,17 +122,17 @@ def isolated(steps: Any, switched: Any, small: float) -> list[int]:
     return [int(i) + 1 for i in np.flatnonzero(~switched[1:] & (steps > allowed))]
 
 
-@every_committed_ladder
+@every_committed_sweep
 def test_no_jump_goes_unmarked(key: str) -> None:
     """Precision and recall beyond 0.05 nats, visible components (weight above 1 %) beyond 0.1 units of the picture."""
-    ladder = prepared(key)
-    weights = np.exp(ladder.student_log_weights)
+    sweep = prepared(key)
+    weights = np.exp(sweep.student_log_weights)
     seen = np.minimum(weights[1:], weights[:-1]) > 0.01
-    means = (np.abs(np.diff(ladder.student_means, axis=0)).max(axis=-1) * seen).max(axis=-1)
-    assert isolated(np.abs(np.diff(ladder.precision)), ladder.switched, 0.05) == []
-    assert isolated(np.abs(np.diff(ladder.recall)), ladder.switched, 0.05) == []
-    assert isolated(means, ladder.switched, 0.1) == []
-    assert not ladder.switched[0]
+    means = (np.abs(np.diff(sweep.student_means, axis=0)).max(axis=-1) * seen).max(axis=-1)
+    assert isolated(np.abs(np.diff(sweep.precision)), sweep.switched, 0.05) == []
+    assert isolated(np.abs(np.diff(sweep.recall)), sweep.switched, 0.05) == []
+    assert isolated(means, sweep.switched, 0.1) == []
+    assert not sweep.switched[0]
 
 
 def test_a_jump_would_be_found() -> None:
@@ -146,50 +146,50 @@ def test_a_jump_would_be_found() -> None:
     assert isolated(np.diff(path), marked, 0.05) == []
 
 
-@every_committed_ladder
+@every_committed_sweep
 def test_components_keep_their_identity(key: str) -> None:
     """Across unmarked steps, every visible component's nearest ancestor (means and sizes) is itself."""
-    ladder = prepared(key)
-    weights = np.exp(ladder.student_log_weights)
-    sizes = np.sqrt(np.diagonal(ladder.student_covariances, axis1=2, axis2=3))
+    sweep = prepared(key)
+    weights = np.exp(sweep.student_log_weights)
+    sizes = np.sqrt(np.diagonal(sweep.student_covariances, axis1=2, axis2=3))
     for i in range(1, 121):
         seen = np.flatnonzero(np.minimum(weights[i], weights[i - 1]) > 0.01)
-        if ladder.switched[i] or len(seen) < 2:
+        if sweep.switched[i] or len(seen) < 2:
             continue
-        now = np.concatenate([ladder.student_means[i], sizes[i]], axis=1)[seen]
-        before = np.concatenate([ladder.student_means[i - 1], sizes[i - 1]], axis=1)[seen]
+        now = np.concatenate([sweep.student_means[i], sizes[i]], axis=1)[seen]
+        before = np.concatenate([sweep.student_means[i - 1], sizes[i - 1]], axis=1)[seen]
         apart = np.linalg.norm(now[:, None] - before[None], axis=-1)
         assert (apart.argmin(axis=1) == np.arange(len(seen))).all(), i
 
 
-@every_committed_ladder
-def test_sentences_say_the_ladders_own_numbers(key: str) -> None:
-    """Each number of the sentence, read back, is the ladder's to the two decimals shown."""
-    ladder = prepared(key)
+@every_committed_sweep
+def test_sentences_say_the_sweeps_own_numbers(key: str) -> None:
+    """Each number of the sentence, read back, is the sweep's to the two decimals shown."""
+    sweep = prepared(key)
     pattern = (
         r"At β = ([\d.]+) the teacher effectively uses ([\d.]+) of its (\d+) components\. "
         r"The student covers (\d+) of (\d+) modes of p\*, with precision ([−\d.]+) and recall ([−\d.]+) nats; "
         r"the direct student has ([−\d.]+) and ([−\d.]+)\."
         r"( Here the best student is another one: its path has a gap\.)?"
     )
-    for i, sentence in enumerate(ladder.sentences):
+    for i, sentence in enumerate(sweep.sentences):
         found = re.fullmatch(pattern, sentence)
         assert found, sentence
         *said, gap = found.groups()
         values = [float(number.replace("−", "-")) for number in said]
         expected = [
-            ladder.betas[i],
-            ladder.effective_components[i],
-            ladder.scene.teacher.n_components,
-            int((ladder.coverage[i] >= COVERED_SHARE).sum()),
-            ladder.scene.truth.n_components,
-            ladder.precision[i],
-            ladder.recall[i],
-            ladder.direct_precision,
-            ladder.direct_recall,
+            sweep.betas[i],
+            sweep.effective_components[i],
+            sweep.scene.teacher.n_components,
+            int((sweep.coverage[i] >= COVERED_SHARE).sum()),
+            sweep.scene.truth.n_components,
+            sweep.precision[i],
+            sweep.recall[i],
+            sweep.direct_precision,
+            sweep.direct_recall,
         ]
         np.testing.assert_allclose(values, expected, rtol=0, atol=0.005 + 1e-9)
-        assert (gap is not None) == ladder.switched[i]
+        assert (gap is not None) == sweep.switched[i]
 
 
 # What the scenes promise
@@ -198,44 +198,42 @@ def test_sentences_say_the_ladders_own_numbers(key: str) -> None:
 @pytest.mark.parametrize("k", [1, 2, 4])
 def test_on_the_line_precision_rises_all_the_way(k: int) -> None:
     """And recall falls all the way; 1e-6 is what exact numbers may be off by."""
-    ladder = prepared(f"line|{k}|diag|population|0")
-    assert (np.diff(ladder.precision) > -1e-6).all()
-    assert ladder.precision[-1] > ladder.precision[0] + 0.3
-    assert (np.diff(ladder.recall) < 1e-6).all()
+    sweep = prepared(f"line|{k}|diag|population|0")
+    assert (np.diff(sweep.precision) > -1e-6).all()
+    assert sweep.precision[-1] > sweep.precision[0] + 0.3
+    assert (np.diff(sweep.recall) < 1e-6).all()
 
 
 def test_where_precision_falls() -> None:
     """The light mode in the middle goes first: precision falls by 0.42 nats before it rises."""
-    ladder = prepared("falls|1|diag|population|0")
-    lowest = int(ladder.precision.argmin())
-    assert ladder.precision[0] - ladder.precision[lowest] == pytest.approx(0.42, abs=0.02)
+    sweep = prepared("falls|1|diag|population|0")
+    lowest = int(sweep.precision.argmin())
+    assert sweep.precision[0] - sweep.precision[lowest] == pytest.approx(0.42, abs=0.02)
     assert 0 < lowest < 120
-    assert ladder.precision[-1] > ladder.precision[0]
+    assert sweep.precision[-1] > sweep.precision[0]
 
 
 def test_the_rare_mode_goes_first() -> None:
-    ladder = prepared("rare|8|diag|population|0")
-    lost = [int(np.flatnonzero(~ladder.covered[:, k])[0]) for k in range(5) if not ladder.covered[:, k].all()]
-    rarest = int(np.argmin(ladder.scene.truth.weights))
-    assert not ladder.covered[:, rarest].all()
-    assert int(np.flatnonzero(~ladder.covered[:, rarest])[0]) == min(lost)
+    sweep = prepared("rare|8|diag|population|0")
+    lost = [int(np.flatnonzero(~sweep.covered[:, k])[0]) for k in range(5) if not sweep.covered[:, k].all()]
+    rarest = int(np.argmin(sweep.scene.truth.weights))
+    assert not sweep.covered[:, rarest].all()
+    assert int(np.flatnonzero(~sweep.covered[:, rarest])[0]) == min(lost)
 
 
-@every_committed_ladder
+@every_committed_sweep
 def test_direct_is_beta_one_for_one_component(key: str) -> None:
     """Of the population: to rounding. On the ring's points: as far as EM in single precision keeps moments.
 
     The ring's teacher is diagonal, so a full covariance is not among the moments that it keeps.
     """
-    ladder = prepared(key)
-    if ladder.settings.n_components != 1 or (ladder.scene.name, ladder.settings.covariance) == ("ring", "full"):
+    sweep = prepared(key)
+    if sweep.settings.n_components != 1 or (sweep.scene.name, sweep.settings.covariance) == ("ring", "full"):
         return
-    exact = ladder.scene.points is None
-    student = ladder.at(1.0).student
-    np.testing.assert_allclose(student.means, ladder.direct.means, rtol=0, atol=1e-14 if exact else 1e-6)
-    np.testing.assert_allclose(
-        student.covariances, ladder.direct.covariances, rtol=1e-13 if exact else 1e-5, atol=1e-15
-    )
+    exact = sweep.scene.points is None
+    student = sweep.at(1.0).student
+    np.testing.assert_allclose(student.means, sweep.direct.means, rtol=0, atol=1e-14 if exact else 1e-6)
+    np.testing.assert_allclose(student.covariances, sweep.direct.covariances, rtol=1e-13 if exact else 1e-5, atol=1e-15)
 
 
 def test_students_as_large_as_the_teacher_coincide() -> None:
@@ -250,10 +248,10 @@ def test_students_as_large_as_the_teacher_coincide() -> None:
 )
 def test_coverage_is_its_definition(key: str) -> None:
     """By 50,000 draws of each mode: five standard errors of 0.0023, and in the plane 0.02 for the grid's steps."""
-    ladder, rng = prepared(key), np.random.default_rng(60)
-    truth = ladder.scene.truth
+    sweep, rng = prepared(key), np.random.default_rng(60)
+    truth = sweep.scene.truth
     for beta in (1.0, 3.0, 12.0):
-        at = ladder.at(beta)
+        at = sweep.at(beta)
         for k in range(truth.n_components):
             x = GaussianMixture([1.0], truth.means[[k]], truth.covariances[[k]]).sample(50_000, rng)
             share = (at.student.log_prob(x) >= math.log(COVERED_DENSITY) + truth.log_prob(x)).mean()
@@ -261,7 +259,7 @@ def test_coverage_is_its_definition(key: str) -> None:
             assert at.covered[k] == (at.coverage[k] >= COVERED_SHARE)
 
 
-# The committed ladders are what this code makes
+# The committed sweeps are what this code makes
 
 CHEAP = [
     "line|1|diag|population|0",
@@ -272,7 +270,7 @@ CHEAP = [
 
 
 @pytest.mark.parametrize("key", CHEAP)
-def test_prepared_ladders_equal_recomputed_ones(key: str) -> None:
+def test_prepared_sweeps_equal_recomputed_ones(key: str) -> None:
     """To rounding where students are closed forms. EM stops when a step moves nothing by more than 1e-5, and
     another processor's rounding may stop it a step sooner or later: 1e-4 there, 1e-3 for recall, which hangs on
     the lightest components.
@@ -286,24 +284,24 @@ def test_prepared_ladders_equal_recomputed_ones(key: str) -> None:
             np.testing.assert_allclose(getattr(old, name), value, rtol=0, atol=atol, err_msg=name)
 
 
-@every_committed_ladder
+@every_committed_sweep
 def test_the_direct_student_is_the_best_that_we_find(key: str) -> None:
-    """To 1e-4 nats per point: of p*, or of the ring's points with ladders' floor, half of p*'s narrowest deviation."""
-    ladder = prepared(key)
-    k, covariance, truth = ladder.settings.n_components, ladder.settings.covariance, ladder.scene.truth
-    if ladder.scene.points is None:
+    """To 1e-4 nats per point: of p*, or of the ring's points with sweeps' floor, half of p*'s narrowest deviation."""
+    sweep = prepared(key)
+    k, covariance, truth = sweep.settings.n_components, sweep.settings.covariance, sweep.scene.truth
+    if sweep.scene.points is None:
         again = fit_mixture(truth, k, covariance=covariance)
-        assert ladder.direct_recall == pytest.approx(again.log_likelihood, abs=1e-4)
+        assert sweep.direct_recall == pytest.approx(again.log_likelihood, abs=1e-4)
     else:
         floor = 0.25 * float(np.linalg.eigvalsh(truth.covariances).min())
-        again = fit_mixture(ladder.scene.points, k, covariance=covariance, covariance_floor=floor)
-        assert ladder.direct.log_prob(ladder.scene.points).mean() == pytest.approx(again.log_likelihood, abs=1e-4)
+        again = fit_mixture(sweep.scene.points, k, covariance=covariance, covariance_floor=floor)
+        assert sweep.direct.log_prob(sweep.scene.points).mean() == pytest.approx(again.log_likelihood, abs=1e-4)
 
 
 # Making one
 
 
-def test_a_ladder_depends_on_its_settings_only() -> None:
+def test_a_sweep_depends_on_its_settings_only() -> None:
     """Twice the same, with or without somebody listening."""
     heard: list[float] = []
     for options in ({"scene": "line", "n_components": 2}, {"scene": "rare", "n_components": 2, "samples": 100}):
@@ -316,7 +314,7 @@ def test_a_ladder_depends_on_its_settings_only() -> None:
     assert all(0 <= fraction <= 1 for fraction in heard)
 
 
-def test_a_prepared_ladder_is_ready_at_once() -> None:
+def test_a_prepared_sweep_is_ready_at_once() -> None:
     heard: list[float] = []
     teacher_entropy("falls", 2, progress=heard.append)
     assert heard == [1.0]
@@ -343,7 +341,7 @@ def test_many_samples_come_near_the_population() -> None:
     np.testing.assert_allclose(few.precision, all_of_it.precision, atol=0.1)
 
 
-def test_settings_that_cannot_matter_share_a_ladder() -> None:
+def test_settings_that_cannot_matter_share_a_sweep() -> None:
     assert Settings("line", 2, "full", seed=3).key == Settings("line", 2, "diag").key
     assert Settings("ring", 2, "full", seed=3).key == Settings("ring", 2, "full").key
     assert Settings("ring", 2, samples=100, seed=3).key != Settings("ring", 2, samples=100).key
@@ -351,26 +349,26 @@ def test_settings_that_cannot_matter_share_a_ladder() -> None:
     assert len({settings.key for settings in PREPARED.values()}) == len(PREPARED)
 
 
-def test_a_position_holds_what_the_ladder_holds() -> None:
-    ladder = prepared("ring|2|diag|population|0")
+def test_a_position_holds_what_the_sweep_holds() -> None:
+    sweep = prepared("ring|2|diag|population|0")
     for i in (0, 37, 120):
-        at = ladder.at(float(ladder.betas[i]))
-        assert (at.precision, at.recall, at.kl) == (ladder.precision[i], ladder.recall[i], ladder.kl[i])
+        at = sweep.at(float(sweep.betas[i]))
+        assert (at.precision, at.recall, at.kl) == (sweep.precision[i], sweep.recall[i], sweep.kl[i])
         assert (at.weight_entropy, at.effective_components) == (
-            ladder.weight_entropy[i],
-            ladder.effective_components[i],
+            sweep.weight_entropy[i],
+            sweep.effective_components[i],
         )
-        assert (at.beta, at.switched, at.sentence) == (ladder.betas[i], ladder.switched[i], ladder.sentences[i])
-        np.testing.assert_array_equal(at.student.means, ladder.student_means[i])
-        np.testing.assert_array_equal(at.teacher.means, ladder.scene.teacher.means)
-        np.testing.assert_allclose(at.teacher.log_weights, ladder.teacher_log_weights[i], atol=1e-12)
+        assert (at.beta, at.switched, at.sentence) == (sweep.betas[i], sweep.switched[i], sweep.sentences[i])
+        np.testing.assert_array_equal(at.student.means, sweep.student_means[i])
+        np.testing.assert_array_equal(at.teacher.means, sweep.scene.teacher.means)
+        np.testing.assert_allclose(at.teacher.log_weights, sweep.teacher_log_weights[i], atol=1e-12)
 
 
 def test_the_nearest_position_on_a_logarithmic_slider() -> None:
-    ladder = prepared("line|1|diag|population|0")
-    assert [ladder.index(beta) for beta in (1.0, 10.0, 100.0)] == [0, 60, 120]
-    between = math.sqrt(float(ladder.betas[7] * ladder.betas[8]))
-    assert (ladder.index(between * 0.999), ladder.index(between * 1.001)) == (7, 8)
+    sweep = prepared("line|1|diag|population|0")
+    assert [sweep.index(beta) for beta in (1.0, 10.0, 100.0)] == [0, 60, 120]
+    between = math.sqrt(float(sweep.betas[7] * sweep.betas[8]))
+    assert (sweep.index(between * 0.999), sweep.index(between * 1.001)) == (7, 8)
 
 
 @pytest.mark.parametrize("beta", [0.5, 0.0, -1.0, 101.0, math.inf, math.nan])
@@ -379,7 +377,7 @@ def test_outside_the_slider(beta: float) -> None:
         prepared("line|1|diag|population|0").at(beta)
 
 
-def test_a_ladder_is_frozen() -> None:
+def test_a_sweep_is_frozen() -> None:
     with pytest.raises(AttributeError):
         prepared("line|1|diag|population|0").kl = np.zeros(121)  # type: ignore[misc]
 
@@ -414,12 +412,12 @@ def test_bad_settings(options: dict[str, Any], message: str) -> None:
 
 def test_students_of_points_say_that_the_points_jump() -> None:
     """One Gaussian has one best fit: where its path breaks, no other optimum has taken over."""
-    ladder = teacher_entropy("ring", 1, samples=100, seed=3)
-    jumps = [sentence for sentence, gap in zip(ladder.sentences, ladder.switched, strict=True) if gap]
+    sweep = teacher_entropy("ring", 1, samples=100, seed=3)
+    jumps = [sentence for sentence, gap in zip(sweep.sentences, sweep.switched, strict=True) if gap]
     assert jumps and all(
         jump.endswith(" Here the points jump, and the student with them: its path has a gap.") for jump in jumps
     )
-    assert sum("gap" in sentence for sentence in ladder.sentences) == len(jumps)
+    assert sum("gap" in sentence for sentence in sweep.sentences) == len(jumps)
 
 
 # No combination of controls raises
@@ -447,11 +445,11 @@ made: set[tuple[str, int]] = set()
 
 
 def check(settings: Settings, n_positions: int) -> None:
-    """Make the ladder, once for each key: every number finite, every sentence free of nan, both bounds kept."""
+    """Make the sweep, once for each key: every number finite, every sentence free of nan, both bounds kept."""
     if (settings.key, n_positions) in made:
         return
     made.add((settings.key, n_positions))
-    ladder = teacher_entropy(
+    sweep = teacher_entropy(
         settings.scene,
         settings.n_components,
         settings.covariance,
@@ -459,13 +457,13 @@ def check(settings: Settings, n_positions: int) -> None:
         seed=settings.seed,
         positions=n_positions,
     )
-    assert all(np.isfinite(value).all() for value in numbers(ladder).values()), settings
-    assert not any("nan" in sentence or "inf" in sentence for sentence in ladder.sentences), settings
-    assert ladder.recall.max() <= ladder.recall_bound + 2e-6, settings
-    assert ladder.precision.max() <= ladder.precision_bound + 1e-6, settings
-    assert np.linalg.eigvalsh(ladder.student_covariances).min() > 0, settings
+    assert all(np.isfinite(value).all() for value in numbers(sweep).values()), settings
+    assert not any("nan" in sentence or "inf" in sentence for sentence in sweep.sentences), settings
+    assert sweep.recall.max() <= sweep.recall_bound + 2e-6, settings
+    assert sweep.precision.max() <= sweep.precision_bound + 1e-6, settings
+    assert np.linalg.eigvalsh(sweep.student_covariances).min() > 0, settings
     for beta in (1.0, 10.0, 100.0):
-        ladder.at(beta)
+        sweep.at(beta)
 
 
 def check_all(several: list[Settings], n_positions: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support.fake_ladder import fake_ladder
+from support.fake_sweep import fake_sweep
 
 from kdlab.lm.recording import read_meeting
 from kdlab.mixtures import experiment as experiments
@@ -14,17 +14,17 @@ from kdlab.ngrams.experiment import teacher_temperature
 
 @pytest.mark.parametrize("dim", [1, 2])
 def test_limits_hold_everything_that_is_drawn(dim: int) -> None:
-    ladder = fake_ladder(dim)
-    recall, precision = limits.plane_limits(ladder)
+    sweep = fake_sweep(dim)
+    recall, precision = limits.plane_limits(sweep)
     for low, high, values in (
-        (*recall, [*ladder.recall, ladder.direct_recall, ladder.recall_bound]),
-        (*precision, [*ladder.precision, ladder.direct_precision, ladder.precision_bound]),
+        (*recall, [*sweep.recall, sweep.direct_recall, sweep.recall_bound]),
+        (*precision, [*sweep.precision, sweep.direct_precision, sweep.precision_bound]),
     ):
         assert low < min(values) and max(values) < high
-    (x0, x1), (y0, y1) = limits.space_limits(ladder)
-    sd = np.sqrt(ladder.student_covariances[..., 0, 0])
-    assert x0 <= (ladder.student_means[..., 0] - 2 * sd).min()
-    assert x1 >= (ladder.student_means[..., 0] + 2 * sd).max()
+    (x0, x1), (y0, y1) = limits.space_limits(sweep)
+    sd = np.sqrt(sweep.student_covariances[..., 0, 0])
+    assert x0 <= (sweep.student_means[..., 0] - 2 * sd).min()
+    assert x1 >= (sweep.student_means[..., 0] + 2 * sd).max()
     if dim == 2:
         assert x1 - x0 == pytest.approx(y1 - y0)
     else:
@@ -32,11 +32,11 @@ def test_limits_hold_everything_that_is_drawn(dim: int) -> None:
 
 
 def test_limits_of_text_hold_the_plane() -> None:
-    ladder = teacher_temperature(positions=5)
-    recall, precision = limits.text_limits(ladder)
+    sweep = teacher_temperature(positions=5)
+    recall, precision = limits.text_limits(sweep)
     for (low, high), values in (
-        (recall, [*ladder.recall, ladder.direct_recall, ladder.recall_bound]),
-        (precision, [*ladder.precision, ladder.direct_precision, ladder.precision_bound]),
+        (recall, [*sweep.recall, sweep.direct_recall, sweep.recall_bound]),
+        (precision, [*sweep.precision, sweep.direct_precision, sweep.precision_bound]),
     ):
         assert low < min(values) and max(values) < high
         assert max(values) - min(values) > 0.8 * (high - low)
@@ -44,13 +44,13 @@ def test_limits_of_text_hold_the_plane() -> None:
 
 @pytest.mark.parametrize("n_components", [1, 2, 8])
 def test_the_map_is_a_square_that_holds_every_ellipse(n_components: int) -> None:
-    ladder = experiments.teacher_entropy("ring", n_components)
-    (x0, x1), (y0, y1) = limits.map_limits(ladder)
+    sweep = experiments.teacher_entropy("ring", n_components)
+    (x0, x1), (y0, y1) = limits.map_limits(sweep)
     assert x1 - x0 == pytest.approx(y1 - y0)
-    teacher = ladder.scene.teacher
+    teacher = sweep.scene.teacher
     for means, covariances in (
         (teacher.means, teacher.covariances),
-        (ladder.student_means.reshape(-1, 2), ladder.student_covariances.reshape(-1, 2, 2)),
+        (sweep.student_means.reshape(-1, 2), sweep.student_covariances.reshape(-1, 2, 2)),
     ):
         for mean, covariance in zip(means, covariances, strict=True):
             sd = np.diag(covariance) ** 0.5  # an ellipse at one standard deviation touches this box from within
@@ -58,9 +58,9 @@ def test_the_map_is_a_square_that_holds_every_ellipse(n_components: int) -> None
 
 
 def test_the_entropy_s_axis_holds_every_position() -> None:
-    for ladder in read_meeting().ladders.values():
-        low, high = limits.entropy_limits(ladder)
-        assert low == 0 <= min(ladder.entropies) and max(ladder.entropies) < high
+    for sweep in read_meeting().sweeps.values():
+        low, high = limits.entropy_limits(sweep)
+        assert low == 0 <= min(sweep.entropies) and max(sweep.entropies) < high
 
 
 @pytest.mark.parametrize(("values", "held"), [([-2.0, 0.0], (-2.5, 1.0)), ([3.0, 3.1], (2.875, 3.35))])
@@ -72,7 +72,7 @@ def test_contours_hold_the_share_of_mass_they_promise() -> None:
     """200,000 draws: the standard error of a share is at most 0.0011, so 0.01 is far outside chance."""
     from matplotlib.path import Path as Outline
 
-    truth = fake_ladder(2).scene.truth
+    truth = fake_sweep(2).scene.truth
     rng = np.random.default_rng(1)
     which = rng.choice(8, 200_000, p=truth.weights)
     draws = truth.means[which] + rng.normal(size=(200_000, 2)) * 0.025**0.5

@@ -100,12 +100,12 @@ def test_jensen_is_an_equality_for_one_component() -> None:
     assert pair_terms(teacher, student).jensen == pytest.approx(exact, abs=1e-9)
 
 
-def test_pairs_along_a_ladder_are_those_of_its_positions() -> None:
-    ladder = experiments.teacher_entropy("ring", 2)
-    pairs = pairs_along(ladder)
-    assert (np.diff(ladder.scene.teacher.weights[pairs.order]) <= 0).all()
+def test_pairs_along_a_sweep_are_those_of_its_positions() -> None:
+    sweep = experiments.teacher_entropy("ring", 2)
+    pairs = pairs_along(sweep)
+    assert (np.diff(sweep.scene.teacher.weights[pairs.order]) <= 0).all()
     for beta in (1.0, 5.0, 100.0):
-        i, at = ladder.index(beta), ladder.at(beta)
+        i, at = sweep.index(beta), sweep.at(beta)
         terms = pair_terms(at.teacher, at.student)
         np.testing.assert_allclose(pairs.shares[i], terms.shares[pairs.order], atol=1e-12)
         assert (pairs.jensen[i], pairs.variational[i]) == pytest.approx((terms.jensen, terms.variational), abs=1e-9)

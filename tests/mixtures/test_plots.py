@@ -1,4 +1,4 @@
-"""Static figures: they show the ladder's numbers, in the agreed colours, and leave no global state behind."""
+"""Static figures: they show the sweep's numbers, in the agreed colours, and leave no global state behind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
-from support.fake_ladder import fake_ladder
+from support.fake_sweep import fake_sweep
 
 from kdlab.core.files import PACKAGE
 from kdlab.mixtures import experiment as experiments
@@ -46,54 +46,54 @@ def test_page_and_matplotlib_thin_the_teacher_by_the_same_rule() -> None:
 
 @pytest.mark.parametrize("dim", [1, 2])
 @pytest.mark.parametrize("beta", [1.0, 5.0, 100.0])
-def test_a_figure_says_the_ladders_sentence_and_is_reproducible(dim: int, beta: float) -> None:
-    ladder = fake_ladder(dim)
-    figure = plots.figure(ladder, beta)
+def test_a_figure_says_the_sweeps_sentence_and_is_reproducible(dim: int, beta: float) -> None:
+    sweep = fake_sweep(dim)
+    figure = plots.figure(sweep, beta)
     said = " ".join(" ".join(texts(figure)).split())
-    assert ladder.at(beta).sentence in said
-    assert ladder.scene.title in said
-    assert f"β = {ladder.at(beta).beta:.2f}" in said
+    assert sweep.at(beta).sentence in said
+    assert sweep.scene.title in said
+    assert f"β = {sweep.at(beta).beta:.2f}" in said
     first = plots.png(figure)
-    assert first == plots.png(plots.figure(ladder, beta))
+    assert first == plots.png(plots.figure(sweep, beta))
     assert len(first) < 80_000
 
 
 def test_the_png_keeps_the_colours() -> None:
     """A palette may shift a hue by what no eye sees, not by more."""
-    picture = Image.open(io.BytesIO(plots.png(plots.figure(fake_ladder(2), 5.0)))).convert("RGB")
+    picture = Image.open(io.BytesIO(plots.png(plots.figure(fake_sweep(2), 5.0)))).convert("RGB")
     pixels = np.asarray(picture, int).reshape(-1, 3)
     for role in ("teacher", "direct", "distilled"):
         colour = np.array([int(plots.STYLE[role].colour[i : i + 2], 16) for i in (1, 3, 5)])
         assert np.abs(pixels - colour).max(axis=1).min() <= 6, role
 
 
-def test_the_dot_stands_where_the_ladder_says() -> None:
-    ladder = fake_ladder(2)
-    plane = plots.figure(ladder, 5.0).axes[1]
+def test_the_dot_stands_where_the_sweep_says() -> None:
+    sweep = fake_sweep(2)
+    plane = plots.figure(sweep, 5.0).axes[1]
     dots = [line for line in plane.lines if line.get_marker() == "o"]
     assert len(dots) == 1
-    here = ladder.at(5.0)
+    here = sweep.at(5.0)
     assert dots[0].get_xdata()[0] == here.recall
     assert dots[0].get_ydata()[0] == here.precision
 
 
 def test_the_solid_path_has_a_gap_at_a_switch() -> None:
-    ladder = fake_ladder(2)
-    end = len(ladder.betas)
-    runs = plots._runs(ladder.switched, end)
+    sweep = fake_sweep(2)
+    end = len(sweep.betas)
+    runs = plots._runs(sweep.switched, end)
     assert [(run.start, run.stop) for run in runs] == [(0, 60), (60, end)]
-    assert plots._runs(ladder.switched, 1) == [slice(0, 1)]
+    assert plots._runs(sweep.switched, 1) == [slice(0, 1)]
 
 
 @pytest.mark.parametrize("dim", [1, 2])
 @pytest.mark.parametrize("betas", [[1], [1, 2, 5, 20], [1, 1.5, 2, 5, 20, 100]])
 def test_a_filmstrip_has_a_frame_per_beta_and_one_plane(dim: int, betas: list[float]) -> None:
-    ladder = fake_ladder(dim)
-    figure = plots.filmstrip(ladder, betas)
+    sweep = fake_sweep(dim)
+    figure = plots.filmstrip(sweep, betas)
     assert len(figure.axes) == len(betas) + 1
     said = texts(figure)
     for beta in betas:
-        here = ladder.at(beta)
+        here = sweep.at(beta)
         assert f"β = {here.beta:.2f}" in said
         numbers = f"precision {here.precision:.2f}, recall {here.recall:.2f}".replace("-", "−")
         assert numbers in said
@@ -101,21 +101,21 @@ def test_a_filmstrip_has_a_frame_per_beta_and_one_plane(dim: int, betas: list[fl
 
 
 @pytest.mark.parametrize("beta", [0.5, 101.0, float("nan"), float("inf"), -1.0])
-def test_a_beta_outside_the_ladder_is_an_error(beta: float) -> None:
-    with pytest.raises(ValueError, match=r"outside this ladder: choose a number from 1 to 100"):
-        plots.figure(fake_ladder(1), beta)
-    with pytest.raises(ValueError, match="outside this ladder"):
-        plots.filmstrip(fake_ladder(1), [1, beta])
+def test_a_beta_outside_the_sweep_is_an_error(beta: float) -> None:
+    with pytest.raises(ValueError, match=r"outside this sweep: choose a number from 1 to 100"):
+        plots.figure(fake_sweep(1), beta)
+    with pytest.raises(ValueError, match="outside this sweep"):
+        plots.filmstrip(fake_sweep(1), [1, beta])
 
 
 def test_an_empty_filmstrip_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"at least one value in \[1, 100\]"):
-        plots.filmstrip(fake_ladder(1), [])
+        plots.filmstrip(fake_sweep(1), [])
 
 
 @pytest.mark.parametrize("wrong", [None, 3, "ring", {"beta": [1]}])
-def test_something_else_than_a_ladder_is_an_error(wrong: Any) -> None:
-    with pytest.raises(TypeError, match="is not a Ladder"):
+def test_something_else_than_a_sweep_is_an_error(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="is not a MixtureSweep"):
         plots.figure(wrong)
 
 
@@ -126,8 +126,8 @@ def test_no_pyplot() -> None:
 
 
 def test_a_picture_without_the_path_ahead_gives_nothing_away() -> None:
-    ladder = experiments.teacher_entropy("line")
-    whole, still = (plots.figure(ladder, path=path).axes[1] for path in (True, False))
-    ahead = [line for line in whole.lines if len(line.get_xdata()) == len(ladder.betas)]
+    sweep = experiments.teacher_entropy("line")
+    whole, still = (plots.figure(sweep, path=path).axes[1] for path in (True, False))
+    ahead = [line for line in whole.lines if len(line.get_xdata()) == len(sweep.betas)]
     assert ahead
     assert not [line for line in still.lines if len(line.get_xdata()) > 2]

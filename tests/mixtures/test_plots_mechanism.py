@@ -22,16 +22,16 @@ def drawn(axes: Any, colour: str) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def ladders() -> list[Any]:
+def sweeps() -> list[Any]:
     return [experiments.teacher_entropy("ring", k) for k in (1, 2, 3, 4, 8)]
 
 
-def test_selectivity_draws_the_ladders_weights_and_effective_components(ladders: list[Any]) -> None:
-    made = plots_why.selectivity(ladders[1])
+def test_selectivity_draws_the_sweeps_weights_and_effective_components(sweeps: list[Any]) -> None:
+    made = plots_why.selectivity(sweeps[1])
     weights, used = made.axes
-    assert np.allclose([line.get_ydata() for line in drawn(weights, TEACHER)], np.exp(ladders[1].teacher_log_weights).T)
+    assert np.allclose([line.get_ydata() for line in drawn(weights, TEACHER)], np.exp(sweeps[1].teacher_log_weights).T)
     (curve,) = drawn(used, TEACHER)
-    assert np.allclose(curve.get_ydata(), ladders[1].effective_components)
+    assert np.allclose(curve.get_ydata(), sweeps[1].effective_components)
     assert "from 3.80 to 1.00; the student has 2" in made.words
 
 
@@ -52,11 +52,11 @@ def test_the_regression_line_is_numpys() -> None:
     np.testing.assert_allclose(line.get_ydata(), np.polyval(fitted, line.get_xdata()), atol=1e-8)
 
 
-def test_matrices_carry_the_numbers_of_their_positions(ladders: list[Any]) -> None:
-    pairs = mechanism.pairs_along(ladders[1])
+def test_matrices_carry_the_numbers_of_their_positions(sweeps: list[Any]) -> None:
+    pairs = mechanism.pairs_along(sweeps[1])
     made = plots_why.pair_matrices(pairs, [1, 5])
     assert len(made.axes) == 8  # a map and three matrices for each beta
-    i = ladders[1].index(5)
+    i = sweeps[1].index(5)
     for axes, values, form in zip(
         made.axes[5:], (pairs.joint_weights[i], pairs.cross_entropies[i], pairs.shares[i]), ("2", "1", "2"), strict=True
     ):
@@ -64,8 +64,8 @@ def test_matrices_carry_the_numbers_of_their_positions(ladders: list[Any]) -> No
     assert made.words == f"{pairs.sentences[0]}\n{pairs.sentences[i]}"
 
 
-def test_the_teacher_s_names_stand_within_the_map_and_on_no_ellipse_of_the_teacher(ladders: list[Any]) -> None:
-    pairs = mechanism.pairs_along(ladders[1])
+def test_the_teacher_s_names_stand_within_the_map_and_on_no_ellipse_of_the_teacher(sweeps: list[Any]) -> None:
+    pairs = mechanism.pairs_along(sweeps[1])
     axes = plots_why.pair_matrices(pairs, [1]).axes[0]
     axes.get_figure(root=True).draw_without_rendering()
     boxes = {text.get_text(): text.get_window_extent() for text in axes.texts if text.get_text().startswith("p′")}
@@ -81,8 +81,8 @@ def test_the_teacher_s_names_stand_within_the_map_and_on_no_ellipse_of_the_teach
     assert not any(some.overlaps(other) for some, other in itertools.combinations(boxes.values(), 2))
 
 
-def test_the_frontier_draws_every_path_once_and_names_those_that_coincide(ladders: list[Any]) -> None:
-    made = plots_why.frontier(ladders, -8.5)
+def test_the_frontier_draws_every_path_once_and_names_those_that_coincide(sweeps: list[Any]) -> None:
+    made = plots_why.frontier(sweeps, -8.5)
     (axes,) = made.axes
     names = [text.get_text() for text in axes.texts]
     assert "K″ = 4 and 8" in names
@@ -92,8 +92,8 @@ def test_the_frontier_draws_every_path_once_and_names_those_that_coincide(ladder
     squares = [
         line for line in drawn(axes, DIRECT) if line.get_marker() == "s" and line.get_transform() == axes.transData
     ]
-    assert [line.get_xdata()[0] for line in squares] == [one.direct_recall for one in ladders]
-    for k, one in zip((1, 2, 3, 4, 8), ladders, strict=True):
+    assert [line.get_xdata()[0] for line in squares] == [one.direct_recall for one in sweeps]
+    for k, one in zip((1, 2, 3, 4, 8), sweeps, strict=True):
         assert f"K″ = {k}: precision {one.precision[0]:.2f} to {one.precision[-1]:.2f}" in made.words
 
 

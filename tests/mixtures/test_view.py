@@ -16,31 +16,31 @@ import pytest
 
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import view as widgets
-from kdlab.mixtures.experiment import Ladder
+from kdlab.mixtures.experiment import MixtureSweep
 from kdlab.pictures import sweep_view as making
 
 FIELDS = ("scene", "n_components", "covariance", "samples", "seed")
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def make(scene: str = "line", n_components: int = 1, **other: Any) -> Ladder:
+def make(scene: str = "line", n_components: int = 1, **other: Any) -> MixtureSweep:
     return experiments.teacher_entropy(scene, n_components, "diag", positions=5, **other)
 
 
 @pytest.fixture(scope="module")
-def ladder() -> Ladder:
+def sweep() -> MixtureSweep:
     return make()
 
 
 @pytest.fixture
-def view(ladder: Ladder) -> Iterator[widgets.TeacherEntropyView]:
-    shown = widgets.show(ladder)
+def view(sweep: MixtureSweep) -> Iterator[widgets.MixtureView]:
+    shown = widgets.show(sweep)
     yield shown
     shown.close()
 
 
-def settings_of(ladder: Ladder, **other: Any) -> dict[str, Any]:
-    return {**{field: getattr(ladder.settings, field) for field in FIELDS}, **other}
+def settings_of(sweep: MixtureSweep, **other: Any) -> dict[str, Any]:
+    return {**{field: getattr(sweep.settings, field) for field in FIELDS}, **other}
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
@@ -51,7 +51,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
 
 
 class Maker:
-    """Stands in for the making of ladders: each waits until it is let go, and then gives what it is told to."""
+    """Stands in for the making of sweeps: each waits until it is let go, and then gives what it is told to."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.real = experiments.teacher_entropy
@@ -61,7 +61,7 @@ class Maker:
         self.progress: dict[int, Any] = {}
         monkeypatch.setattr(experiments, "teacher_entropy", self)
 
-    def __call__(self, scene: str, n_components: int, covariance: str, **other: Any) -> Ladder:
+    def __call__(self, scene: str, n_components: int, covariance: str, **other: Any) -> MixtureSweep:
         self.threads.add(threading.current_thread().name)
         self.progress[n_components] = other.pop("progress")
         assert self.going[n_components].wait(20)
@@ -85,17 +85,17 @@ def test_the_payload_is_plain_json_and_small() -> None:
     assert len(sent["beta"]) == len(sent["sentence"]) == len(sent["student"]["means"]) == 121
 
 
-def test_the_payload_is_the_ladder(ladder: Ladder) -> None:
-    sent = widgets.payload(ladder)
-    assert sent["key"] == ladder.settings.key
-    assert sent["settings"] == settings_of(ladder)
-    assert sent["sentence"] == list(ladder.sentences)
-    np.testing.assert_allclose(sent["precision"], ladder.precision, atol=5.1e-5)
-    np.testing.assert_allclose(sent["recall"], ladder.recall, atol=5.1e-5)
-    np.testing.assert_allclose(sent["student"]["means"], ladder.student_means, atol=5.1e-6)
-    np.testing.assert_allclose(sent["student"]["covariances"], ladder.student_covariances, atol=5.1e-8)
-    np.testing.assert_allclose(sent["teacher"]["weights"], np.exp(ladder.teacher_log_weights), atol=5.1e-6)
-    np.testing.assert_allclose(sent["covered"], ladder.coverage, atol=5.1e-4)
+def test_the_payload_is_the_sweep(sweep: MixtureSweep) -> None:
+    sent = widgets.payload(sweep)
+    assert sent["key"] == sweep.settings.key
+    assert sent["settings"] == settings_of(sweep)
+    assert sent["sentence"] == list(sweep.sentences)
+    np.testing.assert_allclose(sent["precision"], sweep.precision, atol=5.1e-5)
+    np.testing.assert_allclose(sent["recall"], sweep.recall, atol=5.1e-5)
+    np.testing.assert_allclose(sent["student"]["means"], sweep.student_means, atol=5.1e-6)
+    np.testing.assert_allclose(sent["student"]["covariances"], sweep.student_covariances, atol=5.1e-8)
+    np.testing.assert_allclose(sent["teacher"]["weights"], np.exp(sweep.teacher_log_weights), atol=5.1e-6)
+    np.testing.assert_allclose(sent["covered"], sweep.coverage, atol=5.1e-4)
     low, high = sent["plane"]["recall"]
     assert low < min(sent["recall"]) and sent["bounds"]["recall"] < high
 
@@ -107,28 +107,28 @@ def test_a_2d_payload_has_contours() -> None:
     assert all(len(point) == 2 for contour in sent["contours"] for line in contour["path"] for point in line)
 
 
-def broken(ladder: Ladder, **fields: Any) -> Ladder:
-    other = copy.copy(ladder)
+def broken(sweep: MixtureSweep, **fields: Any) -> MixtureSweep:
+    other = copy.copy(sweep)
     for name, value in fields.items():
         object.__setattr__(other, name, value)
     return other
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_a_ladder_with_a_number_that_is_none_is_refused(ladder: Ladder, bad: float) -> None:
-    kl = np.array(ladder.kl)
+def test_a_sweep_with_a_number_that_is_none_is_refused(sweep: MixtureSweep, bad: float) -> None:
+    kl = np.array(sweep.kl)
     kl[2] = bad
     with pytest.raises(ValueError, match=r"kl holds (nan|inf): every number must be finite"):
-        widgets.show(broken(ladder, kl=kl))
+        widgets.show(broken(sweep, kl=kl))
 
 
 @pytest.mark.parametrize("wrong", [None, {"beta": [1.0]}, "ring", 3])
-def test_only_ladders_are_shown(wrong: Any) -> None:
-    with pytest.raises(TypeError, match=r"is not a Ladder: pass what .*teacher_entropy"):
+def test_only_sweeps_are_shown(wrong: Any) -> None:
+    with pytest.raises(TypeError, match=r"is not a MixtureSweep: pass what .*teacher_entropy"):
         widgets.show(wrong)
 
 
-def test_the_controls_offer_what_is_reachable_and_what_is_shown(view: widgets.TeacherEntropyView) -> None:
+def test_the_controls_offer_what_is_reachable_and_what_is_shown(view: widgets.MixtureView) -> None:
     for field in FIELDS:
         values = [choice["value"] for choice in view.choices[field]]
         assert values == list(experiments.CHOICES[field])
@@ -140,29 +140,29 @@ def test_the_controls_offer_what_is_reachable_and_what_is_shown(view: widgets.Te
 # What a notebook asks
 
 
-def test_the_position_is_the_one_shown(view: widgets.TeacherEntropyView, ladder: Ladder) -> None:
+def test_the_position_is_the_one_shown(view: widgets.MixtureView, sweep: MixtureSweep) -> None:
     view.beta = 90.0
-    assert view.position.sentence == ladder.sentences[-1]
-    assert view.ladder_object is ladder
+    assert view.position.sentence == sweep.sentences[-1]
+    assert view.sweep_shown is sweep
     assert view.errors == []
 
 
 @pytest.mark.parametrize("beta", [0.9, 100.5, float("nan"), -3.0])
-def test_a_beta_off_the_slider_is_an_error(view: widgets.TeacherEntropyView, beta: float) -> None:
-    with pytest.raises(ValueError, match="outside this ladder: choose from 1 to 100"):
+def test_a_beta_off_the_slider_is_an_error(view: widgets.MixtureView, beta: float) -> None:
+    with pytest.raises(ValueError, match="outside this sweep: choose from 1 to 100"):
         view.beta = beta
     assert view.beta == 1.0
 
 
-def test_filmstrip(view: widgets.TeacherEntropyView) -> None:
+def test_filmstrip(view: widgets.MixtureView) -> None:
     assert len(view.filmstrip([1, 2, 5, 20]).axes) == 5
 
 
-def test_the_mimebundle_has_a_picture_and_the_sentence(view: widgets.TeacherEntropyView, ladder: Ladder) -> None:
+def test_the_mimebundle_has_a_picture_and_the_sentence(view: widgets.MixtureView, sweep: MixtureSweep) -> None:
     view.beta = 100.0
     data, metadata = view._repr_mimebundle_()
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == view.model_id
-    assert data["text/plain"] == ladder.sentences[-1] == metadata["image/png"]["alt"]
+    assert data["text/plain"] == sweep.sentences[-1] == metadata["image/png"]["alt"]
     picture = base64.b64decode(data["image/png"])
     assert picture.startswith(PNG) and len(picture) < 80_000
     assert view._repr_mimebundle_()[0]["image/png"] == data["image/png"]
@@ -170,8 +170,8 @@ def test_the_mimebundle_has_a_picture_and_the_sentence(view: widgets.TeacherEntr
     assert view._repr_mimebundle_()[0]["image/png"] != data["image/png"]
 
 
-def test_two_views_share_nothing(ladder: Ladder) -> None:
-    one, two = widgets.show(ladder), widgets.show(ladder)
+def test_two_views_share_nothing(sweep: MixtureSweep) -> None:
+    one, two = widgets.show(sweep), widgets.show(sweep)
     one.beta, one.page_errors = 100.0, ["broken"]
     assert two.beta == 1.0 and two.errors == []
     assert one._kept is not two._kept
@@ -181,80 +181,80 @@ def test_two_views_share_nothing(ladder: Ladder) -> None:
 
 
 def test_other_settings_are_made_on_a_thread_with_progress(
-    view: widgets.TeacherEntropyView, ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+    view: widgets.MixtureView, sweep: MixtureSweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     maker = Maker(monkeypatch)
     view.beta = 100.0
-    view.settings = settings_of(ladder, n_components=2)
+    view.settings = settings_of(sweep, n_components=2)
     wait_for(lambda: 2 in maker.progress)
     assert view.progress == 0.0
-    assert view.ladder_object is ladder  # the old picture stays meanwhile
+    assert view.sweep_shown is sweep  # the old picture stays meanwhile
     maker.progress[2](0.25)
     assert view.progress == 0.25
     maker.going[2].set()
     wait_for(lambda: view.progress is None)
-    assert view.ladder["settings"] == settings_of(ladder, n_components=2)
-    assert view.ladder_object.settings.n_components == 2
+    assert view.sweep["settings"] == settings_of(sweep, n_components=2)
+    assert view.sweep_shown.settings.n_components == 2
     assert view.beta == 100.0
     assert threading.current_thread().name not in maker.threads
     assert view.errors == []
 
 
 def test_only_the_newest_request_counts_and_the_others_stop(
-    view: widgets.TeacherEntropyView, ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+    view: widgets.MixtureView, sweep: MixtureSweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     maker = Maker(monkeypatch)
     for n in (2, 3):
-        view.settings = settings_of(ladder, n_components=n)
+        view.settings = settings_of(sweep, n_components=n)
         wait_for(lambda n=n: n in maker.progress)
     maker.going[3].set()
     wait_for(lambda: view.progress is None)
     maker.going[2].set()  # too late
     wait_for(lambda: maker.stopped == [2])
-    assert view.ladder["settings"]["n_components"] == view.ladder_object.settings.n_components == 3
+    assert view.sweep["settings"]["n_components"] == view.sweep_shown.settings.n_components == 3
     assert view.progress is None and view.errors == []
 
 
 def test_what_was_shown_before_is_shown_again_at_once(
-    view: widgets.TeacherEntropyView, ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+    view: widgets.MixtureView, sweep: MixtureSweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     maker = Maker(monkeypatch)
-    view.settings = settings_of(ladder, n_components=2)
+    view.settings = settings_of(sweep, n_components=2)
     wait_for(lambda: 2 in maker.progress)
-    view.settings = settings_of(ladder)  # Reset, while the other is still being made
+    view.settings = settings_of(sweep)  # Reset, while the other is still being made
     assert view.progress is None
-    assert view.ladder_object is ladder
+    assert view.sweep_shown is sweep
     maker.going[2].set()
     wait_for(lambda: maker.stopped == [2])
-    assert view.ladder_object is ladder
+    assert view.sweep_shown is sweep
 
 
-def test_a_prepared_ladder_is_answered_before_the_callback_returns() -> None:
+def test_a_prepared_sweep_is_answered_before_the_callback_returns() -> None:
     prepared = experiments.teacher_entropy("line", 1, "diag")
     view = widgets.show(prepared)
     wanted = settings_of(prepared, n_components=2)
     if not experiments.is_prepared(experiments.Settings(**wanted)):
-        pytest.skip("this ladder is not among the committed ones")
+        pytest.skip("this sweep is not among the committed ones")
     view.settings = wanted
-    assert view.ladder_object.settings.n_components == 2
+    assert view.sweep_shown.settings.n_components == 2
     assert view.progress is None
 
 
-def test_a_page_without_python_can_be_told_what_takes_no_time(ladder: Ladder) -> None:
+def test_a_page_without_python_can_be_told_what_takes_no_time(sweep: MixtureSweep) -> None:
     view = widgets.show(experiments.teacher_entropy("line", 1))
     prepared = {"scene": "ring", "n_components": 2, "covariance": "full", "samples": None, "seed": 3}
     assert view.key_at_once(prepared) == "ring|2|full|population|0"
     ready = widgets.payload(experiments.teacher_entropy("ring", 2, "full"))
     assert view.sent(prepared) == {**ready, "settings": prepared}  # the seed is kept, though nothing is drawn
     assert view.key_at_once({**prepared, "samples": 100}) is None
-    own = widgets.show(ladder)  # with five positions, so no prepared ladder is one of its own
-    assert own.key_at_once(prepared) is None and own.key_at_once(settings_of(ladder)) == ladder.settings.key
-    assert own.sent(settings_of(ladder)) == own.ladder and own.settings == settings_of(ladder)
+    own = widgets.show(sweep)  # with five positions, so no prepared sweep is one of its own
+    assert own.key_at_once(prepared) is None and own.key_at_once(settings_of(sweep)) == sweep.settings.key
+    assert own.sent(settings_of(sweep)) == own.sweep and own.settings == settings_of(sweep)
     with pytest.raises(ValueError, match="scene is 'moon'"):
         view.key_at_once({**prepared, "scene": "moon"})
 
 
-def test_a_view_remembers_only_so_many_ladders(view: widgets.TeacherEntropyView) -> None:
+def test_a_view_remembers_only_so_many_sweeps(view: widgets.MixtureView) -> None:
     for seed in range(30):
         view._keep(make(samples=20, seed=seed))
     assert len(view._kept) == making._KEPT
@@ -272,53 +272,53 @@ def test_a_view_remembers_only_so_many_ladders(view: widgets.TeacherEntropyView)
     ],
 )
 def test_settings_that_make_no_sense_are_an_error_and_no_crash(
-    view: widgets.TeacherEntropyView, ladder: Ladder, wanted: dict[str, Any]
+    view: widgets.MixtureView, sweep: MixtureSweep, wanted: dict[str, Any]
 ) -> None:
     view.settings = wanted
     wait_for(lambda: view.progress is None and len(view.errors) == 1)
     assert "Traceback" in view.errors[0]
     assert view.kernel_error and view.kernel_error in view.errors[0]
-    wait_for(lambda: view.settings == settings_of(ladder))  # back to what is shown
-    assert view.ladder_object is ladder
+    wait_for(lambda: view.settings == settings_of(sweep))  # back to what is shown
+    assert view.sweep_shown is sweep
 
 
 def test_a_broken_callback_is_shown_kept_and_survived(
-    view: widgets.TeacherEntropyView, ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+    view: widgets.MixtureView, sweep: MixtureSweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def deliberately(*args: Any, **kwargs: Any) -> Ladder:
+    def deliberately(*args: Any, **kwargs: Any) -> MixtureSweep:
         raise RuntimeError("broken on purpose")
 
     with monkeypatch.context() as patch:
         patch.setattr(experiments, "teacher_entropy", deliberately)
-        view.settings = settings_of(ladder, n_components=2)
+        view.settings = settings_of(sweep, n_components=2)
         wait_for(lambda: len(view.errors) == 1)
-        wait_for(lambda: view.settings == settings_of(ladder))
+        wait_for(lambda: view.settings == settings_of(sweep))
     assert view.kernel_error == "RuntimeError: broken on purpose"
     assert "deliberately" in view.errors[0]  # the traceback names the place
-    view.settings = settings_of(ladder, n_components=2)
-    wait_for(lambda: view.ladder_object.settings.n_components == 2)
+    view.settings = settings_of(sweep, n_components=2)
+    wait_for(lambda: view.sweep_shown.settings.n_components == 2)
 
 
-def test_a_broken_ladder_from_the_background_is_an_error(
-    view: widgets.TeacherEntropyView, ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+def test_a_broken_sweep_from_the_background_is_an_error(
+    view: widgets.MixtureView, sweep: MixtureSweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     two = make("line", 2)
     bad = broken(two, precision=np.full(5, np.nan))
     monkeypatch.setattr(experiments, "teacher_entropy", lambda **asked: bad)
-    view.settings = settings_of(ladder, n_components=2)
+    view.settings = settings_of(sweep, n_components=2)
     wait_for(lambda: len(view.errors) == 1)
     assert "every number must be finite" in view.kernel_error
-    wait_for(lambda: view.settings == settings_of(ladder))
-    assert view.ladder_object is ladder
+    wait_for(lambda: view.settings == settings_of(sweep))
+    assert view.sweep_shown is sweep
 
 
-def test_errors_of_the_page_are_kept(view: widgets.TeacherEntropyView) -> None:
+def test_errors_of_the_page_are_kept(view: widgets.MixtureView) -> None:
     view.set_state({"page_errors": ["the page broke"]})  # as a message from the page arrives
     assert view.errors == ["the page broke"]
 
 
-def test_every_trait_of_the_page_is_synced(view: widgets.TeacherEntropyView) -> None:
+def test_every_trait_of_the_page_is_synced(view: widgets.MixtureView) -> None:
     assert isinstance(view, ipywidgets.DOMWidget)
-    wanted = ("ladder", "choices", "settings", "beta", "progress", "prediction", "kernel_error", "page_errors")
+    wanted = ("sweep", "choices", "settings", "beta", "progress", "prediction", "kernel_error", "page_errors")
     assert set(wanted) <= set(view.keys)
     assert "export default viewsOf" in str(view._esm) and ".kdlab-view" in str(view._css)

@@ -57,13 +57,13 @@ def test_without_a_page_there_is_a_picture_and_its_sentence(pairs: Pairs) -> Non
     view.beta = 5.0
     data, metadata = view._repr_mimebundle_()
     assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
-    assert data["text/plain"] == metadata["image/png"]["alt"] == pairs.sentences[pairs.ladder.index(5.0)]
+    assert data["text/plain"] == metadata["image/png"]["alt"] == pairs.sentences[pairs.sweep.index(5.0)]
     assert view.errors == []
 
 
 def test_bad_input_is_refused(pairs: Pairs) -> None:
-    with pytest.raises(TypeError, match="Ladder is not Pairs"):
-        show_pairs(pairs.ladder)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="MixtureSweep is not Pairs"):
+        show_pairs(pairs.sweep)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="'line' lives on a line"):
         show_pairs(pairs_along(experiments.teacher_entropy("line", 2)))
     with pytest.raises(ValueError, match=r"beta = 0.5 is outside"):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 from support.chromium import chromium
-from support.fake_ladder import fake_ladder
+from support.fake_sweep import fake_sweep
 from support.pages import served
 
 from kdlab.mixtures import view as widgets
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with served("ladder.js", "view.js") as one:
+    with served("sweep.js", "view.js") as one:
         yield one
 
 
@@ -46,15 +46,15 @@ def page(browser: Any, address: str) -> Iterator[Page]:
     assert thrown == []
 
 
-def state(ladder: Any, /, **other: Any) -> dict[str, Any]:
+def state(sweep: Any, /, **other: Any) -> dict[str, Any]:
     choices = {
         "scene": ["line", "ring", "random"], "n_components": [1, 2], "covariance": ["diag", "full"],
         "samples": [None, 100], "seed": [0, 1, 2],
     }  # fmt: skip
     return {
-        "ladder": widgets.payload(ladder),
+        "sweep": widgets.payload(sweep),
         "choices": {field: [{"value": v, "label": str(v)} for v in values] for field, values in choices.items()},
-        "settings": vars_of(ladder.settings),
+        "settings": vars_of(sweep.settings),
         "beta": 1.0,
         "progress": None,
         "prediction": None,
@@ -68,8 +68,8 @@ def vars_of(settings: Any) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in ("scene", "n_components", "covariance", "samples", "seed")}
 
 
-def open_view(page: Page, ladder: Any, /, **other: Any) -> None:
-    page.evaluate("state => open_view(state)", state(ladder, **other))
+def open_view(page: Page, sweep: Any, /, **other: Any) -> None:
+    page.evaluate("state => open_view(state)", state(sweep, **other))
 
 
 def get(page: Page, name: str) -> Any:
@@ -85,9 +85,9 @@ def settle(page: Page) -> None:
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
-def assert_shows(page: Page, ladder: Any, index: int) -> None:
-    """Assert that slider, dot, ellipses, numbers and sentence all are the ladder's at this position."""
-    sent = widgets.payload(ladder)
+def assert_shows(page: Page, sweep: Any, index: int) -> None:
+    """Assert that slider, dot, ellipses, numbers and sentence all are the sweep's at this position."""
+    sent = widgets.payload(sweep)
     root = page.locator(".kdlab-view")
     assert root.get_attribute("data-key") == sent["key"]
     assert root.get_attribute("data-index") == str(index)
@@ -111,20 +111,20 @@ def assert_shows(page: Page, ladder: Any, index: int) -> None:
 
 
 @pytest.mark.parametrize("dim", [1, 2])
-def test_real_keys_walk_the_ladder(page: Page, dim: int) -> None:
-    ladder = fake_ladder(dim)
-    open_view(page, ladder)
-    assert_shows(page, ladder, 0)
+def test_real_keys_walk_the_sweep(page: Page, dim: int) -> None:
+    sweep = fake_sweep(dim)
+    open_view(page, sweep)
+    assert_shows(page, sweep, 0)
     page.locator(".kdlab-beta").focus()
     index = 0
     for key, step in [("ArrowRight", 1), ("ArrowRight", 1), ("ArrowLeft", -1), ("ArrowUp", 1), ("End", 200)]:
         page.keyboard.press(key)
         settle(page)
         index = min(index + step, 120)
-        assert_shows(page, ladder, index)
+        assert_shows(page, sweep, index)
     page.keyboard.press("Home")
     settle(page)
-    assert_shows(page, ladder, 0)
+    assert_shows(page, sweep, 0)
     page.keyboard.press("PageUp")
     settle(page)
     assert int(page.locator(".kdlab-view").get_attribute("data-index") or 0) > 5
@@ -133,7 +133,7 @@ def test_real_keys_walk_the_ladder(page: Page, dim: int) -> None:
 
 def test_keys_stay_with_the_controls(page: Page) -> None:
     """JupyterLab acts on arrow keys that reach it: none may leave the controls."""
-    open_view(page, fake_ladder(2))
+    open_view(page, fake_sweep(2))
     page.evaluate("document.body.addEventListener('keydown', () => { window.leaked = true; })")
     for control in (".kdlab-beta", ".kdlab-n-components", ".kdlab-scene"):
         page.locator(control).focus()
@@ -142,8 +142,8 @@ def test_keys_stay_with_the_controls(page: Page) -> None:
 
 
 def test_elements_are_made_once_and_only_moved(page: Page) -> None:
-    ladder = fake_ladder(2)
-    open_view(page, ladder)
+    sweep = fake_sweep(2)
+    open_view(page, sweep)
     page.evaluate("window.before = [...document.querySelectorAll('.kdlab-view *')]")
     page.locator(".kdlab-beta").focus()
     for _ in range(5):
@@ -156,32 +156,32 @@ def test_elements_are_made_once_and_only_moved(page: Page) -> None:
 
 
 def test_the_path_has_a_gap_where_the_best_student_switches(page: Page) -> None:
-    ladder = fake_ladder(2)
-    open_view(page, ladder, beta=100.0)
-    assert_shows(page, ladder, 120)
+    sweep = fake_sweep(2)
+    open_view(page, sweep, beta=100.0)
+    assert_shows(page, sweep, 120)
     past = page.locator(".kdlab-path-past").get_attribute("d") or ""
-    assert past.count("M") == 1 + int(ladder.switched.sum()) == 2
+    assert past.count("M") == 1 + int(sweep.switched.sum()) == 2
     assert past == page.locator(".kdlab-path-all").get_attribute("d")
 
 
 def test_the_slider_needs_no_kernel(page: Page) -> None:
     """With a model that cannot be saved, as when the connection is gone, every position is still drawn."""
-    ladder = fake_ladder(2)
-    open_view(page, ladder)
+    sweep = fake_sweep(2)
+    open_view(page, sweep)
     page.evaluate("window.broken = true")
     page.locator(".kdlab-beta").focus()
     for index in range(1, 6):
         page.keyboard.press("ArrowRight")
         settle(page)
-        assert_shows(page, ladder, index)
+        assert_shows(page, sweep, index)
     page.wait_for_timeout(300)  # the time at which Python would be told
-    assert_shows(page, ladder, 5)
+    assert_shows(page, sweep, 5)
     expect(page.locator(".kdlab-error")).to_be_hidden()
 
 
 def test_python_hears_of_beta_when_the_slider_rests(page: Page) -> None:
-    ladder = fake_ladder(1)
-    open_view(page, ladder)
+    sweep = fake_sweep(1)
+    open_view(page, sweep)
     # Ten moves in one task of the page: however slow the machine, the slider cannot have rested between them.
     page.evaluate("""() => {
       const slider = document.querySelector(".kdlab-beta");
@@ -192,14 +192,14 @@ def test_python_hears_of_beta_when_the_slider_rests(page: Page) -> None:
     }""")
     assert page.evaluate("model.saved") == 0
     page.wait_for_function("model.saved > 0")
-    assert get(page, "beta") == pytest.approx(ladder.betas[10], rel=1e-4)
+    assert get(page, "beta") == pytest.approx(sweep.betas[10], rel=1e-4)
     assert page.evaluate("model.saved") == 1
     put(page, beta=100.0)
-    assert_shows(page, ladder, 120)
+    assert_shows(page, sweep, 120)
 
 
 def test_another_setting_waits_then_shows_and_is_remembered(page: Page) -> None:
-    one, two = fake_ladder(2, 1), fake_ladder(2, 2)
+    one, two = fake_sweep(2, 1), fake_sweep(2, 2)
     open_view(page, one, beta=5.0)
     slider, index = page.locator(".kdlab-beta"), one.index(5.0)
     page.locator(".kdlab-n-components").select_option("2")
@@ -209,7 +209,7 @@ def test_another_setting_waits_then_shows_and_is_remembered(page: Page) -> None:
     put(page, progress=0.42)
     expect(page.locator(".kdlab-status")).to_have_text(re.compile("42 %"))
     assert_shows(page, one, index)  # the picture stays while the next one is made
-    put(page, ladder=widgets.payload(two), progress=None)
+    put(page, sweep=widgets.payload(two), progress=None)
     assert_shows(page, two, index)  # and beta stays where it was
     expect(slider).to_be_enabled()
     expect(page.locator(".kdlab-status")).to_be_hidden()
@@ -219,20 +219,20 @@ def test_another_setting_waits_then_shows_and_is_remembered(page: Page) -> None:
 
 
 def test_a_late_answer_does_not_overwrite(page: Page) -> None:
-    one, two = fake_ladder(2, 1), fake_ladder(2, 2)
+    one, two = fake_sweep(2, 1), fake_sweep(2, 2)
     open_view(page, one)
     page.locator(".kdlab-n-components").select_option("2")
     page.locator(".kdlab-n-components").select_option("1")
-    put(page, ladder=widgets.payload(two))
+    put(page, sweep=widgets.payload(two))
     assert_shows(page, one, 0)
     expect(page.locator(".kdlab-beta")).to_be_enabled()
 
 
 def test_reset_goes_back_to_how_it_was_opened(page: Page) -> None:
-    one, two = fake_ladder(2, 1), fake_ladder(2, 2)
+    one, two = fake_sweep(2, 1), fake_sweep(2, 2)
     open_view(page, one, beta=2.0)
     page.locator(".kdlab-n-components").select_option("2")
-    put(page, ladder=widgets.payload(two))
+    put(page, sweep=widgets.payload(two))
     page.locator(".kdlab-beta").focus()
     page.keyboard.press("End")
     settle(page)
@@ -243,14 +243,14 @@ def test_reset_goes_back_to_how_it_was_opened(page: Page) -> None:
 
 
 def test_the_seed_is_offered_only_where_it_matters(page: Page) -> None:
-    open_view(page, fake_ladder(2))
+    open_view(page, fake_sweep(2))
     expect(page.locator(".kdlab-seed")).to_be_disabled()
     page.locator(".kdlab-samples").select_option("100")
     expect(page.locator(".kdlab-seed")).to_be_enabled()
 
 
 def test_in_one_dimension_all_families_are_one(page: Page) -> None:
-    open_view(page, fake_ladder(1))
+    open_view(page, fake_sweep(1))
     expect(page.locator(".kdlab-covariance")).to_be_disabled()
     expect(page.locator(".kdlab-n-components")).to_be_enabled()
 
@@ -261,7 +261,7 @@ REAL = [("line", 1), ("falls", 1), ("ring", 1), ("ring", 4), ("rare", 4)]
 @pytest.mark.parametrize("of", [1, 2, *REAL])
 def test_the_names_in_the_plane_never_cover_a_mark(page: Page, of: Any) -> None:
     """At every position the dot's name keeps off the dot, the other name and the axis, and inside the picture."""
-    open_view(page, fake_ladder(of) if isinstance(of, int) else teacher_entropy(*of))
+    open_view(page, fake_sweep(of) if isinstance(of, int) else teacher_entropy(*of))
     overlaps = page.evaluate("""async () => {
       const slider = document.querySelector(".kdlab-beta"), plane = document.querySelector(".kdlab-plane");
       const box = (name) => plane.querySelector(name).getBBox();
@@ -293,13 +293,13 @@ def test_the_names_in_the_plane_never_cover_a_mark(page: Page, of: Any) -> None:
         (lambda sent: sent.pop("bounds"), '"undefined" in bounds'),
     ],
 )
-def test_a_broken_ladder_is_refused_in_words(page: Page, break_it: Any, said: str) -> None:
-    good = fake_ladder(2, 1)
-    broken = copy.deepcopy(widgets.payload(fake_ladder(2, 2)))
+def test_a_broken_sweep_is_refused_in_words(page: Page, break_it: Any, said: str) -> None:
+    good = fake_sweep(2, 1)
+    broken = copy.deepcopy(widgets.payload(fake_sweep(2, 2)))
     break_it(broken)
     open_view(page, good)
     page.locator(".kdlab-n-components").select_option("2")
-    put(page, ladder=json.loads(json.dumps(broken)))
+    put(page, sweep=json.loads(json.dumps(broken)))
     expect(page.locator(".kdlab-error")).to_contain_text(said)
     assert said in get(page, "page_errors")[0]
     assert_shows(page, good, 0)  # the good picture stays and works
@@ -309,15 +309,15 @@ def test_a_broken_ladder_is_refused_in_words(page: Page, break_it: Any, said: st
     assert_shows(page, good, 1)
 
 
-def test_a_view_that_opens_on_a_broken_ladder_says_so(page: Page) -> None:
-    open_view(page, fake_ladder(2), ladder={"key": "x", "beta": []})
+def test_a_view_that_opens_on_a_broken_sweep_says_so(page: Page) -> None:
+    open_view(page, fake_sweep(2), sweep={"key": "x", "beta": []})
     expect(page.locator(".kdlab-error")).to_contain_text("0 positions of beta")
     expect(page.locator(".kdlab-beta")).to_be_disabled()
     assert len(get(page, "page_errors")) == 1
 
 
 def test_an_exception_while_drawing_is_shown_and_kept_once(page: Page) -> None:
-    open_view(page, fake_ladder(2))
+    open_view(page, fake_sweep(2))
     page.evaluate("Object.defineProperty(SVGElement.prototype, 'style', { get() { throw new Error('deliberate') } })")
     page.locator(".kdlab-beta").focus()
     for _ in range(3):
@@ -328,7 +328,7 @@ def test_an_exception_while_drawing_is_shown_and_kept_once(page: Page) -> None:
 
 
 def test_errors_of_the_kernel_are_shown(page: Page) -> None:
-    open_view(page, fake_ladder(2))
+    open_view(page, fake_sweep(2))
     put(page, kernel_error="ValueError: n_components is 0")
     expect(page.locator(".kdlab-error[role=alert]")).to_have_text("ValueError: n_components is 0")
     page.locator(".kdlab-samples").select_option("100")
@@ -337,7 +337,7 @@ def test_errors_of_the_kernel_are_shown(page: Page) -> None:
 
 def test_a_prediction_covers_the_picture_until_it_is_made(page: Page) -> None:
     question = {"question": "Recall?", "options": ["rises", "falls"], "guess": None, "outcome": "It fell."}
-    open_view(page, fake_ladder(2), prediction=question)
+    open_view(page, fake_sweep(2), prediction=question)
     expect(page.locator(".kdlab-sentence")).to_be_hidden()
     expect(page.locator(".kdlab-numbers")).to_be_hidden()
     expect(page.locator(".kdlab-beta")).to_be_disabled()
@@ -361,12 +361,12 @@ def test_a_prediction_covers_the_picture_until_it_is_made(page: Page) -> None:
 
 
 def test_the_path_ahead_is_hidden_only_where_it_would_tell(page: Page) -> None:
-    open_view(page, fake_ladder(2))
+    open_view(page, fake_sweep(2))
     expect(page.locator(".kdlab-path-all")).to_have_css("visibility", "visible")
 
 
 def test_the_slider_has_a_name_and_says_its_value(page: Page) -> None:
-    open_view(page, fake_ladder(2), beta=3.2)
+    open_view(page, fake_sweep(2), beta=3.2)
     slider = page.get_by_role("slider", name="beta, how selective the teacher is")
     assert (slider.get_attribute("aria-valuetext") or "").startswith("beta 3.16, precision ")
     for name in ("components of the student", "covariance family of the student", "scene"):
@@ -376,7 +376,7 @@ def test_the_slider_has_a_name_and_says_its_value(page: Page) -> None:
 @pytest.mark.parametrize("width", [1200, 760, 420, 300])
 def test_nothing_is_wider_than_its_place(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
-    open_view(page, fake_ladder(2))
+    open_view(page, fake_sweep(2))
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     space, plane = (page.locator(f".kdlab-{name}").bounding_box() for name in ("space", "plane"))
     assert space is not None and plane is not None
@@ -385,7 +385,7 @@ def test_nothing_is_wider_than_its_place(page: Page, width: int) -> None:
 
 
 def test_the_size_stays_while_dragging(page: Page) -> None:
-    open_view(page, fake_ladder(2))
+    open_view(page, fake_sweep(2))
     sizes = set()
     page.locator(".kdlab-beta").focus()
     for key in ("Home", "PageUp", "PageUp", "End"):
@@ -414,14 +414,14 @@ def test_who_comes_by_keys_sees_the_whole_view(page: Page) -> None:
 
 
 def test_a_closed_view_lets_go_of_the_model(page: Page) -> None:
-    open_view(page, fake_ladder(2))
+    open_view(page, fake_sweep(2))
     page.evaluate("close_view()")
     assert page.evaluate("Object.values(model.heard).flat().length") == 0
 
 
 def test_a_key_press_is_drawn_within_a_frame_or_two(page: Page) -> None:
     """From a trusted key's time stamp to the end of the frame that draws it; ratios live in benchmarks/."""
-    open_view(page, fake_ladder(2))
+    open_view(page, fake_sweep(2))
     page.evaluate("""() => {
       window.times = [];
       const root = document.querySelector(".kdlab-view");

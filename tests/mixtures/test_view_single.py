@@ -29,7 +29,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @pytest.fixture
-def view() -> Iterator[hand.ByHandView]:
+def view() -> Iterator[hand.SingleView]:
     shown = hand.by_hand()
     yield shown
     shown.close()
@@ -65,7 +65,7 @@ def test_what_is_sent_is_plain_small_and_fits(scene: str) -> None:
         assert start < view.answer[name] < view.world["bounds"][name] < end
 
 
-def test_numbers_and_texts_are_those_of_the_metrics(view: hand.ByHandView) -> None:
+def test_numbers_and_texts_are_those_of_the_metrics(view: hand.SingleView) -> None:
     for centre, width in ((-3.0, 0.1), (-1.0, 2.08), (4.95, 5.0), (-5.0, 0.005)):
         view.place(centre, width)
         student, truth = line_mixture([1.0], [centre], [width]), make_scene("line").truth
@@ -81,13 +81,13 @@ def test_numbers_and_texts_are_those_of_the_metrics(view: hand.ByHandView) -> No
 
 
 @pytest.mark.parametrize(("centre", "width"), [(6.0, 1.0), (0.0, 0.004), (0.0, 5.1), (float("nan"), 1.0)])
-def test_outside_the_picture_is_an_error(view: hand.ByHandView, centre: float, width: float) -> None:
+def test_outside_the_picture_is_an_error(view: hand.SingleView, centre: float, width: float) -> None:
     with pytest.raises(ValueError, match=r"outside the picture: choose a centre from -5 to 5 and a width from 0.005"):
         view.place(centre, width)
     assert view.hand == {"centre": 0.0, "width": 1.0}
 
 
-def test_only_the_newest_request_counts(view: hand.ByHandView, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_newest_request_counts(view: hand.SingleView, monkeypatch: pytest.MonkeyPatch) -> None:
     real, entered, go = hand.measure, threading.Event(), threading.Event()
 
     def slow(truth: Any, centre: float, width: float) -> bells.Measured:
@@ -107,7 +107,7 @@ def test_only_the_newest_request_counts(view: hand.ByHandView, monkeypatch: pyte
     assert view.errors == []
 
 
-def test_a_broken_callback_is_shown_kept_and_survived(view: hand.ByHandView, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_callback_is_shown_kept_and_survived(view: hand.SingleView, monkeypatch: pytest.MonkeyPatch) -> None:
     def deliberately(*args: Any) -> bells.Measured:
         raise RuntimeError("broken on purpose")
 
@@ -124,13 +124,13 @@ def test_a_broken_callback_is_shown_kept_and_survived(view: hand.ByHandView, mon
 
 
 @pytest.mark.parametrize("wrong", [{}, {"centre": 1.0}, {"centre": "x", "width": 1}, {"centre": 0.0, "width": -1.0}])
-def test_a_place_that_is_none_is_an_error_and_no_crash(view: hand.ByHandView, wrong: dict[str, Any]) -> None:
+def test_a_place_that_is_none_is_an_error_and_no_crash(view: hand.SingleView, wrong: dict[str, Any]) -> None:
     view.hand = wrong
     assert len(view.errors) == 1 and view.kernel_error in view.errors[0]
     assert view.hand == {"centre": 0.0, "width": 1.0}
 
 
-def test_the_mimebundle_has_a_picture_and_the_sentence(view: hand.ByHandView) -> None:
+def test_the_mimebundle_has_a_picture_and_the_sentence(view: hand.SingleView) -> None:
     before = view._repr_mimebundle_()[0]["image/png"]
     view.place(-3.0, 0.2)
     data, metadata = view._repr_mimebundle_()

@@ -11,25 +11,25 @@ import pytest
 
 from kdlab.core.metrics import monte_carlo
 from kdlab.ngrams._strings import first_names
-from kdlab.ngrams.experiment import PREFIX, TextLadder, taus, teacher_temperature
+from kdlab.ngrams.experiment import PREFIX, NGramSweep, taus, teacher_temperature
 from kdlab.ngrams.model import NGramChain
 
 
 @pytest.fixture(scope="module")
-def ladder() -> TextLadder:
+def sweep() -> NGramSweep:
     return teacher_temperature()
 
 
-def test_the_positions_are_whole_fiftieths_with_one_among_them(ladder: TextLadder) -> None:
+def test_the_positions_are_whole_fiftieths_with_one_among_them(sweep: NGramSweep) -> None:
     assert len(taus()) == 61 and taus()[0] == 0.3 and taus()[-1] == 1.5
     assert np.allclose(taus() * 50, np.round(taus() * 50)) and 1.0 in taus()
-    assert np.array_equal(ladder.taus, taus())
+    assert np.array_equal(sweep.taus, taus())
     with pytest.raises(ValueError, match="positions is 1: a slider has 2 or more; 61 is usual"):
         taus(1)
 
 
 @pytest.mark.parametrize("tau", [0.3, 0.62, 1.0, 1.5])
-def test_a_position_is_its_definition(ladder: TextLadder, tau: float) -> None:
+def test_a_position_is_its_definition(sweep: NGramSweep, tau: float) -> None:
     """The chains made again, step by step; numbers against 20,000 samples within 4 standard errors.
 
     16 comparisons, each off by chance once in 16,000 times: a false alarm in one of 1,000 seeds, and the seed stays.
@@ -38,7 +38,7 @@ def test_a_position_is_its_definition(ladder: TextLadder, tau: float) -> None:
     truth = NGramChain.fit(names, shares, order=3)
     teacher = NGramChain.fit(truth, order=2).tempered(1 / tau)
     student = NGramChain.fit(teacher, order=1)
-    moment, rng = ladder.at(tau), np.random.default_rng(5)
+    moment, rng = sweep.at(tau), np.random.default_rng(5)
     for model, of, exact in [(student, truth, moment.precision), (truth, student, moment.recall)]:
         estimate = monte_carlo(model, of, n_samples=20_000, rng=rng)
         assert abs(estimate.value - exact) < 4 * estimate.standard_error
@@ -51,78 +51,78 @@ def test_a_position_is_its_definition(ladder: TextLadder, tau: float) -> None:
     assert abs(nats.sum() / letters.sum() - math.log(moment.choices)) < 4 * slope
 
 
-def test_coverage_is_its_definition(ladder: TextLadder) -> None:
+def test_coverage_is_its_definition(sweep: NGramSweep) -> None:
     names, _ = first_names()
     for tau in (0.3, 0.8, 1.2):
-        moment = ladder.at(tau)
-        under_student, under_truth = moment.student.log_prob(names), ladder.truth.log_prob(names)
+        moment = sweep.at(tau)
+        under_student, under_truth = moment.student.log_prob(names), sweep.truth.log_prob(names)
         covered = sum(a >= math.log(0.1) + b for a, b in zip(under_student, under_truth, strict=True))
         assert moment.covered == pytest.approx(covered / len(names), abs=1e-12)
         assert 0 < covered < len(names)
 
 
-def test_below_one_precision_rises_and_recall_falls(ladder: TextLadder) -> None:
+def test_below_one_precision_rises_and_recall_falls(sweep: NGramSweep) -> None:
     """The paper's trade, exactly, at every step from tau = 1 down; asserted of these names and orders, not of all."""
-    below = ladder.taus <= 1
-    assert (np.diff(ladder.precision[below]) < 0).all()
-    assert (np.diff(ladder.recall[below]) > 0).all()
+    below = sweep.taus <= 1
+    assert (np.diff(sweep.precision[below]) < 0).all()
+    assert (np.diff(sweep.recall[below]) > 0).all()
 
 
-def test_above_one_there_is_no_trade(ladder: TextLadder) -> None:
-    above = ladder.taus >= 1
-    assert (np.diff(ladder.precision[above]) < 0).all()
-    assert (np.diff(ladder.recall[above]) < 0).all()
-    assert ladder.taus[ladder.recall.argmax()] == 1.0
+def test_above_one_there_is_no_trade(sweep: NGramSweep) -> None:
+    above = sweep.taus >= 1
+    assert (np.diff(sweep.precision[above]) < 0).all()
+    assert (np.diff(sweep.recall[above]) < 0).all()
+    assert sweep.taus[sweep.recall.argmax()] == 1.0
 
 
-def test_the_direct_student_is_the_one_of_tau_one(ladder: TextLadder) -> None:
+def test_the_direct_student_is_the_one_of_tau_one(sweep: NGramSweep) -> None:
     """The teacher is p*'s projection, and projecting in two steps is projecting once."""
-    at = ladder.at(1.0)
-    assert at.precision == pytest.approx(ladder.direct_precision, abs=1e-9)
-    assert at.recall == pytest.approx(ladder.direct_recall, abs=1e-9)
+    at = sweep.at(1.0)
+    assert at.precision == pytest.approx(sweep.direct_precision, abs=1e-9)
+    assert at.recall == pytest.approx(sweep.direct_recall, abs=1e-9)
 
 
-def test_both_bounds_hold(ladder: TextLadder) -> None:
-    assert (ladder.recall < ladder.recall_bound).all() and (ladder.precision < ladder.precision_bound).all()
-    truth = ladder.truth
-    assert ladder.recall_bound == pytest.approx(truth.expected_log_prob(truth).value, abs=1e-12)
+def test_both_bounds_hold(sweep: NGramSweep) -> None:
+    assert (sweep.recall < sweep.recall_bound).all() and (sweep.precision < sweep.precision_bound).all()
+    truth = sweep.truth
+    assert sweep.recall_bound == pytest.approx(truth.expected_log_prob(truth).value, abs=1e-12)
     best = truth.log_prob(first_names()[0]).max()
-    assert ladder.precision_bound >= best - 1e-12
+    assert sweep.precision_bound >= best - 1e-12
 
 
-def test_names_change_with_tau_and_not_by_chance(ladder: TextLadder) -> None:
+def test_names_change_with_tau_and_not_by_chance(sweep: NGramSweep) -> None:
     """From one position to the next four in five names stay, with fresh random numbers hardly one would.
 
     From end to end they change; made again they are the same.
     """
-    pairs = list(itertools.pairwise(ladder.names))
+    pairs = list(itertools.pairwise(sweep.names))
     stays = np.mean([one == other for before, after in pairs for one, other in zip(before, after, strict=True)])
-    ends = np.mean([one == other for one, other in zip(ladder.names[0], ladder.names[-1], strict=True)])
-    fresh = [ladder.at(tau).student.sample(12, np.random.default_rng(i)) for i, tau in enumerate(ladder.taus)]
+    ends = np.mean([one == other for one, other in zip(sweep.names[0], sweep.names[-1], strict=True)])
+    fresh = [sweep.at(tau).student.sample(12, np.random.default_rng(i)) for i, tau in enumerate(sweep.taus)]
     by_chance = np.mean([one == other for a, b in itertools.pairwise(fresh) for one, other in zip(a, b, strict=True)])
     assert stays > 0.75 and ends < 0.5 and by_chance < 0.1
-    assert all(len(names) == 12 and all(names) for names in ladder.names)
-    assert teacher_temperature(positions=2).names == (ladder.names[0], ladder.names[-1])
+    assert all(len(names) == 12 and all(names) for names in sweep.names)
+    assert teacher_temperature(positions=2).names == (sweep.names[0], sweep.names[-1])
     assert teacher_temperature(positions=2, seed=1).names != teacher_temperature(positions=2).names
 
 
-def test_next_letters_are_the_models_own(ladder: TextLadder) -> None:
-    np.testing.assert_array_equal(ladder.next_true, ladder.truth.next_letters(PREFIX))
+def test_next_letters_are_the_models_own(sweep: NGramSweep) -> None:
+    np.testing.assert_array_equal(sweep.next_true, sweep.truth.next_letters(PREFIX))
     for i, tau in ((0, 0.3), (35, 1.0), (60, 1.5)):
-        at = ladder.at(tau)
-        np.testing.assert_allclose(ladder.next_taught[i], at.teacher.next_letters(PREFIX), rtol=0, atol=1e-12)
-        np.testing.assert_allclose(ladder.next_learned[i], at.student.next_letters(PREFIX), rtol=0, atol=1e-12)
+        at = sweep.at(tau)
+        np.testing.assert_allclose(sweep.next_taught[i], at.teacher.next_letters(PREFIX), rtol=0, atol=1e-12)
+        np.testing.assert_allclose(sweep.next_learned[i], at.student.next_letters(PREFIX), rtol=0, atol=1e-12)
 
 
-def test_the_sentence_says_the_numbers(ladder: TextLadder) -> None:
-    moment = ladder.at(0.5)
-    assert moment.sentence == ladder.sentences[10]
+def test_the_sentence_says_the_numbers(sweep: NGramSweep) -> None:
+    moment = sweep.at(0.5)
+    assert moment.sentence == sweep.sentences[10]
     plain = moment.sentence.replace("\N{MINUS SIGN}", "-")
     assert plain == (
         f"At τ = 0.50 the teacher effectively chooses among {moment.choices:.2f} letters at each step. "
         f"The student covers {100 * moment.covered:.0f} % of the real names, with precision {moment.precision:.2f} "
-        f"and recall {moment.recall:.2f} nats; the direct student has {ladder.direct_precision:.2f} and "
-        f"{ladder.direct_recall:.2f}."
+        f"and recall {moment.recall:.2f} nats; the direct student has {sweep.direct_precision:.2f} and "
+        f"{sweep.direct_recall:.2f}."
     )
 
 
@@ -152,6 +152,6 @@ def test_a_seed_is_a_whole_number(seed: Any) -> None:
 
 
 @pytest.mark.parametrize("tau", [0.29, 1.51, float("nan")])
-def test_a_tau_off_the_slider_is_an_error(ladder: TextLadder, tau: float) -> None:
+def test_a_tau_off_the_slider_is_an_error(sweep: NGramSweep, tau: float) -> None:
     with pytest.raises(ValueError, match="the slider goes from 0.3 to 1.5"):
-        ladder.at(tau)
+        sweep.at(tau)

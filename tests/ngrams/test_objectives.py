@@ -12,7 +12,7 @@ from ngrams.test_model import names_chain, random_chain, sparse_chain
 from scipy.optimize import minimize
 
 import kdlab.ngrams.objectives
-from kdlab.ngrams.experiment import TextLadder, teacher_temperature
+from kdlab.ngrams.experiment import NGramSweep, teacher_temperature
 from kdlab.ngrams.model import NGramChain
 from kdlab.ngrams.objectives import NAMES, compare_objectives
 
@@ -22,7 +22,7 @@ Weights = dict[tuple[str, str], float]
 
 
 @pytest.fixture(scope="module")
-def ladder() -> TextLadder:
+def sweep() -> NGramSweep:
     return teacher_temperature(positions=25)  # twentieths
 
 
@@ -115,10 +115,10 @@ def test_outcomes_say_their_precision_and_recall() -> None:
 
 
 @pytest.mark.parametrize("tau", [0.3, 0.5, 1.0, 1.5])
-def test_sequence_level_is_the_projection_and_the_ladders_student(ladder: TextLadder, tau: float) -> None:
-    outcome = compare_objectives(ladder.truth, ladder.teacher, 1, tau)[0]
-    np.testing.assert_array_equal(outcome.student.table, ladder.at(tau).student.table)
-    assert (outcome.precision, outcome.recall) == (ladder.at(tau).precision, ladder.at(tau).recall)
+def test_sequence_level_is_the_projection_and_the_sweeps_student(sweep: NGramSweep, tau: float) -> None:
+    outcome = compare_objectives(sweep.truth, sweep.teacher, 1, tau)[0]
+    np.testing.assert_array_equal(outcome.student.table, sweep.at(tau).student.table)
+    assert (outcome.precision, outcome.recall) == (sweep.at(tau).precision, sweep.at(tau).recall)
 
 
 @pytest.mark.parametrize(("truth", "teacher", "order"), [(3, 2, 1), (3, 3, 1), (3, 3, 2), (2, 2, 2)])
@@ -187,24 +187,24 @@ def test_contexts_that_the_prefixes_never_pass_get_equal_odds() -> None:
 # Names
 
 
-def test_on_the_names_reverse_is_more_precise_and_covers_less(ladder: TextLadder) -> None:
+def test_on_the_names_reverse_is_more_precise_and_covers_less(sweep: NGramSweep) -> None:
     """Of these chains at these tau, not of all: the geometric mean keeps only what most prefixes agree on."""
     for tau in (0.3, 0.5, 1.0, 1.5):
-        at = {o.name: o for o in compare_objectives(ladder.truth, ladder.teacher, 1, tau)}
+        at = {o.name: o for o in compare_objectives(sweep.truth, sweep.teacher, 1, tau)}
         for forward, reverse in ((FORWARD, REVERSE), (OWN_FORWARD, OWN_REVERSE)):
             assert at[reverse].precision > at[forward].precision + 3
             assert at[reverse].recall < at[forward].recall - 0.04
 
 
 @pytest.mark.parametrize("tau", [0.5, 1.0])
-def test_reverse_on_its_own_prefixes_is_not_the_least_reverse_kl_of_whole_names(ladder: TextLadder, tau: float) -> None:
+def test_reverse_on_its_own_prefixes_is_not_the_least_reverse_kl_of_whole_names(sweep: NGramSweep, tau: float) -> None:
     """Held fixed, prefixes give no gradient: a student that just ends its names sooner has a smaller KL(q || p')."""
-    tempered = ladder.teacher.tempered(1 / tau)
+    tempered = sweep.teacher.tempered(1 / tau)
 
     def whole(student: NGramChain) -> float:
         return student.expected_log_prob(student).value - student.expected_log_prob(tempered).value
 
-    settled = students(ladder.truth, ladder.teacher, 1, tau)[OWN_REVERSE]
+    settled = students(sweep.truth, sweep.teacher, 1, tau)[OWN_REVERSE]
     sooner = settled.table.copy()
     sooner[1:, -1] *= 1.5
     assert whole(NGramChain(sooner / sooner.sum(axis=1, keepdims=True), 1)) < whole(settled) - 0.5
@@ -223,12 +223,12 @@ def test_two_letters_more_settle_too(tau: float) -> None:
         np.testing.assert_allclose(again.table, outcome.student.table, atol=1e-10)
 
 
-def test_three_orders_take_at_most_a_second(ladder: TextLadder) -> None:
+def test_three_orders_take_at_most_a_second(sweep: NGramSweep) -> None:
     """Some 0.2 s where this was written; the best of three, as other work only adds."""
     times = []
     for _ in range(3):
         start = time.process_time()
-        compare_objectives(ladder.truth, ladder.teacher, 1, 0.5)
+        compare_objectives(sweep.truth, sweep.teacher, 1, 0.5)
         times.append(time.process_time() - start)
     assert min(times) < 1.0
 

@@ -20,7 +20,7 @@ from kdlab.mixtures import plots
 from kdlab.mixtures.limits import text_limits
 from kdlab.ngrams import plots as plots_text
 from kdlab.ngrams._strings import first_names
-from kdlab.ngrams.experiment import TextLadder, teacher_temperature
+from kdlab.ngrams.experiment import NGramSweep, teacher_temperature
 from kdlab.ngrams.objectives import NAMES, Outcome, compare_objectives
 
 TRUTH, TEACHER, DIRECT, DISTILLED = (plots.STYLE[role].colour for role in ("truth", "teacher", "direct", "distilled"))
@@ -28,13 +28,13 @@ PRECISION_BOUND, RECALL_BOUND = "precision ≤ max log p*", "recall ≤ −H(p*)
 
 
 @pytest.fixture(scope="module")
-def ladder() -> TextLadder:
+def sweep() -> NGramSweep:
     return teacher_temperature(positions=25)  # twentieths
 
 
 @pytest.fixture(scope="module")
-def outcomes(ladder: TextLadder) -> dict[float, tuple[Outcome, ...]]:
-    return {tau: compare_objectives(ladder.truth, ladder.teacher, 1, tau) for tau in (0.3, 0.5, 1.0, 1.5)}
+def outcomes(sweep: NGramSweep) -> dict[float, tuple[Outcome, ...]]:
+    return {tau: compare_objectives(sweep.truth, sweep.teacher, 1, tau) for tau in (0.3, 0.5, 1.0, 1.5)}
 
 
 def shown(figure: Figure) -> list[Text]:
@@ -87,14 +87,14 @@ def paths(axes: Any) -> list[np.ndarray]:
 # A name, letter by letter
 
 
-def test_letters_draws_the_next_letters_of_all_three_chains(ladder: TextLadder) -> None:
-    here = ladder.at(0.6)
-    made = plots_text.letters(ladder.truth, here.teacher, here.student, "mary")
+def test_letters_draws_the_next_letters_of_all_three_chains(sweep: NGramSweep) -> None:
+    here = sweep.at(0.6)
+    made = plots_text.letters(sweep.truth, here.teacher, here.student, "mary")
     assert len(made.axes) == 5
     for axes, prefix, coming in zip(
         made.axes, ["", "m", "ma", "mar", "mary"], ["m", "a", "r", "y", "end"], strict=True
     ):
-        truth, taught, learned = (c.next_letters(prefix) for c in (ladder.truth, here.teacher, here.student))
+        truth, taught, learned = (c.next_letters(prefix) for c in (sweep.truth, here.teacher, here.student))
         for bars, odds in zip(axes.containers, (truth, taught), strict=True):
             assert {round(bar.get_x() + bar.get_width() / 2): bar.get_height() for bar in bars} == {
                 i: p for i, p in enumerate(odds) if p >= 0.005
@@ -116,14 +116,14 @@ def test_letters_draws_the_next_letters_of_all_three_chains(ladder: TextLadder) 
     assert {axes.get_ylim() for axes in made.axes} == {made.axes[0].get_ylim()}  # rows may be compared
 
 
-def test_letters_says_what_each_chain_sees_and_the_product(ladder: TextLadder) -> None:
-    here = ladder.at(1.0)
-    made = plots_text.letters(ladder.truth, here.teacher, here.student, "mary")
+def test_letters_says_what_each_chain_sees_and_the_product(sweep: NGramSweep) -> None:
+    here = sweep.at(1.0)
+    made = plots_text.letters(sweep.truth, here.teacher, here.student, "mary")
     rows = [[text for text in said(made) if text.startswith(f"{mark} sees")] for mark in ("p*", "p′", "p″")]
     assert [text.split(" sees ")[1] for text in rows[0]] == ["the start", "m", "ma", "…mar", "…ary"]
     assert [text.split(" sees ")[1] for text in rows[1]] == ["the start", "m", "…ma", "…ar", "…ry"]
     assert [text.split(" sees ")[1] for text in rows[2]] == ["the start", "…m", "…a", "…r", "…y"]
-    whole = [float(np.exp(chain.log_prob(["mary"])[0])) for chain in (ladder.truth, here.teacher, here.student)]
+    whole = [float(np.exp(chain.log_prob(["mary"])[0])) for chain in (sweep.truth, here.teacher, here.student)]
     products = ", ".join(f"{float(f'{100 * p:.2g}'):g} %" for p in whole)
     assert made.words.endswith(f"Multiplied: {products}.")
     assert "After mar, y: " in made.words
@@ -132,9 +132,9 @@ def test_letters_says_what_each_chain_sees_and_the_product(ladder: TextLadder) -
 
 @pytest.mark.parametrize("name", ["mary", "maria", "jo", "robert"])
 @pytest.mark.parametrize("tau", [0.3, 1.0])
-def test_letters_is_tidy(ladder: TextLadder, name: str, tau: float) -> None:
-    here = ladder.at(tau)
-    assert_tidy(plots_text.letters(ladder.truth, here.teacher, here.student, name))
+def test_letters_is_tidy(sweep: NGramSweep, name: str, tau: float) -> None:
+    here = sweep.at(tau)
+    assert_tidy(plots_text.letters(sweep.truth, here.teacher, here.student, name))
 
 
 def test_letters_of_a_student_that_sees_nothing() -> None:
@@ -147,28 +147,28 @@ def test_letters_of_a_student_that_sees_nothing() -> None:
     ]
 
 
-def test_letters_refuses_what_it_cannot_write(ladder: TextLadder) -> None:
+def test_letters_refuses_what_it_cannot_write(sweep: NGramSweep) -> None:
     with pytest.raises(ValueError, match="'Mary', has 'M' outside the alphabet"):
-        plots_text.letters(ladder.truth, ladder.teacher, ladder.teacher, "Mary")
+        plots_text.letters(sweep.truth, sweep.teacher, sweep.teacher, "Mary")
     with pytest.raises(ValueError, match="three equal ones are needed"):
-        plots_text.letters(ladder.truth, ladder.teacher, random_chain(1, 1), "a")
+        plots_text.letters(sweep.truth, sweep.teacher, random_chain(1, 1), "a")
 
 
 # The slider of tau
 
 
 @pytest.mark.parametrize("tau", [0.3, 0.6, 1.0, 1.5])
-def test_a_figure_shows_its_position(ladder: TextLadder, tau: float) -> None:
-    made, here = plots_text.figure(ladder, tau), ladder.at(tau)
+def test_a_figure_shows_its_position(sweep: NGramSweep, tau: float) -> None:
+    made, here = plots_text.figure(sweep, tau), sweep.at(tau)
     names, bar, plane = made.axes
     first, *others = dots(plane, DISTILLED)
     assert first[:2] == (here.recall, here.precision)
     assert all(first[2] > 2 * size for *_, size in others)
-    assert [dot[:2] for dot in dots(plane, DIRECT)] == [(ladder.direct_recall, ladder.direct_precision)]
+    assert [dot[:2] for dot in dots(plane, DIRECT)] == [(sweep.direct_recall, sweep.direct_precision)]
     assert sorted(dot[:2] for dot in others) == sorted(
-        (ladder.at(t).recall, ladder.at(t).precision) for t in (0.3, 0.5, 0.7, 1.0, 1.5)
+        (sweep.at(t).recall, sweep.at(t).precision) for t in (0.3, 0.5, 0.7, 1.0, 1.5)
     )
-    assert any(np.array_equal(path, np.column_stack([ladder.recall, ladder.precision])) for path in paths(plane))
+    assert any(np.array_equal(path, np.column_stack([sweep.recall, sweep.precision])) for path in paths(plane))
     whole, covered = (patch.get_width() for patch in bar.patches)
     assert covered / whole == pytest.approx(here.covered, abs=1e-12)
     assert f"{100 * here.covered:.0f} %" in said(made)
@@ -181,8 +181,8 @@ def test_a_figure_shows_its_position(ladder: TextLadder, tau: float) -> None:
 
 
 @pytest.mark.parametrize("tau", [0.3, 1.0, 1.5])
-def test_real_names_are_set_apart_and_counted(ladder: TextLadder, tau: float) -> None:
-    made, here, census = plots_text.figure(ladder, tau), ladder.at(tau), set(first_names()[0])
+def test_real_names_are_set_apart_and_counted(sweep: NGramSweep, tau: float) -> None:
+    made, here, census = plots_text.figure(sweep, tau), sweep.at(tau), set(first_names()[0])
     names = made.axes[0]
     real = [name for name in here.names if name in census]
     assert [text.get_text() for text in names.texts if text.get_fontweight() == "bold"] == real
@@ -194,8 +194,8 @@ def test_real_names_are_set_apart_and_counted(ladder: TextLadder, tau: float) ->
         assert abs(x0 - box.x0) < 1 and abs(x1 - box.x1) < 1 and abs(y - box.y0) < 5
 
 
-def test_a_picture_without_the_path_gives_nothing_away(ladder: TextLadder) -> None:
-    still = plots_text.figure(ladder, 0.6, path=False)
+def test_a_picture_without_the_path_gives_nothing_away(sweep: NGramSweep) -> None:
+    still = plots_text.figure(sweep, 0.6, path=False)
     plane = still.axes[2]
     assert not paths(plane)
     assert len(dots(plane, DISTILLED)) == 1
@@ -203,9 +203,9 @@ def test_a_picture_without_the_path_gives_nothing_away(ladder: TextLadder) -> No
 
 
 @pytest.mark.parametrize("path", [True, False])
-def test_figures_are_tidy_at_every_position(ladder: TextLadder, path: bool) -> None:
-    for tau in ladder.taus[::3]:
-        assert_tidy(plots_text.figure(ladder, float(tau), path=path))
+def test_figures_are_tidy_at_every_position(sweep: NGramSweep, path: bool) -> None:
+    for tau in sweep.taus[::3]:
+        assert_tidy(plots_text.figure(sweep, float(tau), path=path))
 
 
 @pytest.mark.parametrize("orders", [(2, 1, 0), (2, 2, 2), (3, 3, 1), (2, 1, 1)])
@@ -216,10 +216,10 @@ def test_figures_of_other_orders_are_tidy(orders: tuple[int, int, int]) -> None:
     assert_tidy(plots_text.filmstrip(other, [0.3, 1.5]))
 
 
-def test_names_keep_off_the_path_and_the_bounds(ladder: TextLadder) -> None:
+def test_names_keep_off_the_path_and_the_bounds(sweep: NGramSweep) -> None:
     """Of the plane at every third position; bounds are lines of two points."""
-    for tau in ladder.taus[::3]:
-        plane = plots_text.figure(ladder, float(tau)).axes[2]
+    for tau in sweep.taus[::3]:
+        plane = plots_text.figure(sweep, float(tau)).axes[2]
         plane.figure.draw_without_rendering()
         names = [text for text in plane.texts if text.get_text() not in (PRECISION_BOUND, RECALL_BOUND)]
         lines = [line for line in plane.lines if len(line.get_xdata()) > 1]
@@ -232,24 +232,24 @@ def test_names_keep_off_the_path_and_the_bounds(ladder: TextLadder) -> None:
                 assert not inside.any(), (tau, name.get_text())
 
 
-def test_the_plane_has_the_live_picture_s_limits(ladder: TextLadder) -> None:
-    plane = plots_text.figure(ladder, 1.0).axes[2]
-    assert (plane.get_xlim(), plane.get_ylim()) == text_limits(ladder)
+def test_the_plane_has_the_live_picture_s_limits(sweep: NGramSweep) -> None:
+    plane = plots_text.figure(sweep, 1.0).axes[2]
+    assert (plane.get_xlim(), plane.get_ylim()) == text_limits(sweep)
 
 
-def test_the_same_picture_is_the_same_bytes_and_small(ladder: TextLadder) -> None:
-    first = plots.png(plots_text.figure(ladder, 0.5))
-    assert first == plots.png(plots_text.figure(ladder, 0.5))
+def test_the_same_picture_is_the_same_bytes_and_small(sweep: NGramSweep) -> None:
+    first = plots.png(plots_text.figure(sweep, 0.5))
+    assert first == plots.png(plots_text.figure(sweep, 0.5))
     assert len(first) < 80_000
 
 
 @pytest.mark.parametrize("taus", [[1.0], [0.3, 0.6, 1.0, 1.5], [0.3, 0.4, 0.6, 0.8, 1.0, 1.2]])
-def test_a_filmstrip_has_the_names_at_each_tau_and_one_plane(ladder: TextLadder, taus: list[float]) -> None:
-    made = plots_text.filmstrip(ladder, taus)
+def test_a_filmstrip_has_the_names_at_each_tau_and_one_plane(sweep: NGramSweep, taus: list[float]) -> None:
+    made = plots_text.filmstrip(sweep, taus)
     *frames, plane = made.axes
     assert len(frames) == len(taus)
     for frame, tau in zip(frames, taus, strict=True):
-        here = ladder.at(tau)
+        here = sweep.at(tau)
         written = [text.get_text() for text in frame.texts]
         assert written == [name if len(name) <= 17 else f"{name[:16]}…" for name in here.names]
         assert {
@@ -259,26 +259,26 @@ def test_a_filmstrip_has_the_names_at_each_tau_and_one_plane(ladder: TextLadder,
             f"covers {100 * here.covered:.0f} %",
             f"{tau:g}",
         } <= set(said(made))
-    assert [dot[:2] for dot in dots(plane, DISTILLED)] == [(ladder.at(t).recall, ladder.at(t).precision) for t in taus]
-    assert made.words == "\n".join(ladder.at(tau).sentence for tau in taus)
+    assert [dot[:2] for dot in dots(plane, DISTILLED)] == [(sweep.at(t).recall, sweep.at(t).precision) for t in taus]
+    assert made.words == "\n".join(sweep.at(tau).sentence for tau in taus)
     assert_tidy(made)
 
 
 @pytest.mark.parametrize("tau", [0.29, 1.51, float("nan")])
-def test_a_tau_off_the_slider_is_an_error(ladder: TextLadder, tau: float) -> None:
-    for draw in (lambda: plots_text.figure(ladder, tau), lambda: plots_text.filmstrip(ladder, [1.0, tau])):
+def test_a_tau_off_the_slider_is_an_error(sweep: NGramSweep, tau: float) -> None:
+    for draw in (lambda: plots_text.figure(sweep, tau), lambda: plots_text.filmstrip(sweep, [1.0, tau])):
         with pytest.raises(ValueError, match="the slider goes from 0.3 to 1.5"):
             draw()
 
 
-def test_an_empty_filmstrip_is_an_error(ladder: TextLadder) -> None:
+def test_an_empty_filmstrip_is_an_error(sweep: NGramSweep) -> None:
     with pytest.raises(ValueError, match=r"at least one value in \[0.3, 1.5\]"):
-        plots_text.filmstrip(ladder, [])
+        plots_text.filmstrip(sweep, [])
 
 
 @pytest.mark.parametrize("wrong", [None, 3, "mary", random_chain(0, 1)])
-def test_something_else_than_a_ladder_is_an_error(wrong: Any) -> None:
-    with pytest.raises(TypeError, match="is not a TextLadder"):
+def test_something_else_than_a_sweep_is_an_error(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="is not a NGramSweep"):
         plots_text.figure(wrong, 1.0)
 
 
@@ -287,15 +287,15 @@ def test_something_else_than_a_ladder_is_an_error(wrong: Any) -> None:
 
 @pytest.mark.parametrize("tau", [0.3, 0.5, 1.0, 1.5])
 def test_objectives_stand_where_they_land(
-    ladder: TextLadder, outcomes: dict[float, tuple[Outcome, ...]], tau: float
+    sweep: NGramSweep, outcomes: dict[float, tuple[Outcome, ...]], tau: float
 ) -> None:
-    made = plots_text.objectives(outcomes[tau], ladder)
+    made = plots_text.objectives(outcomes[tau], sweep)
     (axes,) = made.axes
     large = [dot for dot in dots(axes, DISTILLED) if dot[2] > 4]
     there = {(round(one.recall, 9), round(one.precision, 9)) for one in outcomes[tau]}  # some stand in one place
     assert sorted((round(x, 9), round(y, 9)) for x, y, *_ in large) == sorted(there)
-    assert [dot[:2] for dot in dots(axes, DIRECT)] == [(ladder.direct_recall, ladder.direct_precision)]
-    assert any(np.array_equal(path, np.column_stack([ladder.recall, ladder.precision])) for path in paths(axes))
+    assert [dot[:2] for dot in dots(axes, DIRECT)] == [(sweep.direct_recall, sweep.direct_precision)]
+    assert any(np.array_equal(path, np.column_stack([sweep.recall, sweep.precision])) for path in paths(axes))
     for one in outcomes[tau]:
         assert sum(one.name in text for text in said(made)) == 1
         assert f"{one.name}: {signed(one.precision)}, {signed(one.recall)}." in made.words
@@ -304,10 +304,10 @@ def test_objectives_stand_where_they_land(
 
 @pytest.mark.parametrize("tau", [0.3, 0.5, 1.0, 1.5])
 def test_objectives_names_stand_by_their_own_markers(
-    ladder: TextLadder, outcomes: dict[float, tuple[Outcome, ...]], tau: float
+    sweep: NGramSweep, outcomes: dict[float, tuple[Outcome, ...]], tau: float
 ) -> None:
     """Within 40 dots of the figure (a ninth of an inch is 12), and no marker that stands elsewhere is nearer."""
-    (axes,) = plots_text.objectives(outcomes[tau], ladder).axes
+    (axes,) = plots_text.objectives(outcomes[tau], sweep).axes
     axes.figure.draw_without_rendering()
     at = {one.name: axes.transData.transform((one.recall, one.precision)) for one in outcomes[tau]}
     for text in axes.texts:
@@ -322,9 +322,9 @@ def test_objectives_names_stand_by_their_own_markers(
 
 
 def test_shape_says_whose_prefixes_and_hollow_says_reverse(
-    ladder: TextLadder, outcomes: dict[float, tuple[Outcome, ...]]
+    sweep: NGramSweep, outcomes: dict[float, tuple[Outcome, ...]]
 ) -> None:
-    (axes,) = plots_text.objectives(outcomes[0.5], ladder).axes
+    (axes,) = plots_text.objectives(outcomes[0.5], sweep).axes
     markers = {}
     for line in axes.lines:
         if len(line.get_xdata()) == 1 and line.get_markersize() > 4:
@@ -337,25 +337,25 @@ def test_shape_says_whose_prefixes_and_hollow_says_reverse(
             assert markers[one.recall, look[0]] is look[1]
 
 
-def test_a_bound_far_away_is_named_at_the_edge(ladder: TextLadder, outcomes: dict[float, tuple[Outcome, ...]]) -> None:
-    near, far = (plots_text.objectives(outcomes[tau], ladder) for tau in (0.3, 1.0))
+def test_a_bound_far_away_is_named_at_the_edge(sweep: NGramSweep, outcomes: dict[float, tuple[Outcome, ...]]) -> None:
+    near, far = (plots_text.objectives(outcomes[tau], sweep) for tau in (0.3, 1.0))
     assert {PRECISION_BOUND, RECALL_BOUND} <= set(said(near))
     x, y = near.axes[0].get_xlim(), near.axes[0].get_ylim()
-    assert x[0] < ladder.recall_bound < x[1] and y[0] < ladder.precision_bound < y[1]
+    assert x[0] < sweep.recall_bound < x[1] and y[0] < sweep.precision_bound < y[1]
     x, y = far.axes[0].get_xlim(), far.axes[0].get_ylim()
-    assert x[1] < ladder.recall_bound and y[1] < ladder.precision_bound
-    assert f"recall ≤ −H(p*) = {signed(ladder.recall_bound)}, beyond this edge →" in said(far)
-    assert f"precision ≤ max log p* = {signed(ladder.precision_bound)}, above this edge ↑" in said(far)
+    assert x[1] < sweep.recall_bound and y[1] < sweep.precision_bound
+    assert f"recall ≤ −H(p*) = {signed(sweep.recall_bound)}, beyond this edge →" in said(far)
+    assert f"precision ≤ max log p* = {signed(sweep.precision_bound)}, above this edge ↑" in said(far)
 
 
-def test_outcomes_in_one_place_share_a_name(ladder: TextLadder, outcomes: dict[float, tuple[Outcome, ...]]) -> None:
-    named = [text for text in said(plots_text.objectives(outcomes[1.0], ladder)) if "forward KL" in text]
+def test_outcomes_in_one_place_share_a_name(sweep: NGramSweep, outcomes: dict[float, tuple[Outcome, ...]]) -> None:
+    named = [text for text in said(plots_text.objectives(outcomes[1.0], sweep)) if "forward KL" in text]
     assert f"{NAMES[0]}\n= {NAMES[1]}\n= {NAMES[2]}" in named
 
 
-def test_no_outcomes_are_an_error(ladder: TextLadder) -> None:
+def test_no_outcomes_are_an_error(sweep: NGramSweep) -> None:
     with pytest.raises(ValueError, match="No outcomes: pass what kdlab.ngrams.objectives.compare_objectives"):
-        plots_text.objectives([], ladder)
+        plots_text.objectives([], sweep)
 
 
 def test_no_pyplot() -> None:

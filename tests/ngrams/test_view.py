@@ -22,20 +22,20 @@ from kdlab.mixtures.limits import text_limits
 from kdlab.ngrams import experiment as temperature
 from kdlab.ngrams import view as text
 from kdlab.ngrams._strings import first_names
-from kdlab.ngrams.experiment import PREFIX, TextLadder, teacher_temperature
+from kdlab.ngrams.experiment import PREFIX, NGramSweep, teacher_temperature
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "04_from_mixtures_to_text.ipynb"
 ONE, LAST = 35, 60  # the positions of tau = 1 and of tau = 1.5
 
 
 @pytest.fixture(scope="module")
-def ladder() -> TextLadder:
+def sweep() -> NGramSweep:
     return teacher_temperature()
 
 
 @pytest.fixture
-def view(ladder: TextLadder) -> Iterator[text.TextView]:
-    shown = text.show_text(ladder)
+def view(sweep: NGramSweep) -> Iterator[text.NGramView]:
+    shown = text.show_text(sweep)
     yield shown
     shown.close()
 
@@ -43,42 +43,42 @@ def view(ladder: TextLadder) -> Iterator[text.TextView]:
 # Python's side
 
 
-def test_what_is_sent_is_the_ladder(ladder: TextLadder) -> None:
-    sent = json.loads(json.dumps(text.payload(ladder)))
-    assert sent["precision"] == ladder.precision.tolist() and sent["recall"] == ladder.recall.tolist()
-    assert sent["sentence"] == list(ladder.sentences) and sent["names"] == [list(names) for names in ladder.names]
+def test_what_is_sent_is_the_sweep(sweep: NGramSweep) -> None:
+    sent = json.loads(json.dumps(text.payload(sweep)))
+    assert sent["precision"] == sweep.precision.tolist() and sent["recall"] == sweep.recall.tolist()
+    assert sent["sentence"] == list(sweep.sentences) and sent["names"] == [list(names) for names in sweep.names]
     real = set(first_names()[0])
-    assert sent["real"] == [[int(name in real) for name in names] for names in ladder.names]
-    np.testing.assert_allclose(sent["next"]["student"], ladder.next_learned, atol=6e-6)
-    np.testing.assert_allclose(sent["next"]["teacher"], ladder.next_taught, atol=6e-6)
-    np.testing.assert_allclose(sent["next"]["truth"], ladder.next_true, atol=6e-6)
+    assert sent["real"] == [[int(name in real) for name in names] for names in sweep.names]
+    np.testing.assert_allclose(sent["next"]["student"], sweep.next_learned, atol=6e-6)
+    np.testing.assert_allclose(sent["next"]["teacher"], sweep.next_taught, atol=6e-6)
+    np.testing.assert_allclose(sent["next"]["truth"], sweep.next_true, atol=6e-6)
     assert len(sent["letters"]) == len(sent["next"]["truth"]) == 27 and sent["prefix"] == PREFIX
     assert (sent["plane"]["recall"], sent["plane"]["precision"]) == tuple(
-        [pytest.approx(limits, abs=1e-5) for limits in text_limits(ladder)]
+        [pytest.approx(limits, abs=1e-5) for limits in text_limits(sweep)]
     )
     assert len(json.dumps(sent)) < 120_000
 
 
-def test_anything_but_a_ladder_of_text_is_an_error() -> None:
-    with pytest.raises(TypeError, match="dict is not a TextLadder: pass what"):
+def test_anything_but_a_sweep_of_text_is_an_error() -> None:
+    with pytest.raises(TypeError, match="dict is not a NGramSweep: pass what"):
         text.show_text({})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("tau", [0.0, 0.29, 1.51, -1.0])
-def test_a_tau_off_the_slider_is_an_error(view: text.TextView, tau: float) -> None:
+def test_a_tau_off_the_slider_is_an_error(view: text.NGramView, tau: float) -> None:
     with pytest.raises(ValueError, match="the slider goes from 0.3 to 1.5"):
         view.tau = tau
 
 
-def test_the_position_is_the_one_shown(view: text.TextView, ladder: TextLadder) -> None:
+def test_the_position_is_the_one_shown(view: text.NGramView, sweep: NGramSweep) -> None:
     view.tau = 0.5
-    assert view.position.sentence == ladder.at(0.5).sentence
-    assert view.ladder_object is ladder
+    assert view.position.sentence == sweep.at(0.5).sentence
+    assert view.sweep_shown is sweep
 
 
-def test_the_mimebundle_has_a_picture_and_the_sentence(view: text.TextView, ladder: TextLadder) -> None:
+def test_the_mimebundle_has_a_picture_and_the_sentence(view: text.NGramView, sweep: NGramSweep) -> None:
     data, metadata = view._repr_mimebundle_()
-    assert data["text/plain"] == metadata["image/png"]["alt"] == ladder.sentences[ONE]
+    assert data["text/plain"] == metadata["image/png"]["alt"] == sweep.sentences[ONE]
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == view.model_id
 
 
@@ -97,16 +97,16 @@ def test_other_orders_are_made_on_a_thread_with_progress(monkeypatch: pytest.Mon
     threads: list[str] = []
     real = temperature.teacher_temperature
 
-    def make(*orders: int, **other: Any) -> TextLadder:
+    def make(*orders: int, **other: Any) -> NGramSweep:
         threads.append(threading.current_thread().name)
         return real(*orders, **other)
 
     monkeypatch.setattr(temperature, "teacher_temperature", make)
     view.settings = {"orders": "2, 2, 1", "seed": 1}
-    wait_for(lambda: view.ladder["settings"] == {"orders": "2, 2, 1", "seed": 1})
+    wait_for(lambda: view.sweep["settings"] == {"orders": "2, 2, 1", "seed": 1})
     assert threads and threads[0] != threading.main_thread().name
     assert told[0] == 0.0 and told[-1] is None and max(t for t in told if t is not None) == 1.0
-    assert view.ladder_object.orders == (2, 2, 1) and len(view.ladder_object.taus) == 5 and view.errors == []
+    assert view.sweep_shown.orders == (2, 2, 1) and len(view.sweep_shown.taus) == 5 and view.errors == []
     view.close()
 
 
@@ -120,7 +120,7 @@ def test_orders_that_cannot_be_are_shown_and_kept(orders: str) -> None:
     view.close()
 
 
-def test_the_controls_offer_the_ladder_at_hand() -> None:
+def test_the_controls_offer_the_sweep_at_hand() -> None:
     view = text.show_text(teacher_temperature(1, 1, 1, seed=7, positions=2))
     offered = {field: [choice["value"] for choice in choices] for field, choices in view.choices.items()}
     assert offered["orders"][-1] == "1, 1, 1" and offered["seed"][-1] == 7 and "4, 3, 2" in offered["orders"]
@@ -138,7 +138,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with served("ladder.js", "text.js") as one:
+    with served("sweep.js", "text.js") as one:
         yield one
 
 
@@ -154,10 +154,10 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     assert thrown == []
 
 
-def open_view(page: Page, ladder: TextLadder, broken: dict[str, Any] | None = None, **other: Any) -> dict[str, Any]:
-    sent = broken or text.payload(ladder)
+def open_view(page: Page, sweep: NGramSweep, broken: dict[str, Any] | None = None, **other: Any) -> dict[str, Any]:
+    sent = broken or text.payload(sweep)
     state = {
-        "ladder": sent, "choices": text._choices(ladder), "settings": sent["settings"], "tau": 1.0, "progress": None,
+        "sweep": sent, "choices": text._choices(sweep), "settings": sent["settings"], "tau": 1.0, "progress": None,
         "prediction": None, "kernel_error": "", "page_errors": [], **other,
     }  # fmt: skip
     page.evaluate("state => open_view(state)", state)
@@ -202,8 +202,8 @@ def assert_shows(root: Locator, sent: dict[str, Any], index: int) -> None:
 
 
 @pytest.mark.browser
-def test_real_keys_walk_every_position(page: Page, ladder: TextLadder) -> None:
-    sent = open_view(page, ladder)
+def test_real_keys_walk_every_position(page: Page, sweep: NGramSweep) -> None:
+    sent = open_view(page, sweep)
     root = page.locator(".kdlab-view")
     assert_shows(root, sent, ONE)
     page.locator(".kdlab-beta").focus()
@@ -215,8 +215,8 @@ def test_real_keys_walk_every_position(page: Page, ladder: TextLadder) -> None:
 
 
 @pytest.mark.browser
-def test_the_solid_path_runs_from_tau_one_to_the_dot(page: Page, ladder: TextLadder) -> None:
-    open_view(page, ladder)
+def test_the_solid_path_runs_from_tau_one_to_the_dot(page: Page, sweep: NGramSweep) -> None:
+    open_view(page, sweep)
     lengths = {}
     for tau in (0.3, 1.0, 1.5):
         page.evaluate("tau => model.set('tau', tau)", tau)
@@ -227,9 +227,9 @@ def test_the_solid_path_runs_from_tau_one_to_the_dot(page: Page, ladder: TextLad
 
 
 @pytest.mark.browser
-def test_nothing_is_cut_off_and_no_words_overlap(page: Page, ladder: TextLadder) -> None:
+def test_nothing_is_cut_off_and_no_words_overlap(page: Page, sweep: NGramSweep) -> None:
     """At the ends and in the middle: every text inside its panel, and no two texts of the left panel on each other."""
-    open_view(page, ladder)
+    open_view(page, sweep)
     for tau in (0.3, 0.6, 1.0, 1.5):
         page.evaluate("tau => model.set('tau', tau)", tau)
         troubles = page.evaluate("""() => {
@@ -248,23 +248,23 @@ def test_nothing_is_cut_off_and_no_words_overlap(page: Page, ladder: TextLadder)
 
 
 @pytest.mark.browser
-def test_a_ladder_that_cannot_be_drawn_is_refused_in_words(page: Page, ladder: TextLadder) -> None:
-    broken = text.payload(ladder)
+def test_a_sweep_that_cannot_be_drawn_is_refused_in_words(page: Page, sweep: NGramSweep) -> None:
+    broken = text.payload(sweep)
     broken["names"] = broken["names"][:-1]
-    open_view(page, ladder, broken)
+    open_view(page, sweep, broken)
     error = page.locator(".kdlab-error")
     expect(error).to_contain_text('60 entries in "names" for 61 positions of tau. Make it again with')
     assert page.evaluate("model.get('page_errors').length") == 1
 
 
 @pytest.mark.browser
-def test_other_orders_wait_and_then_show(page: Page, ladder: TextLadder) -> None:
-    open_view(page, ladder, tau=0.5)
+def test_other_orders_wait_and_then_show(page: Page, sweep: NGramSweep) -> None:
+    open_view(page, sweep, tau=0.5)
     root = page.locator(".kdlab-view")
     page.locator("select.kdlab-orders").select_option("2, 1, 0")
     expect(page.locator(".kdlab-beta")).to_be_disabled()
     other = text.payload(teacher_temperature(2, 1, 0, positions=61))
-    page.evaluate("values => Object.entries(values).forEach(([n, v]) => model.set(n, v))", {"ladder": other})
+    page.evaluate("values => Object.entries(values).forEach(([n, v]) => model.set(n, v))", {"sweep": other})
     assert_shows(root, other, 10)  # and tau stays where it was
     expect(page.locator(".kdlab-beta")).to_be_enabled()
 
@@ -288,8 +288,8 @@ def choose(notebook: Notebook, select: Locator, index: int) -> None:
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_notebook_04(lab: Lab, browser: Browser, ladder: TextLadder) -> None:
-    """Runs through; the gated view waits for a guess, follows every key, and makes other ladders."""
+def test_notebook_04(lab: Lab, browser: Browser, sweep: NGramSweep) -> None:
+    """Runs through; the gated view waits for a guess, follows every key, and makes other sweeps."""
     notebook = lab.open(browser, NOTEBOOK.name)
     notebook.run_all()
     root = notebook.view()
@@ -298,7 +298,7 @@ def test_notebook_04(lab: Lab, browser: Browser, ladder: TextLadder) -> None:
     expect(root.locator(".kdlab-outcome")).to_have_text(
         "You predicted: Both fall. Now move the slider to its right end and see."
     )
-    sent = text.payload(ladder)
+    sent = text.payload(sweep)
     root.locator(".kdlab-beta").focus()
     notebook.page.keyboard.press("Home")
     for index in range(LAST + 1):
@@ -307,7 +307,7 @@ def test_notebook_04(lab: Lab, browser: Browser, ladder: TextLadder) -> None:
     expect(root.locator(".kdlab-outcome")).to_contain_text("What happens: both fall.")
     assert serious(root) == []
     assert notebook.soon("round(view.tau, 6)", 1.5) == 1.5
-    orders = [choice["value"] for choice in text._choices(ladder)["orders"]]
+    orders = [choice["value"] for choice in text._choices(sweep)["orders"]]
     for field, values in (("orders", orders[:4]), ("seed", [0, 1, 2])):  # order 4 takes too long for a test
         for index, value in enumerate(values):
             choose(notebook, root.locator(f"select.kdlab-{field}"), index)

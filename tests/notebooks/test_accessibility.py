@@ -40,23 +40,23 @@ ASKED = {
     "options": ["it rises", "it falls"],
     "outcome": "it falls.",
 }
-LADDER, CARD = ("ladder.js", "view.js"), ("exercises.js",)
+SWEEP, CARD = ("sweep.js", "view.js"), ("exercises.js",)
 # The module of each view, and a widget of its kind: those with a question are covered when they open.
 VIEWS: dict[str, tuple[tuple[str, ...], Callable[[], Any]]] = {
-    "ring": (LADDER, lambda: widgets.show(experiments.teacher_entropy("ring", 1))),
-    "line": (LADDER, lambda: widgets.show(experiments.teacher_entropy("line", 1), predict=ASKED)),
+    "ring": (SWEEP, lambda: widgets.show(experiments.teacher_entropy("ring", 1))),
+    "line": (SWEEP, lambda: widgets.show(experiments.teacher_entropy("line", 1), predict=ASKED)),
     "hand": (("hand.js",), hand.by_hand),
     "pairs": (("pairs.js",), lambda: pairs.show_pairs(mechanism.pairs_along(experiments.teacher_entropy("ring", 2)))),
-    "text": (("ladder.js", "text.js"), lambda: text.show_text(teacher_temperature())),
-    "tokens": (("ladder.js", "next_token.js"), lambda: next_token_view.show_next_token(_ladders())),
+    "text": (("sweep.js", "text.js"), lambda: text.show_text(teacher_temperature())),
+    "tokens": (("sweep.js", "next_token.js"), lambda: next_token_view.show_next_token(_sweeps())),
     "still": (("still.js",), lambda: stills.ask(_picture(), _picture(), predict=ASKED)),
     "choice": (CARD, lambda: form.ExerciseView(exercise("02.1"))),
     "code": (CARD, lambda: form.ExerciseView(exercise("02.2"))),
 }
 
 
-def _ladders() -> list[Any]:
-    return list(read_meeting().ladders.values())
+def _sweeps() -> list[Any]:
+    return list(read_meeting().sweeps.values())
 
 
 def _picture() -> Any:
@@ -219,7 +219,7 @@ def test_the_sentence_is_said_once_the_slider_rests(opened: Any) -> None:
         root.page.keyboard.press("ArrowRight")
     root.page.wait_for_function("heard.length > 0")
     root.page.wait_for_timeout(300)
-    assert root.page.evaluate("heard") == [sent("ring")["ladder"]["sentence"][10]]
+    assert root.page.evaluate("heard") == [sent("ring")["sweep"]["sentence"][10]]
 
 
 def test_a_guess_is_answered_aloud_and_the_slider_gets_the_keys(opened: Any) -> None:
@@ -232,7 +232,7 @@ def test_a_guess_is_answered_aloud_and_the_slider_gets_the_keys(opened: Any) -> 
     expect(root.locator(".kdlab-beta")).to_be_focused()
     root.page.wait_for_function("heard.length > 0")
     (said,) = root.page.evaluate("heard")
-    sentences = sent("line")["ladder"]["sentence"]
+    sentences = sent("line")["sweep"]["sentence"]
     assert said == f"You predicted: it falls. Now move the slider to its right end and see. {sentences[0]}"
     root.page.keyboard.press("End")
     root.page.wait_for_function("heard.length > 1")

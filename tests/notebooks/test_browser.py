@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 SELECTS = ("n_components", "covariance", "scene", "samples", "seed")
-MAKING = 90_000  # ms: a ladder made in the background may take this long on a busy machine
+MAKING = 90_000  # ms: a sweep made in the background may take this long on a busy machine
 LAST = 120
 
 # A small notebook of the tests' own, for what no committed notebook should show.
@@ -92,7 +92,7 @@ def select_of(root: Locator, field: str) -> Locator:
 
 
 def await_answer(root: Locator) -> dict[str, Any]:
-    """Wait until the page shows the ladder that its selects ask for; return the payload it must be."""
+    """Wait until the page shows the sweep that its selects ask for; return the payload it must be."""
     sent = expected(**wanted(root))
     expect(root).to_have_attribute("data-key", sent["key"], timeout=MAKING)
     expect(root).to_have_attribute("aria-busy", "false", timeout=MAKING)
@@ -414,7 +414,7 @@ def test_every_notebook_has_a_test() -> None:
 
 
 def test_a_random_scene_is_made_in_the_background(opened: Any) -> None:
-    """The slider rests while Python works, says how far it is, and answers for the new ladder afterwards."""
+    """The slider rests while Python works, says how far it is, and answers for the new sweep afterwards."""
     notebook = opened("line.ipynb")
     root = notebook.view()
     notebook.page.evaluate("""() => {
@@ -429,7 +429,7 @@ def test_a_random_scene_is_made_in_the_background(opened: Any) -> None:
     expect(root.locator(".kdlab-status")).to_be_hidden()
     said = notebook.page.evaluate("said")
     assert any("%" in words for words in said), said
-    assert notebook.json("view.ladder_object.settings.key") == "random|1|diag|population|0"
+    assert notebook.json("view.sweep_shown.settings.key") == "random|1|diag|population|0"
     assert_no_errors(notebook, "view")
 
 
@@ -441,7 +441,7 @@ def test_the_slider_draws_with_the_kernel_stopped(opened: Any) -> None:
     try:
         leap_through(notebook, root, sent)
         step_through_every_position(notebook, root, sent)
-        choose(notebook, select_of(root, "n_components"), 1)  # only Python has that ladder
+        choose(notebook, select_of(root, "n_components"), 1)  # only Python has that sweep
         expect(root.locator(".kdlab-status")).to_have_text("Asking Python …")
     finally:
         os.kill(kernel, signal.SIGCONT)

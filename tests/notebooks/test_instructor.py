@@ -11,7 +11,7 @@ from typing import Any
 import nbformat
 import numpy as np
 import pytest
-from notebooks.test_pages import NUMBER, ladder, said
+from notebooks.test_pages import NUMBER, said, sweep
 from support.sheets import BOLD, NOTEBOOKS, QUOTED, SHEETS, Row, rows, section, text
 
 from kdlab import precision, recall
@@ -26,7 +26,7 @@ from kdlab.mixtures import mechanism, scenes
 from kdlab.mixtures import single as bells
 from kdlab.mixtures.experiment import CHOICES
 from kdlab.mixtures.scenes import line_mixture
-from kdlab.ngrams.experiment import TextLadder
+from kdlab.ngrams.experiment import NGramSweep
 
 ROOT = NOTEBOOKS.parent
 INLINE = re.compile(r"\[([^\]]*)\]\(([^)]*)\)")
@@ -216,14 +216,14 @@ def numbers(row: Row) -> list[str]:
 
 
 def first() -> list[str]:
-    one = ladder("line", 1)
+    one = sweep("line", 1)
     ends = [said(path[place]) for path in (one.precision, one.recall) for place in (0, -1)]
     assert (np.diff(one.precision) > 0).all() and (np.diff(one.recall) < 0).all()
     return ends
 
 
 def covered() -> list[str]:
-    found = {beta: ladder("line", 1).at(beta) for beta in (2, 5, 20)}
+    found = {beta: sweep("line", 1).at(beta) for beta in (2, 5, 20)}
     counts = [int(position.covered.sum()) for position in found.values()]
     assert counts == [3, 2, 1]  # three, two, one
     return ["2", said(found[5].beta), said(found[20].beta)]
@@ -257,13 +257,13 @@ def missing_and_invented() -> list[str]:
 
 
 def ring() -> list[str]:
-    one = ladder("ring", 1)
+    one = sweep("ring", 1)
     return [said(path[place]) for path in (one.precision, one.recall) for place in (0, -1)]
 
 
 def dip() -> list[str]:
-    at = ladder("ring", 1).at(5)
-    assert at.precision < ladder("ring", 1).precision[0]
+    at = sweep("ring", 1).at(5)
+    assert at.precision < sweep("ring", 1).precision[0]
     return [said(at.beta), said(at.precision)]
 
 
@@ -290,14 +290,14 @@ def falls() -> list[str]:
 
 
 def hole() -> list[str]:
-    one = ladder("falls", 1)
+    one = sweep("falls", 1)
     lowest = int(one.precision.argmin())
     assert abs(one.betas[lowest] - 3.7) < 0.05  # where the sheet leaves the slider
     return [said(one.precision[0]), said(one.precision[lowest]), said(one.precision[-1])]
 
 
 def as_large() -> list[str]:
-    four = ladder("ring", 4)
+    four = sweep("ring", 4)
     gains, of, *_ = printed(RING, "a student of four gains in")
     assert of == "40"  # forty draws
     return [said(four.precision[0]), said(four.precision[-1]), gains]
@@ -329,7 +329,7 @@ def forward() -> list[str]:
 
 
 @lru_cache(maxsize=1)
-def names() -> TextLadder:
+def names() -> NGramSweep:
     return experiments.teacher_temperature()
 
 
@@ -420,14 +420,14 @@ def test_a_number_with_decimals_is_printed_in_the_notebook_of_its_row(sheet: str
 def test_the_dots_for_the_board() -> None:
     told = section("When something fails").split("The four dots")[1]
     betas = (1, 2, 5, 20)
-    found = [ladder("line", 1).at(beta) for beta in betas]
+    found = [sweep("line", 1).at(beta) for beta in betas]
     dots = [said(value) for one in found for value in (one.recall, one.precision)]
     assert NUMBER.findall(told) == ["00", *dots, "1", "2", *(said(one.beta) for one in found[2:])]
 
 
 def test_the_keys_lead_where_the_page_says() -> None:
     """Page Up is twelve steps, as the browser tests of the slider find."""
-    one = ladder("line", 1)
+    one = sweep("line", 1)
     assert (one.index(3.7), one.index(5)) == (3 * 12 - 2, 3 * 12 + 6)
     assert "3.7 is Home, Page Up three times, and twice the left arrow" in " ".join(text().split())
     assert "5 is Home, Page Up three times, and six times the right arrow" in " ".join(text().split())

@@ -22,7 +22,7 @@ from kdlab.lm.report import tradeoff as findings
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import judge as scores
 from kdlab.mixtures import plots
-from kdlab.mixtures.experiment import Ladder
+from kdlab.mixtures.experiment import MixtureSweep
 from kdlab.mixtures.scenes import line_mixture
 from kdlab.ngrams import experiment as temperature
 
@@ -48,7 +48,7 @@ def said(value: float, decimals: int = 2) -> str:
 
 
 @lru_cache(maxsize=16)
-def ladder(scene: str, n_components: int) -> Ladder:
+def sweep(scene: str, n_components: int) -> MixtureSweep:
     return experiments.teacher_entropy(scene, n_components)
 
 
@@ -56,7 +56,7 @@ def ladder(scene: str, n_components: int) -> Ladder:
 
 
 def falling() -> list[str]:
-    one, four = ladder("falls", 1), ladder("ring", 4)
+    one, four = sweep("falls", 1), sweep("ring", 4)
     lowest = int(one.precision.argmin())
     lost = one.precision[0] - one.precision[lowest]
     measured = [said(one.precision[0]), "1", said(one.precision[lowest]), said(one.betas[lowest]), said(lost)]
@@ -64,14 +64,14 @@ def falling() -> list[str]:
 
 
 def corner() -> list[str]:
-    truth, one = ladder("line", 1).scene.truth, ladder("line", 1)
+    truth, one = sweep("line", 1).scene.truth, sweep("line", 1)
     own = precision(truth, truth).value
     assert own == pytest.approx(one.recall_bound, abs=1e-9)
     return [said(own), said(one.precision_bound - own), said(one.precision_bound)]
 
 
 def spike() -> list[str]:
-    one = ladder("line", 1)
+    one = sweep("line", 1)
     truth = one.scene.truth
     narrow = line_mixture([1.0], [float(truth.means[truth.weights.argmax(), 0])], [0.1])
     high, low = precision(narrow, truth).value, recall(narrow, truth).value
@@ -79,7 +79,7 @@ def spike() -> list[str]:
 
 
 def entropies() -> list[str]:
-    teachers = [ladder("ring", 1).scene.teacher.tempered(beta) for beta in (1, 2)]
+    teachers = [sweep("ring", 1).scene.teacher.tempered(beta) for beta in (1, 2)]
     log_volumes = np.linalg.slogdet(teachers[0].covariances)[1]
     assert teachers[1].weights @ log_volumes > teachers[0].weights @ log_volumes  # wider ones gain weight
     return ["1", "2"] + [said(one.weight_entropy) for one in teachers] + [said(-own(one)) for one in teachers]
@@ -90,7 +90,7 @@ def own(model: GaussianMixture) -> float:
 
 
 def better_teacher() -> list[str]:
-    one = ladder("line", 1)
+    one = sweep("line", 1)
     truth, start, late = one.scene.truth, one.at(1), one.at(20)
     teachers = [recall(position.teacher, truth).value for position in (start, late)]
     assert one.scene.teacher is truth
@@ -102,24 +102,24 @@ def better_teacher() -> list[str]:
 
 
 def covering() -> list[str]:
-    rare, hole = ladder("rare", 1).at(1), ladder("falls", 1).at(5)
+    rare, hole = sweep("rare", 1).at(1), sweep("falls", 1).at(5)
     assert rare.teacher.weights[-1] == rare.teacher.weights.min() and not rare.covered[-1] and hole.covered[1]
     return ["1", said(rare.coverage[-1]), said(hole.beta), said(hole.teacher.weights[1], 4), said(hole.coverage[1])]
 
 
 def forward() -> list[str]:
-    start, end = ladder("line", 1).at(1), ladder("line", 1).at(100)
+    start, end = sweep("line", 1).at(1), sweep("line", 1).at(100)
     modes = str(len(start.covered))
     return [str(start.covered.sum()), modes, "1", str(end.covered.sum()), modes, "100", said(end.kl)]
 
 
 def same_student() -> list[str]:
-    one, two = ladder("ring", 1), ladder("ring", 2)
+    one, two = sweep("ring", 1), sweep("ring", 2)
     assert said(one.direct_precision) == said(one.precision[0])
     assert one.direct_precision == pytest.approx(one.precision[0], abs=1e-9)
     for k in (1, 2, 3, 4):
-        assert ladder("line", k).precision[0] == pytest.approx(ladder("line", k).direct_precision, abs=1e-5)
-        assert ladder("line", k).recall[0] == pytest.approx(ladder("line", k).direct_recall, abs=1e-5)
+        assert sweep("line", k).precision[0] == pytest.approx(sweep("line", k).direct_precision, abs=1e-5)
+        assert sweep("line", k).recall[0] == pytest.approx(sweep("line", k).direct_recall, abs=1e-5)
     return ["1", said(one.precision[0]), "2", said(two.precision[0]), said(two.direct_precision)]
 
 
@@ -149,7 +149,7 @@ def letterwise(strings: dict[str, float], string: str, beta: float) -> float:
 
 
 def training_points() -> list[str]:
-    eight = ladder("ring", 8)
+    eight = sweep("ring", 8)
     points = eight.scene.points
     assert points is not None
     on_points = float(eight.direct.log_prob(points).mean())
@@ -159,7 +159,7 @@ def training_points() -> list[str]:
 
 def which_truth() -> list[str]:
     assert 4e8 < math.exp(20) < 5.5e8  # half a billion, to one digit
-    scene, direct = ladder("ring", 1).scene, ladder("ring", 1).direct
+    scene, direct = sweep("ring", 1).scene, sweep("ring", 1).direct
     selective = scene.teacher.tempered(100)
     distilled = fit_mixture(selective, 1).model
     told = []
@@ -170,7 +170,7 @@ def which_truth() -> list[str]:
 
 
 def larger() -> list[str]:
-    gains = [ladder("ring", k).precision[-1] - ladder("ring", k).precision[0] for k in (1, 2, 3, 4)]
+    gains = [sweep("ring", k).precision[-1] - sweep("ring", k).precision[0] for k in (1, 2, 3, 4)]
     return ["1", "100"] + [word for k, gain in enumerate(gains, 1) for word in (said(gain), str(k))]
 
 
@@ -225,7 +225,7 @@ def test_every_misconception_has_both_parts(part: str) -> None:
 
 
 def test_the_check_of_numbers_can_fail() -> None:
-    one = ladder("falls", 1)
+    one = sweep("falls", 1)
     wrong = sections()[0].replace(said(one.precision[0]), said(one.precision[0] + 0.01))
     assert numbers(wrong) != falling()
     assert numbers(sections()[0] + " It loses 7 nats.") != falling()
@@ -271,7 +271,7 @@ def test_what_the_code_gives_is_what_the_page_says() -> None:
     """The formulas of the page in words, against the code beside them, by another route where there is one."""
     names = scope()
     get = lambda code: eval(code, dict(names))  # noqa: E731
-    teacher, student, truth, one, at = (get(x) for x in ("teacher", "student", "truth", "ladder", "position"))
+    teacher, student, truth, one, at = (get(x) for x in ("teacher", "student", "truth", "sweep", "position"))
     powers = teacher.weights**5
     assert get("teacher.tempered(5).weights") == pytest.approx(powers / powers.sum())
     assert at.effective_components == pytest.approx(math.exp(at.weight_entropy))
@@ -282,7 +282,7 @@ def test_what_the_code_gives_is_what_the_page_says() -> None:
     draw = np.random.default_rng(0)
     for code, p, q in [
         ("position.kl", at.teacher, student),
-        ("ladder.recall_bound - position.recall", truth, student),
+        ("sweep.recall_bound - position.recall", truth, student),
         ("student.expected_log_prob(student).value - position.precision", student, truth),
     ]:
         x = p.sample(100_000, draw)
@@ -294,7 +294,7 @@ def test_what_the_code_gives_is_what_the_page_says() -> None:
 
 
 def test_numbers_of_the_symbols() -> None:
-    one = scope()["ladder"]
+    one = scope()["sweep"]
     text = "\n".join(" | ".join(row[:3]) for heading in TABLES for row in rows(heading))
     text = text.replace("p^(1/τ)", "").replace("1/β", "")
     assert numbers(text) == [

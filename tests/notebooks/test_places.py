@@ -206,7 +206,7 @@ class Classic:
 
 
 def press_and_compare(page: Page, root: Locator) -> None:
-    """Uncover the picture and press real arrow keys: it must show what the ladder says, position by position."""
+    """Uncover the picture and press real arrow keys: it must show what the sweep says, position by position."""
     sent = widgets.payload(experiments.teacher_entropy("line", 1))
     root.scroll_into_view_if_needed()
     root.locator(".kdlab-cover button").first.click()

@@ -46,14 +46,14 @@ from publishing.views import live_views, script  # noqa: E402
 
 # The live views of each notebook, in order: what draws them.
 LIVE = {
-    "00_start_here": ["TeacherEntropyView"],
-    "01_precision_and_recall": ["ByHandView"],
-    "02_teacher_entropy": ["TeacherEntropyView", "TeacherEntropyView"],
-    "03_why_it_happens": ["TeacherEntropyView", "PairsView"],
-    "04_from_mixtures_to_text": ["TextView"],
+    "00_start_here": ["MixtureView"],
+    "01_precision_and_recall": ["SingleView"],
+    "02_teacher_entropy": ["MixtureView", "MixtureView"],
+    "03_why_it_happens": ["MixtureView", "MechanismView"],
+    "04_from_mixtures_to_text": ["NGramView"],
     "05_meet_smollm2": ["NextTokenView", "NextTokenView"],
     "06_distil_smollm2": [],
-    "07_read_the_trade_off": ["StillView"],
+    "07_read_the_trade_off": ["QuizView"],
 }
 FORMULA = re.compile(r"\$\$(.+?)\$\$|\$(.+?)\$", re.DOTALL)
 
@@ -153,7 +153,7 @@ def test_nothing_is_run_but_what_a_view_needs(tmp_path: Path) -> None:
     notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
     notebook.cells[-1].outputs = [picture]
     (live,) = live_views(notebook, tmp_path, {})
-    assert (live.module, live.state["prediction"]["guess"], live.answers) == ("ByHandView", None, {})
+    assert (live.module, live.state["prediction"]["guess"], live.answers) == ("SingleView", None, {})
     assert live.state["world"]["title"] and not {name for name in live.state if name.startswith("_")}
 
 
@@ -345,7 +345,7 @@ def settle(page: Page) -> None:
 def test_the_site_is_small_and_whole(site: Path, outlines: dict[str, Outline]) -> None:
     assert sum(path.stat().st_size for path in site.rglob("*") if path.is_file()) <= 15_000_000
     assert {f"{name}.html" for name in LIVE} | {"index.html", "SYMBOLS.html", "README.html"} <= set(outlines)
-    assert len(list((site / "ladders").iterdir())) >= 40
+    assert len(list((site / "sweeps").iterdir())) >= 40
 
 
 @pytest.mark.browser
@@ -409,11 +409,11 @@ def test_a_page_opened_as_a_file_is_live(name: str, site: Path, browser: Browser
                 expect(view.locator(".kdlab-picture")).not_to_be_visible()
                 options.first.press("Enter")
             expect(view.locator(".kdlab-picture")).to_be_visible()
-            if module == "StillView":
+            if module == "QuizView":
                 assert view.locator("img").evaluate("e => e.naturalWidth") > 500
                 continue
             shown = [press(page, view) for _ in range(3)]
-            if module == "ByHandView":
+            if module == "SingleView":
                 expect(view).to_have_attribute("aria-busy", "false")
                 shown[2] = press(page, view)
             assert all(one != other for one, other in zip(shown[0], shown[2], strict=True)), shown
@@ -451,15 +451,15 @@ def test_on_a_phone_the_slider_stays_with_what_it_moves(site: Path, browser: Bro
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_front_page_answers_to_keys(scheme: Any, address: str, browser: Browser) -> None:
-    ladder = experiments.teacher_entropy("line", n_components=1)
+    sweep = experiments.teacher_entropy("line", n_components=1)
     with opened(browser, f"{address}/", color_scheme=scheme) as page:
         slider, sentence = page.locator(".kdlab-beta"), page.locator(".kdlab-sentence")
-        expect(sentence).to_have_text(ladder.at(1).sentence)
+        expect(sentence).to_have_text(sweep.at(1).sentence)
         slider.focus()
         page.keyboard.press("End")
-        expect(sentence).to_have_text(ladder.at(100).sentence)
+        expect(sentence).to_have_text(sweep.at(100).sentence)
         expect(slider).to_have_attribute("aria-valuetext", re.compile(r"beta.* 100\.00"))
-        assert float(page.locator(".kdlab-student-dot").get_attribute("data-recall") or 0) == ladder.recall[-1]
+        assert float(page.locator(".kdlab-student-dot").get_attribute("data-recall") or 0) == sweep.recall[-1]
         assert page.locator("select").evaluate_all("all => all.filter(e => e.checkVisibility()).length") == 0
         assert serious(page.locator("html")) == []
         papers = "[document.body, document.querySelector('.kdlab-view')].map(e => getComputedStyle(e).backgroundColor)"
@@ -524,7 +524,7 @@ def test_what_was_not_made_ahead_is_said_and_what_is_missing_too(site: Path, bro
         said = page.evaluate("""async () => {
           const state = JSON.parse(document.querySelector("[id^=state-]").textContent).state;
           const model = new Model({ ...state, settings: { ...state.settings, samples: 100 } }, {});
-          await ladderAnswer({})(model);
+          await sweepAnswer({})(model);
           return [model.get("kernel_error"), model.get("settings").samples];
         }""")
         assert "needs Python" in said[0] and said[1] is None
@@ -571,7 +571,7 @@ def test_a_bell_is_worth_on_the_page_what_it_is_in_python(site: Path, browser: B
         answers = page.evaluate(
             """([world, bells]) => bells.map((hand) => {
               const model = new Model({ world, hand }, {});
-              kdlab.core.answers.ByHandView.hand(model);
+              kdlab.core.answers.SingleView.hand(model);
               return model.get("answer");
             })""",
             [view.world, bells],
@@ -610,4 +610,4 @@ def test_the_figure_moves_only_for_those_who_do_not_mind(
 def test_states_are_plain_json(site: Path) -> None:
     page = (site / "index.html").read_text(encoding="utf-8")
     states = re.findall(r'<script type="application/json" id="state-[^"]+">(.*?)</script>', page)
-    assert [json.loads(state)["module"] for state in states] == ["TeacherEntropyView"]
+    assert [json.loads(state)["module"] for state in states] == ["MixtureView"]

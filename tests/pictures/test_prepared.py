@@ -58,7 +58,7 @@ def no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
     def drawn(self: Any) -> bytes:
         raise AssertionError("drawn, though a still is there")
 
-    for kind in (widgets.TeacherEntropyView, hand.ByHandView, text.TextView):
+    for kind in (widgets.MixtureView, hand.SingleView, text.NGramView):
         monkeypatch.setattr(kind, "drawn", drawn)
 
 
@@ -77,13 +77,13 @@ def test_a_still_is_what_a_fresh_drawing_shows(name: str) -> None:
 def test_the_comparison_can_fail(name: str) -> None:
     """The position beside the first one is another picture, and would not pass for it."""
     (view,) = [view for view in maker().views() if view.still_name() == name]
-    if isinstance(view, hand.ByHandView):
+    if isinstance(view, hand.SingleView):
         view.place(hand.STEP, 1.0)
-    elif isinstance(view, text.TextView):
-        taus = view.ladder_object.taus
-        view.tau = float(taus[view.ladder_object.index(1.0) + 1])
+    elif isinstance(view, text.NGramView):
+        taus = view.sweep_shown.taus
+        view.tau = float(taus[view.sweep_shown.index(1.0) + 1])
     else:
-        view.beta = float(view.ladder_object.betas[1])
+        view.beta = float(view.sweep_shown.betas[1])
     assert differing(prepared.still(name) or b"", view.drawn()) > 4 * FEW
     assert prepared.still(view.still_name()) is None
 
@@ -130,8 +130,8 @@ def test_a_bell_elsewhere_and_text_elsewhere_are_drawn() -> None:
     bell.place(0.001, 1.0)  # says the same to two digits, and is not the same
     assert prepared.still(bell.still_name()) is None and picture(bell) == bell.drawn()
     assert prepared.still(hand.by_hand("falls").still_name()) is None
-    ladder = teacher_temperature()
-    assert prepared.still(text.show_text(ladder).still_name()) is None  # with its path
+    sweep = teacher_temperature()
+    assert prepared.still(text.show_text(sweep).still_name()) is None  # with its path
     assert prepared.still(text.show_text(teacher_temperature(seed=1), predict=ASKED).still_name()) is None
 
 

@@ -1,6 +1,6 @@
-"""How exact is exact? Precision and recall of every committed ladder against a rule of another make.
+"""How exact is exact? Precision and recall of every committed sweep against a rule of another make.
 
-    python tests/support/accuracy.py   every position of every committed ladder (minutes)
+    python tests/support/accuracy.py   every position of every committed sweep (minutes)
     python tests/support/accuracy.py line 1   only scene "line" with K'' = 1
 
 The rule here shares nothing with kdlab.mixtures._quadrature but the idea of equal spacing: its own densities, square
@@ -81,18 +81,18 @@ def turned_sum(function: Callable[[Any], Any], dim: int, spacing: float, angle: 
     return total / mass
 
 
-def errors_at(ladder: Any, i: int) -> tuple[float, float]:
-    """|error| of the ladder's precision and recall at position ``i``, nats."""
-    student = ladder.at(ladder.betas[i]).student
-    truth = ladder.scene.truth
+def errors_at(sweep: Any, i: int) -> tuple[float, float]:
+    """|error| of the sweep's precision and recall at position ``i``, nats."""
+    student = sweep.at(sweep.betas[i]).student
+    truth = sweep.scene.truth
     return (
-        abs(ladder.precision[i] - dense_mean(student, truth)),
-        abs(ladder.recall[i] - dense_mean(truth, student)),
+        abs(sweep.precision[i] - dense_mean(student, truth)),
+        abs(sweep.recall[i] - dense_mean(truth, student)),
     )
 
 
 def committed() -> list[Settings]:
-    """The settings of every ladder that is committed as data, each once."""
+    """The settings of every sweep that is committed as data, each once."""
     every = [
         Settings(scene, k, covariance)
         for scene in CHOICES["scene"]
@@ -109,8 +109,8 @@ def main() -> None:
     for settings in committed():
         if wanted and [settings.scene, str(settings.n_components)][: len(wanted)] != wanted:
             continue
-        ladder = teacher_entropy(settings.scene, settings.n_components, settings.covariance)
-        errors = np.array([errors_at(ladder, i) for i in range(len(ladder.betas))])
+        sweep = teacher_entropy(settings.scene, settings.n_components, settings.covariance)
+        errors = np.array([errors_at(sweep, i) for i in range(len(sweep.betas))])
         print(f"{settings.key}: precision {errors[:, 0].max():.1e}, recall {errors[:, 1].max():.1e}", flush=True)
         largest = max(largest, (float(errors.max()), settings.key))
     print(f"largest error: {largest[0]:.2e} nats, in {largest[1]}")

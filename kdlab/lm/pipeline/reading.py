@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from kdlab.lm.pipeline.sampling import ladder_of_samples, next_token_logits
+from kdlab.lm.pipeline.sampling import next_token_logits, sweep_of_samples
 from kdlab.lm.pipeline.truth import Truth, load_truth
 
 __all__ = ["Reading", "read", "surprises", "truth_of"]
@@ -69,7 +69,7 @@ def read(
     say(f"{truth.name} reads {len(ids)} tokens and writes {len(taus)} continuations of {new_tokens} ...")
     begun = time.perf_counter()
     logits = next_token_logits(truth.model, ids).astype(float)
-    drawn = ladder_of_samples(truth.model, ids, taus, length=len(ids) + new_tokens, eos=truth.eos, rng=rng)
+    drawn = sweep_of_samples(truth.model, ids, taus, length=len(ids) + new_tokens, eos=truth.eos, rng=rng)
     say(f"... done in {time.perf_counter() - begun:.0f} s.")
     # Decoded together with the sentence and cut off again: a tokenizer may write a text's first word in its own way.
     whole = drawn.texts(truth.decode)

@@ -21,7 +21,7 @@ from transformers import DynamicCache, LlamaForCausalLM, StaticCache
 from kdlab.lm.pipeline.corpus import Sequences, joined
 from kdlab.lm.pipeline.gpu import GROUPED, compiled
 
-__all__ = ["chosen", "ladder_of_samples", "next_token_logits", "sample"]
+__all__ = ["chosen", "sweep_of_samples", "next_token_logits", "sample"]
 
 _BATCH = {"cpu": 128, "cuda": 2048}
 _COMPILED = 256  # sequences: for fewer, compiling takes longer than it saves
@@ -132,7 +132,7 @@ def _check(model: LlamaForCausalLM, prompt: Sequence[int], n: int, length: int, 
 
 
 @torch.inference_mode()
-def ladder_of_samples(
+def sweep_of_samples(
     model: LlamaForCausalLM,
     prompt: Sequence[int],
     taus: Sequence[float],

@@ -1,4 +1,4 @@
-"""Two things at once: a second Python process beside this one, for as long as a ladder is being made.
+"""Two things at once: a second Python process beside this one, for as long as a sweep is being made.
 
 Threads gain nothing here: numpy's pieces take 50 to 200 microseconds each, and threads wait for each other in between.
 """

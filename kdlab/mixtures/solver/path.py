@@ -51,9 +51,9 @@ _STRETCH = 10  # positions that are walked through one after the other; all stre
 _STEP = 0.1  # in weights, standardised means and log standard deviations: less is no jump to the eye
 _LIGHT = math.log(1e-4)  # weight below which a component is too faint to show a switch
 _LOOK = 8  # EM steps after which the best of a position's own starts goes on alone
-_COARSE = {"tolerance": 1e-3, "max_iter": 40, "sweeps": 12}
+_COARSE = {"tolerance": 1e-3, "max_iter": 40, "passes": 12}
 _FINE = {"tolerance": 1e-5, "max_iter": 60}
-_ON_POINTS = {"tolerance": 1e-3, "max_iter": 20, "sweeps": 6}
+_ON_POINTS = {"tolerance": 1e-3, "max_iter": 20, "passes": 6}
 _JUMP = 0.5  # like _STEP, for students fitted to points
 _TOGETHER = 128  # runs of EM at once: enough to spare overhead, few enough for progress to be told
 _WORTH_SHARING = 4  # runs of EM at once: fewer wait longer for the other process than they gain
@@ -239,10 +239,10 @@ class _Search:
     def along_the_slider(self, cold: Sequence[Sequence[GaussianMixture]], progress: Progress) -> Students:
         """The best student of each position, from its own starts and from its neighbours' students."""
         best, reached = self._from_own_starts(cold, lambda fraction: progress(0.7 * fraction))
-        sweeps, quiet = int(self.effort["sweeps"]), 0
-        for sweep in range(sweeps):
-            quiet = 0 if self._sweep(best, reached, forward=sweep % 2 == 0) else quiet + 1
-            progress(0.7 + 0.3 * (sweep + 1) / sweeps)
+        passes, quiet = int(self.effort["passes"]), 0
+        for turn in range(passes):
+            quiet = 0 if self._pass_along(best, reached, forward=turn % 2 == 0) else quiet + 1
+            progress(0.7 + 0.3 * (turn + 1) / passes)
             if quiet == 2:
                 break
         return _in_line(best)
@@ -267,7 +267,7 @@ class _Search:
             where, guesses = where[onward] + 1, ends[onward]
         return [best[i] for i in range(len(cold))], [reached[i] for i in range(len(cold))]
 
-    def _sweep(self, best: list[Students], reached: list[float], *, forward: bool) -> int:
+    def _pass_along(self, best: list[Students], reached: list[float], *, forward: bool) -> int:
         """Let all positions try their neighbours' students, stretches of ten in step; count those that changed."""
         step = 1 if forward else -1
         changed = 0

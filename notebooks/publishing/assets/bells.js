@@ -53,7 +53,7 @@
     return apart >= 0.0005 ? apart.toFixed(3) : "less than 0.001";
   };
 
-  kdlab.answers.ByHandView = {
+  kdlab.answers.SingleView = {
     hand(model) {
       const { truth, bounds } = model.get("world");
       const { centre, width } = model.get("hand");

@@ -52,18 +52,18 @@ class Model {
   }
 }
 
-// ---------------------------------------------------------------- other ladders
+// ---------------------------------------------------------------- other sweeps
 
 /** Settings as one text, the same as in publishing/views.py, name_of. */
 const nameOf = (settings, fields) => JSON.stringify(fields.map((field) => settings[field]));
 
-const loading = {}; // {file: promise of a ladder}
+const loading = {}; // {file: promise of a sweep}
 
-/** A ladder from its script; once for a page, however often it is asked for. */
-function ladderIn(file) {
+/** A sweep from its script; once for a page, however often it is asked for. */
+function sweepIn(file) {
   loading[file] ??= new Promise((arrived, failed) => {
     const script = document.createElement("script");
-    script.src = `ladders/${file}.js`;
+    script.src = `sweeps/${file}.js`;
     script.onload = () => arrived(kdlab.arrived[file]);
     script.onerror = () => failed(new Error(`${script.src} is missing: these settings cannot be shown.`));
     document.head.append(script);
@@ -72,19 +72,19 @@ function ladderIn(file) {
   return loading[file];
 }
 
-/** The answer to other settings: the ladder that was made ahead for them, or what to do where none was. */
-function ladderAnswer(ladders) {
+/** The answer to other settings: the sweep that was made ahead for them, or what to do where none was. */
+function sweepAnswer(sweeps) {
   return async (model) => {
     const settings = model.get("settings");
-    const file = ladders[nameOf(settings, Object.keys(model.get("choices")))];
-    const stay = (message) => model.put({ settings: model.get("ladder").settings, kernel_error: message });
+    const file = sweeps[nameOf(settings, Object.keys(model.get("choices")))];
+    const stay = (message) => model.put({ settings: model.get("sweep").settings, kernel_error: message });
     if (!file) {
       stay("This choice was not computed ahead: it needs Python. Open the notebook to have it made.");
       return;
     }
     try {
-      const ladder = await ladderIn(file);
-      if (same(model.get("settings"), settings)) model.put({ ladder: { ...ladder, settings } });
+      const sweep = await sweepIn(file);
+      if (same(model.get("settings"), settings)) model.put({ sweep: { ...sweep, settings } });
     } catch (error) {
       if (same(model.get("settings"), settings)) stay(error.message);
     }
@@ -148,7 +148,7 @@ function showForgetting() {
 
 /** Open one live view in the place of its still. */
 function open(figure) {
-  const { module, state, ladders } = JSON.parse(document.getElementById(`state-${figure.dataset.live}`).textContent);
+  const { module, state, sweeps } = JSON.parse(document.getElementById(`state-${figure.dataset.live}`).textContent);
   state.prediction = remembered(state.prediction);
   const place = figure.querySelector(".live-view");
   const guessed = (model) => {
@@ -156,7 +156,7 @@ function open(figure) {
     place.scrollIntoView({ block: "nearest" }); // the picture has opened, and its sentence is far below the options
   };
   const answers = { prediction: guessed, ...kdlab.answers[module] };
-  if (ladders) answers.settings = ladderAnswer(ladders);
+  if (sweeps) answers.settings = sweepAnswer(sweeps);
   const model = new Model(state, answers);
   const exported = kdlab.modules[module];
   const widget = typeof exported === "function" ? exported() : exported;

@@ -11,7 +11,7 @@ from support.torch_side import EOS, LENGTH, PROMPT, VOCABULARY, draw, small_mode
 
 from kdlab.lm.pipeline import sampling
 from kdlab.lm.pipeline.corpus import generator
-from kdlab.lm.pipeline.sampling import chosen, ladder_of_samples, next_token_logits, sample
+from kdlab.lm.pipeline.sampling import chosen, next_token_logits, sample, sweep_of_samples
 
 
 @pytest.fixture(scope="module")
@@ -104,20 +104,20 @@ def test_each_token_is_chosen_where_the_number_falls() -> None:
     assert chosen(impossible, 1.0, torch.tensor([1.0 - 1e-16], dtype=torch.float64)).tolist() == [0]
 
 
-def test_a_ladder_is_one_sample_at_each_tau_with_the_same_numbers(model: Any) -> None:
+def test_a_sweep_is_one_sample_at_each_tau_with_the_same_numbers(model: Any) -> None:
     taus = [0.3, 0.6, 1.0, 1.5, 0.6]
     settings = {"length": LENGTH, "eos": EOS}
-    several = ladder_of_samples(model, PROMPT, taus, rng=generator(4), **settings)
+    several = sweep_of_samples(model, PROMPT, taus, rng=generator(4), **settings)
     for i, tau in enumerate(taus):
         alone = sample(model, PROMPT, 1, tau=tau, rng=generator(4), **settings)
         assert several.lengths[i] == alone.lengths[0] and (several.ids[i] == alone.ids[0]).all()
     assert (several.ids[1] == several.ids[4]).all() and len({row.tobytes() for row in several.ids}) > 1
 
 
-def test_a_ladder_of_many_keeps_each_tau_with_its_row_when_others_have_ended(model: Any) -> None:
+def test_a_sweep_of_many_keeps_each_tau_with_its_row_when_others_have_ended(model: Any) -> None:
     # 40 rows, each with a tau of its own: as they end, the batch shrinks, and rows must keep their temperatures.
     taus = [0.3 + 0.05 * i for i in range(40)]
-    several = ladder_of_samples(model, PROMPT, taus, rng=generator(11), length=24, eos=EOS)
+    several = sweep_of_samples(model, PROMPT, taus, rng=generator(11), length=24, eos=EOS)
     assert len(set(several.lengths.tolist())) > 3
     for i in range(0, 40, 3):
         alone = sample(model, PROMPT, 1, tau=taus[i], rng=generator(11), length=24, eos=EOS)
@@ -125,9 +125,9 @@ def test_a_ladder_of_many_keeps_each_tau_with_its_row_when_others_have_ended(mod
 
 
 @pytest.mark.parametrize(("taus", "said"), [([], "taus is empty"), ([1.0, 0.0], "tau is 0.0"), ([-1.0], "tau is -1.0")])
-def test_a_ladder_of_no_or_bad_taus_is_refused(model: Any, taus: list[float], said: str) -> None:
+def test_a_sweep_of_no_or_bad_taus_is_refused(model: Any, taus: list[float], said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        ladder_of_samples(model, PROMPT, taus, length=LENGTH, eos=EOS, rng=generator(0))
+        sweep_of_samples(model, PROMPT, taus, length=LENGTH, eos=EOS, rng=generator(0))
 
 
 @pytest.mark.parametrize(

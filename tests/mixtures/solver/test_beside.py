@@ -132,7 +132,7 @@ def test_a_script_is_not_run_twice(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("samples", "covariance"), [(None, "spherical"), (100, "full")])
-def test_a_ladder_is_the_same_with_and_without(
+def test_a_sweep_is_the_same_with_and_without(
     samples: int | None, covariance: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Bit for bit: the two processes share whole students, never halves of one."""

@@ -1,7 +1,7 @@
-"""How long a ladder takes to make, beside what sampling and scikit-learn would take for the same slider.
+"""How long a sweep takes to make, beside what sampling and scikit-learn would take for the same slider.
 
-    python benchmarks/ladders.py            all 121 positions of both
-    python benchmarks/ladders.py --every 10 scikit-learn at every tenth position only, scaled up
+    python benchmarks/sweeps.py            all 121 positions of both
+    python benchmarks/sweeps.py --every 10 scikit-learn at every tenth position only, scaled up
 
 Ours: the random scene in the plane (six modes, a teacher of five), population students with deterministic starts at
 all 121 positions, and their precision, recall, KL and coverage. Scikit-learn: at each beta, 50,000 samples of the
@@ -52,12 +52,12 @@ def main():
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     experiments.teacher_entropy("random", 1)  # imports and the scene itself are not what is timed
     rows = []
-    print(f"K''   a ladder, s   scikit-learn, {N_POSITIONS} fits of {SAMPLES:,} samples, s   ratio")
+    print(f"K''   a sweep, s   scikit-learn, {N_POSITIONS} fits of {SAMPLES:,} samples, s   ratio")
     for n_components in SIZES:
         mine, theirs = ours(n_components), reference(n_components, every)
-        rows.append({"n_components": n_components, "ladder_s": round(mine, 2), "scikit_learn_s": round(theirs, 1)})
+        rows.append({"n_components": n_components, "sweep_s": round(mine, 2), "scikit_learn_s": round(theirs, 1)})
         print(f"{n_components:3d} {mine:13.2f} {theirs:50.1f} {theirs / mine:7.1f}", flush=True)
-    path = HERE / "ladders.json"
+    path = HERE / "sweeps.json"
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps({"scikit_learn_every": every, "rows": rows}, indent=1) + "\n")
     os.replace(temporary, path)

@@ -1,6 +1,6 @@
-"""Small made-up ladders for the tests of pictures: plausible numbers that move, made in milliseconds, no fits.
+"""Small made-up sweeps for the tests of pictures: plausible numbers that move, made in milliseconds, no fits.
 
-They keep the field names of `kdlab.mixtures.experiment.Ladder`, so whatever draws a real ladder draws these too.
+They keep the field names of `kdlab.mixtures.experiment.MixtureSweep`, so whatever draws a real sweep draws these too.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def _ring() -> tuple[Mixture, Mixture, Mixture]:
     return truth, teacher, Mixture([1.0], [[0.0, 0.05]], [[[0.72, 0.0], [0.0, 0.7]]])
 
 
-def fake_ladder(dim: int = 2, n_components: int = 2, positions: int = 121, seed: int = 0) -> Any:
-    """A ladder whose students slide from the direct student to the heaviest teacher component(s)."""
+def fake_sweep(dim: int = 2, n_components: int = 2, positions: int = 121, seed: int = 0) -> Any:
+    """A sweep whose students slide from the direct student to the heaviest teacher component(s)."""
     truth, teacher, direct = _line() if dim == 1 else _ring()
     betas = np.geomspace(1.0, 100.0, positions)
     share = (np.log(betas) / np.log(100.0)) ** 0.6  # how far the student has gone, 0 to 1
@@ -78,7 +78,7 @@ def fake_ladder(dim: int = 2, n_components: int = 2, positions: int = 121, seed:
     )
     settings.key = f"{settings.scene}|{n_components}|diag|population|{seed}"
     title = "Four modes on a line" if dim == 1 else "The paper's ring of eight modes"
-    ladder = SimpleNamespace(
+    sweep = SimpleNamespace(
         settings=settings, betas=betas, teacher_log_weights=log_weights, student_log_weights=student,
         student_means=means, student_covariances=covariances, direct=direct, direct_precision=-8.04,
         direct_recall=-2.65, precision=precision, recall=recall, weight_entropy=1.3 * (1 - share),
@@ -86,9 +86,9 @@ def fake_ladder(dim: int = 2, n_components: int = 2, positions: int = 121, seed:
         covered=coverage >= 0.5, switched=switched, recall_bound=-1.9, precision_bound=-0.2, sentences=sentences,
         scene=SimpleNamespace(name=settings.scene, title=title, truth=truth, teacher=teacher, points=points, note=""),
     )  # fmt: skip
-    ladder.index = lambda beta: int(np.argmin(np.abs(np.log(betas) - np.log(beta))))
-    ladder.at = lambda beta: _position(ladder, ladder.index(beta))
-    return ladder
+    sweep.index = lambda beta: int(np.argmin(np.abs(np.log(betas) - np.log(beta))))
+    sweep.at = lambda beta: _position(sweep, sweep.index(beta))
+    return sweep
 
 
 def _points(truth: Mixture) -> Any:
@@ -97,11 +97,11 @@ def _points(truth: Mixture) -> Any:
     return truth.means[which] + rng.normal(0, 0.025**0.5, (100, truth.means.shape[1]))
 
 
-def _position(ladder: Any, i: int) -> Any:
-    student = Mixture(np.exp(ladder.student_log_weights[i]), ladder.student_means[i], ladder.student_covariances[i])
-    taught = ladder.scene.teacher
-    teacher = Mixture(np.exp(ladder.teacher_log_weights[i]), taught.means, taught.covariances)
+def _position(sweep: Any, i: int) -> Any:
+    student = Mixture(np.exp(sweep.student_log_weights[i]), sweep.student_means[i], sweep.student_covariances[i])
+    taught = sweep.scene.teacher
+    teacher = Mixture(np.exp(sweep.teacher_log_weights[i]), taught.means, taught.covariances)
     return SimpleNamespace(
-        beta=float(ladder.betas[i]), teacher=teacher, student=student, sentence=ladder.sentences[i],
-        precision=float(ladder.precision[i]), recall=float(ladder.recall[i]),
+        beta=float(sweep.betas[i]), teacher=teacher, student=student, sentence=sweep.sentences[i],
+        precision=float(sweep.precision[i]), recall=float(sweep.recall[i]),
     )  # fmt: skip
