@@ -20,9 +20,9 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402
 from sklearn.mixture import GaussianMixture as Reference  # noqa: E402
 
+from kdlab.core.sweep import N_BETAS, beta_positions  # noqa: E402
 from kdlab.mixtures import experiment as experiments  # noqa: E402
 from kdlab.mixtures.scenes import make_scene  # noqa: E402
-from kdlab.mixtures.solver.path import N_POSITIONS, positions  # noqa: E402
 
 SIZES = (1, 2, 4, 8)
 SAMPLES = 50_000
@@ -37,12 +37,12 @@ def ours(n_components):
 
 def reference(n_components, every):
     teacher, rng = make_scene("random").teacher, np.random.default_rng(0)
-    betas = positions()[::every]
+    betas = beta_positions()[::every]
     start = time.perf_counter()
     for beta in betas:
         points = teacher.tempered(beta).sample(SAMPLES, rng)
         Reference(n_components, covariance_type="diag", random_state=0, max_iter=500).fit(points)
-    return (time.perf_counter() - start) * N_POSITIONS / len(betas)
+    return (time.perf_counter() - start) * N_BETAS / len(betas)
 
 
 def main():
@@ -52,7 +52,7 @@ def main():
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     experiments.teacher_entropy("random", 1)  # imports and the scene itself are not what is timed
     rows = []
-    print(f"K''   a sweep, s   scikit-learn, {N_POSITIONS} fits of {SAMPLES:,} samples, s   ratio")
+    print(f"K''   a sweep, s   scikit-learn, {N_BETAS} fits of {SAMPLES:,} samples, s   ratio")
     for n_components in SIZES:
         mine, theirs = ours(n_components), reference(n_components, every)
         rows.append({"n_components": n_components, "sweep_s": round(mine, 2), "scikit_learn_s": round(theirs, 1)})

@@ -23,6 +23,7 @@ from typing import Any
 import torch
 
 from kdlab.core.files import written_whole
+from kdlab.core.sweep import tau_positions
 from kdlab.lm.experiment import read_results
 from kdlab.lm.next_token import next_token_sweep, tempered
 from kdlab.lm.pipeline.corpus import generator
@@ -30,7 +31,6 @@ from kdlab.lm.pipeline.reading import read, surprises
 from kdlab.lm.pipeline.sampling import next_token_logits, sample
 from kdlab.lm.pipeline.truth import Truth, load_truth
 from kdlab.lm.recording import FILE, SCHEMA
-from kdlab.ngrams.experiment import taus
 
 Json = dict[str, Any]
 
@@ -139,7 +139,7 @@ def _about(truth: Truth) -> Json:
 
 
 def _sweep(truth: Truth, sentence: str) -> Json:
-    found = read(truth, sentence, taus().tolist(), rng=generator(SEED, "sweep", sentence), say=print)
+    found = read(truth, sentence, tau_positions().tolist(), rng=generator(SEED, "sweep", sentence), say=print)
     word = lambda i: truth.pieces([i])[0]  # noqa: E731
     sweep = next_token_sweep(sentence, found.logits, word, samples=found.samples, source="SmolLM2-135M, recorded")
     return sweep.recorded()

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["Estimate", "Model", "monte_carlo", "plus", "precision", "recall", "signed"]
+__all__ = ["Estimate", "Model", "log_sum_exp", "monte_carlo", "precision", "recall"]
 
 
 @dataclass(frozen=True)
@@ -93,19 +94,12 @@ def monte_carlo(model: Model, of: Model, *, n_samples: int, rng: Any) -> Estimat
     return Estimate(float(scores.mean()), error, n_samples)
 
 
-def signed(value: float) -> str:
-    """Write nats as every sentence does: two decimals, a real minus sign, and none before zero.
-
-    >>> signed(-2.5), signed(-0.001)
-    ('\N{MINUS SIGN}2.50', '0.00')
-    """
-    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "\N{MINUS SIGN}")
-
-
-def plus(value: float) -> str:
-    """Write a change of nats: as `signed` does, and with its plus sign.
-
-    >>> plus(0.5), plus(0.001)
-    ('+0.50', '0.00')
-    """
-    return f"+{value:.2f}" if round(value, 2) > 0 else signed(value)
+def log_sum_exp(values: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
+    """Return log(sum(exp(values))) along an axis, without overflow; -inf where every term is."""
+    top = np.max(values, axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0.0)
+    below = values - top
+    np.exp(below, out=below)
+    with np.errstate(divide="ignore"):
+        total = np.log(below.sum(axis=axis))
+    return np.asarray(total + np.squeeze(top, axis=axis))

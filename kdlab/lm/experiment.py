@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from kdlab.core.files import notebooks_folder, written_whole
-from kdlab.core.metrics import signed
+from kdlab.core.format import signed
 from kdlab.lm import syllables
 from kdlab.lm.sizes import size_named
 

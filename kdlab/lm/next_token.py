@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kdlab.ngrams.experiment import taus as slider
+from kdlab.core.format import percent
+from kdlab.core.sweep import Sweep, tau_positions
 
 __all__ = [
     "SHOWN",
@@ -24,7 +25,6 @@ __all__ = [
     "counted",
     "next_token_sweep",
     "one_line",
-    "percent",
     "shared",
     "tempered",
     "visible",
@@ -52,7 +52,7 @@ class Position:
 
 
 @dataclass(frozen=True)
-class NextTokenSweep:
+class NextTokenSweep(Sweep):
     """A slider's P positions of tau, and what may follow ``prompt`` at each of them.
 
     ``tokens`` (K,) are the likeliest tokens as text, likeliest first; ``logits`` (K,) theirs. ``log_sums`` (P,) is the
@@ -60,6 +60,8 @@ class NextTokenSweep:
     (P,) continue the prompt, drawn with the same random numbers at every tau; empty texts where none were drawn.
     ``source`` says which model it was, in a few words.
     """
+
+    knob: ClassVar[str] = "tau"
 
     prompt: str
     taus: FloatArray
@@ -98,22 +100,13 @@ class NextTokenSweep:
         """(P,): exp of the entropy, among how many equally likely tokens the model might as well choose."""
         return np.asarray(np.exp(self.entropies))
 
-    @property
-    def sentences(self) -> tuple[str, ...]:
-        """P sentences, one per position: the same that the page shows."""
-        probabilities, rest = self.probabilities, self.rest
-        return tuple(
+    def sentence(self, i: int) -> str:
+        """What position ``i`` shows, in words and numbers."""
+        return (
             f"At τ = {self.taus[i]:.2f} the next token has an entropy of {self.entropies[i]:.2f} nats: effectively "
-            f"{counted(self.choices[i])}. {visible(self.tokens[0])} has {percent(probabilities[i, 0])}; "
-            f"all that are not among the {len(self.tokens)} likeliest have {percent(rest[i])} together."
-            for i in range(len(self.taus))
+            f"{counted(self.choices[i])}. {visible(self.tokens[0])} has {percent(self.probabilities[i, 0])}; "
+            f"all that are not among the {len(self.tokens)} likeliest have {percent(self.rest[i])} together."
         )
-
-    def index(self, tau: float) -> int:
-        """The position nearest to ``tau``. ValueError outside the slider."""
-        if not self.taus[0] - 1e-9 <= tau <= self.taus[-1] + 1e-9:
-            raise ValueError(f"tau is {tau}: the slider goes from {self.taus[0]:g} to {self.taus[-1]:g}")
-        return int(np.abs(self.taus - tau).argmin())
 
     def at(self, tau: float) -> Position:
         """Everything at the position nearest to ``tau``."""
@@ -126,7 +119,7 @@ class NextTokenSweep:
             entropy=float(self.entropies[i]),
             choices=float(self.choices[i]),
             sample=self.samples[i],
-            sentence=self.sentences[i],
+            sentence=self.sentence(i),
         )
 
     def recorded(self) -> dict[str, Any]:
@@ -174,7 +167,7 @@ def next_token_sweep(
     True
     """
     values = np.asarray(logits, dtype=float)
-    places = slider() if taus is None else np.asarray(taus, dtype=float)
+    places = tau_positions() if taus is None else np.asarray(taus, dtype=float)
     if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
         raise ValueError(f"logits have shape {values.shape}: one row of two or more finite numbers is needed")
     if places.ndim != 1 or not len(places) or not ((places > 0) & np.isfinite(places)).all():
@@ -227,13 +220,6 @@ def shared(text: str, other: str) -> int:
     """How many characters two texts begin with alike."""
     alike = (i for i, (one, two) in enumerate(zip(text, other, strict=False)) if one != two)
     return next(alike, min(len(text), len(other)))
-
-
-def percent(p: float) -> str:
-    """94 %, 4.1 %, 0.3 %, below 0.1 %."""
-    if p >= 0.0995:
-        return f"{100 * p:.0f} %"
-    return f"{100 * p:.1f} %" if p >= 0.00095 else "less than 0.1 %"
 
 
 def counted(choices: float) -> str:

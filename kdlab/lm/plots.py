@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from kdlab.core.files import written_whole
-from kdlab.core.metrics import signed
+from kdlab.core.format import signed
 from kdlab.lm.experiment import about
 from kdlab.lm.report.tradeoff import larger_error
 from kdlab.mixtures.plots import INK, QUIET, STYLE, Picture, png

@@ -15,8 +15,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-from kdlab.core.metrics import signed
-from kdlab.lm.next_token import NextTokenSweep, counted, one_line, percent, shared, visible
+from kdlab.core.format import percent, signed
+from kdlab.lm.next_token import NextTokenSweep, counted, one_line, shared, visible
 from kdlab.lm.recording import Cut
 from kdlab.mixtures.limits import entropy_limits
 from kdlab.mixtures.plots import INK, QUIET, STYLE, Picture

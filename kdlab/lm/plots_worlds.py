@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from kdlab.core.metrics import precision, recall, signed
+from kdlab.core.format import signed
+from kdlab.core.metrics import precision, recall
 from kdlab.lm.report.tradeoff import larger_error, spread, students
 from kdlab.mixtures.plots import INK, QUIET, STYLE, Picture
 from kdlab.ngrams.plots import Names

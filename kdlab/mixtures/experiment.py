@@ -14,21 +14,21 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.core.metrics import signed
+from kdlab.core.format import signed
+from kdlab.core.sweep import N_BETAS, Sweep, beta_positions
 from kdlab.mixtures.fit import fit_mixture, narrowest_cut
 from kdlab.mixtures.judge import COVERED_SHARE, Judge, divergences
 from kdlab.mixtures.model import GaussianMixture
 from kdlab.mixtures.scenes import NAMED, Scene, make_scene
 from kdlab.mixtures.solver.beside import Both, one_after_the_other, second_process
 from kdlab.mixtures.solver.em import Covariance
-from kdlab.mixtures.solver.path import N_POSITIONS, sampled_path, solve_path
 from kdlab.mixtures.solver.path import Path as StudentPath
-from kdlab.mixtures.solver.path import positions as slider_positions
+from kdlab.mixtures.solver.path import sampled_path, solve_path
 from kdlab.ngrams.experiment import teacher_temperature
 
 __all__ = [
@@ -125,7 +125,7 @@ class Position:
 
 
 @dataclass(frozen=True)
-class MixtureSweep:
+class MixtureSweep(Sweep):
     """A slider's P positions and everything there is to show at each of them. All log-densities in nats.
 
     ``coverage`` (P, K*) is the share of each mode of p* where p''(x) >= 0.1 p*(x), weighted by the mode's
@@ -133,6 +133,8 @@ class MixtureSweep:
     not continue the one before, or whose precision or recall jumps: the path has a gap there.
     ``recall_bound`` is -H(p*), ``precision_bound`` max log p*: bounds, not corners to reach.
     """
+
+    knob: ClassVar[str] = "beta"
 
     settings: Settings
     scene: Scene
@@ -159,17 +161,6 @@ class MixtureSweep:
         """(P, K*): which modes of p* the student still covers."""
         return self.coverage >= COVERED_SHARE
 
-    @property
-    def sentences(self) -> tuple[str, ...]:
-        """P sentences, one per position: the same that the page shows."""
-        return tuple(self._sentence(i) for i in range(len(self.betas)))
-
-    def index(self, beta: float) -> int:
-        """The position nearest to ``beta`` on the logarithmic scale. ValueError outside the slider."""
-        if not self.betas[0] - 1e-9 <= beta <= self.betas[-1] + 1e-9:
-            raise ValueError(f"beta is {beta}: the slider goes from {self.betas[0]:g} to {self.betas[-1]:g}")
-        return int(np.abs(np.log(self.betas) - np.log(beta)).argmin())
-
     def at(self, beta: float) -> Position:
         """Everything at the position nearest to ``beta``."""
         i = self.index(beta)
@@ -188,11 +179,12 @@ class MixtureSweep:
             coverage=self.coverage[i],
             covered=covered,
             switched=bool(self.switched[i]),
-            sentence=self._sentence(i),
+            sentence=self.sentence(i),
             **numbers,
         )
 
-    def _sentence(self, i: int) -> str:
+    def sentence(self, i: int) -> str:
+        """What position ``i`` shows, in words and numbers."""
         used, available = self.effective_components[i], self.teacher_log_weights.shape[1]
         modes = self.coverage.shape[1]
         drawn = self.settings.samples is not None or self.settings.n_components == 1  # then it is the points that jump
@@ -216,7 +208,7 @@ def teacher_entropy(
     *,
     samples: int | None = None,
     seed: int = 0,
-    positions: int = N_POSITIONS,
+    positions: int = N_BETAS,
     progress: Callable[[float], None] | None = None,
 ) -> MixtureSweep:
     """Return the sweep of section 3: students of teachers whose weights are raised to beta, 1 to 100.
@@ -232,10 +224,10 @@ def teacher_entropy(
     """
     settings = Settings(scene, n_components, covariance, samples, seed)
     told = progress or (lambda fraction: None)
-    if positions == N_POSITIONS and is_prepared(settings):
+    if positions == N_BETAS and is_prepared(settings):
         sweep = _load(settings)
     else:
-        sweep = _make(settings, slider_positions(positions), told)
+        sweep = _make(settings, beta_positions(positions), told)
     told(1.0)
     return sweep
 
@@ -258,7 +250,7 @@ def _scene_of(settings: Settings) -> tuple[str, int]:
 def _taught(name: str, seed: int, positions: int) -> dict[str, Any]:
     """What the slider does to a scene's teacher: the same for every student, so worked out once (20 ms)."""
     teacher = _scene(name, seed).teacher
-    tempered = [teacher.tempered(float(beta)) for beta in slider_positions(positions)]
+    tempered = [teacher.tempered(float(beta)) for beta in beta_positions(positions)]
     arrays = {
         "teacher_log_weights": np.stack([one.log_weights for one in tempered]),
         "weight_entropy": np.array([one.weight_entropy for one in tempered]),
@@ -406,7 +398,7 @@ def save_named_sweeps(
     for name in names:
         arrays: dict[str, Any] = {}
         for settings in _named_settings(name):
-            sweep = _make(settings, slider_positions(), lambda fraction: None)
+            sweep = _make(settings, beta_positions(), lambda fraction: None)
             progress(f"{settings.key}: {int(sweep.switched.sum())} switches")
             arrays |= {f"{settings.key}|{field}": value for field, value in _stored(sweep).items()}
         temporary = folder / f"sweeps-{name}.npz.tmp"
@@ -439,4 +431,4 @@ def _load(settings: Settings) -> MixtureSweep:
     path = StudentPath(**{name: stored[name] for name in _PATH_FIELDS})
     direct = GaussianMixture.from_log_weights(*(stored[f"direct_{n}"] for n in ("log_weights", "means", "covariances")))
     measured = {name: stored[name] if stored[name].ndim else float(stored[name]) for name in _MEASURED}
-    return _assemble(settings, _scene(*_scene_of(settings)), slider_positions(), path, direct, measured)
+    return _assemble(settings, _scene(*_scene_of(settings)), beta_positions(), path, direct, measured)

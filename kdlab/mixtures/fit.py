@@ -15,7 +15,8 @@ from typing import get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kdlab.mixtures.model import GaussianMixture, log_sum_exp
+from kdlab.core.metrics import log_sum_exp
+from kdlab.mixtures.model import GaussianMixture
 from kdlab.mixtures.solver.em import Cloud, Covariance, Family, Runs, Students, cloud_of, log_likelihood, run_em
 from kdlab.mixtures.solver.starts import grouped_starts, spread_starts
 

@@ -11,10 +11,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.core.metrics import recall
+from kdlab.core.metrics import log_sum_exp, recall
 from kdlab.mixtures._quadrature import BLOCK, Field, TooManyNodes, error_of, expect_gaussian
 from kdlab.mixtures.fit import narrowest_cut, node_cloud
-from kdlab.mixtures.model import GaussianMixture, log_sum_exp
+from kdlab.mixtures.model import GaussianMixture
 from kdlab.mixtures.solver.em import cloud_of, log_densities
 
 __all__ = ["COVERED_DENSITY", "COVERED_SHARE", "Judge", "cross_entropies", "divergences"]

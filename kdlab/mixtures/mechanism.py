@@ -11,9 +11,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from kdlab.core.metrics import log_sum_exp
 from kdlab.mixtures.experiment import MixtureSweep
 from kdlab.mixtures.judge import cross_entropies
-from kdlab.mixtures.model import GaussianMixture, log_sum_exp
+from kdlab.mixtures.model import GaussianMixture
 
 __all__ = [
     "PairTerms",

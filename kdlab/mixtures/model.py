@@ -13,10 +13,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kdlab.core.metrics import Estimate, Model, monte_carlo
+from kdlab.core.metrics import Estimate, Model, log_sum_exp, monte_carlo
 from kdlab.mixtures._quadrature import MAX_NODES, TooManyNodes, expect_gaussian
 
-__all__ = ["GaussianMixture", "log_sum_exp"]
+__all__ = ["GaussianMixture"]
 
 FloatArray = NDArray[np.float64]
 
@@ -24,17 +24,6 @@ _LOG_2PI = math.log(2 * math.pi)
 _EXACT_TOLERANCE = 2e-7  # nats; the promise is 1e-6
 _MONTE_CARLO_SAMPLES = 200_000
 _BLOCK = 8192  # points scored at once: what they need stays in the cache
-
-
-def log_sum_exp(values: FloatArray, axis: int = -1) -> FloatArray:
-    """Return log(sum(exp(values))) along an axis, without overflow; -inf where every term is."""
-    top = np.max(values, axis=axis, keepdims=True)
-    top = np.where(np.isfinite(top), top, 0.0)
-    below = values - top
-    np.exp(below, out=below)
-    with np.errstate(divide="ignore"):
-        total = np.log(below.sum(axis=axis))
-    return np.asarray(total + np.squeeze(top, axis=axis))
 
 
 class GaussianMixture:

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from kdlab.core.format import deviation, short
 from kdlab.core.metrics import Estimate
 from kdlab.mixtures import plots
 from kdlab.mixtures.limits import Limits
 from kdlab.mixtures.limits_single import BEYOND, bend, plane_limits, recall_marks, space_limits, unbend
 from kdlab.mixtures.model import GaussianMixture
 from kdlab.mixtures.scenes import Scene, line_mixture
-from kdlab.mixtures.single import Measured, width_words, words
+from kdlab.mixtures.single import Measured
 
 __all__ = ["estimates", "figure", "frontier"]
 
@@ -86,7 +87,7 @@ def _stretch(axes: Axes, bound: float) -> None:
     """Stretch the axis of recall near its bound, with marks at round numbers and a label that says so."""
     axes.set_xscale("function", functions=(lambda recall: bend(recall, bound), lambda place: unbend(place, bound)))
     marks = recall_marks(bound)
-    axes.set_xticks(marks, [words(mark).removesuffix(".00") for mark in marks])
+    axes.set_xticks(marks, [short(mark).removesuffix(".00") for mark in marks])
     axes.set_xlabel("recall, nats (stretched near its bound)")
 
 
@@ -128,11 +129,11 @@ def frontier(bells: Sequence[Measured], chosen: Sequence[Measured] = ()) -> plot
         at = (bell.recall, bell.precision)
         axes.plot(*at, plots.STYLE["distilled"].marker, color=colour, markersize=8, markeredgecolor="white", zorder=5)
         width = round(bell.width, 2) if bell.width >= 0.1 else bell.width
-        text = f"centre {words(bell.centre)}, width {width_words(width)}"
+        text = f"centre {short(bell.centre)}, width {deviation(width)}"
         axes.annotate(text, at, (-9, -4), ha="right", va="top", **label)
     drawn = ", as far as drawn" if len(shown) < len(bells) else ""
     start, end = (
-        f"recall {words(bell.recall)} and precision {words(bell.precision)}" for bell in (shown[0], shown[-1])
+        f"recall {short(bell.recall)} and precision {short(bell.precision)}" for bell in (shown[0], shown[-1])
     )
     made.words = (
         f"The best precision for each recall that one bell can have{drawn}: from {start} nats, up and to the left, "
@@ -148,7 +149,7 @@ def _draw_going_on(axes: Axes, end: Measured, beyond: Measured, last: Measured) 
     tip = (edge, end.precision + slope * (edge - end.recall))
     arrow: dict[str, Any] = {"arrowstyle": "-|>", "color": plots.STYLE["distilled"].colour, "shrinkA": 0, "shrinkB": 0}
     axes.annotate("", tip, (end.recall, end.precision), arrowprops={**arrow, "linewidth": 1.8, "mutation_scale": 14})
-    said = f"goes on, to precision {words(last.precision)}"
+    said = f"goes on, to precision {short(last.precision)}"
     axes.annotate(said, tip, (9, 9), textcoords="offset points", fontsize=8, color=plots.QUIET, va="bottom")
 
 
@@ -177,9 +178,9 @@ def estimates(exact: float, found: Sequence[Estimate]) -> plots.Picture:
         ha="center",
     )
     made.words = (
-        f"Estimates of a precision of {words(exact)} nats, each with a bar of 2 standard errors: "
+        f"Estimates of a precision of {short(exact)} nats, each with a bar of 2 standard errors: "
         + "; ".join(
-            f"{one.n_samples:,} samples, {words(one.value)} ± {bar:.3f}" for one, bar in zip(found, bars, strict=True)
+            f"{one.n_samples:,} samples, {short(one.value)} ± {bar:.3f}" for one, bar in zip(found, bars, strict=True)
         )
         + ". The bars shrink with the square root of the number of samples."
     )

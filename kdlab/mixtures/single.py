@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kdlab.core.metrics import precision, recall, signed
+from kdlab.core.format import deviation, short
+from kdlab.core.metrics import precision, recall
 from kdlab.mixtures.model import GaussianMixture
 from kdlab.mixtures.scenes import line_mixture
 
-__all__ = ["Measured", "frontier", "measure", "width_words", "words"]
+__all__ = ["Measured", "frontier", "measure"]
 
 
 @dataclass(frozen=True)
@@ -28,16 +29,16 @@ class Measured:
     def sentence(self) -> str:
         """What the picture shows, in words and numbers."""
         return (
-            f"Centre {words(self.centre)}, width {width_words(self.width)}: "
-            f"precision {words(self.precision)} nats ({self.below('precision')} below its bound), "
-            f"recall {words(self.recall)} nats ({self.below('recall')} below its bound)."
+            f"Centre {short(self.centre)}, width {deviation(self.width)}: "
+            f"precision {short(self.precision)} nats ({self.below('precision')} below its bound), "
+            f"recall {short(self.recall)} nats ({self.below('recall')} below its bound)."
         )
 
     def below(self, name: str) -> str:
         """How far "precision" or "recall" is from its bound, as text: under 1 nat with three decimals, else two."""
         apart = float(getattr(self, f"{name}_bound") - getattr(self, name))
         if apart >= 0.9995:
-            return words(apart)
+            return short(apart)
         return f"{apart:.3f}" if apart >= 0.0005 else "less than 0.001"
 
 
@@ -65,18 +66,3 @@ def frontier(truth: GaussianMixture, centres: Sequence[float], widths: Sequence[
         if not kept or bell.precision > kept[-1].precision:
             kept.append(bell)
     return tuple(kept)
-
-
-def words(value: float) -> str:
-    """Write a number: two decimals, from a thousand on none; a real minus sign, and none before zero."""
-    return signed(value) if abs(value) < 1000 else f"{value:,.0f}".replace("-", "−")
-
-
-def width_words(value: float) -> str:
-    """Write a width: two decimals, more where those would say too little."""
-    if value >= 1:
-        return f"{value:.2f}"
-    if value >= 0.1:
-        text = f"{value:.3f}"
-        return text.removesuffix("0")
-    return f"{value:.4f}".rstrip("0")

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import traitlets
 
+from kdlab.core.sweep import N_BETAS
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures.experiment import MixtureSweep, Position, Settings
 from kdlab.mixtures.limits import density_contours, plane_limits, space_limits
-from kdlab.mixtures.solver.path import N_POSITIONS
 from kdlab.pictures import prepared
 from kdlab.pictures.frontend import STYLE_SHEET, front_end
 from kdlab.pictures.sweep_view import SweepView, require_finite
@@ -96,7 +96,7 @@ class MixtureView(SweepView):
         return Settings(**settings).key
 
     def _is_ready(self, settings: Mapping[str, Any]) -> bool:
-        return self._positions == N_POSITIONS and experiments.is_prepared(Settings(**settings))
+        return self._positions == N_BETAS and experiments.is_prepared(Settings(**settings))
 
     def _made(self, settings: Mapping[str, Any], progress: Callable[[float], None]) -> MixtureSweep:
         return experiments.teacher_entropy(**settings, positions=self._positions, progress=progress)

@@ -16,9 +16,10 @@ from typing import Any
 
 import traitlets
 
+from kdlab.core.format import short
 from kdlab.mixtures import limits_single as limits_hand
 from kdlab.mixtures.scenes import Scene, make_scene
-from kdlab.mixtures.single import Measured, measure, words
+from kdlab.mixtures.single import Measured, measure
 from kdlab.pictures import prepared
 from kdlab.pictures.frontend import STYLE_SHEET, front_end
 from kdlab.pictures.live import LiveView
@@ -168,7 +169,7 @@ def _answer(measured: Measured) -> dict[str, Any]:
     return {
         **_hand(measured.centre, measured.width),
         **numbers,
-        "numbers": "   ".join(f"{name} {words(value)}" for name, value in numbers.items()),
+        "numbers": "   ".join(f"{name} {short(value)}" for name, value in numbers.items()),
         "below": {name: measured.below(name) for name in numbers},
         "sentence": measured.sentence,
     }

@@ -11,20 +11,20 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.core.metrics import signed
+from kdlab.core.format import signed
+from kdlab.core.sweep import N_TAUS, Sweep, tau_positions
 from kdlab.ngrams._strings import LETTERS, encoded, first_names
 from kdlab.ngrams.model import MAX_ORDER, NGramChain
 
-__all__ = ["COVERED_DENSITY", "PREFIX", "Position", "NGramSweep", "taus", "teacher_temperature"]
+__all__ = ["COVERED_DENSITY", "PREFIX", "Position", "NGramSweep", "teacher_temperature"]
 
 FloatArray = NDArray[np.float64]
 
-N_POSITIONS = 61
-LOWEST, HIGHEST = 0.3, 1.5
 COVERED_DENSITY = 0.1  # a real name is covered where p''(x) >= 0.1 p*(x)
 PREFIX = "ma"  # of Mary, Margaret, Martha, Maria: what comes next hangs on both letters
 _INVENTED = 12
@@ -46,7 +46,7 @@ class Position:
 
 
 @dataclass(frozen=True)
-class NGramSweep:
+class NGramSweep(Sweep):
     """A slider's P positions of tau and what there is to show at each of them. All log-probabilities in nats per name.
 
     ``choices`` (P,) is the effective number of letters that the tempered teacher chooses among: exp of its entropy per
@@ -55,6 +55,8 @@ class NGramSweep:
     p*'s most likely name: bounds, not corners to reach. ``next_true`` (A + 1,), ``next_taught`` and ``next_learned``
     (P, A + 1) are the probabilities of each letter, and of the end, after PREFIX: under p*, teacher and student.
     """
+
+    knob: ClassVar[str] = "tau"
 
     orders: tuple[int, int, int]
     seed: int
@@ -74,17 +76,6 @@ class NGramSweep:
     next_taught: FloatArray
     next_learned: FloatArray
 
-    @property
-    def sentences(self) -> tuple[str, ...]:
-        """P sentences, one per position: the same that the page shows."""
-        return tuple(self._sentence(i) for i in range(len(self.taus)))
-
-    def index(self, tau: float) -> int:
-        """The position nearest to ``tau``. ValueError outside the slider."""
-        if not self.taus[0] - 1e-9 <= tau <= self.taus[-1] + 1e-9:
-            raise ValueError(f"tau is {tau}: the slider goes from {self.taus[0]:g} to {self.taus[-1]:g}")
-        return int(np.abs(self.taus - tau).argmin())
-
     def at(self, tau: float) -> Position:
         """Everything at the position nearest to ``tau``."""
         i = self.index(tau)
@@ -98,10 +89,11 @@ class NGramSweep:
             choices=float(self.choices[i]),
             covered=float(self.covered[i]),
             names=self.names[i],
-            sentence=self._sentence(i),
+            sentence=self.sentence(i),
         )
 
-    def _sentence(self, i: int) -> str:
+    def sentence(self, i: int) -> str:
+        """What position ``i`` shows, in words and numbers."""
         return (
             f"At τ = {self.taus[i]:.2f} the teacher effectively chooses among {self.choices[i]:.2f} letters at each "
             f"step. The student covers {100 * self.covered[i]:.0f} % of the real names, with "
@@ -110,20 +102,13 @@ class NGramSweep:
         )
 
 
-def taus(n: int = N_POSITIONS) -> FloatArray:
-    """(n,) values of tau, evenly spaced from 0.3 to 1.5; 61 of them are whole fiftieths, with 1 among them."""
-    if n < 2:
-        raise ValueError(f"positions is {n}: a slider has 2 or more; {N_POSITIONS} is usual")
-    return np.round(np.linspace(LOWEST, HIGHEST, n), 12)
-
-
 def teacher_temperature(
     truth: int = 3,
     teacher: int = 2,
     student: int = 1,
     *,
     seed: int = 0,
-    positions: int = N_POSITIONS,
+    positions: int = N_TAUS,
     progress: Callable[[float], None] | None = None,
 ) -> NGramSweep:
     """Return the sweep of text: students of a teacher whose every step is tempered by tau, 0.3 to 1.5.
@@ -139,7 +124,7 @@ def teacher_temperature(
     orders = _checked_orders(truth, teacher, student)
     if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
         raise ValueError(f"seed is {seed!r}: a whole number from 0 is needed")
-    told, places = progress or (lambda fraction: None), taus(positions)
+    told, places = progress or (lambda fraction: None), tau_positions(positions)
     p_star, taught = _world(orders[0], orders[1])
     direct = NGramChain.fit(p_star, order=orders[2])
     rows = []

@@ -15,8 +15,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kdlab.core.metrics import Estimate, Model, monte_carlo
-from kdlab.mixtures.model import log_sum_exp
+from kdlab.core.metrics import Estimate, Model, log_sum_exp, monte_carlo
 from kdlab.ngrams._contexts import EndlessStrings, by_length, expected_visits, reachable, spread
 from kdlab.ngrams._strings import LETTERS, check_alphabet, decoded, encoded
 from kdlab.ngrams._tables import best_choices, best_to_come, rows_of, smoothed, weighted_counts

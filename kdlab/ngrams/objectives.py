@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.mixtures.model import log_sum_exp
+from kdlab.core.metrics import log_sum_exp
 from kdlab.ngrams._contexts import by_length, gathered
 from kdlab.ngrams._tables import rows_of
 from kdlab.ngrams.model import NGramChain

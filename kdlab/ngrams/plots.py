@@ -17,7 +17,7 @@ from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
-from kdlab.core.metrics import signed
+from kdlab.core.format import signed
 from kdlab.mixtures.limits import MARGINS, Limits, text_limits, with_margin
 from kdlab.mixtures.plots import INK, QUIET, STYLE, Picture
 from kdlab.ngrams._strings import real_names

@@ -11,7 +11,8 @@ import pytest
 from support.worlds import random_mixture
 
 from kdlab import Estimate, GaussianMixture, precision, recall
-from kdlab.core.metrics import monte_carlo, signed
+from kdlab.core.format import signed
+from kdlab.core.metrics import monte_carlo
 
 TRUTH = GaussianMixture([1.0], [[0.0]], [[[1.0]]])
 SHARP = GaussianMixture([1.0], [[0.0]], [[[0.25]]])

@@ -10,18 +10,9 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from kdlab.lm.next_token import (
-    SHOWN,
-    NextTokenSweep,
-    counted,
-    next_token_sweep,
-    one_line,
-    percent,
-    shared,
-    tempered,
-    visible,
-)
-from kdlab.ngrams import experiment as temperature
+from kdlab.core.format import percent
+from kdlab.core.sweep import tau_positions
+from kdlab.lm.next_token import SHOWN, NextTokenSweep, counted, next_token_sweep, one_line, shared, tempered, visible
 
 LOGITS = np.random.default_rng(3).normal(0, 3, 500)
 
@@ -36,7 +27,7 @@ def sweep() -> NextTokenSweep:
 
 
 def test_every_number_is_that_of_the_whole_vocabulary(sweep: NextTokenSweep) -> None:
-    np.testing.assert_array_equal(sweep.taus, temperature.taus())
+    np.testing.assert_array_equal(sweep.taus, tau_positions())
     order = np.argsort(-LOGITS)
     assert sweep.tokens == tuple(word(i) for i in order[:SHOWN]) and sweep.vocabulary == 500
     for i, tau in enumerate(sweep.taus):

@@ -10,7 +10,7 @@ from matplotlib.colors import to_hex
 from ngrams.test_plots import assert_tidy, dots, paths, said
 from support.fake_results import PATH, fake_results
 
-from kdlab.core.metrics import signed
+from kdlab.core.format import signed
 from kdlab.lm import plots_worlds
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import plots

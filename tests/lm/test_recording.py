@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kdlab.core.sweep import tau_positions
 from kdlab.lm.recording import FILE, Meeting, read_meeting
-from kdlab.ngrams import experiment as temperature
 
 RECORDING = Path(__file__).resolve().parents[2] / "notebooks" / "recorded" / "smollm2" / FILE
 
@@ -30,7 +30,7 @@ def test_it_is_small_and_says_what_it_is(meeting: Meeting) -> None:
 def test_sweeps_are_whole(meeting: Meeting) -> None:
     assert len(meeting.sweeps) == 6
     for prompt, sweep in meeting.sweeps.items():
-        np.testing.assert_array_equal(sweep.taus, temperature.taus())
+        np.testing.assert_array_equal(sweep.taus, tau_positions())
         assert sweep.prompt == prompt and sweep.vocabulary == 49_152 and len(sweep.tokens) == 12
         assert (np.diff(sweep.logits) <= 0).all() and (np.diff(sweep.entropies) > 0).all()
         assert 0 <= sweep.entropies.min() and sweep.entropies.max() < np.log(49_152)

@@ -16,8 +16,9 @@ from support.chromium import chromium
 from support.lab import Lab
 from support.pages import served
 
+from kdlab.core.format import percent
 from kdlab.lm import view_next_token as next_token_view
-from kdlab.lm.next_token import NextTokenSweep, counted, next_token_sweep, percent
+from kdlab.lm.next_token import NextTokenSweep, counted, next_token_sweep
 from kdlab.lm.recording import read_meeting
 from kdlab.lm.view_next_token import payload, show_next_token
 

@@ -12,10 +12,10 @@ import pytest
 from support.accuracy import committed, errors_at
 
 from kdlab import GaussianMixture, fit_mixture
+from kdlab.core.sweep import beta_positions
 from kdlab.mixtures.experiment import CHOICES, MixtureSweep, Settings, is_prepared, teacher_entropy
 from kdlab.mixtures.judge import COVERED_DENSITY, COVERED_SHARE
 from kdlab.mixtures.solver import beside
-from kdlab.mixtures.solver.path import positions
 
 PREPARED = {settings.key: settings for settings in committed()}
 every_committed_sweep = pytest.mark.parametrize("key", PREPARED)
@@ -37,7 +37,7 @@ def remade(settings: Settings) -> MixtureSweep:
     """The sweep computed now, whatever is committed: through the public door, one position more, is another sweep."""
     from kdlab.mixtures import experiment as experiments
 
-    return experiments._make(settings, positions(), lambda fraction: None)
+    return experiments._make(settings, beta_positions(), lambda fraction: None)
 
 
 def numbers(sweep: MixtureSweep) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from support.accuracy import dense_mean
 from support.worlds import mixtures, random_mixture
 
 from kdlab import GaussianMixture, precision, recall
+from kdlab.core.metrics import log_sum_exp
 from kdlab.mixtures._quadrature import MAX_NODES
-from kdlab.mixtures.model import log_sum_exp
 from kdlab.mixtures.scenes import line_mixture, make_scene
 
 UNIT = [[[1.0]], [[1.0]]]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
+from kdlab.core.format import deviation, short
 from kdlab.core.metrics import Estimate
 from kdlab.mixtures import plots_single as plots_hand
 from kdlab.mixtures import single as bells
@@ -99,7 +100,7 @@ def test_the_sentence_says_the_numbers(centre: float, width: float) -> None:
     [(-1.318, "−1.32"), (0.0, "0.00"), (-0.001, "0.00"), (2.5, "2.50"), (-999.99, "−999.99"), (-164045.6, "−164,046")],
 )
 def test_words(value: float, text: str) -> None:
-    assert bells.words(value) == text
+    assert short(value) == text
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_words(value: float, text: str) -> None:
     [(0.005, "0.005"), (0.0052, "0.0052"), (0.05, "0.05"), (0.1, "0.10"), (0.452, "0.452"), (5, "5.00")],
 )
 def test_width_words(width: float, text: str) -> None:
-    assert bells.width_words(width) == text
+    assert deviation(width) == text
 
 
 @pytest.mark.parametrize(
@@ -169,7 +170,7 @@ def test_still_pictures_say_what_they_show() -> None:
     assert arrow.get_xdata()[0] == plane.get_xlim()[0] == pytest.approx(found.recall_bound - 30)
     bells_found = bells.frontier(scene.truth, np.linspace(-4, 1, 6), np.geomspace(0.3, 4, 7))
     words = plots_hand.frontier(bells_found, bells_found[:1]).words
-    assert bells.words(bells_found[0].recall) in words and bells.words(bells_found[0].precision) in words
+    assert short(bells_found[0].recall) in words and short(bells_found[0].precision) in words
     all_drawn = [bell for bell in bells_found if bell.recall > bell.recall_bound - 30]
     assert "as far as drawn" not in plots_hand.frontier(all_drawn).words
     estimates = plots_hand.estimates(-2.0, [Estimate(-2.1, 0.1, 100), Estimate(-2.01, 0.01, 10_000)])
@@ -183,7 +184,7 @@ def test_a_frontier_that_goes_on_says_so() -> None:
     made = plots_hand.frontier(found)
     assert "as far as drawn" in made.words
     said = [text for text in made.axes[0].texts if "goes on" in text.get_text()]
-    assert [text.get_text() for text in said] == [f"goes on, to precision {bells.words(found[-1].precision)}"]
+    assert [text.get_text() for text in said] == [f"goes on, to precision {short(found[-1].precision)}"]
     assert all(text.xy[0] == made.axes[0].get_xlim()[0] for text in said)
 
 

@@ -17,6 +17,7 @@ from support.chromium import chromium
 from support.pages import served
 
 from kdlab.core import answers
+from kdlab.core.format import deviation, short
 from kdlab.core.metrics import precision, recall
 from kdlab.mixtures import scenes
 from kdlab.mixtures import single as bells
@@ -57,7 +58,7 @@ def test_what_is_sent_is_plain_small_and_fits(scene: str) -> None:
     widths = view.world["widths"]
     assert (widths[0], widths[-1]) == (hand.NARROWEST, hand.WIDEST)
     assert all(1 < b / a < 1.11 for a, b in zip(widths, widths[1:], strict=False))
-    assert all(float(bells.width_words(width)) == width for width in widths)  # what is said is what is meant
+    assert all(float(deviation(width)) == width for width in widths)  # what is said is what is meant
     low, high = view.world["space"]["x"]
     truth = make_scene(scene).truth
     assert low < truth.means.min() - 2 * 0.45 and truth.means.max() + 2 * 0.45 < high
@@ -74,7 +75,7 @@ def test_numbers_and_texts_are_those_of_the_metrics(view: hand.SingleView) -> No
         assert (view.answer["centre"], view.answer["width"]) == (centre, width)
         assert view.answer["sentence"] == view.measured.sentence
         for name in ("precision", "recall"):
-            text = bells.words(view.answer[name])
+            text = short(view.answer[name])
             assert f"{name} {text}" in view.answer["numbers"]
             assert f"{name} {text} nats ({view.answer['below'][name]} below" in view.answer["sentence"]
     assert view.errors == []
@@ -257,8 +258,8 @@ def assert_bell(page: Page, world: dict[str, Any]) -> None:
     centre, width = page.locator(".kdlab-hand-centre"), page.locator(".kdlab-hand-width")
     assert float(centre.input_value()) == at["centre"]
     assert world["widths"][int(width.input_value())] == pytest.approx(at["width"], rel=0.05)  # or the nearest to it
-    assert centre.get_attribute("aria-valuetext") == f"centre {bells.words(at['centre'])}"
-    assert width.get_attribute("aria-valuetext") == f"width {bells.width_words(at['width'])}"
+    assert centre.get_attribute("aria-valuetext") == f"centre {short(at['centre'])}"
+    assert width.get_attribute("aria-valuetext") == f"width {deviation(at['width'])}"
 
 
 def assert_dot(page: Page, sent: dict[str, Any]) -> None:

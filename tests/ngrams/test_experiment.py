@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from kdlab.core.metrics import monte_carlo
+from kdlab.core.sweep import tau_positions
 from kdlab.ngrams._strings import first_names
-from kdlab.ngrams.experiment import PREFIX, NGramSweep, taus, teacher_temperature
+from kdlab.ngrams.experiment import PREFIX, NGramSweep, teacher_temperature
 from kdlab.ngrams.model import NGramChain
 
 
@@ -21,11 +22,11 @@ def sweep() -> NGramSweep:
 
 
 def test_the_positions_are_whole_fiftieths_with_one_among_them(sweep: NGramSweep) -> None:
-    assert len(taus()) == 61 and taus()[0] == 0.3 and taus()[-1] == 1.5
-    assert np.allclose(taus() * 50, np.round(taus() * 50)) and 1.0 in taus()
-    assert np.array_equal(sweep.taus, taus())
+    assert len(tau_positions()) == 61 and tau_positions()[0] == 0.3 and tau_positions()[-1] == 1.5
+    assert np.allclose(tau_positions() * 50, np.round(tau_positions() * 50)) and 1.0 in tau_positions()
+    assert np.array_equal(sweep.taus, tau_positions())
     with pytest.raises(ValueError, match="positions is 1: a slider has 2 or more; 61 is usual"):
-        taus(1)
+        tau_positions(1)
 
 
 @pytest.mark.parametrize("tau", [0.3, 0.62, 1.0, 1.5])

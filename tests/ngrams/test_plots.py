@@ -15,7 +15,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from ngrams.test_model import random_chain
 
-from kdlab.core.metrics import signed
+from kdlab.core.format import signed
 from kdlab.mixtures import plots
 from kdlab.mixtures.limits import text_limits
 from kdlab.ngrams import plots as plots_text

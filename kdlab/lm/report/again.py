@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from kdlab.core.metrics import plus, signed
+from kdlab.core.format import plus, signed
 from kdlab.lm.report.robustness import kept
 from kdlab.lm.report.tradeoff import model_of, students
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from kdlab.core.metrics import plus, signed
+from kdlab.core.format import plus, signed
 
 __all__ = [
     "KEPT",

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from kdlab.core.metrics import signed
+from kdlab.core.format import signed
 from kdlab.lm.experiment import PRESETS, read_results, recorded_folder
 from kdlab.lm.report.robustness import kept
 from kdlab.lm.report.tradeoff import model_of, students

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtr
 
-from kdlab.core.metrics import plus, signed
+from kdlab.core.format import plus, signed
 from kdlab.lm.report.robustness import KEPT, kept, passed_best
 
 __all__ = [

@@ -15,7 +15,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.mixtures.model import GaussianMixture, log_sum_exp
+from kdlab.core.metrics import log_sum_exp
+from kdlab.mixtures.model import GaussianMixture
 
 __all__ = [
     "Cloud",

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from kdlab.core.metrics import log_sum_exp
 from kdlab.mixtures.fit import Grids, best_of, exact_projection, moved
-from kdlab.mixtures.model import GaussianMixture, log_sum_exp
+from kdlab.mixtures.model import GaussianMixture
 from kdlab.mixtures.solver.beside import Both
 from kdlab.mixtures.solver.em import (
     Cloud,
@@ -31,7 +32,7 @@ from kdlab.mixtures.solver.em import (
 )
 from kdlab.mixtures.solver.starts import grouped_starts, spread_starts
 
-__all__ = ["Path", "positions", "sampled_path", "solve_path"]
+__all__ = ["Path", "sampled_path", "solve_path"]
 
 FloatArray = NDArray[np.float64]
 Progress = Callable[[float], None]
@@ -40,9 +41,6 @@ Progress = Callable[[float], None]
 def _unheard(fraction: float) -> None:
     """Nobody asked for progress."""
 
-
-N_POSITIONS = 121
-HIGHEST_BETA = 100.0
 
 _TIE = 1e-6  # nats: students closer than this are equally good; the one that continues the path is kept
 _SAME = 0.02  # in log-weights, standardised means and log standard deviations
@@ -76,13 +74,6 @@ class Path:
     def model(self, i: int) -> GaussianMixture:
         """The student at position ``i``."""
         return GaussianMixture.from_log_weights(self.log_weights[i], self.means[i], self.covariances[i])
-
-
-def positions(n: int = N_POSITIONS) -> FloatArray:
-    """(n,) values of beta, logarithmic from 1 to 100."""
-    if n < 2:
-        raise ValueError(f"positions is {n}: a slider has 2 or more; {N_POSITIONS} is usual")
-    return np.geomspace(1.0, HIGHEST_BETA, n)
 
 
 def solve_path(

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kdlab.core.sweep import beta_positions
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures.experiment import Settings
 from kdlab.mixtures.solver import beside
 from kdlab.mixtures.solver.beside import Both, one_after_the_other, second_process
-from kdlab.mixtures.solver.path import positions
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def test_a_sweep_is_the_same_with_and_without(
     monkeypatch.setattr(beside._Other, "__init__", patient)
     for count in (1, 2):
         monkeypatch.setattr(beside, "available_cores", lambda count=count: count)
-        made.append(experiments._make(asked, positions(61), lambda fraction: None))
+        made.append(experiments._make(asked, beta_positions(61), lambda fraction: None))
     assert len(shared) > 4 and all(shared)
     students = "student_log_weights", "student_means", "student_covariances", "switched"
     for name in (*students, "precision", "recall", "coverage", "kl"):

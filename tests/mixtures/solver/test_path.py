@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from kdlab import GaussianMixture, fit_mixture
+from kdlab.core.sweep import HIGHEST_BETA, N_BETAS, beta_positions
 from kdlab.mixtures.scenes import line_mixture, make_scene
-from kdlab.mixtures.solver.path import HIGHEST_BETA, N_POSITIONS, Path, positions, sampled_path, solve_path
+from kdlab.mixtures.solver.path import Path, sampled_path, solve_path
 
 FAMILIES: tuple[Any, ...] = ("diag", "full", "spherical")
 
@@ -28,15 +29,15 @@ def same_path(one: Path, other: Path) -> bool:
 
 
 def test_positions_are_logarithmic_from_1_to_100() -> None:
-    betas = positions()
-    assert (len(betas), betas[0], betas[-1]) == (121, 1.0, 100.0) == (N_POSITIONS, 1.0, HIGHEST_BETA)
+    betas = beta_positions()
+    assert (len(betas), betas[0], betas[-1]) == (121, 1.0, 100.0) == (N_BETAS, 1.0, HIGHEST_BETA)
     np.testing.assert_allclose(np.diff(np.log(betas)), math.log(100) / 120, rtol=1e-9)
 
 
 @pytest.mark.parametrize("n", [1, 0, -4])
 def test_a_slider_has_two_positions(n: int) -> None:
     with pytest.raises(ValueError, match=f"positions is {n}: .*121"):
-        positions(n)
+        beta_positions(n)
 
 
 # Where no EM is needed
@@ -45,7 +46,7 @@ def test_a_slider_has_two_positions(n: int) -> None:
 @pytest.mark.parametrize("covariance", FAMILIES)
 @pytest.mark.parametrize("name", ["falls", "ring"])
 def test_one_component_is_moment_matching_at_every_position(name: str, covariance: Any) -> None:
-    teacher, betas = make_scene(name).teacher, positions()
+    teacher, betas = make_scene(name).teacher, beta_positions()
     path = solve_path(teacher, 1, covariance, betas)
     assert not path.switched.any()
     for i in range(0, 121, 10):
@@ -57,7 +58,7 @@ def test_one_component_is_moment_matching_at_every_position(name: str, covarianc
 @pytest.mark.parametrize(("name", "k"), [("line", 4), ("line", 8), ("rare", 8), ("ring", 4)])
 def test_a_student_as_large_as_its_teacher_is_the_teacher(name: str, k: int) -> None:
     """Hence K'' = 4 and 8 coincide wherever the teacher has four components."""
-    teacher, betas = make_scene(name).teacher, positions(7)
+    teacher, betas = make_scene(name).teacher, beta_positions(7)
     path = solve_path(teacher, k, "full", betas)
     assert not path.switched.any()
     for i, beta in enumerate(betas):
@@ -72,7 +73,7 @@ def test_a_student_as_large_as_its_teacher_is_the_teacher(name: str, k: int) -> 
 @pytest.mark.parametrize(("name", "k", "covariance"), [("line", 2, "diag"), ("line", 3, "diag"), ("rare", 2, "full")])
 def test_students_are_as_good_as_cold_fits_with_many_starts(name: str, k: int, covariance: Any) -> None:
     """Within 1e-3 nats: EM along the slider stops at steps of 1e-5, and ties within 1e-6 keep the path's student."""
-    teacher, betas = make_scene(name).teacher, positions()
+    teacher, betas = make_scene(name).teacher, beta_positions()
     path = solve_path(teacher, k, covariance, betas)
     for i in (0, 20, 60):
         target = teacher.tempered(betas[i])
@@ -89,7 +90,7 @@ def test_a_slider_may_begin_anywhere() -> None:
 
 
 def test_a_path_is_the_same_every_time_and_says_how_far_it_is() -> None:
-    teacher, betas, heard = make_scene("line").teacher, positions(25), []
+    teacher, betas, heard = make_scene("line").teacher, beta_positions(25), []
     first = solve_path(teacher, 2, "diag", betas, heard.append)
     assert same_path(first, solve_path(teacher, 2, "diag", betas))
     assert all(0 <= a <= b <= 1 for a, b in itertools.pairwise(heard))
@@ -108,7 +109,7 @@ def pair_of_pairs() -> GaussianMixture:
 def test_unmarked_neighbours_are_close_and_marked_ones_are_not() -> None:
     """No step of a visible component (weight above 1 %) is above 0.1 or 4 times its neighbours' unless marked."""
     for teacher, k in ((pair_of_pairs(), 2), (pair_of_pairs(), 3), (make_scene("line").teacher, 3)):
-        path = solve_path(teacher, k, "diag", positions())
+        path = solve_path(teacher, k, "diag", beta_positions())
         weights = np.exp(path.log_weights)
         seen = np.minimum(weights[1:], weights[:-1]) > 0.01
         steps = (np.abs(np.diff(path.means, axis=0)).max(axis=-1) * seen).max(axis=-1)
@@ -121,7 +122,7 @@ def test_unmarked_neighbours_are_close_and_marked_ones_are_not() -> None:
 @pytest.mark.parametrize("k", [2, 3])
 def test_components_keep_their_identity(k: int) -> None:
     """Between neighbours, no other order of the components lies closer in means (visible ones, unmarked steps)."""
-    path = solve_path(make_scene("rare").teacher, k, "diag", positions(61))
+    path = solve_path(make_scene("rare").teacher, k, "diag", beta_positions(61))
     for i in range(1, 61):
         if not path.switched[i] and np.exp(path.log_weights[i]).min() > 0.01:
             costs = [
@@ -135,7 +136,7 @@ def test_a_switch_is_marked() -> None:
     """These paths switch; there, each student is the better one at its own position, and the step is no small one."""
     marked = 0
     for name, k, covariance in (("rare", 3, "diag"), ("rare", 2, "full")):
-        teacher, betas = make_scene(name).teacher, positions()
+        teacher, betas = make_scene(name).teacher, beta_positions()
         path = solve_path(teacher, k, covariance, betas)  # type: ignore[arg-type]
         for i in np.flatnonzero(path.switched):
             marked += 1
@@ -168,7 +169,7 @@ def test_students_of_points_are_nearly_as_good_as_cold_fits(covariance: Any) -> 
     teacher, rng = make_scene("rare").teacher, np.random.default_rng(1)
     uniform, normal = rng.random(150), rng.standard_normal((150, 2))
     clouds = []
-    for beta in positions(31):
+    for beta in beta_positions(31):
         which = np.searchsorted(np.cumsum(teacher.tempered(beta).weights)[:-1], uniform)
         clouds.append(teacher.means[which] + np.einsum("nij,nj->ni", teacher.choleskys[which], normal))
     path = sampled_path(clouds, 3, covariance, 0.01, silent)

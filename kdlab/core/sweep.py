@@ -1,0 +1,76 @@
+"""Sweeps: the positions of a slider, and at each of them everything there is to show.
+
+A sweep is made once, by pure functions; pictures, sentences and tests all read the same numbers from it. What a
+position holds is each world's own: this module knows the slider only.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["HIGHEST_BETA", "N_BETAS", "N_TAUS", "TAUS", "Sweep", "beta_positions", "expect", "tau_positions"]
+
+FloatArray = NDArray[np.float64]
+S = TypeVar("S", bound="Sweep")
+
+N_BETAS, HIGHEST_BETA = 121, 100.0
+N_TAUS, TAUS = 61, (0.3, 1.5)
+_SLACK = 1e-9  # relative: the ends of a logarithmic slider are right only to rounding
+
+
+class Sweep:
+    """What the sweeps of all worlds share: P positions of one knob, and a sentence at each.
+
+    A subclass is a frozen dataclass. It names its ``knob``, "beta" (logarithmic, from 1 up) or "tau", keeps the P
+    positions under that name's plural, and answers ``sentence(i)``.
+    """
+
+    knob: ClassVar[str]
+
+    @property
+    def positions(self) -> FloatArray:
+        """(P,) values of the knob."""
+        return np.asarray(getattr(self, f"{self.knob}s"))
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """P sentences, one per position: the same that the page shows."""
+        return tuple(self.sentence(i) for i in range(len(self.positions)))
+
+    def sentence(self, i: int) -> str:
+        """What position ``i`` shows, in words and numbers."""
+        raise NotImplementedError
+
+    def index(self, value: float) -> int:
+        """The position nearest to a value of the knob; on the logarithmic scale for beta. ValueError off the slider."""
+        low, high = float(self.positions[0]), float(self.positions[-1])
+        if not low * (1 - _SLACK) <= value <= high * (1 + _SLACK):
+            raise ValueError(f"{self.knob} is {value}: the slider goes from {low:g} to {high:g}; choose a value on it")
+        scale = np.log if self.knob == "beta" else np.asarray
+        return int(np.abs(scale(self.positions) - scale(value)).argmin())
+
+
+def beta_positions(n: int = N_BETAS) -> FloatArray:
+    """(n,) values of beta, logarithmic from 1 to 100. ValueError for fewer than two."""
+    return np.geomspace(1.0, HIGHEST_BETA, _enough(n, N_BETAS))
+
+
+def tau_positions(n: int = N_TAUS) -> FloatArray:
+    """(n,) values of tau, evenly spaced from 0.3 to 1.5; 61 are whole fiftieths. ValueError for fewer than two."""
+    return np.round(np.linspace(*TAUS, _enough(n, N_TAUS)), 12)
+
+
+def _enough(n: int, usual: int) -> int:
+    if n < 2:
+        raise ValueError(f"positions is {n}: a slider has 2 or more; {usual} is usual")
+    return n
+
+
+def expect(thing: Any, kind: type[S], maker: str) -> S:
+    """Return ``thing`` if it is a sweep of this kind. TypeError otherwise, naming the function that makes one."""
+    if not isinstance(thing, kind):
+        raise TypeError(f"{type(thing).__name__} is not a {kind.__name__}: pass what {maker}(...) returns.")
+    return thing
