@@ -11,7 +11,7 @@ from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures.view import MixtureView, show
 from kdlab.mixtures.view_single import SingleView, by_hand
 from kdlab.ngrams.view import NGramView, show_text
-from kdlab.pictures import prepared
+from kdlab.pictures.live import STILLS
 
 MIXTURES = (("line", 1), ("ring", 1), ("falls", 1), ("ring", 4))  # scene and K'' in notebooks 00, 02 (two) and 03
 ASKED = {"question": "?", "options": ["?"], "outcome": "?"}  # what is asked is not in the picture, but hides the path
@@ -28,10 +28,10 @@ def main() -> None:
     """Draw them all, write them, and remove what is no longer one of them."""
     drawn = {view.still_name(): view.drawn() for view in views()}
     for name, png in drawn.items():
-        with written_whole(prepared.FOLDER / name) as temporary:
+        with written_whole(STILLS / name) as temporary:
             temporary.write_bytes(png)
         print(f"{name}: {len(png) / 1000:.0f} kB")
-    for file in prepared.FOLDER.iterdir():
+    for file in STILLS.iterdir():
         if file.name not in drawn:
             file.unlink()
             print(f"{file.name}: removed")

@@ -11,7 +11,17 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HIGHEST_BETA", "N_BETAS", "N_TAUS", "TAUS", "Sweep", "beta_positions", "expect", "tau_positions"]
+__all__ = [
+    "HIGHEST_BETA",
+    "N_BETAS",
+    "N_TAUS",
+    "TAUS",
+    "PlaneSweep",
+    "Sweep",
+    "beta_positions",
+    "expect",
+    "tau_positions",
+]
 
 FloatArray = NDArray[np.float64]
 S = TypeVar("S", bound="Sweep")
@@ -51,6 +61,25 @@ class Sweep:
             raise ValueError(f"{self.knob} is {value}: the slider goes from {low:g} to {high:g}; choose a value on it")
         scale = np.log if self.knob == "beta" else np.asarray
         return int(np.abs(scale(self.positions) - scale(value)).argmin())
+
+
+class PlaneSweep(Sweep):
+    """A sweep of students in the precision-recall plane, P of them and the direct student; everything in nats.
+
+    ``recall_bound`` is -H(p*), ``precision_bound`` max log p*: bounds, not corners to reach.
+    """
+
+    precision: FloatArray
+    recall: FloatArray
+    direct_precision: float
+    direct_recall: float
+    precision_bound: float
+    recall_bound: float
+
+    @property
+    def breaks(self) -> NDArray[np.bool_]:
+        """(P,): where the path does not continue the position before it."""
+        return np.zeros(len(self.positions), dtype=bool)
 
 
 def beta_positions(n: int = N_BETAS) -> FloatArray:

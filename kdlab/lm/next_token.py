@@ -23,6 +23,7 @@ __all__ = [
     "Position",
     "NextTokenSweep",
     "counted",
+    "entropy_limits",
     "next_token_sweep",
     "one_line",
     "shared",
@@ -107,6 +108,11 @@ class NextTokenSweep(Sweep):
             f"{counted(self.choices[i])}. {visible(self.tokens[0])} has {percent(self.probabilities[i, 0])}; "
             f"all that are not among the {len(self.tokens)} likeliest have {percent(self.rest[i])} together."
         )
+
+    def told(self, i: int) -> str:
+        """The sentence of position ``i``, and the text written there, if there is one."""
+        text = f" A text at this τ: {one_line(self.prompt + self.samples[i])}" if self.samples[i] else ""
+        return self.sentence(i) + text
 
     def at(self, tau: float) -> Position:
         """Everything at the position nearest to ``tau``."""
@@ -200,6 +206,11 @@ def _sums(logits: FloatArray, tau: float) -> tuple[float, float]:
     top = float(scaled.max())
     log_sum = top + math.log(float(np.exp(scaled - top).sum()))
     return log_sum, max(log_sum - float(np.exp(scaled - log_sum) @ scaled), 0.0)
+
+
+def entropy_limits(sweep: NextTokenSweep) -> tuple[float, float]:
+    """Limits of the axis of a next token's entropy, nats: from 0, with a margin above the highest."""
+    return 0.0, max(1.05 * float(sweep.entropies.max()), 1.0)
 
 
 # Words

@@ -18,11 +18,10 @@ from kdlab.core.files import written_whole
 from kdlab.core.format import signed
 from kdlab.lm.experiment import about
 from kdlab.lm.report.tradeoff import larger_error
-from kdlab.mixtures.plots import INK, QUIET, STYLE, Picture, png
+from kdlab.pictures.figure import INK, QUIET, STYLE, Picture, png
+from kdlab.pictures.plane import calm
 
 __all__ = ["draw_precision_recall", "loss_curves", "precision_recall", "save"]
-
-_TEACHER = "#9A6A00"  # its orange, dark enough for small text
 
 
 def precision_recall(results: Mapping[str, Any], per: str = "token") -> Picture:
@@ -42,11 +41,7 @@ def precision_recall(results: Mapping[str, Any], per: str = "token") -> Picture:
 def draw_precision_recall(axes: Axes, results: Mapping[str, Any], per: str = "token") -> None:
     """Draw the plane into ``axes``: path over tau, direct, teacher, and the ceiling of recall."""
     axes.set(xlabel=f"recall, nats per {per}", ylabel=f"precision, nats per {per}")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(STYLE["bounds"].colour)
-    axes.tick_params(labelsize=9, color=STYLE["bounds"].colour, labelcolor=QUIET)
-    axes.xaxis.label.set(color=QUIET, size=9)
-    axes.yaxis.label.set(color=QUIET, size=9)
+    calm(axes)
     axes.margins(0.13)
     models = results["models"]
     path = sorted((one for one in models if one["role"] == "distilled"), key=lambda one: -one["tau"])
@@ -85,7 +80,7 @@ def _draw_model(axes: Axes, one: Mapping[str, Any], per: str) -> None:
     offset, place = ((-8, -8), ("right", "top")) if one["role"] == "distilled" else ((7, 7), ("left", "bottom"))
     axes.annotate(
         name, (x, y), offset, textcoords="offset points", ha=place[0], va=place[1], fontsize=9,
-        color=_TEACHER if one["role"] == "teacher" else role.colour,
+        color=role.ink,
     )  # fmt: skip
 
 
@@ -109,9 +104,7 @@ def loss_curves(results: Mapping[str, Any], seed: int = 0) -> Picture:
     left, right = made.add_axes((0.08, 0.16, 0.38, 0.68)), made.add_axes((0.58, 0.16, 0.33, 0.68))
     for axes, title in ((left, "on the texts that they learn from"), (right, "on texts of p*, after each epoch")):
         axes.set_title(title, fontsize=10, color=INK, loc="left")
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.spines[["left", "bottom"]].set_color(STYLE["bounds"].colour)
-        axes.tick_params(labelsize=8, color=STYLE["bounds"].colour, labelcolor=QUIET)
+        calm(axes, ticks=8)
     left.set_xlabel("steps", color=QUIET, fontsize=9)
     right.set_xlabel("epochs", color=QUIET, fontsize=9)
     left.set_ylabel("loss, nats per token", color=QUIET, fontsize=9)

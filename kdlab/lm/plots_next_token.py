@@ -1,6 +1,6 @@
 """Static pictures of tokens (notebook 05): texts cut into pieces, what each piece cost, and the slider of tau.
 
-Drawn as in `kdlab.mixtures.plots`: same roles, no pyplot, and every picture carries its words. p* is grey and filled,
+Drawn with `kdlab.pictures`: same roles, no pyplot, and every picture carries its words. p* is grey and filled,
 p* tempered a dotted orange outline.
 """
 
@@ -16,16 +16,15 @@ from matplotlib.axes import Axes
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from kdlab.core.format import percent, signed
-from kdlab.lm.next_token import NextTokenSweep, counted, one_line, shared, visible
+from kdlab.core.sweep import expect
+from kdlab.lm.next_token import NextTokenSweep, counted, entropy_limits, one_line, shared, visible
 from kdlab.lm.recording import Cut
-from kdlab.mixtures.limits import entropy_limits
-from kdlab.mixtures.plots import INK, QUIET, STYLE, Picture
+from kdlab.pictures.figure import INK, QUIET, STYLE, Picture
 
 __all__ = ["costs", "figure", "filmstrip", "pieces"]
 
 Pair = tuple[float, float]
 
-_TAUGHT = "#9A6A00"  # the teacher's orange, dark enough for small text
 _TILES = ("#ECECEC", "#D6D6D6")
 _MARKS = (0.3, 0.5, 0.7, 1.0, 1.2, 1.5)
 _MONO = 0.602  # the width of a letter of DejaVu Sans Mono, in its size
@@ -144,19 +143,18 @@ def figure(sweep: NextTokenSweep, tau: float, *, path: bool = True) -> Picture:
     ``path=False`` leaves out where the entropy goes, which would answer a question that is still open. Raises
     ValueError for a tau off the slider.
     """
-    i = _position(sweep, tau)
+    i = expect(sweep, NextTokenSweep, "lm.next_token_sweep").index(tau)
     made = Picture(figsize=(9.2, 5.8), dpi=110, facecolor="white")
     title = f"The next token after “{sweep.prompt}”"
     made.text(0.02, 0.95, title, fontsize=14, color=INK, parse_math=False)
     made.text(0.98, 0.95, f"τ = {sweep.taus[i]:.2f}", fontsize=13, color=INK, ha="right")
     _bars(made.add_axes((0.15, 0.365, 0.36, 0.535)), sweep, i, 9.5)
     _curve(made.add_axes((0.62, 0.425, 0.29, 0.45)), sweep, i, path=path)
-    made.words = sweep.sentences[i]
+    made.words = sweep.told(i)
     if sweep.samples[i]:
         label = "one text at this τ, with the same random numbers at every τ"
         made.text(0.02, 0.305, label, fontsize=8, color=QUIET)
         _text(made, 0.02, 0.285, sweep, i, 108, 10.5)
-        made.words += f" A text at this τ: {one_line(sweep.prompt + sweep.samples[i])}"
     said = textwrap.fill(sweep.sentences[i], 112)
     made.text(0.02, 0.125, said, fontsize=10.5, color=INK, va="top", linespacing=1.45, parse_math=False)
     return made
@@ -169,7 +167,7 @@ def filmstrip(sweep: NextTokenSweep, taus: Sequence[float]) -> Picture:
     """
     if len(taus) == 0:
         raise ValueError("A filmstrip of no tau: give at least one value in [0.3, 1.5], such as [0.3, 0.7, 1, 1.5].")
-    indices = [_position(sweep, tau) for tau in taus]
+    indices = [expect(sweep, NextTokenSweep, "lm.next_token_sweep").index(tau) for tau in taus]
     columns = min(len(indices), 2)
     rows = math.ceil(len(indices) / columns)
     wide, high = 4.6, 3.45
@@ -181,19 +179,11 @@ def filmstrip(sweep: NextTokenSweep, taus: Sequence[float]) -> Picture:
     for n, i in enumerate(indices):
         left, top = (n % columns) * wide, 0.4 + (n // columns) * high
         heading = f"τ = {sweep.taus[i]:.2f}: {counted(sweep.choices[i])}"
-        made.text((left + 0.1) / total_w, 1 - (top + 0.3) / total_h, heading, fontsize=10.5, color=_TAUGHT)
+        made.text((left + 0.1) / total_w, 1 - (top + 0.3) / total_h, heading, fontsize=10.5, color=STYLE["teacher"].ink)
         box = ((left + 1.25) / total_w, 1 - (top + 2.6) / total_h, 2.75 / total_w, 2.2 / total_h)
         _bars(made.add_axes(box), sweep, i, 8)
         _text(made, (left + 0.1) / total_w, 1 - (top + 2.78) / total_h, sweep, i, 66, 8.5)
     return made
-
-
-def _position(sweep: NextTokenSweep, tau: float) -> int:
-    if not isinstance(sweep, NextTokenSweep):
-        raise TypeError(
-            f"{type(sweep).__name__} is not a NextTokenSweep: pass what next_token.next_token_sweep(...) returns."
-        )
-    return sweep.index(tau)
 
 
 def _bars(axes: Axes, sweep: NextTokenSweep, i: int, size: float) -> None:
@@ -210,7 +200,7 @@ def _bars(axes: Axes, sweep: NextTokenSweep, i: int, size: float) -> None:
             k,
             percent(p).replace("less than", "<"),
             fontsize=size - 1,
-            color=_TAUGHT,
+            color=STYLE["teacher"].ink,
             va="center",
         )
     axes.set(xlim=(0, 1), ylim=(len(names) - 0.4, -0.6), xticks=[])
@@ -264,7 +254,7 @@ def _text(made: Picture, x: float, y: float, sweep: NextTokenSweep, i: int, colu
         ink, taught = line[:alike].lstrip(), line[alike:] if line[:alike].strip() else line[alike:].lstrip()
         first = made.text(x, at, ink, fontsize=size, color=INK, va="top", parse_math=False)
         start = first.get_window_extent().x1 / made.bbox.width if ink else x
-        made.text(start, at, taught, fontsize=size, color=_TAUGHT, va="top", parse_math=False)
+        made.text(start, at, taught, fontsize=size, color=STYLE["teacher"].ink, va="top", parse_math=False)
 
 
 # Letters that the font has

@@ -1,6 +1,6 @@
 """Static pictures that set a run beside the other worlds (notebook 07): three planes, and a map of what models wrote.
 
-Drawn as in `kdlab.mixtures.plots`: same roles, no pyplot, and every picture carries its words. A world is a few
+Drawn with `kdlab.pictures`: same roles, no pyplot, and every picture carries its words. A world is a few
 numbers, whatever it was made of.
 """
 
@@ -9,25 +9,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from kdlab.core.format import signed
 from kdlab.core.metrics import precision, recall
+from kdlab.core.sweep import PlaneSweep
 from kdlab.lm.report.tradeoff import larger_error, spread, students
-from kdlab.mixtures.plots import INK, QUIET, STYLE, Picture
-from kdlab.ngrams.plots import Names
-
-if TYPE_CHECKING:
-    from kdlab.mixtures.experiment import MixtureSweep
-    from kdlab.ngrams.experiment import NGramSweep
+from kdlab.pictures.figure import INK, QUIET, STYLE, Picture
+from kdlab.pictures.plane import Labels, draw_bounds, frame
 
 __all__ = ["Place", "World", "embedding_map", "of_mixture", "of_names", "of_run", "three_worlds", "units"]
 
 Results = Mapping[str, Any]
-_TAUGHT = "#9A6A00"  # the teacher's orange, dark enough for small text
 
 
 @dataclass(frozen=True)
@@ -61,39 +57,45 @@ class World:
 # Worlds
 
 
-def of_mixture(sweep: MixtureSweep, highest: float = 20.0) -> World:
-    """The world of notebook 02: a sweep of beta, shown up to ``highest``. Exact."""
+def of_mixture(sweep: Any, highest: float = 20.0) -> World:
+    """The world of notebook 02: a sweep of beta (mixtures.teacher_entropy), shown up to ``highest``. Exact."""
     shown = [i for i, beta in enumerate(sweep.betas) if beta <= highest * 1.001]
+    title, note = "Gaussian mixtures (02)", f"β from 1 to {highest:g}; exact"
+    return _of_sweep(
+        sweep, shown, title, "point", note, ("β = 1", f"{highest:g}"), sweep.scene.truth, sweep.scene.teacher
+    )
+
+
+def of_names(sweep: Any) -> World:
+    """The world of notebook 04: a sweep of tau (ngrams.teacher_temperature), shown from 1 down. Exact."""
+    shown = [i for i, tau in enumerate(sweep.taus) if tau <= 1.001][::-1]
+    coldest = f"{sweep.taus[shown[-1]]:g}"
+    title, note = "First names, by letters (04)", f"τ from 1 to {coldest}; exact"
+    return _of_sweep(sweep, shown, title, "name", note, ("τ = 1", coldest), sweep.truth, sweep.teacher)
+
+
+def _of_sweep(
+    sweep: PlaneSweep,
+    shown: list[int],
+    title: str,
+    unit: str,
+    note: str,
+    ends: tuple[str, str],
+    truth: Any,
+    teacher: Any,
+) -> World:
+    """The world of a sweep's positions ``shown``, its ends named."""
     path = tuple(Place(float(sweep.recall[i]), float(sweep.precision[i])) for i in shown)
-    teacher, truth = sweep.scene.teacher, sweep.scene.truth
     return World(
-        title="Gaussian mixtures (02)",
-        unit="nats per point",
-        note=f"β from 1 to {highest:g}; exact",
+        title=title,
+        unit=f"nats per {unit}",
+        note=note,
         path=path,
-        named={"β = 1": path[0], f"{highest:g}": path[-1]},
+        named=dict(zip(ends, (path[0], path[-1]), strict=True)),
         ceiling=sweep.recall_bound,
         precision_bound=sweep.precision_bound,
         direct=Place(sweep.direct_recall, sweep.direct_precision),
         teacher=Place(recall(teacher, truth).value, precision(teacher, truth).value),
-    )
-
-
-def of_names(sweep: NGramSweep) -> World:
-    """The world of notebook 04: a sweep of tau, shown from 1 down. Exact."""
-    shown = [i for i, tau in enumerate(sweep.taus) if tau <= 1.001][::-1]
-    path = tuple(Place(float(sweep.recall[i]), float(sweep.precision[i])) for i in shown)
-    coldest = sweep.taus[shown[-1]]
-    return World(
-        title="First names, by letters (04)",
-        unit="nats per name",
-        note=f"τ from 1 to {coldest:g}; exact",
-        path=path,
-        named={"τ = 1": path[0], f"{coldest:g}": path[-1]},
-        ceiling=sweep.recall_bound,
-        precision_bound=sweep.precision_bound,
-        direct=Place(sweep.direct_recall, sweep.direct_precision),
-        teacher=Place(recall(sweep.teacher, sweep.truth).value, precision(sweep.teacher, sweep.truth).value),
     )
 
 
@@ -124,7 +126,7 @@ def _place(model: Mapping[str, Any], per: str) -> Place:
 # Planes
 
 
-def three_worlds(mixture: MixtureSweep, names: NGramSweep, results: Results, *, path: bool = True) -> Picture:
+def three_worlds(mixture: PlaneSweep, names: PlaneSweep, results: Results, *, path: bool = True) -> Picture:
     """The trade-off in three worlds: one plane each, in the nats of that world.
 
     ``path=False`` leaves out the run's students, which would answer a question that is still open.
@@ -157,7 +159,7 @@ def _planes(worlds: Sequence[World], title: str, hidden: Sequence[int] = ()) -> 
 
 def _draw_world(axes: Axes, world: World, *, shown: bool) -> None:
     _draw_axes(axes, world)
-    names = Names(axes)
+    names = Labels(axes)
     distilled = STYLE["distilled"].colour
     if world.ceiling is not None:
         look: dict[str, Any] = {"color": "white", "markeredgecolor": STYLE["truth"].colour, "markeredgewidth": 1.4}
@@ -177,7 +179,7 @@ def _draw_world(axes: Axes, world: World, *, shown: bool) -> None:
     _name(names, world, shown)
 
 
-def _draw_one(names: Names, place: Place | None, role: str, **look: Any) -> None:
+def _draw_one(names: Labels, place: Place | None, role: str, **look: Any) -> None:
     """A model's dot, with its errors where it has some."""
     if place is None:
         return
@@ -188,7 +190,7 @@ def _draw_one(names: Names, place: Place | None, role: str, **look: Any) -> None
     names.dot(place.recall, place.precision, role, size, **look)
 
 
-def _name(names: Names, world: World, shown: bool) -> None:
+def _name(names: Labels, world: World, shown: bool) -> None:
     if world.ceiling is not None:
         names.add("p*", (world.ceiling, world.ceiling), STYLE["truth"].colour, 9, toward=200)
     if not shown:
@@ -196,7 +198,7 @@ def _name(names: Names, world: World, shown: bool) -> None:
     if world.direct is not None:
         names.add("direct", (world.direct.recall, world.direct.precision), STYLE["direct"].colour, 9, toward=250)
     if world.teacher is not None:
-        names.add("teacher", (world.teacher.recall, world.teacher.precision), _TAUGHT, 9, toward=60)
+        names.add("teacher", (world.teacher.recall, world.teacher.precision), STYLE["teacher"].ink, 9, toward=60)
     for text, place in world.named.items():
         names.add(text, (place.recall, place.precision), STYLE["distilled"].colour, 9, toward=190)
 
@@ -208,22 +210,8 @@ def _draw_axes(axes: Axes, world: World) -> None:
     top = [] if world.precision_bound is None else [world.precision_bound]
     x = _limits([one.recall for one in places] + ceiling, [one.recall_error for one in places])
     y = _limits([one.precision for one in places] + ceiling + top, [one.precision_error for one in places])
-    axes.set(xlim=x, ylim=y, xlabel=f"recall, {world.unit}", ylabel=f"precision, {world.unit}")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(STYLE["bounds"].colour)
-    axes.tick_params(labelsize=8, color=STYLE["bounds"].colour, labelcolor=QUIET)
-    axes.xaxis.label.set(color=QUIET, size=9)
-    axes.yaxis.label.set(color=QUIET, size=9)
-    axes.locator_params(nbins=5, steps=[1, 2, 5, 10])
-    line: dict[str, Any] = {"color": STYLE["bounds"].colour, "linewidth": 0.8, "zorder": 1}
-    text: dict[str, Any] = {"fontsize": 8, "color": QUIET, "textcoords": "offset points"}
-    for bound in ceiling:
-        axes.axvline(bound, **line)
-        across = axes.get_xaxis_transform()
-        axes.annotate("recall ≤ −H(p*)", (bound, 0.02), (3, 0), xycoords=across, rotation=90, va="bottom", **text)
-    for bound in top:
-        axes.axhline(bound, **line)
-        axes.annotate("precision ≤ max log p*", (0.02, bound), (0, 3), xycoords=axes.get_yaxis_transform(), **text)
+    frame(axes, x, y, unit=world.unit, ticks=8)
+    draw_bounds(axes, world.ceiling, world.precision_bound, name_at=0.02)
 
 
 def _limits(values: Sequence[float], errors: Sequence[float]) -> tuple[float, float]:
@@ -279,7 +267,7 @@ def embedding_map(results: Results) -> Picture:
         axes = made.add_axes((left / total_w, 1 - (down + side) / total_h, side / total_w, side / total_h))
         _draw_cloud(axes, points["truth"], points[name], role, limits)
         wide = spread(results, name)
-        colour = _TAUGHT if role == "teacher" else STYLE[role].colour
+        colour = STYLE[role].ink
         middle, below = (left + side / 2) / total_w, f"{wide.value:.2f} times as wide as p*'s"
         made.text(middle, 1 - (down + side + 0.17) / total_h, title, fontsize=9, color=colour, ha="center")
         made.text(middle, 1 - (down + side + 0.33) / total_h, below, fontsize=8, color=QUIET, ha="center")

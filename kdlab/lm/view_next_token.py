@@ -6,19 +6,15 @@ All of them are there from the start: choosing another makes nothing.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import traitlets
 
-from kdlab.lm.next_token import NextTokenSweep, Position, counted, one_line, shared, visible
-from kdlab.mixtures.limits import entropy_limits
-from kdlab.pictures.frontend import STYLE_SHEET, front_end
+from kdlab.core.sweep import expect
+from kdlab.lm.next_token import NextTokenSweep, counted, entropy_limits, one_line, shared, visible
+from kdlab.pictures.live import front_end
 from kdlab.pictures.sweep_view import SweepView, require_finite
-
-if TYPE_CHECKING:
-    from kdlab.mixtures.plots import Picture
 
 __all__ = ["NextTokenView", "payload", "show_next_token"]
 
@@ -33,10 +29,7 @@ def show_next_token(
     """
     several = [sweeps] if isinstance(sweeps, NextTokenSweep) else list(sweeps)
     for one in several:
-        if not isinstance(one, NextTokenSweep):
-            raise TypeError(
-                f"{type(one).__name__} is not a NextTokenSweep: pass what next_token.next_token_sweep(...) returns."
-            )
+        expect(one, NextTokenSweep, "lm.next_token_sweep")
     if not several or len({one.prompt for one in several}) < len(several):
         raise ValueError(f"{len(several)} sweeps: one or more are needed, each of a prompt of its own")
     return NextTokenView(several, predict)
@@ -46,7 +39,8 @@ class NextTokenView(SweepView):
     """The live picture of a few next-token sweeps, one at a time. Make it with `show_next_token`."""
 
     _esm = front_end("pictures/sweep_view.js", "lm/view_next_token.js")
-    _css = STYLE_SHEET
+    _plots = "kdlab.lm.plots_next_token"
+    _film = (0.3, 0.7, 1.0, 1.5)
 
     tau = traitlets.Float(1.0).tag(sync=True)
 
@@ -55,29 +49,11 @@ class NextTokenView(SweepView):
         offered = [{"value": prompt, "label": prompt} for prompt in self._sweeps]
         super().__init__(sweeps[0], predict, {"prompt": offered})
 
-    @traitlets.validate("tau")
-    def _check_tau(self, proposal: Mapping[str, Any]) -> float:
-        tau = float(proposal["value"])
-        self.sweep_shown.index(tau)  # raises ValueError off the slider
-        return tau
-
-    # What a notebook may ask
-
     @property
-    def sweep_shown(self) -> NextTokenSweep:
-        """The sweep shown now."""
-        return cast("NextTokenSweep", self._shown)
-
-    @property
-    def position(self) -> Position:
-        """The position shown now, as far as the page has told; the page tells when the slider rests."""
-        return self.sweep_shown.at(self.tau)
-
-    def filmstrip(self, taus: Sequence[float] = (0.3, 0.7, 1.0, 1.5)) -> Picture:
-        """The static version: the same sweep at several tau, side by side."""
-        from kdlab.lm import plots_next_token as plots_tokens  # here: the live picture must not wait for matplotlib
-
-        return plots_tokens.filmstrip(self.sweep_shown, taus)
+    def sentence(self) -> str:
+        """What the position shown now says, and the text written there."""
+        sweep: NextTokenSweep = self.sweep_shown
+        return sweep.told(sweep.index(self.tau))
 
     # What other sweeps are
 
@@ -98,18 +74,6 @@ class NextTokenView(SweepView):
 
     def _sent(self, sweep: NextTokenSweep) -> dict[str, Any]:
         return payload(sweep)
-
-    # Where there is no page: GitHub, print, a Lab without a kernel
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the live view, and beside it a PNG of the current position and its sentence."""
-        from kdlab.lm import plots_next_token as plots_tokens  # here: the live picture must not wait for matplotlib
-        from kdlab.mixtures import plots
-
-        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
-        still = plots_tokens.figure(self.sweep_shown, self.tau, path=self.prediction is None)
-        data = {**data, "image/png": base64.b64encode(plots.png(still)).decode(), "text/plain": still.words}
-        return data, {**metadata, "image/png": {"alt": still.words}}
 
 
 # What is sent

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.core.format import signed
-from kdlab.core.sweep import N_BETAS, Sweep, beta_positions
+from kdlab.core.sweep import N_BETAS, PlaneSweep, beta_positions
 from kdlab.mixtures.fit import fit_mixture, narrowest_cut
 from kdlab.mixtures.judge import COVERED_SHARE, Judge, divergences
 from kdlab.mixtures.model import GaussianMixture
@@ -29,7 +29,6 @@ from kdlab.mixtures.solver.beside import Both, one_after_the_other, second_proce
 from kdlab.mixtures.solver.em import Covariance
 from kdlab.mixtures.solver.path import Path as StudentPath
 from kdlab.mixtures.solver.path import sampled_path, solve_path
-from kdlab.ngrams.experiment import teacher_temperature
 
 __all__ = [
     "CHOICES",
@@ -39,7 +38,6 @@ __all__ = [
     "is_prepared",
     "save_named_sweeps",
     "teacher_entropy",
-    "teacher_temperature",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -125,7 +123,7 @@ class Position:
 
 
 @dataclass(frozen=True)
-class MixtureSweep(Sweep):
+class MixtureSweep(PlaneSweep):
     """A slider's P positions and everything there is to show at each of them. All log-densities in nats.
 
     ``coverage`` (P, K*) is the share of each mode of p* where p''(x) >= 0.1 p*(x), weighted by the mode's
@@ -160,6 +158,11 @@ class MixtureSweep(Sweep):
     def covered(self) -> NDArray[np.bool_]:
         """(P, K*): which modes of p* the student still covers."""
         return self.coverage >= COVERED_SHARE
+
+    @property
+    def breaks(self) -> NDArray[np.bool_]:
+        """(P,): ``switched``, as the plane calls it."""
+        return self.switched
 
     def at(self, beta: float) -> Position:
         """Everything at the position nearest to ``beta``."""

@@ -1,7 +1,4 @@
-"""What the static and the live pictures share: the limits of their panels and the contours of p*. No drawing.
-
-Kept apart from the drawing so that a live picture can be sent, and its slider be there, before matplotlib is loaded.
-"""
+"""What the static and the live picture share: the limits of the space and the contours of p*. No drawing."""
 
 from __future__ import annotations
 
@@ -12,30 +9,21 @@ import contourpy
 import numpy as np
 from numpy.typing import NDArray
 
+from kdlab.pictures.limits import Limits
+
 if TYPE_CHECKING:
-    from kdlab.lm.next_token import NextTokenSweep
     from kdlab.mixtures.experiment import MixtureSweep
     from kdlab.mixtures.model import GaussianMixture
-    from kdlab.ngrams.experiment import NGramSweep
 
 __all__ = [
-    "MARGINS",
     "SHARES",
-    "Limits",
     "density_contours",
-    "entropy_limits",
     "map_limits",
-    "plane_limits",
     "space_limits",
-    "text_limits",
-    "with_margin",
 ]
 
 Floats = NDArray[np.float64]
-Limits = tuple[float, float]
-
 SHARES = (0.99, 0.95, 0.85, 0.7, 0.5, 0.25)  # of p*'s mass inside each contour, outermost first
-MARGINS = (0.1, 0.08)  # below and above what a plane of text holds, as shares of its length
 _CELLS = 96  # per axis, for contours: interpolating the log density keeps them smooth
 
 
@@ -83,34 +71,6 @@ def _peak(x: Floats, log_weights: Floats, means: Floats, covariances: Floats) ->
     squared = (x[:, None, None] - means[..., 0]) ** 2 / variances  # (N, P, K)
     log_parts = log_weights - 0.5 * (squared + np.log(2 * np.pi * variances))
     return float(np.exp(log_parts).sum(axis=-1).max())
-
-
-def plane_limits(sweep: MixtureSweep) -> tuple[Limits, Limits]:
-    """Limits (recall, precision) of the plane, nats: both bounds and every point inside, with a margin."""
-    return _plane(sweep, 0.13, 0.09)  # room for a name below a point and beyond a bound
-
-
-def text_limits(sweep: NGramSweep) -> tuple[Limits, Limits]:
-    """Limits (recall, precision) of the plane of a sweep of text, nats: as `plane_limits`, with less of a margin."""
-    return _plane(sweep, *MARGINS)
-
-
-def _plane(sweep: MixtureSweep | NGramSweep, below: float, above: float) -> tuple[Limits, Limits]:
-    recall = [*sweep.recall, sweep.direct_recall, sweep.recall_bound]
-    precision = [*sweep.precision, sweep.direct_precision, sweep.precision_bound]
-    return with_margin(recall, below, above), with_margin(precision, below, above)
-
-
-def with_margin(values: Sequence[float], below: float, above: float) -> Limits:
-    """Limits that hold the values, nats, with shares of their length (half a nat at least) below and above."""
-    low, high = float(np.min(values)), float(np.max(values))
-    length = max(high - low, 0.5)
-    return low - below * length, high + above * length
-
-
-def entropy_limits(sweep: NextTokenSweep) -> Limits:
-    """Limits of the axis of a next token's entropy, nats: from 0, with a margin above the highest."""
-    return 0.0, max(1.05 * float(sweep.entropies.max()), 1.0)
 
 
 def map_limits(sweep: MixtureSweep) -> tuple[Limits, Limits]:

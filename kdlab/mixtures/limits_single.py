@@ -7,9 +7,10 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from kdlab.mixtures.limits import Floats, Limits
+from kdlab.mixtures.limits import Floats
 from kdlab.mixtures.model import GaussianMixture
 from kdlab.mixtures.single import Measured
+from kdlab.pictures.limits import Limits
 
 __all__ = ["BEYOND", "STRETCH", "bend", "plane_limits", "recall_marks", "space_limits", "unbend"]
 

@@ -10,50 +10,30 @@ not safe on the threads that widgets' callbacks run on.
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Ellipse, PathPatch
+from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from numpy.typing import NDArray
-from PIL import Image
 
-from kdlab.mixtures.limits import Limits, density_contours, plane_limits, space_limits
+from kdlab.core.format import signed
+from kdlab.core.sweep import expect
+from kdlab.mixtures.experiment import MixtureSweep
+from kdlab.mixtures.limits import density_contours, space_limits
+from kdlab.pictures.figure import INK, QUIET, STYLE, Picture, draw_key, ellipse
+from kdlab.pictures.limits import ROOMY, Limits, plane_limits
+from kdlab.pictures.plane import draw_bounds, draw_path, frame
 
 if TYPE_CHECKING:
-    from kdlab.mixtures.experiment import MixtureSweep
     from kdlab.mixtures.model import GaussianMixture
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Role:
-    """How one role looks in every picture: colour, and line style and marker as the second cue."""
-
-    label: str
-    colour: str
-    line: Literal["-", ":", "--"]
-    marker: str
-
-
-STYLE = {
-    "truth": Role("p* truth", "#595959", "-", "o"),
-    "teacher": Role("p′ teacher", "#E69F00", ":", ""),
-    "direct": Role("p″ direct", "#0072B2", "--", "s"),
-    "distilled": Role("p″ distilled", "#D55E00", "-", "o"),
-    "bounds": Role("bound", "#999999", "-", ""),
-}
-INK, QUIET = "#222222", "#6E6E6E"  # text, and text that should stand back
 
 
 # Figures
@@ -64,7 +44,7 @@ def figure(sweep: MixtureSweep, beta: float = 1.0, *, path: bool = True) -> Figu
 
     ``path=False`` leaves out where the student goes, which would answer a question that is still open.
     """
-    index = _position(sweep, beta)
+    index = expect(sweep, MixtureSweep, "mixtures.teacher_entropy").index(beta)
     made = Picture(figsize=(9.2, 5.35), dpi=110, facecolor="white")
     space = made.add_axes((0.02, 0.2, 0.44, 0.645))
     plane = made.add_axes((0.55, 0.27, 0.43, 0.575))
@@ -72,27 +52,17 @@ def figure(sweep: MixtureSweep, beta: float = 1.0, *, path: bool = True) -> Figu
     draw_plane(plane, sweep, [index], path=path)
     made.text(0.02, 0.945, sweep.scene.title, fontsize=14, color=INK)
     made.text(0.98, 0.945, f"β = {sweep.betas[index]:.2f}", fontsize=13, color=INK, ha="right")
-    _key(made, 0.02, 0.885)
+    draw_key(made, 0.02, 0.885)
     said = textwrap.fill(sweep.sentences[index], 112)
     made.text(0.02, 0.125, said, fontsize=10.5, color=INK, va="top", linespacing=1.45)
     return made
-
-
-class Picture(Figure):
-    """A figure that a notebook shows by itself: without pyplot, nothing else tells Jupyter how."""
-
-    words = ""  # what the picture says, for those who do not see it
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        picture = base64.b64encode(png(self)).decode()
-        return {"image/png": picture, "text/plain": self.words}, {"image/png": {"alt": self.words}}
 
 
 def filmstrip(sweep: MixtureSweep, betas: Sequence[float]) -> Picture:
     """Small multiples: the space at each beta, in the order given, and all of them in the plane on the right."""
     if len(betas) == 0:
         raise ValueError("A filmstrip of no beta: give at least one value in [1, 100], such as [1, 2, 5, 20].")
-    indices = [_position(sweep, beta) for beta in betas]
+    indices = [expect(sweep, MixtureSweep, "mixtures.teacher_entropy").index(beta) for beta in betas]
     columns = min(len(indices), 4)
     rows = math.ceil(len(indices) / columns)
     width, height, side = 2.0, 2.62, 3.3  # inches: a frame, a row, the plane
@@ -108,66 +78,15 @@ def filmstrip(sweep: MixtureSweep, betas: Sequence[float]) -> Picture:
     plane = made.add_axes(((columns * width + 0.7) / total_w, bottom, 2.45 / total_w, 1.88 / total_h))
     draw_plane(plane, sweep, indices)
     made.text(0.06 / total_w, 1 - 0.3 / total_h, sweep.scene.title, fontsize=12, color=INK)
-    _key(made, 0.06 / total_w, 1 - 0.58 / total_h)
+    draw_key(made, 0.06 / total_w, 1 - 0.58 / total_h)
     made.words = "\n".join(sweep.at(beta).sentence for beta in betas)
     return made
 
 
-def png(figure: Figure) -> bytes:
-    """Return a figure as a PNG of some 50 kB, with no name, version or date inside: same picture, same bytes.
-
-    A palette of 256 colours is a third of the size, in notebooks that keep one such picture for every view.
-    """
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="raw")
-    drawn = Image.frombytes("RGBA", figure.canvas.get_width_height(), buffer.getvalue())
-    few = drawn.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    small = io.BytesIO()
-    few.save(small, format="png", optimize=True)
-    return small.getvalue()
-
-
-def _position(sweep: MixtureSweep, beta: float) -> int:
-    if not hasattr(sweep, "betas"):
-        raise TypeError(
-            f"{type(sweep).__name__} is not a MixtureSweep: pass what kdlab.mixtures.teacher_entropy(...) returns."
-        )
-    low, high = float(sweep.betas[0]), float(sweep.betas[-1])
-    # A tiny slack: the ends of a logarithmic sweep are right only to rounding.
-    if not (math.isfinite(beta) and low * (1 - 1e-9) <= beta <= high * (1 + 1e-9)):
-        raise ValueError(f"beta = {beta!r} is outside this sweep: choose a number from {low:g} to {high:g}.")
-    return int(sweep.index(beta))
-
-
 def _caption(made: Figure, sweep: MixtureSweep, index: int, x: float, y: float, height: float) -> None:
-    numbers = f"precision {_number(sweep.precision[index])}, recall {_number(sweep.recall[index])}"
+    numbers = f"precision {signed(sweep.precision[index])}, recall {signed(sweep.recall[index])}"
     made.text(x, y, f"β = {sweep.betas[index]:.2f}", fontsize=10, color=INK, ha="center", va="top")
     made.text(x, y - 0.21 / height, numbers, fontsize=8, color=QUIET, ha="center", va="top")
-
-
-def _key(made: Figure, x: float, y: float) -> None:
-    """One line of names in their roles' colours, each behind a sample of its line."""
-    inches = float(made.get_size_inches()[0])
-    aspect = inches / float(made.get_size_inches()[1])
-    for name in ("truth", "teacher", "direct", "distilled"):
-        role = STYLE[name]
-        made.add_artist(_line([x, x + 0.26 / inches], [y + 0.006 * aspect] * 2, role))
-        made.text(x + 0.33 / inches, y, role.label, fontsize=9, color=_legible(role.colour))
-        x += (0.33 + 0.072 * len(role.label) + 0.16) / inches
-
-
-def _line(x: list[float], y: list[float], role: Role) -> Line2D:
-    return Line2D(x, y, color=role.colour, linestyle=role.line, linewidth=2.2)
-
-
-def _legible(colour: str) -> str:
-    """Orange is bright enough for lines but not for small text on white: a darker tint of the same hue."""
-    return {STYLE["teacher"].colour: "#9A6A00"}.get(colour, colour)
-
-
-def _number(value: float) -> str:
-    """Two decimals and a real minus sign, as on the page."""
-    return f"{value:.2f}".replace("-", "−")
 
 
 # The space
@@ -246,16 +165,6 @@ def _parts(mixture: GaussianMixture) -> list[tuple[float, Floats, Floats]]:
     return list(zip(mixture.weights.tolist(), mixture.means, mixture.covariances, strict=True))
 
 
-def ellipse(mean: Floats, cov: Floats, sigmas: float, role: Role, width: float, **style: Any) -> Ellipse:
-    """Return a Gaussian's ellipse at so many standard deviations: ``mean`` (2,), ``cov`` (2, 2)."""
-    values, vectors = np.linalg.eigh(cov)
-    angle = math.degrees(math.atan2(vectors[1, 1], vectors[0, 1]))  # of the longer axis
-    long, short = 2 * sigmas * np.sqrt(values[::-1])
-    return Ellipse(
-        (mean[0], mean[1]), long, short, angle=angle, fill=False, edgecolor=role.colour, linewidth=width, **style
-    )
-
-
 def _draw_modes(axes: Axes, sweep: MixtureSweep, index: int, lean: float) -> None:
     """A dot at each mode of p*: full where the student covers it, a hollow ring where it is lost."""
     means = sweep.scene.truth.means
@@ -278,38 +187,13 @@ def draw_plane(axes: Axes, sweep: MixtureSweep, indices: Sequence[int], *, path:
     With one position the path up to it is solid, as on the page; with several the dots carry their beta.
     ``path=False`` leaves out the path ahead.
     """
-    recall, precision = plane_limits(sweep)
-    axes.set(xlim=recall, ylim=precision, xlabel="recall, nats", ylabel="precision, nats")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(STYLE["bounds"].colour)
-    axes.tick_params(labelsize=9, color=STYLE["bounds"].colour, labelcolor=QUIET)
-    axes.xaxis.label.set(color=QUIET, size=9)
-    axes.yaxis.label.set(color=QUIET, size=9)
-    axes.locator_params(nbins=5, steps=[1, 2, 5, 10])
-    _draw_bounds(axes, sweep)
-    role = STYLE["distilled"]
-    for run in _runs(sweep.switched, len(sweep.betas)) if path else []:
-        axes.plot(sweep.recall[run], sweep.precision[run], color=role.colour, alpha=0.3, linewidth=1.5)
+    frame(axes, *plane_limits(sweep, ROOMY))
+    draw_bounds(axes, sweep.recall_bound, sweep.precision_bound)
+    if path:
+        draw_path(axes, sweep, alpha=0.3, linewidth=1.5)
     if len(indices) == 1:
-        for run in _runs(sweep.switched, indices[0] + 1):
-            axes.plot(sweep.recall[run], sweep.precision[run], color=role.colour, linewidth=2.4)
+        draw_path(axes, sweep, indices[0] + 1, linewidth=2.4)
     _draw_students(axes, sweep, indices)
-
-
-def _draw_bounds(axes: Axes, sweep: MixtureSweep) -> None:
-    style: dict[str, Any] = {"color": STYLE["bounds"].colour, "linewidth": 0.8}
-    axes.axhline(sweep.precision_bound, **style)
-    axes.axvline(sweep.recall_bound, **style)
-    text: dict[str, Any] = {"fontsize": 8, "color": QUIET, "textcoords": "offset points"}
-    across, up = axes.get_yaxis_transform(), axes.get_xaxis_transform()
-    axes.annotate("precision ≤ max log p*", (0.02, sweep.precision_bound), (0, 3), xycoords=across, va="bottom", **text)
-    axes.annotate("recall ≤ −H(p*)", (sweep.recall_bound, 0.88), (3, 0), xycoords=up, rotation=90, va="top", **text)
-
-
-def _runs(switched: NDArray[np.bool_], end: int) -> list[slice]:
-    """The unbroken stretches of positions 0 .. end - 1: a new one starts wherever the best student switches."""
-    starts = [0, *(i for i in range(1, end) if switched[i])]
-    return [slice(start, stop) for start, stop in zip(starts, [*starts[1:], end], strict=True)]
 
 
 def _draw_students(axes: Axes, sweep: MixtureSweep, indices: Sequence[int]) -> None:

@@ -1,6 +1,6 @@
 """Static pictures of why it happens (notebook 03): selectivity, slope, pairs, frontiers, two divergences.
 
-Drawn as in `kdlab.mixtures.plots`: same roles, no pyplot, and every picture carries its words.
+Drawn with `kdlab.pictures`: same roles, no pyplot, and every picture carries its words.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from kdlab.mixtures.experiment import MixtureSweep
 from kdlab.mixtures.limits import map_limits
 from kdlab.mixtures.mechanism import Pairs, component_precisions, precision_slope, reverse_student
 from kdlab.mixtures.model import GaussianMixture
-from kdlab.mixtures.plots import INK, QUIET, STYLE, Picture, ellipse
 from kdlab.mixtures.scenes import Scene
+from kdlab.pictures.figure import INK, QUIET, STYLE, Picture, ellipse
+from kdlab.pictures.plane import calm
 
 __all__ = ["frontier", "heavier_and_better", "pair_matrices", "selectivity", "two_divergences"]
 
@@ -33,16 +34,7 @@ def _picture(width: float, height: float, columns: int, words: str, **spacing: A
     made = Picture(figsize=(width, height), dpi=110, facecolor="white")
     made.words = words
     made.subplots_adjust(**spacing)
-    return made, [_calm(made.add_subplot(1, columns, n + 1)) for n in range(columns)]
-
-
-def _calm(axes: Axes) -> Axes:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(STYLE["bounds"].colour)
-    axes.tick_params(labelsize=9, color=STYLE["bounds"].colour, labelcolor=QUIET)
-    axes.xaxis.label.set(color=QUIET, size=9)
-    axes.yaxis.label.set(color=QUIET, size=9)
-    return axes
+    return made, [calm(made.add_subplot(1, columns, n + 1)) for n in range(columns)]
 
 
 def _beta_axis(axes: Axes) -> None:
@@ -158,7 +150,8 @@ def _outside(axes: Axes, name: str, mean: Floats, covariance: Floats) -> None:
     reach = np.sqrt(np.diagonal(covariance))
     text = axes.annotate(
         name, (mean[0] + right * reach[0], mean[1] + up * reach[1]), (2 * right, 2 * up), textcoords="offset points",
-        ha=("center", "left", "right")[right], va=("center", "bottom", "top")[up], fontsize=7, color="#9A6A00",
+        ha=("center", "left", "right")[right], va=("center", "bottom", "top")[up], fontsize=7,
+        color=STYLE["teacher"].ink,
     )  # fmt: skip
     text.set_path_effects([_HALO])
 
@@ -284,7 +277,7 @@ def two_divergences(target: GaussianMixture, betas: Sequence[float]) -> Picture:
         axes.plot(x, np.exp(seeking.log_prob(x[:, None])), color=INK, linestyle="-.", linewidth=1.4)
         if n == 0:
             for line, (name, colour) in enumerate(
-                (("p′ tempered", "#9A6A00"), ("forward KL", student.colour), ("reverse KL", INK))
+                (("p′ tempered", STYLE["teacher"].ink), ("forward KL", student.colour), ("reverse KL", INK))
             ):
                 axes.text(0.98, 0.95 - 0.1 * line, name, color=colour, transform=axes.transAxes, fontsize=9, ha="right")
     return made

@@ -1,6 +1,6 @@
 """Static pictures for notebook 01: a bell by hand, the frontier of all bells, and estimates with their error bars.
 
-Each function makes its own matplotlib Figure and returns it, in the colours of plots.STYLE.
+Drawn with `kdlab.pictures`: same roles, no pyplot, and every picture carries its words.
 """
 
 from __future__ import annotations
@@ -14,24 +14,25 @@ from matplotlib.axes import Axes
 
 from kdlab.core.format import deviation, short
 from kdlab.core.metrics import Estimate
-from kdlab.mixtures import plots
-from kdlab.mixtures.limits import Limits
 from kdlab.mixtures.limits_single import BEYOND, bend, plane_limits, recall_marks, space_limits, unbend
 from kdlab.mixtures.model import GaussianMixture
 from kdlab.mixtures.scenes import Scene, line_mixture
 from kdlab.mixtures.single import Measured
+from kdlab.pictures.figure import INK, QUIET, STYLE, Picture
+from kdlab.pictures.limits import Limits
+from kdlab.pictures.plane import calm, draw_bounds, frame
 
 __all__ = ["estimates", "figure", "frontier"]
 
 
-def figure(scene: Scene, measured: Measured) -> plots.Picture:
+def figure(scene: Scene, measured: Measured) -> Picture:
     """Draw one student by hand: p* and the bell on the left, the plane on the right, the sentence below."""
-    made = plots.Picture(figsize=(9.2, 4.9), dpi=110, facecolor="white")
+    made = Picture(figsize=(9.2, 4.9), dpi=110, facecolor="white")
     _draw_space(made.add_axes((0.02, 0.2, 0.44, 0.66)), scene.truth, measured)
     _draw_plane(made.add_axes((0.55, 0.24, 0.43, 0.62)), measured)
-    made.text(0.02, 0.93, scene.title, fontsize=14, color=plots.INK)
+    made.text(0.02, 0.93, scene.title, fontsize=14, color=INK)
     said = textwrap.fill(measured.sentence, 112)
-    made.text(0.02, 0.08, said, fontsize=10.5, color=plots.INK, va="top", linespacing=1.45)
+    made.text(0.02, 0.08, said, fontsize=10.5, color=INK, va="top", linespacing=1.45)
     made.words = measured.sentence
     return made
 
@@ -42,13 +43,13 @@ def _draw_space(axes: Axes, truth: GaussianMixture, measured: Measured) -> None:
     x = np.sort(np.concatenate([np.linspace(*x_limits, 401), near]))
     student = line_mixture([1.0], [measured.centre], [measured.width])
     axes.set(xlim=x_limits, ylim=y_limits, yticks=[])
-    axes.spines[["top", "left", "right"]].set_visible(False)
+    axes.spines["left"].set_visible(False)
     for name, model, width in (("truth", truth, 1.0), ("distilled", student, 2.2)):
-        role, height = plots.STYLE[name], np.exp(model.log_prob(x[:, None]))
+        role, height = STYLE[name], np.exp(model.log_prob(x[:, None]))
         axes.plot(x, height, color=role.colour, linestyle=role.line, linewidth=width)
         if name == "truth":
             axes.fill_between(x, height, color=role.colour, alpha=0.16, linewidth=0)
-    _quiet_axes(axes)
+    calm(axes)
     axes.locator_params(axis="x", nbins=5, steps=[1, 2, 5, 10])
     _draw_key(axes)
 
@@ -56,7 +57,7 @@ def _draw_space(axes: Axes, truth: GaussianMixture, measured: Measured) -> None:
 def _draw_key(axes: Axes) -> None:
     """Name both lines above the picture, each behind a sample of it, as the live picture does."""
     for at, name, text, width in ((0.0, "truth", "p* truth", 1.0), (0.23, "distilled", "p″ your student", 2.2)):
-        role = plots.STYLE[name]
+        role = STYLE[name]
         sample: dict[str, Any] = {"color": role.colour, "linestyle": role.line, "linewidth": width}
         axes.plot([at, at + 0.045], [1.045, 1.045], transform=axes.transAxes, clip_on=False, **sample)
         axes.text(at + 0.06, 1.045, text, transform=axes.transAxes, fontsize=9, va="center", color=role.colour)
@@ -70,17 +71,12 @@ def _draw_plane(axes: Axes, measured: Measured) -> None:
     axes.set_xlim(recall_limits)
     x, y = max(measured.recall, recall_limits[0]), max(measured.precision, precision_limits[0])
     marker = "<" if x > measured.recall else "v" if y > measured.precision else "o"
-    axes.plot(
-        x, y, marker, color=plots.STYLE["distilled"].colour, markersize=11, markeredgecolor="white", clip_on=False
-    )
+    axes.plot(x, y, marker, color=STYLE["distilled"].colour, markersize=11, markeredgecolor="white", clip_on=False)
 
 
 def _plane(axes: Axes, measured: Measured, recall: Limits, precision: Limits) -> None:
-    axes.set(xlim=recall, ylim=precision, xlabel="recall, nats", ylabel="precision, nats")
-    axes.spines[["top", "right"]].set_visible(False)
-    _quiet_axes(axes)
-    axes.locator_params(axis="x", nbins=5, steps=[1, 2, 5, 10])
-    _draw_bounds(axes, measured)
+    frame(axes, recall, precision)
+    draw_bounds(axes, measured.recall_bound, measured.precision_bound)
 
 
 def _stretch(axes: Axes, bound: float) -> None:
@@ -91,43 +87,24 @@ def _stretch(axes: Axes, bound: float) -> None:
     axes.set_xlabel("recall, nats (stretched near its bound)")
 
 
-def _draw_bounds(axes: Axes, measured: Measured) -> None:
-    line: dict[str, Any] = {"color": plots.STYLE["bounds"].colour, "linewidth": 0.8}
-    axes.axhline(measured.precision_bound, **line)
-    axes.axvline(measured.recall_bound, **line)
-    text: dict[str, Any] = {"fontsize": 8, "color": plots.QUIET, "textcoords": "offset points"}
-    across, up = axes.get_yaxis_transform(), axes.get_xaxis_transform()
-    axes.annotate(
-        "precision ≤ max log p*", (0.02, measured.precision_bound), (0, 3), xycoords=across, va="bottom", **text
-    )
-    axes.annotate("recall ≤ −H(p*)", (measured.recall_bound, 0.88), (3, 0), xycoords=up, rotation=90, va="top", **text)
-
-
-def _quiet_axes(axes: Axes) -> None:
-    axes.spines[["left", "bottom"]].set_color(plots.STYLE["bounds"].colour)
-    axes.tick_params(labelsize=9, color=plots.STYLE["bounds"].colour, labelcolor=plots.QUIET)
-    axes.xaxis.label.set(color=plots.QUIET, size=9)
-    axes.yaxis.label.set(color=plots.QUIET, size=9)
-
-
-def frontier(bells: Sequence[Measured], chosen: Sequence[Measured] = ()) -> plots.Picture:
+def frontier(bells: Sequence[Measured], chosen: Sequence[Measured] = ()) -> Picture:
     """Draw a frontier in the plane with both bounds, and a dot with its width at each of the ``chosen`` bells.
 
     What has a recall beyond the plane's limits is left out, a spike's is far away: there the line ends in an arrow.
     """
-    made = plots.Picture(figsize=(6.6, 4.2), dpi=110, facecolor="white")
+    made = Picture(figsize=(6.6, 4.2), dpi=110, facecolor="white")
     axes = made.add_axes((0.11, 0.14, 0.86, 0.82))
     limits = (plane_limits(bells[0])[0][0], bells[0].recall_bound + BEYOND)  # straight, for its shape
     shown = [bell for bell in bells if bell.recall >= limits[0]]
     _plane(axes, bells[0], limits, (-3.2, bells[0].precision_bound + 0.25))
-    colour = plots.STYLE["distilled"].colour
+    colour = STYLE["distilled"].colour
     axes.plot([bell.recall for bell in shown], [bell.precision for bell in shown], color=colour, linewidth=1.8)
     if len(shown) < len(bells):
         _draw_going_on(axes, shown[-1], bells[len(shown)], bells[-1])
     label: dict[str, Any] = {"textcoords": "offset points", "fontsize": 9, "color": colour}
     for bell in chosen:
         at = (bell.recall, bell.precision)
-        axes.plot(*at, plots.STYLE["distilled"].marker, color=colour, markersize=8, markeredgecolor="white", zorder=5)
+        axes.plot(*at, STYLE["distilled"].marker, color=colour, markersize=8, markeredgecolor="white", zorder=5)
         width = round(bell.width, 2) if bell.width >= 0.1 else bell.width
         text = f"centre {short(bell.centre)}, width {deviation(width)}"
         axes.annotate(text, at, (-9, -4), ha="right", va="top", **label)
@@ -147,26 +124,25 @@ def _draw_going_on(axes: Axes, end: Measured, beyond: Measured, last: Measured) 
     edge = axes.get_xlim()[0]
     slope = (beyond.precision - end.precision) / (beyond.recall - end.recall)
     tip = (edge, end.precision + slope * (edge - end.recall))
-    arrow: dict[str, Any] = {"arrowstyle": "-|>", "color": plots.STYLE["distilled"].colour, "shrinkA": 0, "shrinkB": 0}
+    arrow: dict[str, Any] = {"arrowstyle": "-|>", "color": STYLE["distilled"].colour, "shrinkA": 0, "shrinkB": 0}
     axes.annotate("", tip, (end.recall, end.precision), arrowprops={**arrow, "linewidth": 1.8, "mutation_scale": 14})
     said = f"goes on, to precision {short(last.precision)}"
-    axes.annotate(said, tip, (9, 9), textcoords="offset points", fontsize=8, color=plots.QUIET, va="bottom")
+    axes.annotate(said, tip, (9, 9), textcoords="offset points", fontsize=8, color=QUIET, va="bottom")
 
 
-def estimates(exact: float, found: Sequence[Estimate]) -> plots.Picture:
+def estimates(exact: float, found: Sequence[Estimate]) -> Picture:
     """Draw Monte Carlo estimates by number of samples, with bars of 2 standard errors, around the exact line."""
-    made = plots.Picture(figsize=(6.6, 3.0), dpi=110, facecolor="white")
+    made = Picture(figsize=(6.6, 3.0), dpi=110, facecolor="white")
     axes = made.add_axes((0.13, 0.19, 0.84, 0.76))
     n = [one.n_samples or 0 for one in found]
     bars = [2 * one.standard_error for one in found]
-    axes.axhline(exact, color=plots.STYLE["truth"].colour, linewidth=1.0)
-    role = plots.STYLE["distilled"]
+    axes.axhline(exact, color=STYLE["truth"].colour, linewidth=1.0)
+    role = STYLE["distilled"]
     axes.errorbar(
         n, [one.value for one in found], yerr=bars, fmt=role.marker, color=role.colour, capsize=4, linewidth=1.6
     )
     axes.set(xscale="log", xlabel="samples", ylabel="precision, nats")
-    axes.spines[["top", "right"]].set_visible(False)
-    _quiet_axes(axes)
+    calm(axes)
     axes.annotate(
         "exact",
         (0.5, exact),
@@ -174,7 +150,7 @@ def estimates(exact: float, found: Sequence[Estimate]) -> plots.Picture:
         xycoords=axes.get_yaxis_transform(),
         textcoords="offset points",
         fontsize=9,
-        color=plots.STYLE["truth"].colour,
+        color=STYLE["truth"].colour,
         ha="center",
     )
     made.words = (

@@ -6,23 +6,19 @@ is to answer when the reader asks for other settings (kdlab.pictures.sweep_view)
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import traitlets
 
-from kdlab.core.sweep import N_BETAS
+from kdlab.core.sweep import N_BETAS, expect
 from kdlab.mixtures import experiment as experiments
-from kdlab.mixtures.experiment import MixtureSweep, Position, Settings
-from kdlab.mixtures.limits import density_contours, plane_limits, space_limits
-from kdlab.pictures import prepared
-from kdlab.pictures.frontend import STYLE_SHEET, front_end
+from kdlab.mixtures.experiment import MixtureSweep, Settings
+from kdlab.mixtures.limits import density_contours, space_limits
+from kdlab.pictures.limits import ROOMY, plane_limits
+from kdlab.pictures.live import front_end, plain
 from kdlab.pictures.sweep_view import SweepView, require_finite
-
-if TYPE_CHECKING:
-    from kdlab.mixtures.plots import Picture
 
 __all__ = ["MixtureView", "payload", "show"]
 
@@ -40,11 +36,7 @@ def show(sweep: MixtureSweep, *, predict: Mapping[str, Any] | None = None) -> Mi
     ``{"question": str, "options": [str, ...], "outcome": str}``. It changes what is seen and no result. With an
     ``"id"`` as well, the guess is kept beside the notebook (kdlab.core.answers) and is there when the cell runs again.
     """
-    if not isinstance(sweep, MixtureSweep):
-        raise TypeError(
-            f"{type(sweep).__name__} is not a MixtureSweep: pass what kdlab.mixtures.teacher_entropy(...) returns."
-        )
-    return MixtureView(sweep, predict)
+    return MixtureView(expect(sweep, MixtureSweep, "mixtures.teacher_entropy"), predict)
 
 
 class MixtureView(SweepView):
@@ -54,38 +46,14 @@ class MixtureView(SweepView):
     """
 
     _esm = front_end("pictures/sweep_view.js", "mixtures/view.js")
-    _css = STYLE_SHEET
+    _plots = "kdlab.mixtures.plots"
+    _film = (1, 2, 5, 20)
 
     beta = traitlets.Float(1.0).tag(sync=True)
 
     def __init__(self, sweep: MixtureSweep, predict: Mapping[str, Any] | None = None) -> None:
         self._positions = len(sweep.betas)
         super().__init__(sweep, predict, _choices(sweep.settings))
-
-    @traitlets.validate("beta")
-    def _check_beta(self, proposal: Mapping[str, Any]) -> float:
-        beta, betas = float(proposal["value"]), self._shown.betas
-        if not betas[0] <= beta <= betas[-1]:
-            raise ValueError(f"beta = {beta} is outside this sweep: choose from {betas[0]:g} to {betas[-1]:g}.")
-        return beta
-
-    # What a notebook may ask
-
-    @property
-    def sweep_shown(self) -> MixtureSweep:
-        """The sweep shown now."""
-        return cast("MixtureSweep", self._shown)
-
-    @property
-    def position(self) -> Position:
-        """The position shown now, as far as the page has told; the page tells when the slider rests."""
-        return self.sweep_shown.at(self.beta)
-
-    def filmstrip(self, betas: Sequence[float] = (1, 2, 5, 20)) -> Picture:
-        """The static version: the same sweep at several beta, side by side."""
-        from kdlab.mixtures import plots  # here: the first slider must not wait for matplotlib
-
-        return plots.filmstrip(self.sweep_shown, betas)
 
     # What other sweeps are
 
@@ -104,27 +72,6 @@ class MixtureView(SweepView):
     def _sent(self, sweep: MixtureSweep) -> dict[str, Any]:
         return payload(sweep)
 
-    # Where there is no page: GitHub, print, a Lab without a kernel
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the live view, and beside it a PNG of the current position and its sentence."""
-        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
-        sentence = self.position.sentence
-        picture = base64.b64encode(prepared.still(self.still_name()) or self.drawn()).decode()
-        data = {**data, "image/png": picture, "text/plain": sentence}
-        return data, {**metadata, "image/png": {"alt": sentence}}
-
-    def still_name(self) -> str:
-        """The name of the PNG that `drawn` draws, by all that it shows."""
-        said = [self.position.sentence, *self.sweep_shown.sentences]
-        return prepared.name(self.sweep_shown.settings.key, said, path=self.prediction is None)
-
-    def drawn(self) -> bytes:
-        """Draw the current position as a PNG; without the path after a question, for a still cannot be uncovered."""
-        from kdlab.mixtures import plots  # here: the first slider must not wait for matplotlib
-
-        return plots.png(plots.figure(self.sweep_shown, self.beta, path=self.prediction is None))
-
 
 # What is sent
 
@@ -136,7 +83,7 @@ def payload(sweep: MixtureSweep) -> dict[str, Any]:
     finite.
     """
     truth, teacher, direct = sweep.scene.truth, sweep.scene.teacher, sweep.direct
-    (recall, precision), (x, y) = plane_limits(sweep), space_limits(sweep)
+    (recall, precision), (x, y) = plane_limits(sweep, ROOMY), space_limits(sweep)
     dim = int(truth.means.shape[1])
     contours = density_contours(truth, x, y) if dim == 2 else []
     sent: dict[str, Any] = {
@@ -144,43 +91,39 @@ def payload(sweep: MixtureSweep) -> dict[str, Any]:
         "settings": _plain_settings(sweep.settings),
         "title": sweep.scene.title,
         "dim": dim,
-        "beta": _plain(sweep.betas),
-        "space": {"x": _plain(x), "y": _plain(y)},
-        "plane": {"recall": _plain(recall), "precision": _plain(precision)},
+        "beta": plain(sweep.betas),
+        "space": {"x": plain(x), "y": plain(y)},
+        "plane": {"recall": plain(recall), "precision": plain(precision)},
         "bounds": {"recall": round(sweep.recall_bound, 4), "precision": round(sweep.precision_bound, 4)},
         "truth": _mixture(truth),
-        "contours": [{"level": share, "path": [_plain(line, 3) for line in lines]} for share, lines in contours],
-        "points": [] if sweep.scene.points is None else _plain(sweep.scene.points, 3),
-        "teacher": {**_mixture(teacher), "weights": _plain(np.exp(sweep.teacher_log_weights))},
+        "contours": [{"level": share, "path": [plain(line, 3) for line in lines]} for share, lines in contours],
+        "points": [] if sweep.scene.points is None else plain(sweep.scene.points, 3),
+        "teacher": {**_mixture(teacher), "weights": plain(np.exp(sweep.teacher_log_weights))},
         "direct": {
             **_mixture(direct),
             "precision": round(sweep.direct_precision, 4),
             "recall": round(sweep.direct_recall, 4),
         },
         "student": {
-            "weights": _plain(np.exp(sweep.student_log_weights)),
-            "means": _plain(sweep.student_means),
-            "covariances": _plain(sweep.student_covariances, 7),
+            "weights": plain(np.exp(sweep.student_log_weights)),
+            "means": plain(sweep.student_means),
+            "covariances": plain(sweep.student_covariances, 7),
         },
         "switched": np.asarray(sweep.switched, int).tolist(),
-        "covered": _plain(sweep.coverage, 3),
+        "covered": plain(sweep.coverage, 3),
         "sentence": list(sweep.sentences),
     }
     for name in ("weight_entropy", "effective_components", "kl"):
-        sent[name] = _plain(getattr(sweep, name), 4)
+        sent[name] = plain(getattr(sweep, name), 4)
     for name in ("precision", "recall"):  # whole: rounded twice, they could differ from the sentence in the last digit
         sent[name] = np.asarray(getattr(sweep, name), float).tolist()
     require_finite(sent, sweep.settings.key)
     return sent
 
 
-def _plain(values: Any, decimals: int = 5) -> Any:
-    return np.round(np.asarray(values, float), decimals).tolist()
-
-
 def _mixture(mixture: Any) -> dict[str, Any]:
-    covariances = _plain(mixture.covariances, 7)
-    return {"weights": _plain(mixture.weights), "means": _plain(mixture.means), "covariances": covariances}
+    covariances = plain(mixture.covariances, 7)
+    return {"weights": plain(mixture.weights), "means": plain(mixture.means), "covariances": covariances}
 
 
 def _plain_settings(settings: Settings) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import traitlets
 
 from kdlab.mixtures.limits import map_limits
 from kdlab.mixtures.mechanism import Pairs
-from kdlab.pictures.frontend import STYLE_SHEET, front_end
+from kdlab.pictures.live import STYLE_SHEET, front_end
 
 __all__ = ["MechanismView", "show_pairs"]
 
@@ -61,12 +61,12 @@ class MechanismView(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the live view, and beside it a PNG of the current position and its sentence."""
-        from kdlab.mixtures import plots  # here: the live picture must not wait for matplotlib
         from kdlab.mixtures import plots_mechanism as plots_why
+        from kdlab.pictures.figure import png  # here: the live picture must not wait for matplotlib
 
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         sentence = self._pairs.sentences[self._pairs.sweep.index(self.beta)]
-        picture = base64.b64encode(plots.png(plots_why.pair_matrices(self._pairs, [self.beta]))).decode()
+        picture = base64.b64encode(png(plots_why.pair_matrices(self._pairs, [self.beta]))).decode()
         data = {**data, "image/png": picture, "text/plain": sentence}
         return data, {**metadata, "image/png": {"alt": sentence}}
 

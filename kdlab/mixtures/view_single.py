@@ -7,7 +7,6 @@ one it waits for.
 
 from __future__ import annotations
 
-import base64
 import math
 import threading
 import traceback
@@ -20,9 +19,7 @@ from kdlab.core.format import short
 from kdlab.mixtures import limits_single as limits_hand
 from kdlab.mixtures.scenes import Scene, make_scene
 from kdlab.mixtures.single import Measured, measure
-from kdlab.pictures import prepared
-from kdlab.pictures.frontend import STYLE_SHEET, front_end
-from kdlab.pictures.live import LiveView
+from kdlab.pictures.live import LiveView, front_end, still_name
 
 __all__ = ["LINES", "SingleView", "by_hand"]
 
@@ -52,7 +49,6 @@ class SingleView(LiveView):
     """
 
     _esm = front_end("mixtures/view_single.js")
-    _css = STYLE_SHEET
 
     world = traitlets.Dict().tag(sync=True)
     hand = traitlets.Dict().tag(sync=True)
@@ -118,25 +114,22 @@ class SingleView(LiveView):
 
     # Where there is no page: GitHub, print, a Lab without a kernel
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the live view, and beside it a PNG of the current student and its sentence."""
-        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
-        sentence = self._measured.sentence
-        picture = base64.b64encode(prepared.still(self.still_name()) or self.drawn()).decode()
-        data = {**data, "image/png": picture, "text/plain": sentence}
-        return data, {**metadata, "image/png": {"alt": sentence}}
+    @property
+    def sentence(self) -> str:
+        """What the student shown last is worth."""
+        return self._measured.sentence
 
     def still_name(self) -> str:
         """The name of the PNG that `drawn` draws, by all that it shows."""
         key = f"hand|{self._scene.name}|{self._measured.centre}|{self._measured.width}"
-        return prepared.name(key, [self._measured.sentence])
+        return still_name(key, [self.sentence])
 
     def drawn(self) -> bytes:
         """Draw the current student as a PNG."""
-        from kdlab.mixtures import plots  # here: the first slider must not wait for matplotlib
-        from kdlab.mixtures import plots_single as plots_hand
+        from kdlab.mixtures import plots_single  # here: the first slider must not wait for matplotlib
+        from kdlab.pictures.figure import png
 
-        return plots.png(plots_hand.figure(self._scene, self._measured))
+        return png(plots_single.figure(self._scene, self._measured))
 
 
 # What is sent

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.core.format import signed
-from kdlab.core.sweep import N_TAUS, Sweep, tau_positions
+from kdlab.core.sweep import N_TAUS, PlaneSweep, tau_positions
 from kdlab.ngrams._strings import LETTERS, encoded, first_names
 from kdlab.ngrams.model import MAX_ORDER, NGramChain
 
@@ -46,7 +46,7 @@ class Position:
 
 
 @dataclass(frozen=True)
-class NGramSweep(Sweep):
+class NGramSweep(PlaneSweep):
     """A slider's P positions of tau and what there is to show at each of them. All log-probabilities in nats per name.
 
     ``choices`` (P,) is the effective number of letters that the tempered teacher chooses among: exp of its entropy per

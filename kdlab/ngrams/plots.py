@@ -1,6 +1,6 @@
 """Static pictures of text (notebook 04): a name letter by letter, the slider of tau, objectives in the plane.
 
-Drawn as in `kdlab.mixtures.plots`: same roles, no pyplot, and every picture carries its words.
+Drawn with `kdlab.pictures`: same roles, no pyplot, and every picture carries its words.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
 from kdlab.core.format import signed
-from kdlab.mixtures.limits import MARGINS, Limits, text_limits, with_margin
-from kdlab.mixtures.plots import INK, QUIET, STYLE, Picture
+from kdlab.core.sweep import expect
 from kdlab.ngrams._strings import real_names
 from kdlab.ngrams.experiment import NGramSweep
 from kdlab.ngrams.model import NGramChain
 from kdlab.ngrams.objectives import NAMES, Outcome
+from kdlab.pictures.figure import INK, QUIET, STYLE, Picture
+from kdlab.pictures.limits import CLOSE, Limits, plane_limits, with_margin
+from kdlab.pictures.plane import Labels, draw_bounds, draw_path, frame
 
-__all__ = ["Names", "figure", "filmstrip", "letters", "objectives"]
+__all__ = ["figure", "filmstrip", "letters", "objectives"]
 
 Floats = NDArray[np.float64]
 Point = tuple[float, float]
 
-_TAUGHT = "#9A6A00"  # the teacher's orange, dark enough for small text
 _FAINT = "#EEEEEE"
 _NAMED = (0.3, 0.5, 0.7, 1.0, 1.5)  # of the path's positions, those that are named
 _LONGEST = 17  # letters of an invented name that are shown
@@ -136,7 +136,7 @@ def _role(name: str) -> tuple[str, str]:
     """Colour of text, and sign."""
     return {
         "truth": (STYLE["truth"].colour, "p*"),
-        "teacher": (_TAUGHT, "p′"),
+        "teacher": (STYLE["teacher"].ink, "p′"),
         "distilled": (STYLE["distilled"].colour, "p″"),
     }[name]
 
@@ -169,7 +169,7 @@ def figure(sweep: NGramSweep, tau: float, *, path: bool = True) -> Picture:
     ``path=False`` leaves out where the student goes, which would answer a question that is still open. Raises
     ValueError for a tau off the slider.
     """
-    index = _position(sweep, tau)
+    index = expect(sweep, NGramSweep, "ngrams.teacher_temperature").index(tau)
     made = Picture(figsize=(9.2, 5.35), dpi=110, facecolor="white")
     made.words = sweep.sentences[index]
     made.text(0.02, 0.945, _title(sweep), fontsize=14, color=INK)
@@ -177,8 +177,8 @@ def figure(sweep: NGramSweep, tau: float, *, path: bool = True) -> Picture:
     _draw_names(made.add_axes((0.02, 0.335, 0.44, 0.53)), sweep.names[index], columns=2, size=13)
     _draw_covered(made.add_axes((0.02, 0.2, 0.44, 0.085)), float(sweep.covered[index]))
     plane = made.add_axes((0.56, 0.27, 0.42, 0.595))
-    _draw_plane(plane, sweep, text_limits(sweep))
-    names = Names(plane)
+    _draw_plane(plane, sweep, *plane_limits(sweep, CLOSE))
+    names = Labels(plane)
     if path:
         _draw_path(names, sweep)
     _draw_students(names, sweep, [index], 12)
@@ -198,7 +198,7 @@ def filmstrip(sweep: NGramSweep, taus: Sequence[float]) -> Picture:
     """
     if len(taus) == 0:
         raise ValueError("A filmstrip of no tau: give at least one value in [0.3, 1.5], such as [0.3, 0.6, 1, 1.5].")
-    indices = [_position(sweep, tau) for tau in taus]
+    indices = [expect(sweep, NGramSweep, "ngrams.teacher_temperature").index(tau) for tau in taus]
     columns = min(len(indices), 4)
     rows = math.ceil(len(indices) / columns)
     width, height, side = 1.65, 3.2, 4.0  # inches: a frame, a row, the plane
@@ -213,8 +213,8 @@ def filmstrip(sweep: NGramSweep, taus: Sequence[float]) -> Picture:
         _caption(made, sweep, index, left / total_w, 1 - (top + 2.43) / total_h, total_h)
     box = ((columns * width + 0.8) / total_w, 1 - (1.0 + 2.43) / total_h, (side - 0.95) / total_w, 2.55 / total_h)
     plane = made.add_axes(box)
-    _draw_plane(plane, sweep, text_limits(sweep))
-    names = Names(plane)
+    _draw_plane(plane, sweep, *plane_limits(sweep, CLOSE))
+    names = Labels(plane)
     _draw_path(names, sweep)
     _draw_students(names, sweep, indices, 10)
     for index in indices:
@@ -233,14 +233,6 @@ _SAME_NUMBERS = "with the same random numbers at every τ"
 def _underlined(names: Sequence[str]) -> str:
     real = sum(name in real_names() for name in names)
     return f"bold and underlined: real names, {real or 'none'} of these {len(names)}"
-
-
-def _position(sweep: NGramSweep, tau: float) -> int:
-    if not isinstance(sweep, NGramSweep):
-        raise TypeError(
-            f"{type(sweep).__name__} is not a NGramSweep: pass what experiments.teacher_temperature(...) returns."
-        )
-    return sweep.index(tau)
 
 
 def _title(sweep: NGramSweep) -> str:
@@ -297,130 +289,18 @@ def _caption(made: Figure, sweep: NGramSweep, index: int, x: float, y: float, he
 # The plane
 
 
-class Names:
-    """Puts names beside dots, where neither path nor bound nor dot nor another name stands."""
-
-    def __init__(self, axes: Axes) -> None:
-        self.axes = axes
-        self.points = np.empty((0, 2))  # what names keep off, in dots of the figure
-        self.dots = np.empty((0, 2))  # the middles of those that are drawn
-        self.boxes = [text.get_window_extent() for text in axes.texts]
-        for line in axes.lines:  # bounds
-            self._keep_off(line.get_transform().transform(line.get_xydata()))
-
-    def keep_off(self, recall: Any, precision: Any) -> None:
-        """Names keep off the line through these points."""
-        self._keep_off(self.axes.transData.transform(np.column_stack([recall, precision])))
-
-    def _keep_off(self, corners: Floats) -> None:
-        along = np.linspace(0, len(corners) - 1, max(20 * len(corners), 200))
-        line = [np.interp(along, np.arange(len(corners)), corners[:, i]) for i in (0, 1)]
-        self.points = np.concatenate([self.points, np.column_stack(line)])
-
-    def dot(self, recall: float, precision: float, role: str, size: float, **style: Any) -> None:
-        """Draw a dot (of ``size`` points across) in a role's colour, and keep names off it."""
-        look: dict[str, Any] = {
-            "marker": STYLE[role].marker,
-            "color": STYLE[role].colour,
-            "markeredgecolor": "white",
-            "zorder": 5,
-        }
-        self.axes.plot([recall], [precision], linestyle="none", markersize=size, **(look | style))
-        x, y = self.axes.transData.transform((recall, precision))
-        self.dots = np.concatenate([self.dots, [[x, y]]])
-        reach = 0.5 * size * self.axes.figure.dpi / 72
-        self.boxes.append(Bbox([[x - reach, y - reach], [x + reach, y + reach]]))
-
-    def add(self, text: str, at: Point, colour: str, size: float, *, toward: float, away: float = 9) -> Annotation:
-        """Write a name near ``at``, from ``away`` points on and as nearly ``toward`` (degrees) as there is room."""
-        angles = sorted(range(0, 360, 15), key=lambda angle: abs((angle - toward + 180) % 360 - 180))
-        name = self.axes.annotate(text, at, (0, 0), textcoords="offset points", fontsize=size, color=colour)
-        paper = name.get_window_extent()
-        own, extent = self.axes.transData.transform(at), np.array([paper.width, paper.height])
-        best, least = (0.0, 0.0), math.inf
-        for further in (0.0, 6.0, 14.0, 24.0):
-            for angle in angles:
-                cost = self._cost(self._box(own, extent, angle, away + further), own)
-                if cost < least:
-                    best, least = (angle, away + further), cost
-            if least == 0:
-                break
-        self.boxes.append(self._box(own, extent, *best))
-        across, up = _way(best[0])
-        name.set_position((best[1] * across, best[1] * up))
-        name.set(ha=("right", "center", "left")[_side(across, 0.3)], va=("top", "center", "bottom")[_side(up, 0.7)])
-        return name
-
-    def _box(self, own: Floats, extent: Floats, angle: float, away: float) -> Bbox:
-        """Where a name of this extent, in dots of the figure, would stand."""
-        across, up = _way(angle)
-        shift = np.array([_side(across, 0.3) - 2, _side(up, 0.7) - 2]) / 2
-        corner = own + away * self.axes.figure.dpi / 72 * np.array([across, up]) + extent * shift
-        return Bbox([corner, corner + extent])
-
-    def _cost(self, box: Bbox, own: Floats) -> float:
-        """How badly a name would stand here, in square dots; 0 where all is free and no other dot is nearer."""
-        wide = box.padded(5, 2)
-        taken = sum(_common(wide, other) for other in self.boxes)
-        inside = ((self.points >= wide.min) & (self.points <= wide.max)).all(axis=1).sum()
-        outside = wide.width * wide.height - _common(wide, self.axes.get_window_extent())
-        nearer = (_apart(box, self.dots) < _apart(box, own[None])[0] - 1).sum()
-        return taken + outside + 20.0 * float(inside) + 100.0 * float(nearer)
+def _draw_plane(axes: Axes, sweep: NGramSweep, recall: Limits, precision: Limits) -> None:
+    frame(axes, recall, precision, bins=6)
+    draw_bounds(axes, sweep.recall_bound, sweep.precision_bound, name_at=0.06)
 
 
-def _way(angle: float) -> Point:
-    return math.cos(math.radians(angle)), math.sin(math.radians(angle))
-
-
-def _side(part: float, least: float) -> int:
-    """0, 1 or 2: a name stands wholly before its dot, level with it, or wholly after it."""
-    return 1 + (part > least) - (part < -least)
-
-
-def _apart(box: Bbox, points: Floats) -> Floats:
-    """Distances from a box to points (N, 2): 0 inside."""
-    return np.asarray(np.hypot(*np.maximum(np.maximum(box.min - points, points - box.max), 0).T))
-
-
-def _common(one: Bbox, other: Bbox) -> float:
-    both = Bbox.intersection(one, other)
-    return 0.0 if both is None else float(both.width * both.height)
-
-
-def _draw_plane(axes: Axes, sweep: NGramSweep, limits: tuple[Limits, Limits]) -> None:
-    """Axes, and both bounds with their names."""
-    recall, precision = limits
-    axes.set(xlim=recall, ylim=precision, xlabel="recall, nats", ylabel="precision, nats")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(STYLE["bounds"].colour)
-    axes.tick_params(labelsize=9, color=STYLE["bounds"].colour, labelcolor=QUIET)
-    axes.xaxis.label.set(color=QUIET, size=9)
-    axes.yaxis.label.set(color=QUIET, size=9)
-    axes.locator_params(nbins=6, steps=[1, 2, 5, 10])
-    style: dict[str, Any] = {"color": STYLE["bounds"].colour, "linewidth": 0.8}
-    text: dict[str, Any] = {"fontsize": 8, "color": QUIET, "textcoords": "offset points"}
-    across, up = axes.get_yaxis_transform(), axes.get_xaxis_transform()
-    if sweep.precision_bound < precision[1]:
-        axes.axhline(sweep.precision_bound, **style)
-        axes.annotate("precision ≤ max log p*", (0.02, sweep.precision_bound), (0, 3), xycoords=across, **text)
-    else:
-        beyond = f"precision ≤ max log p* = {signed(sweep.precision_bound)}, above this edge ↑"
-        axes.annotate(beyond, (0, 1), (0, 5), xycoords="axes fraction", **text)
-    if sweep.recall_bound < recall[1]:
-        axes.axvline(sweep.recall_bound, **style)
-        axes.annotate("recall ≤ −H(p*)", (sweep.recall_bound, 0.06), (3, 0), xycoords=up, rotation=90, **text)
-    else:
-        beyond = f"recall ≤ −H(p*) = {signed(sweep.recall_bound)}, beyond this edge →"
-        axes.annotate(beyond, (1, 0), (0, -28), xycoords="axes fraction", ha="right", va="center", **text)
-
-
-def _draw_path(names: Names, sweep: NGramSweep) -> None:
+def _draw_path(names: Labels, sweep: NGramSweep) -> None:
     """The whole path, faint; names keep off it."""
-    names.axes.plot(sweep.recall, sweep.precision, color=STYLE["distilled"].colour, alpha=0.35, linewidth=1.8)
+    draw_path(names.axes, sweep, alpha=0.35, linewidth=1.8)
     names.keep_off(sweep.recall, sweep.precision)
 
 
-def _name_some(names: Names, sweep: NGramSweep) -> None:
+def _name_some(names: Labels, sweep: NGramSweep) -> None:
     """A small dot and a name at some values of tau, on the side of the bounds."""
     role = STYLE["distilled"]
     named = sorted({sweep.index(tau) for tau in _NAMED})
@@ -431,7 +311,7 @@ def _name_some(names: Names, sweep: NGramSweep) -> None:
         names.add(text, at, QUIET, 8, toward=20, away=7)
 
 
-def _draw_students(names: Names, sweep: NGramSweep, indices: Sequence[int], size: float) -> None:
+def _draw_students(names: Labels, sweep: NGramSweep, indices: Sequence[int], size: float) -> None:
     """A dot for each position and the direct student's square, which lies on top: the smaller one."""
     for i in indices:
         names.dot(float(sweep.recall[i]), float(sweep.precision[i]), "distilled", size)
@@ -472,8 +352,8 @@ def objectives(outcomes: Sequence[Outcome], sweep: NGramSweep) -> Picture:
     axes = made.add_axes((0.08, 0.11, 0.9, 0.72))
     recall = [*sweep.recall, *(one.recall for one in outcomes), sweep.direct_recall]
     precision = [*sweep.precision, *(one.precision for one in outcomes), sweep.direct_precision]
-    _draw_plane(axes, sweep, (_near(recall, sweep.recall_bound), _near(precision, sweep.precision_bound)))
-    names = Names(axes)
+    _draw_plane(axes, sweep, _near(recall, sweep.recall_bound), _near(precision, sweep.precision_bound))
+    names = Labels(axes)
     _draw_path(names, sweep)
     places = _in_one_place(axes, outcomes)
     for one in (shared[0] for shared in places):
@@ -494,7 +374,7 @@ def _near(values: Sequence[float], bound: float) -> Limits:
     """Limits that hold the bound as well, unless that would stretch the axis by more than half."""
     low, high = float(np.min(values)), float(np.max(values))
     held = [low, bound] if bound - high <= 0.5 * max(high - low, 0.5) else [low, high]
-    return with_margin(held, *MARGINS)
+    return with_margin(held, CLOSE)
 
 
 def _in_one_place(axes: Axes, outcomes: Sequence[Outcome]) -> list[list[Outcome]]:

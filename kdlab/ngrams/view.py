@@ -6,23 +6,18 @@ answer when the reader asks for other orders or other random numbers (kdlab.pict
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
-import numpy as np
 import traitlets
 
-from kdlab.mixtures.limits import text_limits
+from kdlab.core.sweep import expect
 from kdlab.ngrams import experiment as temperature
 from kdlab.ngrams._strings import LETTERS, real_names
-from kdlab.ngrams.experiment import NGramSweep, Position
-from kdlab.pictures import prepared
-from kdlab.pictures.frontend import STYLE_SHEET, front_end
+from kdlab.ngrams.experiment import NGramSweep
+from kdlab.pictures.limits import CLOSE, plane_limits
+from kdlab.pictures.live import front_end, plain
 from kdlab.pictures.sweep_view import SweepView, require_finite
-
-if TYPE_CHECKING:
-    from kdlab.mixtures.plots import Picture
 
 __all__ = ["NGramView", "payload", "show_text"]
 
@@ -36,48 +31,21 @@ def show_text(sweep: NGramSweep, *, predict: Mapping[str, Any] | None = None) ->
     ``predict`` covers the picture until the reader commits a guess, as in `kdlab.mixtures.view.show`. Raises TypeError
     for anything but what `experiments.teacher_temperature(...)` returns.
     """
-    if not isinstance(sweep, NGramSweep):
-        raise TypeError(
-            f"{type(sweep).__name__} is not a NGramSweep: pass what experiments.teacher_temperature(...) returns."
-        )
-    return NGramView(sweep, predict)
+    return NGramView(expect(sweep, NGramSweep, "ngrams.teacher_temperature"), predict)
 
 
 class NGramView(SweepView):
     """The live picture of one sweep of text, and of others that its controls ask for. Make it with `show_text`."""
 
     _esm = front_end("pictures/sweep_view.js", "ngrams/view.js")
-    _css = STYLE_SHEET
+    _plots = "kdlab.ngrams.plots"
+    _film = (0.3, 0.6, 1.0, 1.5)
 
     tau = traitlets.Float(1.0).tag(sync=True)
 
     def __init__(self, sweep: NGramSweep, predict: Mapping[str, Any] | None = None) -> None:
         self._positions = len(sweep.taus)
         super().__init__(sweep, predict, _choices(sweep))
-
-    @traitlets.validate("tau")
-    def _check_tau(self, proposal: Mapping[str, Any]) -> float:
-        tau = float(proposal["value"])
-        cast("NGramSweep", self._shown).index(tau)  # raises ValueError off the slider
-        return tau
-
-    # What a notebook may ask
-
-    @property
-    def sweep_shown(self) -> NGramSweep:
-        """The sweep shown now."""
-        return cast("NGramSweep", self._shown)
-
-    @property
-    def position(self) -> Position:
-        """The position shown now, as far as the page has told; the page tells when the slider rests."""
-        return self.sweep_shown.at(self.tau)
-
-    def filmstrip(self, taus: Sequence[float] = (0.3, 0.6, 1.0, 1.5)) -> Picture:
-        """The static version: the same sweep at several tau, side by side."""
-        from kdlab.ngrams import plots as plots_text  # here: the first slider must not wait for matplotlib
-
-        return plots_text.filmstrip(self.sweep_shown, taus)
 
     # What other sweeps are
 
@@ -98,28 +66,9 @@ class NGramView(SweepView):
     def _sent(self, sweep: NGramSweep) -> dict[str, Any]:
         return payload(sweep)
 
-    # Where there is no page: GitHub, print, a Lab without a kernel
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the live view, and beside it a PNG of the current position and its sentence."""
-        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
-        sentence = self.position.sentence
-        picture = base64.b64encode(prepared.still(self.still_name()) or self.drawn()).decode()
-        data = {**data, "image/png": picture, "text/plain": sentence}
-        return data, {**metadata, "image/png": {"alt": sentence}}
-
     def still_name(self) -> str:
-        """The name of the PNG that `drawn` draws, by all that it shows."""
-        key = f"text|{self._key(self._settings_of(self.sweep_shown))}"
-        said = [self.position.sentence, *self.sweep_shown.sentences]
-        return prepared.name(key, said, path=self.prediction is None)
-
-    def drawn(self) -> bytes:
-        """Draw the current position as a PNG; without the path after a question, for a still cannot be uncovered."""
-        from kdlab.mixtures import plots  # here: the first slider must not wait for matplotlib
-        from kdlab.ngrams import plots as plots_text
-
-        return plots.png(plots_text.figure(self.sweep_shown, self.tau, path=self.prediction is None))
+        """As for any sweep; "text" before it, since orders alone say little as the name of a file."""
+        return f"text-{super().still_name()}"
 
 
 # What is sent
@@ -130,26 +79,26 @@ def payload(sweep: NGramSweep) -> dict[str, Any]:
 
     Raises ValueError where a number is not finite.
     """
-    recall, precision = text_limits(sweep)
+    recall, precision = plane_limits(sweep, CLOSE)
     p_star, taught, learned = sweep.orders
     sent: dict[str, Any] = {
         "key": f"{_named(sweep.orders)}|{sweep.seed}",
         "settings": {"orders": _named(sweep.orders), "seed": sweep.seed},
         "title": f"First names: p* of order {p_star}, teacher of order {taught}, student of order {learned}",
-        "tau": _plain(sweep.taus),
-        "plane": {"recall": _plain(recall), "precision": _plain(precision)},
+        "tau": plain(sweep.taus),
+        "plane": {"recall": plain(recall), "precision": plain(precision)},
         "bounds": {"recall": round(sweep.recall_bound, 4), "precision": round(sweep.precision_bound, 4)},
         "direct": {"precision": round(sweep.direct_precision, 4), "recall": round(sweep.direct_recall, 4)},
         "switched": [0] * len(sweep.taus),
         "names": [list(names) for names in sweep.names],
         "real": [[int(name in real_names()) for name in names] for names in sweep.names],
-        "covered": _plain(sweep.covered),
+        "covered": plain(sweep.covered),
         "prefix": temperature.PREFIX,
         "letters": [*LETTERS, "end"],
         "next": {
-            "truth": _plain(sweep.next_true),
-            "teacher": _plain(sweep.next_taught),
-            "student": _plain(sweep.next_learned),
+            "truth": plain(sweep.next_true),
+            "teacher": plain(sweep.next_taught),
+            "student": plain(sweep.next_learned),
         },
         "sentence": list(sweep.sentences),
     }
@@ -157,10 +106,6 @@ def payload(sweep: NGramSweep) -> dict[str, Any]:
         sent[name] = getattr(sweep, name).tolist()
     require_finite(sent, str(sent["key"]))
     return sent
-
-
-def _plain(values: Any, decimals: int = 5) -> Any:
-    return np.round(np.asarray(values, float), decimals).tolist()
 
 
 def _named(orders: Sequence[int]) -> str:

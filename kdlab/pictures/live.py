@@ -1,16 +1,42 @@
-"""A question before the picture: the gate that every live view may have. It changes what is seen and no result."""
+"""A live picture: what its page is made of, the question that may cover it, and the still that stands beside it.
+
+There is no build step: a view's JavaScript lies beside its Python, and what all share is put before it. The question
+changes what is seen and no result. The still is what GitHub, print and a Lab without a kernel show: drawn when it is
+asked for, or found among those drawn ahead (data/stills), so that no slider waits for matplotlib.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+import re
+import zlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anywidget
+import numpy as np
 import traitlets
 
 from kdlab.core import answers
+from kdlab.core.files import PACKAGE
 
-__all__ = ["LiveView"]
+__all__ = ["STILLS", "STYLE_SHEET", "LiveView", "front_end", "plain", "still", "still_name"]
+
+STYLE_SHEET = PACKAGE / "pictures/view.css"
+STILLS = PACKAGE / "data/stills"
+
+
+def front_end(*names: str) -> str:
+    """Return the JavaScript module of one picture: what all share, then the files ``names``, as paths under kdlab/.
+
+    Raises FileNotFoundError where there is no such file.
+    """
+    return "\n".join((PACKAGE / name).read_text("utf-8") for name in ("pictures/live.js", *names))
+
+
+def plain(values: Any, decimals: int = 5) -> Any:
+    """Numbers as lists, rounded: what is sent to the page."""
+    return np.round(np.asarray(values, float), decimals).tolist()
 
 
 class LiveView(anywidget.AnyWidget):
@@ -18,8 +44,11 @@ class LiveView(anywidget.AnyWidget):
 
     ``predict`` is ``{"question": str, "options": [str, ...], "outcome": str}``, or None; with an ``"id"`` as well,
     the guess is kept beside the notebook (kdlab.core.answers) and is there when the cell runs again. Raises ValueError
-    for a question without text, options or outcome, or with an id that is no text.
+    for a question without text, options or outcome, or with an id that is no text. A subclass says what it shows now
+    (``sentence``) and draws it (``drawn``).
     """
+
+    _css = STYLE_SHEET
 
     prediction = traitlets.Dict(None, allow_none=True).tag(sync=True)
     kernel_error = traitlets.Unicode("").tag(sync=True)
@@ -48,6 +77,31 @@ class LiveView(anywidget.AnyWidget):
         if trouble:
             self._kernel_errors.append(trouble)
             self.kernel_error = trouble
+
+    # Where there is no page: GitHub, print, a Lab without a kernel
+
+    @property
+    def sentence(self) -> str:
+        """What the picture shows now, in words and numbers."""
+        raise NotImplementedError
+
+    def drawn(self) -> bytes:
+        """Draw what is shown now as a PNG; nothing that would answer an open question, as a still stays covered."""
+        raise NotImplementedError
+
+    def still_name(self) -> str:
+        """The name under which `drawn` was kept, if it was drawn ahead."""
+        return ""
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the live view, and beside it a PNG of what it shows, and its sentence."""
+        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
+        picture = base64.b64encode(still(self.still_name()) or self.drawn()).decode()
+        data = {**data, "image/png": picture, "text/plain": self.sentence}
+        return data, {**metadata, "image/png": {"alt": self.sentence}}
+
+
+# Questions
 
 
 def _checked(predict: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -100,3 +154,25 @@ def _kept_guess(prediction: Mapping[str, Any]) -> str | None:
 
 def _key(prediction: Mapping[str, Any]) -> str:
     return f"prediction {prediction['id']}"
+
+
+# Stills drawn ahead
+
+
+def still_name(key: str, said: Sequence[str], *, path: bool = False) -> str:
+    """Return a still's file name: the view's key, whether the path is shown, a checksum of every sentence behind it.
+
+    The sentences carry the numbers: where a sweep changes, its old still is no longer found.
+
+    >>> still_name("line|1", ["At beta = 1.00 all is well."])
+    'line-1-c584c351.png'
+    """
+    shown = re.sub("[^a-z0-9]+", "-", key.lower()).strip("-")
+    checksum = zlib.crc32("\n".join(said).encode())
+    return f"{shown}{'-path' if path else ''}-{checksum:08x}.png"
+
+
+def still(name: str) -> bytes | None:
+    """Return the PNG of this name, or None where none was drawn ahead."""
+    file = STILLS / name
+    return file.read_bytes() if file.is_file() else None

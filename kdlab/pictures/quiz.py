@@ -8,10 +8,8 @@ from typing import Any
 
 import traitlets
 
-from kdlab.mixtures import plots
-from kdlab.mixtures.plots import Picture
-from kdlab.pictures.frontend import STYLE_SHEET, front_end
-from kdlab.pictures.live import LiveView
+from kdlab.pictures.figure import Picture, png
+from kdlab.pictures.live import LiveView, front_end
 
 __all__ = ["QuizView", "ask"]
 
@@ -32,7 +30,6 @@ class QuizView(LiveView):
     """A picture that a question covers. Make it with `ask`; pictures/quiz.js says what each trait is for."""
 
     _esm = front_end("pictures/quiz.js")
-    _css = STYLE_SHEET
 
     picture = traitlets.Unicode().tag(sync=True)
     words = traitlets.Unicode().tag(sync=True)
@@ -43,12 +40,15 @@ class QuizView(LiveView):
         width, height = (round(96 * inches) for inches in picture.get_size_inches())
         super().__init__(predict, picture=_text(picture), words=picture.words, size=[width, height])
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the view, and beside it the picture without the answer: a still cannot be uncovered."""
-        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
-        data = {**data, "image/png": _text(self._before), "text/plain": self._before.words}
-        return data, {**metadata, "image/png": {"alt": self._before.words}}
+    @property
+    def sentence(self) -> str:
+        """What the picture without the answer says: a still cannot be uncovered."""
+        return self._before.words
+
+    def drawn(self) -> bytes:
+        """Draw the picture without the answer."""
+        return png(self._before)
 
 
 def _text(picture: Picture) -> str:
-    return base64.b64encode(plots.png(picture)).decode()
+    return base64.b64encode(png(picture)).decode()

@@ -1,7 +1,7 @@
-"""Views whose controls ask for other sweeps: answered at once where one is ready, else from a thread that makes it.
+"""The live picture of a sweep: its slider, and controls that ask for other sweeps.
 
-What a sweep is about, mixtures or text, is a subclass's business. Errors of either side are shown on the page and kept
-in `view.errors`.
+Another sweep is answered at once where one is ready, else from a thread that makes it. What a sweep is about, mixtures
+or text, is a subclass's business. Errors of either side are shown on the page and kept in `view.errors`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,17 @@ import math
 import threading
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
 
-from kdlab.pictures.live import LiveView
+from kdlab.core.sweep import Sweep
+from kdlab.pictures.live import LiveView, still_name
+
+if TYPE_CHECKING:
+    from kdlab.pictures.figure import Picture
 
 __all__ = ["SweepView", "require_finite"]
 
@@ -25,23 +30,70 @@ _KEPT = 24  # sweeps remembered per view, each about 100 kB on the page
 class SweepView(LiveView):
     """The live picture of one sweep, and of others that its controls ask for.
 
-    Settings are plain: {name: value}. A subclass answers five questions: the settings of a sweep (``_settings_of``),
-    their name (``_key``, which raises ValueError for bad ones), whether making it takes no time (``_is_ready``), the
-    sweep itself (``_made``), and what is sent of it (``_sent``).
+    A subclass has a trait named for its knob, "beta" or "tau", names the module that draws its stills (``_plots``, with
+    `figure` and `filmstrip`), and answers five questions. Settings are plain: {name: value}. What are the settings of a
+    sweep (``_settings_of``), what is their name (``_key``, which raises ValueError for bad ones), does making it
+    take no time (``_is_ready``), what is the sweep itself (``_made``), and what is sent of it (``_sent``).
     """
+
+    _plots: ClassVar[str]
+    _film: ClassVar[tuple[float, ...]]  # where a filmstrip stands unless told
 
     sweep = traitlets.Dict().tag(sync=True)
     choices = traitlets.Dict().tag(sync=True)
     settings = traitlets.Dict().tag(sync=True)
     progress = traitlets.Float(None, allow_none=True).tag(sync=True)
 
-    def __init__(self, sweep: Any, predict: Mapping[str, Any] | None, choices: Mapping[str, Any]) -> None:
+    def __init__(self, sweep: Sweep, predict: Mapping[str, Any] | None, choices: Mapping[str, Any]) -> None:
         self._lock = threading.RLock()  # callbacks may run on several threads beside the cell
         self._request = 0  # the newest request: only its answer is shown
-        self._shown = sweep
+        self._shown: Any = sweep
         self._kept: OrderedDict[str, tuple[Any, dict[str, Any]]] = OrderedDict()
         super().__init__(predict, sweep=self._keep(sweep), settings=self._settings_of(sweep), choices=dict(choices))
         self.observe(self._on_settings, names="settings")
+
+    @traitlets.validate("beta", "tau")
+    def _check_knob(self, proposal: Mapping[str, Any]) -> float:
+        value = float(proposal["value"])
+        self._shown.index(value)  # raises ValueError off the slider
+        return value
+
+    # What a notebook may ask
+
+    @property
+    def sweep_shown(self) -> Any:
+        """The sweep shown now."""
+        return self._shown
+
+    @property
+    def position(self) -> Any:
+        """The position shown now, as far as the page has told; the page tells when the slider rests."""
+        return self._shown.at(self._value)
+
+    @property
+    def sentence(self) -> str:
+        """What the position shown now says."""
+        return str(self._shown.sentence(self._shown.index(self._value)))
+
+    def filmstrip(self, positions: Sequence[float] = ()) -> Picture:
+        """The static version: the same sweep at several positions of its knob, side by side."""
+        picture: Picture = import_module(self._plots).filmstrip(self._shown, positions or self._film)
+        return picture
+
+    def drawn(self) -> bytes:
+        """Draw the current position as a PNG; without the path after a question, for a still cannot be uncovered."""
+        from kdlab.pictures.figure import png  # here: the first slider must not wait for matplotlib
+
+        return png(import_module(self._plots).figure(self._shown, self._value, path=self.prediction is None))
+
+    def still_name(self) -> str:
+        """The name of the PNG that `drawn` draws, by all that it shows."""
+        said = [self.sentence, *self._shown.sentences]
+        return still_name(self._key(self._settings_of(self._shown)), said, path=self.prediction is None)
+
+    @property
+    def _value(self) -> float:
+        return float(getattr(self, self._shown.knob))
 
     # What a subclass answers
 

@@ -10,10 +10,9 @@ import pytest
 from matplotlib.colors import to_hex
 
 from kdlab.lm import plots_next_token as plots_tokens
-from kdlab.lm.next_token import NextTokenSweep, next_token_sweep
+from kdlab.lm.next_token import NextTokenSweep, entropy_limits, next_token_sweep
 from kdlab.lm.recording import Cut, Meeting, read_meeting
 from kdlab.mixtures import plots
-from kdlab.mixtures.limits import entropy_limits
 
 
 @pytest.fixture(scope="module")

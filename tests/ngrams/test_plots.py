@@ -17,11 +17,11 @@ from ngrams.test_model import random_chain
 
 from kdlab.core.format import signed
 from kdlab.mixtures import plots
-from kdlab.mixtures.limits import text_limits
 from kdlab.ngrams import plots as plots_text
 from kdlab.ngrams._strings import first_names
 from kdlab.ngrams.experiment import NGramSweep, teacher_temperature
 from kdlab.ngrams.objectives import NAMES, Outcome, compare_objectives
+from kdlab.pictures.limits import plane_limits
 
 TRUTH, TEACHER, DIRECT, DISTILLED = (plots.STYLE[role].colour for role in ("truth", "teacher", "direct", "distilled"))
 PRECISION_BOUND, RECALL_BOUND = "precision ≤ max log p*", "recall ≤ −H(p*)"
@@ -234,7 +234,7 @@ def test_names_keep_off_the_path_and_the_bounds(sweep: NGramSweep) -> None:
 
 def test_the_plane_has_the_live_picture_s_limits(sweep: NGramSweep) -> None:
     plane = plots_text.figure(sweep, 1.0).axes[2]
-    assert (plane.get_xlim(), plane.get_ylim()) == text_limits(sweep)
+    assert (plane.get_xlim(), plane.get_ylim()) == plane_limits(sweep)
 
 
 def test_the_same_picture_is_the_same_bytes_and_small(sweep: NGramSweep) -> None:

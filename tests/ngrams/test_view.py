@@ -18,11 +18,11 @@ from support.chromium import chromium
 from support.lab import Lab, Notebook
 from support.pages import served
 
-from kdlab.mixtures.limits import text_limits
 from kdlab.ngrams import experiment as temperature
 from kdlab.ngrams import view as text
 from kdlab.ngrams._strings import first_names
 from kdlab.ngrams.experiment import PREFIX, NGramSweep, teacher_temperature
+from kdlab.pictures.limits import plane_limits
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "04_from_mixtures_to_text.ipynb"
 ONE, LAST = 35, 60  # the positions of tau = 1 and of tau = 1.5
@@ -54,7 +54,7 @@ def test_what_is_sent_is_the_sweep(sweep: NGramSweep) -> None:
     np.testing.assert_allclose(sent["next"]["truth"], sweep.next_true, atol=6e-6)
     assert len(sent["letters"]) == len(sent["next"]["truth"]) == 27 and sent["prefix"] == PREFIX
     assert (sent["plane"]["recall"], sent["plane"]["precision"]) == tuple(
-        [pytest.approx(limits, abs=1e-5) for limits in text_limits(sweep)]
+        [pytest.approx(limits, abs=1e-5) for limits in plane_limits(sweep)]
     )
     assert len(json.dumps(sent)) < 120_000
 

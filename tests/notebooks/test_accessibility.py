@@ -31,7 +31,7 @@ from kdlab.mixtures import view_single as hand
 from kdlab.ngrams import view as text
 from kdlab.ngrams.experiment import teacher_temperature
 from kdlab.pictures import quiz as stills
-from kdlab.pictures.frontend import STYLE_SHEET
+from kdlab.pictures.live import STYLE_SHEET
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -19,7 +19,7 @@ from kdlab.mixtures import view as widgets
 from kdlab.mixtures import view_single as hand
 from kdlab.ngrams import view as text
 from kdlab.ngrams.experiment import teacher_temperature
-from kdlab.pictures import prepared
+from kdlab.pictures.live import STILLS, still, still_name
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("0[0-4]_*.ipynb"))
@@ -63,12 +63,12 @@ def no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_files_are_those_of_the_maker() -> None:
-    assert {file.name for file in prepared.FOLDER.iterdir()} == set(VIEWS), "run make stills"
+    assert {file.name for file in STILLS.iterdir()} == set(VIEWS), "run make stills"
 
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_a_still_is_what_a_fresh_drawing_shows(name: str) -> None:
-    kept = prepared.still(name)
+    kept = still(name)
     assert kept is not None and len(kept) < 60_000
     assert differing(kept, VIEWS[name].drawn()) <= FEW, "run make stills, then make notebooks"
 
@@ -84,14 +84,14 @@ def test_the_comparison_can_fail(name: str) -> None:
         view.tau = float(taus[view.sweep_shown.index(1.0) + 1])
     else:
         view.beta = float(view.sweep_shown.betas[1])
-    assert differing(prepared.still(name) or b"", view.drawn()) > 4 * FEW
-    assert prepared.still(view.still_name()) is None
+    assert differing(still(name) or b"", view.drawn()) > 4 * FEW
+    assert still(view.still_name()) is None
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_what_a_notebook_shows_first_is_a_still(path: Path) -> None:
     """The committed picture of each live view, byte for byte: no cell that shows one waits for a drawing."""
-    kept = [file.read_bytes() for file in prepared.FOLDER.iterdir()]
+    kept = [file.read_bytes() for file in STILLS.iterdir()]
     cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
     outputs = [output for cell in cells if SHOWN.search(cell.source) for output in cell.outputs if "data" in output]
     pictures = [base64.b64decode(output.data["image/png"]) for output in outputs if "image/png" in output.data]
@@ -101,7 +101,7 @@ def test_what_a_notebook_shows_first_is_a_still(path: Path) -> None:
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_a_view_as_it_opens_draws_nothing(name: str, no_drawing: None) -> None:
-    assert picture(VIEWS[name]) == prepared.still(name)
+    assert picture(VIEWS[name]) == still(name)
 
 
 def test_a_guess_changes_no_still(no_drawing: None) -> None:
@@ -113,31 +113,31 @@ def test_a_guess_changes_no_still(no_drawing: None) -> None:
 
 def test_a_view_anywhere_else_draws_what_it_shows() -> None:
     line = experiments.teacher_entropy("line", 1)
-    opening = prepared.still(widgets.show(line, predict=ASKED).still_name())
+    opening = still(widgets.show(line, predict=ASKED).still_name())
     with_path = widgets.show(line)
     moved = widgets.show(line, predict=ASKED)
     moved.beta = 100.0
     coarse = widgets.show(experiments.teacher_entropy("line", 1, positions=5), predict=ASKED)
     other = widgets.show(experiments.teacher_entropy("line", 2), predict=ASKED)
     for view in (with_path, moved, coarse, other):
-        assert prepared.still(view.still_name()) is None
+        assert still(view.still_name()) is None
         assert picture(view) == view.drawn() != opening
 
 
 def test_a_bell_elsewhere_and_text_elsewhere_are_drawn() -> None:
     bell = hand.by_hand("line")
-    assert prepared.still(bell.still_name()) is not None
+    assert still(bell.still_name()) is not None
     bell.place(0.001, 1.0)  # says the same to two digits, and is not the same
-    assert prepared.still(bell.still_name()) is None and picture(bell) == bell.drawn()
-    assert prepared.still(hand.by_hand("falls").still_name()) is None
+    assert still(bell.still_name()) is None and picture(bell) == bell.drawn()
+    assert still(hand.by_hand("falls").still_name()) is None
     sweep = teacher_temperature()
-    assert prepared.still(text.show_text(sweep).still_name()) is None  # with its path
-    assert prepared.still(text.show_text(teacher_temperature(seed=1), predict=ASKED).still_name()) is None
+    assert still(text.show_text(sweep).still_name()) is None  # with its path
+    assert still(text.show_text(teacher_temperature(seed=1), predict=ASKED).still_name()) is None
 
 
 def test_a_name_tells_apart_all_that_is_shown() -> None:
     names = {
-        prepared.name(key, said, path=path)
+        still_name(key, said, path=path)
         for key in ("line|1", "line|2")
         for said in (["a", "b"], ["a", "c"], ["b", "b"])
         for path in (True, False)

@@ -17,9 +17,9 @@ from kdlab.core import answers
 from kdlab.lm import plots_worlds
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import plots
-from kdlab.mixtures.plots import Picture
 from kdlab.ngrams.experiment import teacher_temperature
 from kdlab.pictures import quiz as stills
+from kdlab.pictures.figure import Picture
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "07_read_the_trade_off.ipynb"
 PREDICT = {"id": "07.test", "question": "Where?", "options": ["here", "there"], "outcome": "there."}

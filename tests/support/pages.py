@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from kdlab.pictures.frontend import STYLE_SHEET, front_end
+from kdlab.pictures.live import STYLE_SHEET, front_end
 
 # The stand-in behaves as a widget's model does in JupyterLab: `set` tells listeners only of changes.
 HTML = """<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="view.css">

@@ -1,0 +1,99 @@
+"""What every static picture is made of: the roles' colours, a figure that Jupyter shows, and its PNG.
+
+Every picture of every world is a `Picture` of its own; none touches pyplot, whose figures are global state and not safe
+on the threads that widgets' callbacks run on. The page's colours are in view.css.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Ellipse
+from numpy.typing import NDArray
+from PIL import Image
+
+__all__ = ["INK", "QUIET", "STYLE", "Picture", "Role", "draw_key", "ellipse", "png"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Role:
+    """How one role looks in every picture: colour, and line style and marker as the second cue."""
+
+    label: str
+    colour: str
+    line: Literal["-", ":", "--"]
+    marker: str
+    text: str = ""  # colour of small text, where the line's would be too bright on white
+
+    @property
+    def ink(self) -> str:
+        """The colour of its name."""
+        return self.text or self.colour
+
+
+STYLE = {
+    "truth": Role("p* truth", "#595959", "-", "o"),
+    "teacher": Role("p′ teacher", "#E69F00", ":", "", text="#9A6A00"),
+    "direct": Role("p″ direct", "#0072B2", "--", "s"),
+    "distilled": Role("p″ distilled", "#D55E00", "-", "o"),
+    "bounds": Role("bound", "#999999", "-", ""),
+}
+INK, QUIET = "#222222", "#6E6E6E"  # text, and text that should stand back
+
+
+class Picture(Figure):
+    """A figure that a notebook shows by itself: without pyplot, nothing else tells Jupyter how."""
+
+    words = ""  # what the picture says, for those who do not see it
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        picture = base64.b64encode(png(self)).decode()
+        return {"image/png": picture, "text/plain": self.words}, {"image/png": {"alt": self.words}}
+
+
+def png(figure: Figure) -> bytes:
+    """Return a figure as a PNG of some 50 kB, with no name, version or date inside: same picture, same bytes.
+
+    A palette of 256 colours is a third of the size, in notebooks that keep one such picture for every view.
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="raw")
+    drawn = Image.frombytes("RGBA", figure.canvas.get_width_height(), buffer.getvalue())
+    few = drawn.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    small = io.BytesIO()
+    few.save(small, format="png", optimize=True)
+    return small.getvalue()
+
+
+def draw_key(made: Figure, x: float, y: float) -> None:
+    """One line of names in their roles' colours, each behind a sample of its line."""
+    inches = float(made.get_size_inches()[0])
+    aspect = inches / float(made.get_size_inches()[1])
+    for name in ("truth", "teacher", "direct", "distilled"):
+        role = STYLE[name]
+        made.add_artist(_line([x, x + 0.26 / inches], [y + 0.006 * aspect] * 2, role))
+        made.text(x + 0.33 / inches, y, role.label, fontsize=9, color=role.ink)
+        x += (0.33 + 0.072 * len(role.label) + 0.16) / inches
+
+
+def _line(x: list[float], y: list[float], role: Role) -> Line2D:
+    return Line2D(x, y, color=role.colour, linestyle=role.line, linewidth=2.2)
+
+
+def ellipse(mean: Floats, cov: Floats, sigmas: float, role: Role, width: float, **style: Any) -> Ellipse:
+    """Return a Gaussian's ellipse at so many standard deviations: ``mean`` (2,), ``cov`` (2, 2)."""
+    values, vectors = np.linalg.eigh(cov)
+    angle = math.degrees(math.atan2(vectors[1, 1], vectors[0, 1]))  # of the longer axis
+    long, short = 2 * sigmas * np.sqrt(values[::-1])
+    return Ellipse(
+        (mean[0], mean[1]), long, short, angle=angle, fill=False, edgecolor=role.colour, linewidth=width, **style
+    )
