@@ -65,9 +65,9 @@ USUAL = """
 import numpy as np
 import matplotlib.pyplot as plt
 from sklearn.mixture import GaussianMixture
-from kdlab import experiments
+from kdlab import mixtures
 
-scene = experiments.teacher_entropy("ring").scene
+scene = mixtures.teacher_entropy("ring").scene
 betas = np.geomspace(1, 100, 121)
 side = np.linspace(-6, 6, 300)
 x, y = np.meshgrid(side, side)
@@ -95,10 +95,10 @@ ipywidgets.VBox([control, label])
 
 OURS = """
 from IPython.display import display
-from kdlab import experiments, widgets
-display(widgets.show(experiments.teacher_entropy("ring", 2)))
+from kdlab import mixtures
+display(mixtures.show(mixtures.teacher_entropy("ring", 2)))
 for covariance in ("diag", "full", "spherical"):
-    display(widgets.show(experiments.teacher_entropy("line", 1, covariance)))
+    display(mixtures.show(mixtures.teacher_entropy("line", 1, covariance)))
 """
 
 ANYTHING = {"childList": True, "characterData": True, "subtree": True}

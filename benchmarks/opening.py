@@ -65,7 +65,7 @@ MOMENTS = {
     "all": "all cells",
 }
 ROLES = ("browser", "server", "Python kernel", "this script")
-LIVE = re.compile(r"\b(widgets\.show|by_hand|show_pairs|show_text|show_next_token)\(")
+LIVE = re.compile(r"\b(show|by_hand|show_pairs)\(")
 
 # In the page, once the cells are there: scrolls to the live picture's cell and waits for its committed still.
 LOOK = """async (live) => {
@@ -296,7 +296,7 @@ def measure_once(path: Path, core: int, together: bool) -> dict[str, float]:
 
 def imports(repeat: int) -> dict[str, Any]:
     """Seconds of a new Python, bare and with what a live picture needs; and the costliest imports, in ms."""
-    code = "from kdlab import experiments, widgets"
+    code = "from kdlab import mixtures"
     seconds = {}
     for what, run in {"python alone": "pass", "kdlab": code}.items():
         times = []

@@ -1,20 +1,72 @@
 """kdlab: move the teacher's entropy, and watch what the student learns.
 
-What every notebook uses, with numpy alone::
+    from kdlab import mixtures, precision, recall
 
-    from kdlab import GaussianMixture, fit_mixture, precision, recall
+    sweep = mixtures.teacher_entropy("ring", n_components=1)   # a slider's positions, and all there is to show at each
+    mixtures.show(sweep)                                       # the live picture
 
-Chains of letters are in ``kdlab.ngrams.model``. The live pictures are one import away, and bring the widgets (and
-matplotlib, where something is drawn)::
-
-    from kdlab import experiments, widgets
-    widgets.show(experiments.teacher_entropy())
+Three worlds, one experiment: `mixtures`, `ngrams` and `lm`. A name is loaded when it is first asked for.
 """
 
-from kdlab.core.metrics import Estimate, precision, recall
-from kdlab.mixtures.fit import Fit, fit_mixture
-from kdlab.mixtures.model import GaussianMixture
+from __future__ import annotations
 
-__all__ = ["Estimate", "Fit", "GaussianMixture", "fit_mixture", "precision", "recall"]
+from typing import TYPE_CHECKING
+
+from kdlab.core.lazy import front_door
+
+if TYPE_CHECKING:
+    from kdlab import lm, mixtures, ngrams
+    from kdlab.cli.commands import doctor
+    from kdlab.core.format import percent
+    from kdlab.core.metrics import Estimate, monte_carlo, precision, recall
+    from kdlab.lessons import exercise
+    from kdlab.lessons.predictions import predict
+    from kdlab.lessons.review import review
+    from kdlab.mixtures.fit import Fit, fit_mixture
+    from kdlab.mixtures.model import GaussianMixture
+    from kdlab.ngrams.model import NGramChain
+    from kdlab.pictures.quiz import quiz
+
+_WHERE = {
+    "Estimate": "core.metrics",
+    "Fit": "mixtures.fit",
+    "GaussianMixture": "mixtures.model",
+    "NGramChain": "ngrams.model",
+    "doctor": "cli.commands",
+    "exercise": "lessons",
+    "fit_mixture": "mixtures.fit",
+    "lm": "",
+    "mixtures": "",
+    "monte_carlo": "core.metrics",
+    "ngrams": "",
+    "percent": "core.format",
+    "precision": "core.metrics",
+    "predict": "lessons.predictions",
+    "quiz": "pictures.quiz",
+    "recall": "core.metrics",
+    "review": "lessons.review",
+}
+
+__all__ = [
+    "Estimate",
+    "Fit",
+    "GaussianMixture",
+    "NGramChain",
+    "doctor",
+    "exercise",
+    "fit_mixture",
+    "lm",
+    "mixtures",
+    "monte_carlo",
+    "ngrams",
+    "percent",
+    "precision",
+    "predict",
+    "quiz",
+    "recall",
+    "review",
+]
+
+__getattr__, __dir__ = front_door(__name__, _WHERE)
 
 __version__ = "0.1.0"

@@ -6,22 +6,19 @@ files with fresh drawings and with the committed notebooks.
 
 from __future__ import annotations
 
+from kdlab import mixtures, ngrams
 from kdlab.core.files import written_whole
-from kdlab.mixtures import experiment as experiments
-from kdlab.mixtures.view import MixtureView, show
-from kdlab.mixtures.view_single import SingleView, by_hand
-from kdlab.ngrams.view import NGramView, show_text
-from kdlab.pictures.live import STILLS
+from kdlab.pictures.live import STILLS, LiveView
 
 MIXTURES = (("line", 1), ("ring", 1), ("falls", 1), ("ring", 4))  # scene and K'' in notebooks 00, 02 (two) and 03
 ASKED = {"question": "?", "options": ["?"], "outcome": "?"}  # what is asked is not in the picture, but hides the path
 
 
-def views() -> list[MixtureView | SingleView | NGramView]:
+def views() -> list[LiveView]:
     """Return the live pictures that the notebooks show, each where it opens, with its question open."""
-    sweeps = [experiments.teacher_entropy(scene, n_components) for scene, n_components in MIXTURES]
-    text = show_text(experiments.teacher_temperature(), predict=ASKED)
-    return [*(show(sweep, predict=ASKED) for sweep in sweeps), by_hand("line", predict=ASKED), text]
+    sweeps = [mixtures.teacher_entropy(scene, n_components) for scene, n_components in MIXTURES]
+    text = ngrams.show(ngrams.teacher_temperature(), predict=ASKED)
+    return [*(mixtures.show(sweep, predict=ASKED) for sweep in sweeps), mixtures.by_hand("line", predict=ASKED), text]
 
 
 def main() -> None:

@@ -89,14 +89,23 @@ def test_the_check_on_heavy_imports_can_fail(module):
 @pytest.mark.parametrize(
     ("module", "stay_out"),
     [
-        ("experiments", ("anywidget", "ipywidgets", "matplotlib", "torch")),
-        ("plots", ("anywidget", "ipywidgets", "matplotlib.pyplot", "torch")),
-        ("limits", ("anywidget", "ipywidgets", "matplotlib", "scipy", "torch")),
+        ("mixtures.experiment", ("anywidget", "ipywidgets", "matplotlib", "torch")),
+        ("mixtures.plots", ("anywidget", "ipywidgets", "matplotlib.pyplot", "torch")),
+        ("mixtures.limits", ("anywidget", "ipywidgets", "matplotlib", "scipy", "torch")),
         # The first slider must not wait for matplotlib: a view draws nothing until a picture is asked for.
-        *((view, ("PIL", "matplotlib", "torch")) for view in ("widgets", "hand", "text", "pairs", "next_token_view")),
-        ("meeting", ("anywidget", "matplotlib", "torch")),
-        ("lm.rungs", ("torch", "transformers")),
-        ("lm.smollm2", ("torch", "transformers")),
+        *(
+            (view, ("PIL", "matplotlib", "torch"))
+            for view in (
+                "mixtures.view",
+                "mixtures.view_single",
+                "ngrams.view",
+                "mixtures.view_mechanism",
+                "lm.view_next_token",
+            )
+        ),
+        ("lm.recording", ("anywidget", "matplotlib", "torch")),
+        ("lm.sizes", ("torch", "transformers")),
+        ("lm.pipeline.fetch", ("torch", "transformers")),
         ("cli", ("matplotlib", "scipy", "torch")),
     ],
 )
@@ -104,15 +113,15 @@ def test_modules_load_only_what_stands_below_them(module, stay_out):
     assert loaded(f"import kdlab.{module}", stay_out) == set()
 
 
-SHOW = "from kdlab import experiments as e, hand, widgets as w; view = "
+SHOW = "from kdlab import mixtures as m; view = "
 
 
 @pytest.mark.parametrize(
     "first",
     [
-        f"from kdlab import cli; cli.doctor(brief=True); {SHOW} w.show(e.teacher_entropy('line', 1), predict=ask)",
-        f"{SHOW} hand.by_hand('line', predict=ask)",
-        f"{SHOW} w.show(e.teacher_entropy('ring', 1), predict=ask)",
+        f"from kdlab import cli; cli.doctor(brief=True); {SHOW} m.show(m.teacher_entropy('line', 1), predict=ask)",
+        f"{SHOW} m.by_hand('line', predict=ask)",
+        f"{SHOW} m.show(m.teacher_entropy('ring', 1), predict=ask)",
     ],
     ids=["00", "01", "02"],
 )

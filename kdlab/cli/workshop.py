@@ -133,7 +133,7 @@ def _sweeps() -> Check:
 
 
 def _recorded() -> Check:
-    from kdlab.lm import recording as meeting
+    from kdlab.lm import recording
     from kdlab.lm.experiment import recorded_folder
     from kdlab.lm.report import summary as accounts
 
@@ -143,7 +143,7 @@ def _recorded() -> Check:
         runs = sorted(there | {"cpu", "cpu-last", "smoke"})
         for run in runs:
             accounts.open_run(f"recorded/{run}")
-        meeting.read_meeting()
+        recording.read_recording()
     except Exception as error:
         return Check(name, "missing", f"{type(error).__name__}: {error}", WHOLE)
     return Check(name, "ok", f"{', '.join(runs)} and smollm2: without PyTorch, 05 and 07 show these")

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from kdlab.lessons.exercise import Exercise
+from kdlab.lessons.kinds import Exercise
 
 __all__ = ["exercise", "exercises_of"]
 

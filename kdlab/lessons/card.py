@@ -10,7 +10,7 @@ from html import escape
 from typing import Any
 
 from kdlab.core.files import PACKAGE
-from kdlab.lessons.exercise import Choice, Code, Verdict
+from kdlab.lessons.kinds import Choice, Code, Verdict
 
 __all__ = ["STYLE", "STYLE_SHEET", "folded", "inline", "page", "plain", "question", "verdict"]
 

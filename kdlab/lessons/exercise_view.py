@@ -13,7 +13,7 @@ import traitlets
 
 from kdlab.core import answers
 from kdlab.lessons import card as cards
-from kdlab.lessons.exercise import Choice, Code
+from kdlab.lessons.kinds import Choice, Code
 from kdlab.pictures.live import front_end
 
 __all__ = ["ExerciseView", "view"]

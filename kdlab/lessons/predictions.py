@@ -1,7 +1,7 @@
 """What a reader is asked before a picture: each question whole in one place, for the view that asks and the end of 07.
 
-    widgets.show(sweep, predict=questions.ask("02.ring"))
-    stills.ask(picture, before, predict=questions.ask("07.direct", results))
+    mixtures.show(sweep, predict=predict("02.ring"))
+    quiz(picture, before, predict=predict("07.direct", results))
 
 No widgets and no drawing here.
 """
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-__all__ = ["QUESTIONS", "Question", "ask", "question"]
+__all__ = ["QUESTIONS", "Question", "predict", "question"]
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,8 @@ def question(name: str, results: Mapping[str, Any] | None = None) -> Question:
     return _of_run(found, results) if results is not None and name == "07.direct" else found
 
 
-def ask(name: str, results: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return a question as a view takes it: ``predict=ask("02.ring")``. Raises ValueError for an unknown id."""
+def predict(name: str, results: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return a question as a view takes it: ``predict=predict("02.ring")``. Raises ValueError for an unknown id."""
     found = question(name, results)
     return {"id": found.id, "question": found.text, "options": list(found.options), "outcome": found.outcome}
 

@@ -1,5 +1,59 @@
-"""The language-model wing: SmolLM2 as p*, teachers and students trained from scratch on its samples.
+"""World 3: language models, run without a reader and read from what they left behind.
 
-Imported only when asked for, as it brings torch and transformers. Read in this order: ``sizes`` (the shapes of the
-family), ``weights`` (where a p* comes from), ``tokens`` (corpora on disk), ``sampling``, ``training``, ``scoring``.
+    results = lm.open_run("recorded/cpu")    # what a run found
+    print(lm.report.steps_table(results))    # and what that says
+
+Nothing here loads PyTorch but what is in `pipeline`.
 """
+
+from __future__ import annotations
+
+from kdlab.core.lazy import front_door
+
+_WHERE = {
+    "PRESETS": "experiment",
+    "RunConfig": "experiment",
+    "read_results": "experiment",
+    "recorded_folder": "experiment",
+    "side_by_side": "experiment",
+    "table": "experiment",
+    "open_run": "report.summary",
+    "NextTokenSweep": "next_token",
+    "next_token_sweep": "next_token",
+    "visible": "next_token",
+    "read_recording": "recording",
+    "SIZES": "sizes",
+    "parameters": "sizes",
+    "show": "view_next_token",
+    "pipeline": "",
+    "plots": "",
+    "plots_next_token": "",
+    "plots_worlds": "",
+    "progress": "",
+    "report": "",
+}
+
+__all__ = [
+    "NextTokenSweep",
+    "PRESETS",
+    "RunConfig",
+    "SIZES",
+    "next_token_sweep",
+    "open_run",
+    "parameters",
+    "pipeline",
+    "plots",
+    "plots_next_token",
+    "plots_worlds",
+    "progress",
+    "read_recording",
+    "read_results",
+    "recorded_folder",
+    "report",
+    "show",
+    "side_by_side",
+    "table",
+    "visible",
+]
+
+__getattr__, __dir__ = front_door(__name__, _WHERE)

@@ -37,7 +37,7 @@ _END = "<|im_end|>"
 def pieces(cuts: Sequence[Cut]) -> Picture:
     """Texts cut into tokens, a line for each: a tile is a token, a space shows as ␣. ValueError for no texts."""
     if not cuts:
-        raise ValueError("No texts: give one or more cuts, such as those of read_meeting().cuts.values().")
+        raise ValueError("No texts: give one or more cuts, such as those of read_recording().cuts.values().")
     size, row, left = 12.0, 0.52, 0.1
     letter = _MONO * size / 72
     width = max(9.2, left + 0.1 + max(sum(len(_open(piece)) * letter + 0.09 for piece in cut.pieces) for cut in cuts))
@@ -61,7 +61,7 @@ def costs(scored: Sequence[Cut]) -> Picture:
     Tokens that were given have no bar. Raises ValueError for no texts, or one that was not scored.
     """
     if not scored or not all(one.nats for one in scored):
-        raise ValueError("Nothing to draw: give one or more scored cuts, such as those of read_meeting().scored.")
+        raise ValueError("Nothing to draw: give one or more scored cuts, such as those of read_recording().scored.")
     size, row, left, top = 11.0, 1.72, 0.15, max(max(one.nats) for one in scored)
     letter = _MONO * size / 72
     widths = [[max(len(_open(piece)), 5) * letter + 0.08 for piece in one.pieces] for one in scored]

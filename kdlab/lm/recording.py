@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from kdlab.core.files import notebooks_folder
 from kdlab.lm.next_token import NextTokenSweep
 
-__all__ = ["FILE", "SCHEMA", "Cut", "Meeting", "read_meeting"]
+__all__ = ["FILE", "SCHEMA", "Cut", "Recording", "read_recording"]
 
 FILE, SCHEMA = "meeting.json", 1
 
@@ -46,7 +46,7 @@ class Cut:
 
 
 @dataclass(frozen=True)
-class Meeting:
+class Recording:
     """A recorded p*.
 
     ``about`` says which: model, checksum, versions, date, seed. ``sweeps`` are sliders of tau by their prompts;
@@ -77,7 +77,7 @@ class Meeting:
         )
 
 
-def read_meeting(name: str = "smollm2") -> Meeting:
+def read_recording(name: str = "smollm2") -> Recording:
     """Return the recording called ``name``, from ``recorded/`` beside the notebook or in kdlab's own repository.
 
     Raises ValueError where there is none, or it is damaged or of another version.
@@ -87,7 +87,7 @@ def read_meeting(name: str = "smollm2") -> Meeting:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["schema"] != SCHEMA:
             raise ValueError(f"it has schema {content['schema']!r}, and this kdlab reads {SCHEMA}")
-        return _meeting(content)
+        return _recording(content)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path} cannot be read ({type(error).__name__}: {error}): get the repository's own copy of it again, "
@@ -107,10 +107,10 @@ def _found(name: str) -> Path:
     return found
 
 
-def _meeting(content: dict[str, Any]) -> Meeting:
+def _recording(content: dict[str, Any]) -> Recording:
     restricted = content["restricted"]
     again = restricted["cut_again"]
-    return Meeting(
+    return Recording(
         about=content["about"],
         sweeps={one["prompt"]: NextTokenSweep.of(one) for one in content["sweeps"]},
         cuts={one["text"]: _cut(one) for one in content["cuts"]},

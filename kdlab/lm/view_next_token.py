@@ -16,15 +16,15 @@ from kdlab.lm.next_token import NextTokenSweep, counted, entropy_limits, one_lin
 from kdlab.pictures.live import front_end
 from kdlab.pictures.sweep_view import SweepView, require_finite
 
-__all__ = ["NextTokenView", "payload", "show_next_token"]
+__all__ = ["NextTokenView", "payload", "show"]
 
 
-def show_next_token(
+def show(
     sweeps: NextTokenSweep | Sequence[NextTokenSweep], *, predict: Mapping[str, Any] | None = None
 ) -> NextTokenView:
     """Show next-token sweeps as one live picture, the first at first; in a notebook, make this the last line.
 
-    ``predict`` covers the picture until the reader commits a guess, as in `kdlab.mixtures.view.show`. Raises TypeError
+    ``predict`` covers the picture until the reader commits a guess, as in `mixtures.show`. Raises TypeError
     for anything but next-token sweeps, ValueError for none of them or two of one prompt.
     """
     several = [sweeps] if isinstance(sweeps, NextTokenSweep) else list(sweeps)
@@ -36,7 +36,7 @@ def show_next_token(
 
 
 class NextTokenView(SweepView):
-    """The live picture of a few next-token sweeps, one at a time. Make it with `show_next_token`."""
+    """The live picture of a few next-token sweeps, one at a time. Make it with `show`."""
 
     _esm = front_end("pictures/sweep_view.js", "lm/view_next_token.js")
     _plots = "kdlab.lm.plots_next_token"

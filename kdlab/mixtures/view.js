@@ -100,7 +100,7 @@ export default viewsOf({
     "teacher.weights", "student.weights", "student.means", "student.covariances"],
   numbers: ["beta", "space", "plane", "bounds", "truth", "contours", "points", "teacher", "direct", "student",
     "precision", "recall", "switched", "covered"],
-  remake: "experiments.teacher_entropy(...)",
+  remake: "mixtures.teacher_entropy(...)",
   build: (page, sweep) => [buildSpace(page.space, sweep), buildPlane(page.plane, sweep)],
   // In 1-D all families of covariance are one; a seed matters only where something is drawn.
   idle: (settings, sweep) => [

@@ -33,7 +33,7 @@ _DECADE = 50  # positions of the width's slider in a factor of ten
 def by_hand(scene: str = "line", *, predict: Mapping[str, Any] | None = None) -> SingleView:
     """Show p* of a scene on a line and a bell to drag over it; in a notebook, make this the last line of a cell.
 
-    ``predict`` covers the picture until the reader commits a guess, as in `widgets.show`. Raises ValueError for a
+    ``predict`` covers the picture until the reader commits a guess, as in `mixtures.show`. Raises ValueError for a
     scene that is not on a line.
     """
     if scene not in LINES:

@@ -1,1 +1,35 @@
-"""World 2: chains of letters, as exact as the mixtures."""
+"""World 2: chains of letters, as exact as the mixtures.
+
+    sweep = ngrams.teacher_temperature()   # students along the slider of tau
+    ngrams.show(sweep)                     # the live picture
+
+`model` is the chain and its projections, `experiment` the slider, `objectives` other losses than the paper's.
+"""
+
+from __future__ import annotations
+
+from kdlab.core.lazy import front_door
+
+_WHERE = {
+    "NGramChain": "model",
+    "LETTERS": "_strings",
+    "first_names": "_strings",
+    "NGramSweep": "experiment",
+    "teacher_temperature": "experiment",
+    "compare_objectives": "objectives",
+    "show": "view",
+    "plots": "",
+}
+
+__all__ = [
+    "LETTERS",
+    "NGramChain",
+    "NGramSweep",
+    "compare_objectives",
+    "first_names",
+    "plots",
+    "show",
+    "teacher_temperature",
+]
+
+__getattr__, __dir__ = front_door(__name__, _WHERE)

@@ -93,7 +93,7 @@ export default viewsOf({
   labels: { orders: ["orders of p*, p′, p″", "orders of truth, teacher and student"], seed: ["draw", "seed of the random numbers"] },
   perPosition: ["tau", "precision", "recall", "switched", "names", "real", "covered", "sentence", "next.teacher", "next.student"],
   numbers: ["tau", "plane", "bounds", "direct", "precision", "recall", "switched", "real", "covered", "next"],
-  remake: "experiments.teacher_temperature(...)",
+  remake: "ngrams.teacher_temperature(...)",
   build: (page, sweep) => [
     ...buildText(page.space, sweep), buildPlane(page.plane, sweep, nearest(sweep.tau, 1)),
   ],

@@ -19,23 +19,23 @@ from kdlab.pictures.limits import CLOSE, plane_limits
 from kdlab.pictures.live import front_end, plain
 from kdlab.pictures.sweep_view import SweepView, require_finite
 
-__all__ = ["NGramView", "payload", "show_text"]
+__all__ = ["NGramView", "payload", "show"]
 
 _ORDERS = ("3, 2, 1", "3, 3, 1", "3, 2, 2", "2, 1, 0", "4, 2, 1", "4, 3, 2")
 _SEEDS = (0, 1, 2)
 
 
-def show_text(sweep: NGramSweep, *, predict: Mapping[str, Any] | None = None) -> NGramView:
+def show(sweep: NGramSweep, *, predict: Mapping[str, Any] | None = None) -> NGramView:
     """Show a sweep of text as a live picture; in a notebook, make this the last line of a cell.
 
-    ``predict`` covers the picture until the reader commits a guess, as in `kdlab.mixtures.view.show`. Raises TypeError
-    for anything but what `experiments.teacher_temperature(...)` returns.
+    ``predict`` covers the picture until the reader commits a guess, as in `mixtures.show`. Raises TypeError
+    for anything but what `ngrams.teacher_temperature(...)` returns.
     """
     return NGramView(expect(sweep, NGramSweep, "ngrams.teacher_temperature"), predict)
 
 
 class NGramView(SweepView):
-    """The live picture of one sweep of text, and of others that its controls ask for. Make it with `show_text`."""
+    """The live picture of one sweep of text, and of others that its controls ask for. Make it with `show`."""
 
     _esm = front_end("pictures/sweep_view.js", "ngrams/view.js")
     _plots = "kdlab.ngrams.plots"

@@ -11,14 +11,14 @@ import traitlets
 from kdlab.pictures.figure import Picture, png
 from kdlab.pictures.live import LiveView, front_end
 
-__all__ = ["QuizView", "ask"]
+__all__ = ["QuizView", "quiz"]
 
 
-def ask(picture: Picture, before: Picture, *, predict: Mapping[str, Any]) -> QuizView:
+def quiz(picture: Picture, before: Picture, *, predict: Mapping[str, Any]) -> QuizView:
     """Show ``picture`` once the reader has committed a guess; in a notebook, make this the last line of a cell.
 
     ``before`` is the same picture without the answer: it stands where there is no page that could cover anything.
-    ``predict`` is as in `widgets.show`. Raises TypeError for anything but pictures of kdlab.
+    ``predict`` is as in `mixtures.show`. Raises TypeError for anything but pictures of kdlab.
     """
     for one in (picture, before):
         if not isinstance(one, Picture):
@@ -27,7 +27,7 @@ def ask(picture: Picture, before: Picture, *, predict: Mapping[str, Any]) -> Qui
 
 
 class QuizView(LiveView):
-    """A picture that a question covers. Make it with `ask`; pictures/quiz.js says what each trait is for."""
+    """A picture that a question covers. Make it with `quiz`; pictures/quiz.js says what each trait is for."""
 
     _esm = front_end("pictures/quiz.js")
 

@@ -17,9 +17,9 @@ from typing import Any
 
 from PIL import Image
 
+from kdlab import mixtures
 from kdlab.core.files import written_whole
-from kdlab.mixtures import experiment as experiments
-from kdlab.mixtures import view as widgets
+from kdlab.mixtures.view import MixtureView
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
@@ -60,7 +60,7 @@ MOVE = """async (index) => {
 
 def refreshed() -> str:
     """Film the figure again if what it shows has changed, and say what was done."""
-    view = widgets.show(experiments.teacher_entropy(**SETTINGS))
+    view = mixtures.show(mixtures.teacher_entropy(**SETTINGS))
     wanted = checksum(view)
     if all(path.is_file() and _kept(path) == wanted for path in (MOVING, STILL)):
         return "The header figure is up to date."
@@ -75,7 +75,7 @@ def refreshed() -> str:
     return f"The header figure was filmed again: {MOVING.stat().st_size / 1000:.0f} kB, {len(places)} pictures."
 
 
-def checksum(view: widgets.MixtureView) -> str:
+def checksum(view: MixtureView) -> str:
     """What a film of this view depends on, in eight characters: code, look, numbers, and how it is filmed."""
     how = [WIDTH, SCALE, STILL_BETA, durations(_places(view)), _places(view)]
     state = view.get_state()
@@ -83,7 +83,7 @@ def checksum(view: widgets.MixtureView) -> str:
     return f"{zlib.crc32(''.join(parts).encode()):08x}"
 
 
-def _places(view: widgets.MixtureView) -> list[int]:
+def _places(view: MixtureView) -> list[int]:
     return positions(len(view.sweep["beta"]) - 1, STEPS, BACK)
 
 
@@ -102,7 +102,7 @@ def durations(places: Sequence[int]) -> list[int]:
     return [PAUSE if place in (min(places), max(places)) else TICK for place in places]
 
 
-def film(view: widgets.MixtureView, places: Sequence[int], *, scale: float = SCALE) -> list[Image.Image]:
+def film(view: MixtureView, places: Sequence[int], *, scale: float = SCALE) -> list[Image.Image]:
     """Return pictures of the view at these positions of its slider. Raises NoChromium where there is no browser."""
     state = view.get_state()
     with launched() as browser:

@@ -26,8 +26,8 @@ __all__ = ["Live", "live_views", "reviews", "script"]
 
 Json = dict[str, Any]
 
-REVIEWS = re.compile(r"\breview\.review\(")  # the call that gives the reader's guesses beside what happened
-SHOWS = re.compile(r"\b(?:show|by_hand|show_text|show_next_token|show_pairs|ask)\(")  # the calls that give a live view
+REVIEWS = re.compile(r"\breview\(")  # the call that gives the reader's guesses beside what happened
+SHOWS = re.compile(r"\b(?:show|by_hand|show_pairs|quiz)\(")  # the calls that give a live view
 ASKED = {  # what a notebook asks its reader to choose, though having it takes a second: {view: settings}
     "NGramView": (
         {"orders": "3, 2, 1", "seed": 1},

@@ -93,8 +93,8 @@ def test_sizes_of_the_weights_are_the_same_wherever_they_are_said(capsys):
     assert (fetched, disk) == ("93 MB", "640 MB")
     section = (root / "README.md").read_text().split("## With real language models")[1].split("\n## ")[0]
     assert re.findall(r"\d+ MB", section) == [fetched]
-    meeting = (root / "notebooks" / "05_meet_smollm2.ipynb").read_text()
-    assert re.findall(r"\d+ MB", meeting) == [fetched, disk]
+    recording = (root / "notebooks" / "05_meet_smollm2.ipynb").read_text()
+    assert re.findall(r"\d+ MB", recording) == [fetched, disk]
     with pytest.raises(SystemExit, match="0"):
         cli.main(["fetch", "--help"])
     assert re.findall(r"\d+\s+MB", " ".join(capsys.readouterr().out.split())) == [fetched, disk]

@@ -29,14 +29,14 @@ from kdlab.lessons import card as cards
 from kdlab.lessons import exercise, exercises_of
 from kdlab.lessons import exercise_view as form
 from kdlab.lessons import predictions as questions
-from kdlab.lessons.exercise import Choice, Code, Exercise, Verdict
 from kdlab.lessons.exercises import nb01, nb03, nb04
 from kdlab.lessons.exercises.nb03 import my_slope
 from kdlab.lessons.exercises.nb04 import my_log_prob, my_tempered
 from kdlab.lessons.exercises.nb05 import my_choices
 from kdlab.lessons.exercises.nb05 import my_log_prob as log_prob_of_logits
+from kdlab.lessons.kinds import Choice, Code, Exercise, Verdict
 from kdlab.lm.next_token import next_token_sweep
-from kdlab.lm.recording import read_meeting
+from kdlab.lm.recording import read_recording
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import mechanism
 from kdlab.mixtures.scenes import make_scene
@@ -483,11 +483,9 @@ def test_a_build_does_not_look_at_the_answers_in_its_folder(tmp_path: Path, monk
     monkeypatch.syspath_prepend(ROOT / "notebooks")
     build = importlib.import_module("build").build
     question = {"id": "02.ring", "question": "?", "options": ["a", "b"], "outcome": "c"}
-    show = (
-        f"from kdlab import experiments, widgets\nwidgets.show(experiments.teacher_entropy('line'), predict={question})"
-    )
+    show = f"from kdlab import mixtures\nmixtures.show(mixtures.teacher_entropy('line'), predict={question})"
     path = tmp_path / "a.ipynb"
-    write_notebook(path, show, 'from kdlab.lessons import exercise\nexercise("02.1")', 'exercise("02.2").check(...)')
+    write_notebook(path, show, 'from kdlab import exercise\nexercise("02.1")', 'exercise("02.2").check(...)')
     build(path)
     without = path.read_bytes()
     assert [file.name for file in tmp_path.iterdir()] == ["a.ipynb"]
@@ -507,7 +505,7 @@ def test_a_build_does_not_look_at_the_answers_in_its_folder(tmp_path: Path, monk
 def test_a_card_is_answered_with_keys_and_remembers(jupyter: Lab) -> None:
     """JupyterLab takes arrow keys, Enter and Space away from what stands in an output, unless it is told not to."""
     lab = jupyter.within("exercises")
-    show = 'from kdlab.lessons import exercise\nexercise("02.1")'
+    show = 'from kdlab import exercise\nexercise("02.1")'
     write_notebook(lab.folder / "a.ipynb", show)
     with chromium() as browser:
         notebook = lab.open(browser, "a.ipynb")
@@ -769,10 +767,10 @@ def test_05_1_and_05_2_are_what_scipy_has() -> None:
 
 
 def test_05_2_and_05_3_the_numbers_of_the_recording() -> None:
-    meeting = read_meeting()
-    at = meeting.sweeps["My favorite color is"].at(1)
+    recording = read_recording()
+    at = recording.sweeps["My favorite color is"].at(1)
     assert f"{at.entropy:.2f} nats after “My favorite color is” are {at.choices:.0f} choices" in said("05.2")
-    again, costs = meeting.cut_again, [way.log_prob for way in meeting.ways]
+    again, costs = recording.cut_again, [way.log_prob for way in recording.ways]
     assert f"Of the {again['texts']} texts above, {again['changed']} came back" in said("05.3")
     assert f"{again['outside']} of the {again['texts']} texts above come back" in said("05.3")
     assert f"from {written(max(costs))} to {written(min(costs))}" in said("05.3") and len(costs) == 4

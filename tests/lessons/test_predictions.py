@@ -12,7 +12,7 @@ from support.fake_results import PATH, fake_results
 
 from kdlab.lessons import predictions as questions
 from kdlab.lessons.predictions import QUESTIONS, Question
-from kdlab.lm.recording import read_meeting
+from kdlab.lm.recording import read_recording
 from kdlab.lm.report import summary as accounts
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import scenes
@@ -28,15 +28,15 @@ every_question = pytest.mark.parametrize("one", QUESTIONS, ids=[one.id for one i
 def test_a_question_is_whole_and_its_answer_is_an_option(one: Question) -> None:
     assert len(set(one.options)) == len(one.options) >= 3 and one.text.endswith("?") and one.outcome.endswith(".")
     assert one.answer in one.options or (one.id, one.answer) == ("07.direct", None)
-    assert predictions._checked({**questions.ask(one.id), "guess": one.options[0]})
-    assert predictions._key(questions.ask(one.id)) == one.key
+    assert predictions._checked({**questions.predict(one.id), "guess": one.options[0]})
+    assert predictions._key(questions.predict(one.id)) == one.key
 
 
 def test_ids_are_in_the_order_of_reading_and_each_is_one() -> None:
     ids = [one.id for one in QUESTIONS]
     assert len(set(ids)) == len(ids) and [one[:2] for one in ids] == sorted(one[:2] for one in ids)
     with pytest.raises(ValueError, match="There is no question '06.x': choose one of 00.line, 01.hand"):
-        questions.ask("06.x")
+        questions.predict("06.x")
 
 
 @every_question
@@ -46,7 +46,7 @@ def test_it_is_asked_below_the_heading_that_it_names(one: Question) -> None:
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "markdown":
             heading = (re.findall(r"^## (.*)$", cell.source, flags=re.M) or [heading])[-1]
-        elif f'questions.ask("{one.id}"' in cell.source:
+        elif f'questions.predict("{one.id}"' in cell.source:
             assert heading == one.section
             return
     pytest.fail(f"{path.name} does not ask {one.id}")
@@ -93,7 +93,7 @@ def test_the_answers_about_text_are_what_the_temperatures_do() -> None:
     names = experiments.teacher_temperature()
     assert names.at(1.5).precision < names.at(1).precision and names.at(1.5).recall < names.at(1).recall
     assert answer("04.tau") == "Both fall"
-    color = read_meeting().sweeps["My favorite color is"]
+    color = read_recording().sweeps["My favorite color is"]
     assert round(color.at(1).choices) == 79 and round(color.at(1.5).choices, -2) == 1800
     assert answer("05.tau") == "About 1,800"
 
@@ -122,13 +122,15 @@ def test_the_answer_of_07_is_read_from_the_run(direct: tuple[float, float], plac
 def test_a_run_without_the_pair_and_the_recorded_one() -> None:
     nothing = fake_results({}, direct=None, teacher=None, ceiling=None)
     assert questions.question("07.direct", nothing).answer is None
-    assert "no such pair" in questions.ask("07.direct", nothing)["outcome"]
+    assert "no such pair" in questions.predict("07.direct", nothing)["outcome"]
     recorded = questions.question("07.direct", accounts.open_run("recorded/cpu"))
     assert recorded.outcome == "the direct student's recall is higher, its precision too close to tell, per token."
     assert recorded.answer == "Higher recall, precision too close to tell"
 
 
 def test_a_view_takes_it_as_it_is() -> None:
-    view = widgets.show(experiments.teacher_entropy("line", 1, "diag", positions=5), predict=questions.ask("00.line"))
+    view = widgets.show(
+        experiments.teacher_entropy("line", 1, "diag", positions=5), predict=questions.predict("00.line")
+    )
     assert view.prediction["options"] == list(questions.question("00.line").options)
     view.close()

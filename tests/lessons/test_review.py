@@ -53,7 +53,7 @@ def test_without_a_guess_nothing_is_given_away(folder: Path) -> None:
 def test_a_guess_that_a_view_kept_stands_beside_what_happened() -> None:
     sweep = experiments.teacher_entropy("line", 1, "diag", positions=5)
     for option, true in ((0, True), (2, False)):
-        view = widgets.show(sweep, predict=questions.ask("00.line"))
+        view = widgets.show(sweep, predict=questions.predict("00.line"))
         view.commit(questions.question("00.line").options[option])
         found = row("00.line")
         assert found.came_true is true and found.guessed == questions.question("00.line").options[option]

@@ -185,7 +185,7 @@ def test_other_versions_are_written_down(tmp_path: Path, monkeypatch: pytest.Mon
 HOLD = """
 import sys, time
 from pathlib import Path
-from kdlab import runs
+from kdlab.lm import experiment as runs
 with runs.held(Path(sys.argv[1]), "command"):
     print("held", flush=True)
     time.sleep(60)

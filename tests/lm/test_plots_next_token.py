@@ -11,18 +11,18 @@ from matplotlib.colors import to_hex
 
 from kdlab.lm import plots_next_token as plots_tokens
 from kdlab.lm.next_token import NextTokenSweep, entropy_limits, next_token_sweep
-from kdlab.lm.recording import Cut, Meeting, read_meeting
+from kdlab.lm.recording import Cut, Recording, read_recording
 from kdlab.mixtures import plots
 
 
 @pytest.fixture(scope="module")
-def meeting() -> Meeting:
-    return read_meeting()
+def recording() -> Recording:
+    return read_recording()
 
 
 @pytest.fixture(scope="module")
-def sweep(meeting: Meeting) -> NextTokenSweep:
-    return meeting.sweeps["My favorite color is"]
+def sweep(recording: Recording) -> NextTokenSweep:
+    return recording.sweeps["My favorite color is"]
 
 
 def texts(figure: plots.Picture) -> list[str]:
@@ -37,29 +37,29 @@ def inside(figure: plots.Picture) -> None:
         assert -1 <= box.x0 and box.x1 <= figure.bbox.width + 1 and -1 <= box.y0 and box.y1 <= figure.bbox.height + 1
 
 
-def test_pieces_stand_on_tiles_in_order(meeting: Meeting) -> None:
-    figure = plots_tokens.pieces(list(meeting.cuts.values()))
+def test_pieces_stand_on_tiles_in_order(recording: Recording) -> None:
+    figure = plots_tokens.pieces(list(recording.cuts.values()))
     shown = texts(figure)
-    assert len(shown) == sum(len(cut.pieces) for cut in meeting.cuts.values())
+    assert len(shown) == sum(len(cut.pieces) for cut in recording.cuts.values())
     assert shown[:4] == ["One", "␣day", ",", "␣a"]
     assert "is cut into 15 tokens: In | ␣ | 1 | 9 | 6 | 9" in figure.words
     inside(figure)
 
 
-def test_costs_are_bars_of_nats(meeting: Meeting) -> None:
-    figure = plots_tokens.costs(meeting.scored)
+def test_costs_are_bars_of_nats(recording: Recording) -> None:
+    figure = plots_tokens.costs(recording.scored)
     bars = [bar for bar in figure.axes[0].patches if to_hex(bar.get_facecolor()) == plots.STYLE["truth"].colour]
-    nats = [cost for one in meeting.scored for cost in one.nats]
+    nats = [cost for one in recording.scored for cost in one.nats]
     assert len(bars) == len(nats)
     heights = np.array([bar.get_height() for bar in bars])
     np.testing.assert_allclose(heights / heights.max(), np.array(nats) / max(nats), rtol=1e-9)
     said = texts(figure)
-    for one in meeting.scored:
+    for one in recording.scored:
         assert f"log p* = {one.log_prob:.2f}".replace("-", "−") in said
     assert sum("7 tokens, the end included" in text for text in said) == 3
     assert "After 'The': ␣cat 14.0" in figure.words
     inside(figure)
-    ways = texts(plots_tokens.costs(meeting.ways))
+    ways = texts(plots_tokens.costs(recording.ways))
     assert any(text.startswith("1 token\n") for text in ways) and not any("end included" in text for text in ways)
 
 
@@ -97,8 +97,8 @@ def test_choices_are_the_entropy_on_another_scale(sweep: NextTokenSweep) -> None
         assert math.exp(place) == pytest.approx(int(label.get_text().replace(",", "")))
 
 
-def test_a_filmstrip_has_a_frame_for_each_tau(meeting: Meeting) -> None:
-    for sweep in meeting.sweeps.values():
+def test_a_filmstrip_has_a_frame_for_each_tau(recording: Recording) -> None:
+    for sweep in recording.sweeps.values():
         figure = plots_tokens.filmstrip(sweep, (0.3, 0.7, 1.5))
         assert len(figure.axes) == 3
         assert figure.words.splitlines()[2].startswith(sweep.at(1.5).sentence)

@@ -10,26 +10,26 @@ import numpy as np
 import pytest
 
 from kdlab.core.sweep import tau_positions
-from kdlab.lm.recording import FILE, Meeting, read_meeting
+from kdlab.lm.recording import FILE, Recording, read_recording
 
 RECORDING = Path(__file__).resolve().parents[2] / "notebooks" / "recorded" / "smollm2" / FILE
 
 
 @pytest.fixture(scope="module")
-def meeting() -> Meeting:
-    return read_meeting()
+def recording() -> Recording:
+    return read_recording()
 
 
-def test_it_is_small_and_says_what_it_is(meeting: Meeting) -> None:
+def test_it_is_small_and_says_what_it_is(recording: Recording) -> None:
     assert RECORDING.stat().st_size < 200_000
-    assert {"model", "license", "from", "sha256", "versions", "date", "seed", "command"} <= meeting.about.keys()
-    for said in ("SmolLM2-135M-Instruct", "49,152", meeting.about["sha256"][:12], meeting.about["date"]):
-        assert said in meeting.shown
+    assert {"model", "license", "from", "sha256", "versions", "date", "seed", "command"} <= recording.about.keys()
+    for said in ("SmolLM2-135M-Instruct", "49,152", recording.about["sha256"][:12], recording.about["date"]):
+        assert said in recording.shown
 
 
-def test_sweeps_are_whole(meeting: Meeting) -> None:
-    assert len(meeting.sweeps) == 6
-    for prompt, sweep in meeting.sweeps.items():
+def test_sweeps_are_whole(recording: Recording) -> None:
+    assert len(recording.sweeps) == 6
+    for prompt, sweep in recording.sweeps.items():
         np.testing.assert_array_equal(sweep.taus, tau_positions())
         assert sweep.prompt == prompt and sweep.vocabulary == 49_152 and len(sweep.tokens) == 12
         assert (np.diff(sweep.logits) <= 0).all() and (np.diff(sweep.entropies) > 0).all()
@@ -38,41 +38,41 @@ def test_sweeps_are_whole(meeting: Meeting) -> None:
         assert len(set(sweep.samples)) > 20 and all(sweep.samples)
 
 
-def test_neighbouring_texts_begin_alike(meeting: Meeting) -> None:
+def test_neighbouring_texts_begin_alike(recording: Recording) -> None:
     """The same random numbers at every tau: neighbours often tell the same story, and distant positions less often."""
-    for sweep in meeting.sweeps.values():
+    for sweep in recording.sweeps.values():
         begun = [text[:8] for text in sweep.samples[:36]]  # up to tau = 1
         near = np.mean([one == other for one, other in zip(begun, begun[1:], strict=False)])
         far = np.mean([one == other for one, other in zip(begun, begun[16:], strict=False)])
         assert near >= 1 / 3 and near >= far  # of texts drawn anew at each tau near would be far
 
 
-def test_tokens_are_those_of_their_texts(meeting: Meeting) -> None:
-    for text, cut in meeting.cuts.items():
+def test_tokens_are_those_of_their_texts(recording: Recording) -> None:
+    for text, cut in recording.cuts.items():
         assert len(cut.ids) == len(cut.pieces)
         assert cut.text == text or "\ufffd" in cut.text
-    assert all(digit in meeting.cuts["In 1969 it cost $24.95."].pieces for digit in "1969")
-    assert {"".join(way.pieces) for way in meeting.ways} == {"The capital of France is Paris"}
-    for one in (*meeting.scored, *meeting.ways):
+    assert all(digit in recording.cuts["In 1969 it cost $24.95."].pieces for digit in "1969")
+    assert {"".join(way.pieces) for way in recording.ways} == {"The capital of France is Paris"}
+    for one in (*recording.scored, *recording.ways):
         assert len(one.nats) == len(one.ids) - one.given and min(one.nats) > 0
         assert one.log_prob == pytest.approx(-sum(one.nats))
-    again = meeting.cut_again
+    again = recording.cut_again
     assert again["outside"] <= again["changed"] < again["texts"]
     assert again["before"].text == again["after"].text and again["before"].ids != again["after"].ids
-    assert max(again["before"].ids) < meeting.kept <= max(again["after"].ids)
+    assert max(again["before"].ids) < recording.kept <= max(again["after"].ids)
 
 
-def test_numbers_of_the_smaller_model_fit_together(meeting: Meeting) -> None:
-    own = meeting.own
-    assert len(own["nats"]) == len(own["entropies"]) == len(own["tokens"]) == meeting.cut_again["texts"]
+def test_numbers_of_the_smaller_model_fit_together(recording: Recording) -> None:
+    own = recording.own
+    assert len(own["nats"]) == len(own["entropies"]) == len(own["tokens"]) == recording.cut_again["texts"]
     assert own["tokens"].max() == 27 and own["tokens"].min() >= 1
     differences = own["nats"] - own["entropies"]  # a martingale: its mean is 0, missed by 4 errors once in 15,000
     assert abs(differences.mean()) < 4 * differences.std(ddof=1) / np.sqrt(len(differences))
-    assert sum(p for p in meeting.step["whole"]) < 1 and 0 < meeting.step["mass"] < 1
-    for token, whole, kept in zip(*(meeting.step[name] for name in ("ids", "whole", "kept")), strict=True):
-        assert (kept is None) == (token >= meeting.kept)
+    assert sum(p for p in recording.step["whole"]) < 1 and 0 < recording.step["mass"] < 1
+    for token, whole, kept in zip(*(recording.step[name] for name in ("ids", "whole", "kept")), strict=True):
+        assert (kept is None) == (token >= recording.kept)
         if kept is not None:
-            assert kept == pytest.approx(whole / meeting.step["mass"], abs=1e-6)
+            assert kept == pytest.approx(whole / recording.step["mass"], abs=1e-6)
 
 
 def test_the_one_beside_the_notebook_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,8 +81,8 @@ def test_the_one_beside_the_notebook_comes_first(tmp_path: Path, monkeypatch: py
     (tmp_path / "recorded" / "mine").mkdir(parents=True)
     (tmp_path / "recorded" / "mine" / FILE).write_text(json.dumps(content), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    assert read_meeting("mine").about["date"] == "1990-01-01"
-    assert read_meeting().about["date"] != "1990-01-01"  # another folder does not hide the repository's own
+    assert read_recording("mine").about["date"] == "1990-01-01"
+    assert read_recording().about["date"] != "1990-01-01"  # another folder does not hide the repository's own
 
 
 @pytest.mark.parametrize(
@@ -94,17 +94,17 @@ def test_a_damaged_recording_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "recorded" / "mine" / FILE).write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=rf"cannot be read \(.*{said}.*get the repository's own"):
-        read_meeting("mine")
+        read_recording("mine")
 
 
 def test_no_recording_says_where_it_was_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match="there is no recording 'nothing'"):
-        read_meeting("nothing")
+        read_recording("nothing")
 
 
 @pytest.mark.slow
-def test_the_model_itself_says_the_same(meeting: Meeting) -> None:
+def test_the_model_itself_says_the_same(recording: Recording) -> None:
     """Where PyTorch and the weights are: the last digits may differ between machines, what is shown may not."""
     pytest.importorskip("torch")
     from kdlab.lm.pipeline import fetch as smollm2
@@ -118,13 +118,13 @@ def test_the_model_itself_says_the_same(meeting: Meeting) -> None:
     from kdlab.lm.pipeline.truth import load_truth
 
     truth = load_truth("bundled")
-    for prompt, sweep in meeting.sweeps.items():
+    for prompt, sweep in recording.sweeps.items():
         logits = next_token_logits(truth.model, truth.encode(prompt))
         word: Any = lambda token: truth.pieces([token])[0]  # noqa: E731
         again = next_token_sweep(prompt, logits, word)
         assert set(again.tokens[:8]) == set(sweep.tokens[:8])
         np.testing.assert_allclose(again.entropies, sweep.entropies, atol=1e-3)
-    for one in meeting.scored:
+    for one in recording.scored:
         np.testing.assert_allclose(surprises(truth, one.ids, one.given)[0], one.nats, atol=1e-3)
-    for text, cut in meeting.cuts.items():
+    for text, cut in recording.cuts.items():
         assert tuple(truth.encode(text)) == cut.ids

@@ -19,8 +19,8 @@ from support.pages import served
 from kdlab.core.format import percent
 from kdlab.lm import view_next_token as next_token_view
 from kdlab.lm.next_token import NextTokenSweep, counted, next_token_sweep
-from kdlab.lm.recording import read_meeting
-from kdlab.lm.view_next_token import payload, show_next_token
+from kdlab.lm.recording import read_recording
+from kdlab.lm.view_next_token import payload, show
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "05_meet_smollm2.ipynb"
 ONE, LAST = 35, 60  # the positions of tau = 1 and of tau = 1.5
@@ -28,12 +28,12 @@ ONE, LAST = 35, 60  # the positions of tau = 1 and of tau = 1.5
 
 @pytest.fixture(scope="module")
 def sweeps() -> list[NextTokenSweep]:
-    return list(read_meeting().sweeps.values())
+    return list(read_recording().sweeps.values())
 
 
 @pytest.fixture
 def view(sweeps: list[NextTokenSweep]) -> Iterator[next_token_view.NextTokenView]:
-    shown = show_next_token(sweeps)
+    shown = show(sweeps)
     yield shown
     shown.close()
 
@@ -61,10 +61,10 @@ def test_what_is_sent_is_the_sweep(sweeps: list[NextTokenSweep]) -> None:
 def test_anything_but_sweeps_of_one_prompt_each_is_an_error(sweeps: list[NextTokenSweep]) -> None:
     for wrong in ([{}], "ab"):
         with pytest.raises(TypeError, match="is not a NextTokenSweep: pass what"):
-            show_next_token(wrong)  # type: ignore[arg-type]
+            show(wrong)  # type: ignore[arg-type]
     for several in ([], [sweeps[0], sweeps[0]]):
         with pytest.raises(ValueError, match=f"{len(several)} sweeps: one or more are needed"):
-            show_next_token(several)
+            show(several)
 
 
 @pytest.mark.parametrize("tau", [0.0, 0.29, 1.51])
@@ -103,7 +103,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with served("sweep.js", "next_token.js") as one:
+    with served("pictures/sweep_view.js", "lm/view_next_token.js") as one:
         yield one
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.fake_sweep import fake_sweep
 
-from kdlab.lm.recording import read_meeting
+from kdlab.lm.recording import read_recording
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import limits
 from kdlab.ngrams.experiment import teacher_temperature
@@ -58,7 +58,7 @@ def test_the_map_is_a_square_that_holds_every_ellipse(n_components: int) -> None
 
 
 def test_the_entropy_s_axis_holds_every_position() -> None:
-    for sweep in read_meeting().sweeps.values():
+    for sweep in read_recording().sweeps.values():
         low, high = limits.entropy_limits(sweep)
         assert low == 0 <= min(sweep.entropies) and max(sweep.entropies) < high
 

@@ -25,10 +25,8 @@ MATRICES = (("joint_weights", 2), ("cross_entropies", 1), ("shares", 2))
 LAST = 120
 
 BROKEN = """
-from kdlab import experiments
-from kdlab.mixtures.mechanism import pairs_along
-from kdlab.mixtures.view_mechanism import show_pairs
-view = show_pairs(pairs_along(experiments.teacher_entropy("ring", 2)))
+from kdlab import mixtures
+view = mixtures.show_pairs(mixtures.mechanism.pairs_along(mixtures.teacher_entropy("ring", 2)))
 view.pairs = {**view.pairs, "shares": view.pairs["shares"][:-1]}
 view
 """

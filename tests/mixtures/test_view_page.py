@@ -23,7 +23,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with served("sweep.js", "view.js") as one:
+    with served("pictures/sweep_view.js", "mixtures/view.js") as one:
         yield one
 
 

@@ -167,7 +167,7 @@ def test_a_guess_is_committed_and_kept(tmp_path: Any, monkeypatch: pytest.Monkey
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with served("hand.js") as one:
+    with served("mixtures/view_single.js") as one:
         yield one
 
 

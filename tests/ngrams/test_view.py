@@ -35,7 +35,7 @@ def sweep() -> NGramSweep:
 
 @pytest.fixture
 def view(sweep: NGramSweep) -> Iterator[text.NGramView]:
-    shown = text.show_text(sweep)
+    shown = text.show(sweep)
     yield shown
     shown.close()
 
@@ -61,7 +61,7 @@ def test_what_is_sent_is_the_sweep(sweep: NGramSweep) -> None:
 
 def test_anything_but_a_sweep_of_text_is_an_error() -> None:
     with pytest.raises(TypeError, match="dict is not a NGramSweep: pass what"):
-        text.show_text({})  # type: ignore[arg-type]
+        text.show({})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("tau", [0.0, 0.29, 1.51, -1.0])
@@ -91,7 +91,7 @@ def wait_for(condition: Any, seconds: float = 30.0) -> None:
 
 def test_other_orders_are_made_on_a_thread_with_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     small = teacher_temperature(2, 1, 0, positions=5)
-    view = text.show_text(small)
+    view = text.show(small)
     told: list[float] = []
     view.observe(lambda change: told.append(change["new"]), names="progress")
     threads: list[str] = []
@@ -112,7 +112,7 @@ def test_other_orders_are_made_on_a_thread_with_progress(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("orders", ["1, 2, 3", "3, 2", "three", "9, 2, 1"])
 def test_orders_that_cannot_be_are_shown_and_kept(orders: str) -> None:
-    view = text.show_text(teacher_temperature(2, 1, 0, positions=2))
+    view = text.show(teacher_temperature(2, 1, 0, positions=2))
     view.settings = {"orders": orders, "seed": 0}
     wait_for(lambda: view.kernel_error)
     assert "whole numbers" in view.kernel_error and len(view.errors) == 1
@@ -121,7 +121,7 @@ def test_orders_that_cannot_be_are_shown_and_kept(orders: str) -> None:
 
 
 def test_the_controls_offer_the_sweep_at_hand() -> None:
-    view = text.show_text(teacher_temperature(1, 1, 1, seed=7, positions=2))
+    view = text.show(teacher_temperature(1, 1, 1, seed=7, positions=2))
     offered = {field: [choice["value"] for choice in choices] for field, choices in view.choices.items()}
     assert offered["orders"][-1] == "1, 1, 1" and offered["seed"][-1] == 7 and "4, 3, 2" in offered["orders"]
     view.close()
@@ -138,7 +138,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with served("sweep.js", "text.js") as one:
+    with served("pictures/sweep_view.js", "ngrams/view.js") as one:
         yield one
 
 

@@ -22,7 +22,7 @@ from kdlab.lessons import card as cards
 from kdlab.lessons import exercise
 from kdlab.lessons import exercise_view as form
 from kdlab.lm import view_next_token as next_token_view
-from kdlab.lm.recording import read_meeting
+from kdlab.lm.recording import read_recording
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import mechanism
 from kdlab.mixtures import view as widgets
@@ -40,23 +40,26 @@ ASKED = {
     "options": ["it rises", "it falls"],
     "outcome": "it falls.",
 }
-SWEEP, CARD = ("sweep.js", "view.js"), ("exercises.js",)
+SWEEP, CARD = ("pictures/sweep_view.js", "mixtures/view.js"), ("lessons/exercise_view.js",)
 # The module of each view, and a widget of its kind: those with a question are covered when they open.
 VIEWS: dict[str, tuple[tuple[str, ...], Callable[[], Any]]] = {
     "ring": (SWEEP, lambda: widgets.show(experiments.teacher_entropy("ring", 1))),
     "line": (SWEEP, lambda: widgets.show(experiments.teacher_entropy("line", 1), predict=ASKED)),
-    "hand": (("hand.js",), hand.by_hand),
-    "pairs": (("pairs.js",), lambda: pairs.show_pairs(mechanism.pairs_along(experiments.teacher_entropy("ring", 2)))),
-    "text": (("sweep.js", "text.js"), lambda: text.show_text(teacher_temperature())),
-    "tokens": (("sweep.js", "next_token.js"), lambda: next_token_view.show_next_token(_sweeps())),
-    "still": (("still.js",), lambda: stills.ask(_picture(), _picture(), predict=ASKED)),
+    "hand": (("mixtures/view_single.js",), hand.by_hand),
+    "pairs": (
+        ("mixtures/view_mechanism.js",),
+        lambda: pairs.show_pairs(mechanism.pairs_along(experiments.teacher_entropy("ring", 2))),
+    ),
+    "text": (("pictures/sweep_view.js", "ngrams/view.js"), lambda: text.show(teacher_temperature())),
+    "tokens": (("pictures/sweep_view.js", "lm/view_next_token.js"), lambda: next_token_view.show(_sweeps())),
+    "still": (("pictures/quiz.js",), lambda: stills.quiz(_picture(), _picture(), predict=ASKED)),
     "choice": (CARD, lambda: form.ExerciseView(exercise("02.1"))),
     "code": (CARD, lambda: form.ExerciseView(exercise("02.2"))),
 }
 
 
 def _sweeps() -> list[Any]:
-    return list(read_meeting().sweeps.values())
+    return list(read_recording().sweeps.values())
 
 
 def _picture() -> Any:

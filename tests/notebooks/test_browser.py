@@ -32,8 +32,8 @@ LAST = 120
 
 # A small notebook of the tests' own, for what no committed notebook should show.
 SHOW = """
-from kdlab import experiments, widgets
-view = widgets.show(experiments.teacher_entropy({scene!r}))
+from kdlab import mixtures
+view = mixtures.show(mixtures.teacher_entropy({scene!r}))
 view
 """
 

@@ -145,10 +145,10 @@ def test_a_module_becomes_a_script() -> None:
 def test_nothing_is_run_but_what_a_view_needs(tmp_path: Path) -> None:
     picture = new_output("execute_result", {"image/png": "aGVsbG8="})
     sources = [
-        "from kdlab import hand, no_such_module\nraise SystemExit",
+        "from kdlab import mixtures, no_such_module\nraise SystemExit",
         "scene = 'line'\nquestion = {'question': '?', 'options': ['a', 'b'], 'outcome': 'a', 'guess': 'b'}",
         "other = no_such_name",
-        "print('said')\nview = hand.by_hand(scene, predict=question)\nview",
+        "print('said')\nview = mixtures.by_hand(scene, predict=question)\nview",
     ]
     notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
     notebook.cells[-1].outputs = [picture]

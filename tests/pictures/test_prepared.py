@@ -23,7 +23,7 @@ from kdlab.pictures.live import STILLS, still, still_name
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("0[0-4]_*.ipynb"))
-SHOWN = re.compile(r"\b(widgets\.show|by_hand|show_text)\(")
+SHOWN = re.compile(r"\b(show|by_hand)\(")
 ASKED = {"question": "Where?", "options": ["here", "there"], "outcome": "there."}
 # Of the pixels, how many may differ by more than 32 of 255. With the locked matplotlib, which brings its own fonts and
 # rasteriser, none does; another processor may round the grey of an edge otherwise. One position further on the slider
@@ -131,8 +131,8 @@ def test_a_bell_elsewhere_and_text_elsewhere_are_drawn() -> None:
     assert still(bell.still_name()) is None and picture(bell) == bell.drawn()
     assert still(hand.by_hand("falls").still_name()) is None
     sweep = teacher_temperature()
-    assert still(text.show_text(sweep).still_name()) is None  # with its path
-    assert still(text.show_text(teacher_temperature(seed=1), predict=ASKED).still_name()) is None
+    assert still(text.show(sweep).still_name()) is None  # with its path
+    assert still(text.show(teacher_temperature(seed=1), predict=ASKED).still_name()) is None
 
 
 def test_a_name_tells_apart_all_that_is_shown() -> None:

