@@ -1,7 +1,7 @@
 """Sweeps: the positions of a slider, and at each of them everything there is to show.
 
-A sweep is made once, by pure functions; pictures, sentences and tests all read the same numbers from it. What a
-position holds is each world's own: this module knows the slider only.
+A sweep is made once, by pure functions; pictures, sentences and tests all read its numbers. What there is at a position
+is up to each world: this module knows the slider only.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Sweep:
     """What the sweeps of all worlds share: P positions of one knob, and a sentence at each.
 
     A subclass is a frozen dataclass. It names its ``knob``, "beta" (logarithmic, from 1 up) or "tau", keeps the P
-    positions under that name's plural, and answers ``sentence(i)``.
+    positions as ``betas`` or ``taus``, and answers ``sentence(i)``.
     """
 
     knob: ClassVar[str]
@@ -47,7 +47,7 @@ class Sweep:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """P sentences, one per position: the same that the page shows."""
+        """P sentences, one per position, as the page shows them."""
         return tuple(self.sentence(i) for i in range(len(self.positions)))
 
     def sentence(self, i: int) -> str:
