@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import threading
 from pathlib import Path
@@ -91,21 +90,6 @@ def test_many_threads_lose_nothing(folder: Path) -> None:
     for thread in threads:
         thread.join()
     assert answers.read() == {f"key {i}": {"i": i} for i in range(40)}
-
-
-def _write_often(folder: Path, name: str) -> None:
-    for i in range(50):
-        answers.record(name, {"i": i}, folder)
-
-
-def test_two_processes_never_leave_half_a_file(folder: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=_write_often, args=(folder, name)) for name in ("a", "b")]
-    for writer in writers:
-        writer.start()
-    while any(writer.is_alive() for writer in writers):
-        answers.read(folder)  # raises if it finds half a file
-    assert [writer.exitcode for writer in writers] == [0, 0] and os.listdir(folder) == [FILE]
 
 
 # What must not be in the way

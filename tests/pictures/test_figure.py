@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-import math
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -50,10 +47,3 @@ def test_an_ellipse_is_where_the_density_has_fallen_by_its_sigmas() -> None:
     points = edge.get_transform().transform(edge.get_path().vertices) - mean
     # The outline is made of Bezier curves, right to a few parts in ten thousand.
     assert np.sqrt(np.einsum("ni,ij,nj->n", points, np.linalg.inv(cov), points))[::3] == pytest.approx(2.0, rel=1e-3)
-    assert math.hypot(*points[0]) > 0
-
-
-def test_no_picture_needs_pyplot() -> None:
-    """Its figures are global and not safe on the threads that callbacks run on."""
-    code = "import sys, kdlab.pictures.figure, kdlab.pictures.plane; sys.exit('matplotlib.pyplot' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -17,7 +17,7 @@ from PIL import Image
 from kdlab import mixtures, ngrams
 from kdlab.core.files import PACKAGE, notebooks_folder
 from kdlab.mixtures.view_single import STEP, SingleView
-from kdlab.pictures.live import STILLS, LiveView, still, still_name
+from kdlab.pictures.live import STILLS, LiveView, still
 
 NOTEBOOKS = sorted(notebooks_folder().glob("0[0-4]_*.ipynb"))
 SHOWN = re.compile(r"\b(show|by_hand)\(")
@@ -108,14 +108,3 @@ def test_anything_else_has_no_still() -> None:
     assert [still(view.still_name()) for view in others] == [None] * len(others)
     assert still(mixtures.by_hand("line").still_name()) is not None
     assert still(mixtures.show(line, predict=ASKED).still_name()) is not None
-
-
-def test_a_name_tells_apart_all_that_is_shown() -> None:
-    names = {
-        still_name(key, said, path=path)
-        for key in ("line|1", "line|2")
-        for said in (["a", "b"], ["a", "c"], ["b", "b"])
-        for path in (True, False)
-    }
-    assert len(names) == 12
-    assert all(re.fullmatch(r"[a-z0-9-]+\.png", name) for name in names)
