@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 
 from kdlab.core.format import deviation, short
 from kdlab.core.metrics import Estimate
-from kdlab.mixtures.limits_single import BEYOND, bend, plane_limits, recall_marks, space_limits, unbend
+from kdlab.mixtures.limits import BEYOND, bend, recall_marks, single_plane_limits, single_space_limits, unbend
 from kdlab.mixtures.model import GaussianMixture
 from kdlab.mixtures.scenes import Scene, line_mixture
 from kdlab.mixtures.single import Measured
@@ -38,7 +38,7 @@ def figure(scene: Scene, measured: Measured) -> Picture:
 
 
 def _draw_space(axes: Axes, truth: GaussianMixture, measured: Measured) -> None:
-    x_limits, y_limits = space_limits(truth)
+    x_limits, y_limits = single_space_limits(truth)
     near = measured.centre + measured.width * np.linspace(-6, 6, 241)  # a spike is between the places of any fixed grid
     x = np.sort(np.concatenate([np.linspace(*x_limits, 401), near]))
     student = line_mixture([1.0], [measured.centre], [measured.width])
@@ -65,7 +65,7 @@ def _draw_key(axes: Axes) -> None:
 
 def _draw_plane(axes: Axes, measured: Measured) -> None:
     """The plane with its fixed limits; a student beyond them stands on the edge, as an arrow."""
-    recall_limits, precision_limits = plane_limits(measured)
+    recall_limits, precision_limits = single_plane_limits(measured)
     _plane(axes, measured, recall_limits, precision_limits)
     _stretch(axes, measured.recall_bound)
     axes.set_xlim(recall_limits)
@@ -94,7 +94,7 @@ def frontier(bells: Sequence[Measured], chosen: Sequence[Measured] = ()) -> Pict
     """
     made = Picture(figsize=(6.6, 4.2), dpi=110, facecolor="white")
     axes = made.add_axes((0.11, 0.14, 0.86, 0.82))
-    limits = (plane_limits(bells[0])[0][0], bells[0].recall_bound + BEYOND)  # straight, for its shape
+    limits = (single_plane_limits(bells[0])[0][0], bells[0].recall_bound + BEYOND)  # straight, for its shape
     shown = [bell for bell in bells if bell.recall >= limits[0]]
     _plane(axes, bells[0], limits, (-3.2, bells[0].precision_bound + 0.25))
     colour = STYLE["distilled"].colour
