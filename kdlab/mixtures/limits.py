@@ -1,4 +1,4 @@
-"""What the static and the live pictures share: limits of their panels, notebook 01's axis, contours of p*. No drawing."""
+"""What static and live pictures share: limits of their panels, notebook 01's axis, contours of p*. No drawing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why it happens: what moves precision as beta rises, and which teacher component pays for which student component.
+"""Why it happens: what moves precision as beta rises, and which student component answers for which of the teacher's.
 
 Pure functions of mixtures and sweeps, for notebook 03. Everything is in nats.
 """
@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.core.metrics import log_sum_exp
+from kdlab.core.sweep import Sweep
 from kdlab.mixtures.experiment import MixtureSweep
 from kdlab.mixtures.judge import cross_entropies
 from kdlab.mixtures.model import GaussianMixture
@@ -106,12 +108,14 @@ def _cross_entropies(teacher: GaussianMixture, student: GaussianMixture) -> Floa
 
 
 @dataclass(frozen=True)
-class Pairs:
+class Pairs(Sweep):
     """`PairTerms` at each of a sweep's P positions; the first axis of every array is the position.
 
     Teacher components are in ``order``, of falling weight; student components in the sweep's own. ``exact`` (P,):
     the cross-entropy.
     """
+
+    knob: ClassVar[str] = "beta"
 
     sweep: MixtureSweep
     order: NDArray[np.intp]
@@ -123,14 +127,21 @@ class Pairs:
     exact: FloatArray
 
     @property
-    def sentences(self) -> tuple[str, ...]:
-        """P sentences: the heaviest pair, and the three numbers."""
-        return tuple(self._sentence(i) for i in range(len(self.jensen)))
+    def betas(self) -> FloatArray:
+        """(P,): the sweep's values of beta."""
+        return self.sweep.betas
 
-    def _sentence(self, i: int) -> str:
+    def at(self, beta: float) -> PairTerms:
+        """The terms at the position nearest to ``beta``."""
+        i = self.index(beta)
+        terms = (self.joint_weights[i], self.cross_entropies[i], self.shares[i])
+        return PairTerms(*terms, float(self.jensen[i]), float(self.variational[i]))
+
+    def sentence(self, i: int) -> str:
+        """The heaviest pair of position ``i``, and the three numbers."""
         taught, learned = np.unravel_index(int(self.shares[i].argmax()), self.shares[i].shape)
         return (
-            f"At β = {self.sweep.betas[i]:.2f} the heaviest pair is teacher component {taught + 1} with student "
+            f"At β = {self.betas[i]:.2f} the heaviest pair is teacher component {taught + 1} with student "
             f"component {learned + 1}: {self.shares[i].max():.2f} of the mass. The cross-entropy is "
             f"{self.exact[i]:.2f} nats; the variational bound says {self.variational[i]:.2f}, "
             f"Jensen's {self.jensen[i]:.2f}."

@@ -238,7 +238,7 @@ def test_a_finger_drags_the_bell(page: Page) -> None:
 
 
 def test_bell_and_numbers_need_no_kernel(page: Page) -> None:
-    """With a model that cannot be saved, as when the connection is gone, all is drawn and nothing is said to be wrong."""
+    """With a model that cannot be saved, as when the connection is gone, all is drawn and no error is shown."""
     world = open_view(page)
     page.evaluate("window.broken = true")
     page.locator(".kdlab-hand-centre").focus()
@@ -329,10 +329,14 @@ def test_what_is_beyond_the_plane_is_an_arrow_on_its_edge(page: Page) -> None:
 def test_triangles_stay_within_the_bounds_and_clear_of_an_arrow(page: Page, centre: float, width: float) -> None:
     world = open_view(page)
     put(page, hand={"centre": centre, "width": width})
-    shapes = page.evaluate("""() => [".kdlab-best-precision", ".kdlab-best-recall", ".kdlab-student-dot"].map((name) => {
+    names = [".kdlab-best-precision", ".kdlab-best-recall", ".kdlab-student-dot"]
+    shapes = page.evaluate(
+        """(names) => names.map((name) => {
       const { left, right, top, bottom } = document.querySelector(`.kdlab-plane ${name}`).getBoundingClientRect();
       return { left, right, top, bottom };
-    })""")
+    })""",
+        names,
+    )
     panel, unit = page.locator(".kdlab-plane").bounding_box() or {}, unit_of(page)
     low, high = world["plane"]["precision"]
     ceiling = panel["y"] + (348 - 336 * (world["bounds"]["precision"] - low) / (high - low)) * unit
