@@ -17,9 +17,10 @@ from kdlab.mixtures.experiment import MixtureSweep
 from kdlab.mixtures.limits import map_limits
 from kdlab.mixtures.mechanism import Pairs, component_precisions, precision_slope, reverse_student
 from kdlab.mixtures.model import GaussianMixture
+from kdlab.mixtures.plots import fading, teacher_ellipse
 from kdlab.mixtures.scenes import Scene
 from kdlab.pictures.figure import INK, QUIET, STYLE, Picture, ellipse
-from kdlab.pictures.plane import calm
+from kdlab.pictures.plane import calm, draw_bounds, draw_path, frame
 
 __all__ = ["frontier", "heavier_and_better", "pair_matrices", "selectivity", "two_divergences"]
 
@@ -128,14 +129,13 @@ def _map(axes: Axes, pairs: Pairs, i: int) -> None:
     axes.axis("off")
     weights = np.exp(sweep.teacher_log_weights[i])
     for number, k in enumerate(order, start=1):
-        style: dict[str, Any] = {"linestyle": (0, (0.01, 1.7)), "capstyle": "round", "alpha": _fading(weights[k])}
-        axes.add_patch(ellipse(teacher.means[k], teacher.covariances[k], 1.0, STYLE["teacher"], 2.0, **style))
+        axes.add_patch(teacher_ellipse(weights[k], teacher.means[k], teacher.covariances[k], 2.0))
         _outside(axes, f"p′{number}", teacher.means[k], teacher.covariances[k])
     student = sweep.at(sweep.betas[i]).student
     for number, (weight, mean, covariance) in enumerate(
         zip(student.weights, student.means, student.covariances, strict=True), start=1
     ):
-        axes.add_patch(ellipse(mean, covariance, 1.0, STYLE["distilled"], 1.6, alpha=_fading(weight)))
+        axes.add_patch(ellipse(mean, covariance, 1.0, STYLE["distilled"], 1.6, alpha=fading(weight)))
         top = mean[1] + np.sqrt(covariance[1, 1])
         name = axes.text(
             mean[0], top, f"p″{number}", fontsize=7, color=STYLE["distilled"].colour, ha="center", va="bottom"
@@ -154,11 +154,6 @@ def _outside(axes: Axes, name: str, mean: Floats, covariance: Floats) -> None:
         color=STYLE["teacher"].ink,
     )  # fmt: skip
     text.set_path_effects([_HALO])
-
-
-def _fading(weight: float) -> float:
-    """Opacity of a component; mixtures/view_mechanism.js has the same rule."""
-    return min(1.0, 0.25 + 3 * float(weight))
 
 
 def _columns(pairs: Pairs, i: int) -> list[tuple[str, Floats, str]]:
@@ -190,8 +185,23 @@ def frontier(sweeps: Sequence[MixtureSweep], lowest_recall: float) -> Picture:
 
     Paths go on to the left of ``lowest_recall``, where the picture ends. Sweeps whose paths coincide share a name.
     """
-    made, (axes,) = _picture(7.4, 4.6, 1, _frontier_words(sweeps), left=0.1, right=0.97, bottom=0.13, top=0.95)
-    _axes_of_frontier(axes, sweeps, lowest_recall)
+    words = "Paths in the precision-recall plane as β goes from 1 to 100. " + " ".join(
+        f"K″ = {one.settings.n_components}: precision {one.precision[0]:.2f} to {one.precision[-1]:.2f}, recall "
+        f"{one.recall[0]:.2f} to {one.recall[-1]:.2f} nats; direct {one.direct_precision:.2f}, {one.direct_recall:.2f}."
+        for one in sweeps
+    )
+    made, (axes,) = _picture(7.4, 4.6, 1, words, left=0.1, right=0.97, bottom=0.13, top=0.95)
+    first, low = sweeps[0], min(one.precision.min() for one in sweeps)
+    span, length = first.recall_bound - lowest_recall, first.precision_bound - low
+    limits = (low - 0.08 * length, first.precision_bound + 0.08 * length)
+    frame(axes, (lowest_recall, first.recall_bound + 0.06 * span), limits, bins=None)
+    draw_bounds(axes, first.recall_bound, first.precision_bound, name_at=0.02)
+    key = (("distilled", "distilled: dot at β = 1, path to β = 100"), ("direct", "direct"))
+    for line, (role, name) in enumerate(key):
+        at = (0.02, 0.13 - 0.06 * line)
+        axes.plot(*at, STYLE[role].marker, color=STYLE[role].colour, markersize=6, transform=axes.transAxes)
+        text: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "center"}
+        axes.annotate(name, at, (8, 0), fontsize=8, color=INK, **text)
     groups: dict[tuple[float, ...], list[MixtureSweep]] = {}
     for sweep in sweeps:
         groups.setdefault((*sweep.precision.round(4), *sweep.recall.round(4)), []).append(sweep)
@@ -200,41 +210,10 @@ def frontier(sweeps: Sequence[MixtureSweep], lowest_recall: float) -> Picture:
     return made
 
 
-def _frontier_words(sweeps: Sequence[MixtureSweep]) -> str:
-    return "Paths in the precision-recall plane as β goes from 1 to 100. " + " ".join(
-        f"K″ = {one.settings.n_components}: precision {one.precision[0]:.2f} to {one.precision[-1]:.2f}, recall "
-        f"{one.recall[0]:.2f} to {one.recall[-1]:.2f} nats; direct {one.direct_precision:.2f}, {one.direct_recall:.2f}."
-        for one in sweeps
-    )
-
-
-def _axes_of_frontier(axes: Axes, sweeps: Sequence[MixtureSweep], lowest_recall: float) -> None:
-    first = sweeps[0]
-    style: dict[str, Any] = {"color": STYLE["bounds"].colour, "linewidth": 0.8}
-    axes.axhline(first.precision_bound, **style)
-    axes.axvline(first.recall_bound, **style)
-    across, up = axes.get_yaxis_transform(), axes.get_xaxis_transform()
-    text: dict[str, Any] = {"fontsize": 8, "color": QUIET, "textcoords": "offset points"}
-    axes.annotate("precision ≤ max log p*", (0.01, first.precision_bound), (0, 3), xycoords=across, **text)
-    axes.annotate("recall ≤ −H(p*)", (first.recall_bound, 0.02), (3, 0), xycoords=up, rotation=90, va="bottom", **text)
-    key = (("o", STYLE["distilled"], "distilled: dot at β = 1, path to β = 100"), ("s", STYLE["direct"], "direct"))
-    for line, (marker, role, name) in enumerate(key):
-        at = (0.02, 0.13 - 0.06 * line)
-        axes.plot(*at, marker, color=role.colour, markersize=6, transform=axes.transAxes)
-        axes.annotate(name, at, (8, 0), xycoords="axes fraction", va="center", **{**text, "color": INK})
-    low = min(one.precision.min() for one in sweeps)
-    length = first.precision_bound - low
-    span = first.recall_bound - lowest_recall
-    axes.set(xlabel="recall, nats", ylabel="precision, nats", xlim=(lowest_recall, first.recall_bound + 0.06 * span))
-    axes.set(ylim=(low - 0.08 * length, first.precision_bound + 0.08 * length))
-
-
 def _one_path(axes: Axes, group: Sequence[MixtureSweep], strength: float) -> None:
     """A path, a dot with its name where it begins, and the squares of the direct students of the same sizes."""
     one, role, direct = group[0], STYLE["distilled"], STYLE["direct"]
-    gaps = np.flatnonzero(one.switched)
-    for run in np.split(np.arange(len(one.betas)), gaps):
-        axes.plot(one.recall[run], one.precision[run], color=role.colour, alpha=strength, linewidth=2.2)
+    draw_path(axes, one, alpha=strength, linewidth=2.2)
     start = (float(one.recall[0]), float(one.precision[0]))
     axes.plot(*start, "o", color=role.colour, markersize=10, markeredgecolor="white", zorder=5)
     name = "K″ = " + " and ".join(str(each.settings.n_components) for each in group)

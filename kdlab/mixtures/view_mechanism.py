@@ -77,7 +77,9 @@ def payload(pairs: Pairs) -> dict[str, Any]:
         "title": f"{sweep.scene.title}: who pays for whom",
         "beta": plain(sweep.betas, _DECIMALS),
         "space": dict(zip("xy", plain(map_limits(sweep), _DECIMALS), strict=True)),
-        "teacher": _parts(np.exp(sweep.teacher_log_weights[:, order]), teacher.means[order], teacher.covariances[order]),
+        "teacher": _parts(
+            np.exp(sweep.teacher_log_weights[:, order]), teacher.means[order], teacher.covariances[order]
+        ),
         "student": _parts(np.exp(sweep.student_log_weights), sweep.student_means, sweep.student_covariances),
         **{name: plain(values, _DECIMALS) for name, values in matrices.items()},
         # Whole: rounded twice, they could differ from the sentence in the last digit.
