@@ -17,19 +17,6 @@ if TYPE_CHECKING:
     from kdlab.mixtures.model import GaussianMixture
     from kdlab.mixtures.single import Measured
 
-__all__ = [
-    "BEYOND",
-    "STRETCH",
-    "bend",
-    "density_contours",
-    "map_limits",
-    "recall_marks",
-    "single_plane_limits",
-    "single_space_limits",
-    "space_limits",
-    "unbend",
-]
-
 Floats = NDArray[np.float64]
 SHARES = (0.99, 0.95, 0.85, 0.7, 0.5, 0.25)  # of p*'s mass inside each contour, outermost first
 _CELLS = 96  # per axis, for contours: interpolating the log density keeps them smooth

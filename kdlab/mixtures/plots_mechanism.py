@@ -150,10 +150,10 @@ def _outside(axes: Axes, name: str, mean: Floats, covariance: Floats) -> None:
     """Write a name beside its ellipse, on the side away from the middle; view_mechanism.js has the same rule."""
     x, y = mean - np.array([np.mean(axes.get_xlim()), np.mean(axes.get_ylim())])
     right, up = (int(np.sign(x)), 0) if abs(x) > abs(y) else (0, int(np.sign(y)))
-    reach, look = np.sqrt(np.diagonal(covariance)), {"fontsize": 7, "color": STYLE["teacher"].ink}
-    at = (mean[0] + right * reach[0], mean[1] + up * reach[1])
-    text = axes.annotate(name, at, (2 * right, 2 * up), textcoords="offset points", **look)
-    text.set(ha=("center", "left", "right")[right], va=("center", "bottom", "top")[up], path_effects=[_HALO])
+    at = mean + np.array([right, up]) * np.sqrt(np.diagonal(covariance))
+    text = axes.annotate(name, at, (2 * right, 2 * up), textcoords="offset points", fontsize=7, path_effects=[_HALO])
+    ha, va = ("center", "left", "right")[right], ("center", "bottom", "top")[up]
+    text.set(ha=ha, va=va, color=STYLE["teacher"].ink)
 
 
 def _matrix(axes: Axes, values: Floats, lit: bool) -> None:

@@ -11,6 +11,7 @@ import traitlets
 from kdlab.core.sweep import expect
 from kdlab.mixtures.limits import map_limits
 from kdlab.mixtures.mechanism import Pairs
+from kdlab.mixtures.view import parts
 from kdlab.pictures.live import front_end, plain
 from kdlab.pictures.sweep_view import SweepView
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from kdlab.pictures.figure import Picture
 
 __all__ = ["MechanismView", "show_pairs"]
-
-_DECIMALS = 6
 
 
 def show_pairs(pairs: Pairs) -> MechanismView:
@@ -34,7 +33,7 @@ def show_pairs(pairs: Pairs) -> MechanismView:
 
 
 class MechanismView(SweepView):
-    """The live matrices. Make it with `show_pairs`. There is nothing to choose but beta: no other sweep is asked for."""
+    """The live matrices. Make it with `show_pairs`. With nothing to choose but beta, no other sweep is asked for."""
 
     _esm = front_end("pictures/sweep_view.js", "mixtures/view_mechanism.js")
     _film = (1, 5, 100)
@@ -75,19 +74,12 @@ def payload(pairs: Pairs) -> dict[str, Any]:
         "key": f"pairs|{sweep.settings.key}",
         "settings": {"pairs": sweep.settings.key},
         "title": f"{sweep.scene.title}: who pays for whom",
-        "beta": plain(sweep.betas, _DECIMALS),
-        "space": dict(zip("xy", plain(map_limits(sweep), _DECIMALS), strict=True)),
-        "teacher": _parts(
-            np.exp(sweep.teacher_log_weights[:, order]), teacher.means[order], teacher.covariances[order]
-        ),
-        "student": _parts(np.exp(sweep.student_log_weights), sweep.student_means, sweep.student_covariances),
-        **{name: plain(values, _DECIMALS) for name, values in matrices.items()},
+        "beta": plain(sweep.betas),
+        "space": dict(zip("xy", plain(map_limits(sweep)), strict=True)),
+        "teacher": parts(np.exp(sweep.teacher_log_weights[:, order]), teacher.means[order], teacher.covariances[order]),
+        "student": parts(np.exp(sweep.student_log_weights), sweep.student_means, sweep.student_covariances),
+        **{name: plain(values, 6) for name, values in matrices.items()},
         # Whole: rounded twice, they could differ from the sentence in the last digit.
         **{name: getattr(pairs, name).tolist() for name in ("jensen", "variational", "exact")},
         "sentence": list(pairs.sentences),
     }
-
-
-def _parts(weights: Any, means: Any, covariances: Any) -> dict[str, Any]:
-    whole = {"weights": weights, "means": means, "covariances": covariances}
-    return {name: plain(values, _DECIMALS) for name, values in whole.items()}

@@ -561,7 +561,7 @@ def test_the_guesses_of_this_browser_stand_beside_what_happened(address: str, br
 
 @pytest.mark.browser
 def test_a_bell_is_worth_on_the_page_what_it_is_in_python(site: Path, browser: Browser) -> None:
-    """The same module as in a notebook, which tests/mixtures/test_view_single_page.py looks at over the whole picture."""
+    """The module is the notebook's own: tests/mixtures/test_view_single_page.py has hundreds of bells."""
     with opened(browser, (site / "01_precision_and_recall.html").as_uri()) as page:
         page.locator(".kdlab-cover button").first.click()
         page.locator(".kdlab-hand-width").press("Home")
