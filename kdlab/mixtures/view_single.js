@@ -280,9 +280,8 @@ class Hand extends Live {
     Object.assign(this, { memory, world: model.get("world"), hand: model.get("hand"), frame: 0, telling: 0 });
     this.page = buildPage(this.world);
     this.guard(() => this.build());
-    this.listen();
     this.guard(() => this.draw());
-    this.update();
+    this.listen();
   }
 
   build() {
@@ -301,13 +300,12 @@ class Hand extends Live {
       grip.addEventListener("pointerdown", (event) => this.drag(event, grip));
       grip.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false }); // or the page scrolls
     }
-    this.onChange = () => { this.guard(() => this.follow()); this.update(); };
-    TRAITS.forEach((name) => this.model.on(`change:${name}`, this.onChange));
+    this.watch(TRAITS, () => { this.guard(() => this.follow()); this.update(); });
   }
 
   /** Let go of the traits when the picture leaves the page. */
   close() {
-    TRAITS.forEach((name) => this.model.off(`change:${name}`, this.onChange));
+    this.unwatch();
     cancelAnimationFrame(this.frame);
     clearTimeout(this.telling);
     clearTimeout(this.page.resting);
@@ -385,18 +383,13 @@ class Hand extends Live {
 
   /** Bring everything around the picture up to date: errors, the prediction. */
   update() {
-    const { page, model } = this;
-    const prediction = model.get("prediction");
-    const covered = Boolean(prediction && prediction.guess == null);
-    for (const control of [page.centre.input, page.width.input, page.reset]) control.disabled = covered || !this.plane;
-    const message = [this.error, model.get("kernel_error")].filter(Boolean).join("\n");
-    page.error.hidden = !message;
-    if (page.error.textContent !== message) page.error.textContent = message;
+    const { page } = this;
+    const prediction = this.model.get("prediction");
+    const disabled = isOpen(prediction) || !this.plane;
+    for (const control of [page.centre.input, page.width.input, page.reset]) control.disabled = disabled;
+    this.showErrors();
     const still = this.memory.near.size === 2 ? "" : "Now come within half a nat of each bound, one after the other, and see.";
-    showPrediction(page, prediction, still, (guess) => {
-      this.send({ prediction: { ...prediction, guess } });
-      this.update();
-    });
+    showPrediction(page, prediction, still, (guess) => this.commit(guess));
   }
 }
 

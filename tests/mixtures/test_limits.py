@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from support.fake_sweep import fake_sweep
 
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import limits
+from kdlab.mixtures.scenes import make_scene
+from kdlab.mixtures.single import measure
+from kdlab.mixtures.view_single import LINES
 
 
 @pytest.mark.parametrize("dim", [1, 2])
@@ -51,3 +56,34 @@ def test_contours_hold_the_share_of_mass_they_promise() -> None:
         for line in lines:
             inside ^= Outline(line).contains_points(draws)  # a hole is inside twice
         assert inside.mean() == pytest.approx(share, abs=0.01)
+
+
+# A single Gaussian by hand
+
+
+@pytest.mark.parametrize("bound", [-1.85, -2.3])
+def test_the_stretched_axis(bound: float) -> None:
+    """Increasing, zero at the bound, its own inverse's inverse; every mark is on it, in order, clear of the bound."""
+    recalls = bound - np.array([30.0, 10.0, 0.6, 0.3, 0.0, -0.1])
+    places = limits.bend(recalls, bound)
+    assert np.all(np.diff(places) > 0) and places[4] == 0
+    assert places[3] == pytest.approx(-math.log(2), abs=1e-12)  # STRETCH below the bound
+    assert limits.unbend(places, bound) == pytest.approx(recalls, abs=1e-12)
+    marks = limits.recall_marks(bound)
+    assert list(marks) == sorted(marks) and len(marks) >= 5
+    assert bound - 30 <= marks[0] and marks[-1] <= bound - 0.1
+
+
+@pytest.mark.parametrize("scene", LINES)
+def test_both_panels_hold_p_star_and_what_is_worth_seeing(scene: str) -> None:
+    truth = make_scene(scene).truth
+    (x0, x1), (y0, y1) = limits.single_space_limits(truth)
+    assert x0 == -x1 and x0 <= truth.means.min() - 3 * 0.3 and truth.means.max() + 3 * 0.3 <= x1
+    assert y0 == 0 and np.exp(truth.log_prob(np.linspace(x0, x1, 2001)[:, None])).max() < y1
+    at = measure(truth, 0.0, 1.0)
+    (r0, r1), (p0, p1) = limits.single_plane_limits(at)
+    assert (r0, p0) == (at.recall_bound - 30, at.precision_bound - 7)
+    # The room beyond the bound is 9 % of the stretched axis on its left, as on the page.
+    below, above = limits.bend([r0, r1], at.recall_bound)
+    assert above == pytest.approx(-0.09 * below, abs=1e-12)
+    assert p1 == pytest.approx(at.precision_bound + 0.63, abs=1e-12)

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
-from typing import Any
-
 import pytest
 from matplotlib.figure import Figure
 from support.fake_sweep import fake_sweep
@@ -14,25 +9,12 @@ from support.fake_sweep import fake_sweep
 from kdlab.core.files import PACKAGE
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import plots
-from kdlab.pictures.figure import STYLE, png
+from kdlab.pictures.figure import png
 
 
 def texts(figure: Figure) -> list[str]:
     inside = [text.get_text() for axes in figure.axes for text in axes.texts]
     return [text.get_text() for text in figure.texts] + inside
-
-
-@pytest.mark.parametrize("role", sorted(STYLE))
-def test_page_and_matplotlib_use_the_same_colours(role: str) -> None:
-    css = (PACKAGE / "pictures/view.css").read_text("utf-8")
-    found = re.search(rf"--kdlab-{role}: light-dark\((#[0-9A-Fa-f]{{6}}),", css)
-    assert found and found[1].lower() == STYLE[role].colour.lower()
-
-
-def test_the_colours_are_okabe_and_itos() -> None:
-    assert STYLE["teacher"].colour == "#E69F00"
-    assert STYLE["direct"].colour == "#0072B2"
-    assert STYLE["distilled"].colour == "#D55E00"
 
 
 def test_page_and_matplotlib_thin_the_teacher_by_the_same_rule() -> None:
@@ -81,29 +63,9 @@ def test_a_filmstrip_has_a_frame_per_beta_and_one_plane(dim: int, betas: list[fl
     assert png(figure)
 
 
-@pytest.mark.parametrize("beta", [0.5, 101.0, float("nan"), float("inf"), -1.0])
-def test_a_beta_outside_the_sweep_is_an_error(beta: float) -> None:
-    with pytest.raises(ValueError, match="the slider goes from 1 to 100"):
-        plots.figure(fake_sweep(1), beta)
-    with pytest.raises(ValueError, match="beta is .*: the slider goes"):
-        plots.filmstrip(fake_sweep(1), [1, beta])
-
-
 def test_an_empty_filmstrip_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"at least one value in \[1, 100\]"):
         plots.filmstrip(fake_sweep(1), [])
-
-
-@pytest.mark.parametrize("wrong", [None, 3, "ring", {"beta": [1]}])
-def test_something_else_than_a_sweep_is_an_error(wrong: Any) -> None:
-    with pytest.raises(TypeError, match="is not a MixtureSweep"):
-        plots.figure(wrong)
-
-
-def test_no_pyplot() -> None:
-    """Its figures are global and not safe on the threads that callbacks run on."""
-    code = "import sys, kdlab.mixtures.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_picture_without_the_path_ahead_gives_nothing_away() -> None:
