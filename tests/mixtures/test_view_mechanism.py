@@ -56,13 +56,13 @@ def test_without_a_page_there_is_a_picture_and_its_sentence(pairs: Pairs) -> Non
     data, metadata = view._repr_mimebundle_()
     assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
     assert data["text/plain"] == metadata["image/png"]["alt"] == pairs.sentence(pairs.index(5.0))
-    assert view.position == pairs.at(5.0)
+    assert view.position.jensen == pairs.jensen[pairs.index(5.0)]
     assert len(view.filmstrip().axes) == 12  # a map and three matrices for each of three betas
     assert view.errors == []
 
 
 def test_bad_input_is_refused(pairs: Pairs) -> None:
-    with pytest.raises(TypeError, match="MixtureSweep is not Pairs"):
+    with pytest.raises(TypeError, match=r"MixtureSweep is not a Pairs: pass what .*pairs_along"):
         show_pairs(pairs.sweep)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="'line' lives on a line"):
         show_pairs(pairs_along(experiments.teacher_entropy("line", 2)))
