@@ -29,7 +29,16 @@ from kdlab.pictures.plane import Labels, draw_bounds, draw_path, frame
 if TYPE_CHECKING:
     from kdlab.mixtures.model import GaussianMixture
 
-__all__ = ["draw_plane", "draw_space", "figure", "filmstrip", "fading", "teacher_ellipse", "teacher_width"]
+__all__ = [
+    "draw_density",
+    "draw_plane",
+    "draw_space",
+    "fading",
+    "figure",
+    "filmstrip",
+    "teacher_ellipse",
+    "teacher_width",
+]
 
 Floats = NDArray[np.float64]
 
@@ -103,21 +112,21 @@ def draw_space(axes: Axes, sweep: MixtureSweep, index: int, *, small: bool = Fal
 
 
 def _draw_curves(axes: Axes, sweep: MixtureSweep, index: int, lean: float) -> None:
-    x = np.linspace(*axes.get_xlim(), 400)
-    here = sweep.at(float(sweep.betas[index]))
-
-    def density(mixture: GaussianMixture) -> Floats:
-        return np.exp(mixture.log_prob(x[:, None]))
-
-    truth = density(sweep.scene.truth)
-    axes.fill_between(x, truth, color=STYLE["truth"].colour, alpha=0.16, linewidth=0)
-    axes.plot(x, truth, color=STYLE["truth"].colour, linewidth=1.0 * lean)
+    x, here = np.linspace(*axes.get_xlim(), 400), sweep.at(float(sweep.betas[index]))
+    draw_density(axes, x, sweep.scene.truth, "truth", 1.0 * lean)
     # Broken lines lie above solid ones: where two models are the same, both are seen.
-    shown = (("distilled", here.student, 2.2), ("direct", sweep.direct, 1.6), ("teacher", here.teacher, 2.2))
-    for name, mixture, width in shown:
-        role = STYLE[name]
-        axes.plot(x, density(mixture), color=role.colour, linestyle=role.line, linewidth=width * lean)
+    draw_density(axes, x, here.student, "distilled", 2.2 * lean)
+    draw_density(axes, x, sweep.direct, "direct", 1.6 * lean)
+    draw_density(axes, x, here.teacher, "teacher", 2.2 * lean)
     axes.axhline(0, color=STYLE["bounds"].colour, linewidth=0.8)
+
+
+def draw_density(axes: Axes, x: Floats, mixture: GaussianMixture, name: str, width: float) -> None:
+    """Draw the density of a mixture on a line over places x (N,), in the look of a role; that of p* is filled."""
+    role, height = STYLE[name], np.exp(mixture.log_prob(x[:, None]))
+    axes.plot(x, height, color=role.colour, linestyle=role.line, linewidth=width)
+    if name == "truth":
+        axes.fill_between(x, height, color=role.colour, alpha=0.16, linewidth=0)
 
 
 def _draw_truth(axes: Axes, sweep: MixtureSweep, x: Limits, y: Limits, lean: float) -> None:

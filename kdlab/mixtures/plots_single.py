@@ -16,6 +16,7 @@ from kdlab.core.format import deviation, short
 from kdlab.core.metrics import Estimate
 from kdlab.mixtures.limits import BEYOND, bend, recall_marks, single_plane_limits, single_space_limits, unbend
 from kdlab.mixtures.model import GaussianMixture
+from kdlab.mixtures.plots import draw_density
 from kdlab.mixtures.scenes import Scene, line_mixture
 from kdlab.mixtures.single import Measured
 from kdlab.pictures.figure import INK, QUIET, STYLE, Picture
@@ -44,15 +45,15 @@ def _draw_space(axes: Axes, truth: GaussianMixture, measured: Measured) -> None:
     student = line_mixture([1.0], [measured.centre], [measured.width])
     axes.set(xlim=x_limits, ylim=y_limits, yticks=[])
     axes.spines["left"].set_visible(False)
-    axes.fill_between(x, np.exp(truth.log_prob(x[:, None])), color=STYLE["truth"].colour, alpha=0.16, linewidth=0)
     for name, said, model, width, at in (
         ("truth", "p* truth", truth, 1.0, 0.0),
         ("distilled", "p″ your student", student, 2.2, 0.23),
     ):
-        look: dict[str, Any] = {"color": STYLE[name].colour, "linestyle": STYLE[name].line, "linewidth": width}
-        axes.plot(x, np.exp(model.log_prob(x[:, None])), **look)
-        axes.plot([at, at + 0.045], [1.045, 1.045], transform=axes.transAxes, clip_on=False, **look)
-        axes.text(at + 0.06, 1.045, said, transform=axes.transAxes, fontsize=9, va="center", color=look["color"])
+        colour, dashes = STYLE[name].colour, STYLE[name].line
+        draw_density(axes, x, model, name, width)
+        sample: dict[str, Any] = {"transform": axes.transAxes, "clip_on": False, "linewidth": width}
+        axes.plot([at, at + 0.045], [1.045, 1.045], color=colour, linestyle=dashes, **sample)
+        axes.text(at + 0.06, 1.045, said, transform=axes.transAxes, fontsize=9, va="center", color=colour)
     calm(axes).locator_params(axis="x", nbins=5, steps=[1, 2, 5, 10])
 
 

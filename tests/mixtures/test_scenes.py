@@ -27,7 +27,6 @@ def test_every_scene_is_whole(name: str) -> None:
     scene = make_scene(name)
     assert scene.name == name
     assert scene.title == CHOICES["scene"][name]
-    assert scene.note.endswith(".")
     assert scene.truth.dim == scene.teacher.dim in (1, 2)
     assert same(scene, make_scene(name))
 
@@ -91,7 +90,6 @@ def test_random_scenes_come_from_their_seed(seed: int) -> None:
     scene = make_scene("random", seed)
     assert same(scene, make_scene("random", seed))
     assert not same(scene, make_scene("random", seed + 1))
-    assert str(seed) in scene.note
     assert (scene.truth.n_components, scene.teacher.n_components, scene.truth.dim) == (6, 5, 2)
 
 
