@@ -57,7 +57,7 @@ def ring() -> Scene:
 
 
 def falls() -> Scene:
-    """Three modes, the light one in the middle: precision falls before it rises, as one wide student leans over the edge."""
+    """Three modes, the light one in the middle: it goes first, and precision falls before it rises."""
     truth = line_mixture([0.40, 0.12, 0.48], [-2.0, 0.0, 2.0], [0.375] * 3)
     return Scene("falls", "A hole in the middle", truth, truth)
 
