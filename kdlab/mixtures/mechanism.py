@@ -39,10 +39,7 @@ _SETTLED = 1e-6  # nats and parameters: what quadrature promises
 
 def component_precisions(model: GaussianMixture, truth: GaussianMixture) -> FloatArray:
     """(K,): E_{x ~ N_k} [ log p*(x) ] for each component of ``model``, nats."""
-    parts = [
-        GaussianMixture([1.0], mean[None], covariance[None])
-        for mean, covariance in zip(model.means, model.covariances, strict=True)
-    ]
+    parts = [GaussianMixture([1.0], model.means[[k]], model.covariances[[k]]) for k in range(model.n_components)]
     return np.array([part.expected_log_prob(truth).value for part in parts])
 
 
@@ -185,9 +182,8 @@ def reverse_student(target: GaussianMixture) -> GaussianMixture:
         return -entropy - gaussian(place).expected_log_prob(target).value
 
     found = []
-    means = [*target.means[:, 0], target.mean[0]]
-    for mean, variance in zip(means, [*target.covariances[:, 0, 0], target.covariance[0, 0]], strict=True):
-        sd = math.sqrt(variance)
+    variances = [*target.covariances[:, 0, 0], target.covariance[0, 0]]
+    for mean, sd in zip([*target.means[:, 0], target.mean[0]], np.sqrt(variances), strict=True):
         simplex = [(mean, math.log(sd)), (mean + _START_STEP * sd, math.log(sd)), (mean, math.log(sd) + _START_STEP)]
         settings = {"initial_simplex": simplex, "xatol": _SETTLED, "fatol": _SETTLED, "maxiter": 1000}
         found.append(minimize(divergence, simplex[0], method="Nelder-Mead", options=settings))

@@ -129,8 +129,6 @@ def _choices(settings: Settings) -> dict[str, list[dict[str, Any]]]:
     for field in _FIELDS:
         values = experiments.CHOICES[field]
         names = values if isinstance(values, Mapping) else _LABELS.get(field, {})
-        listed = list(values)
-        if getattr(settings, field) not in listed:
-            listed.append(getattr(settings, field))
+        listed = dict.fromkeys([*values, getattr(settings, field)])
         offered[field] = [{"value": value, "label": str(names.get(value, value))} for value in listed]
     return offered
