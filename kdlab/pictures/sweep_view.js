@@ -10,7 +10,7 @@
  * A view's file declares its world, which says what is particular:
  *   place                  the trait that the slider moves, and the sweep's list of positions: "beta"
  *   slider, marks          {text, label} of the slider, and the round values under it
- *   roles, panels          the key {role: text}, and what the two panels show {space: text, plane: text}
+ *   roles, panels          the key {role: text}, and what each panel shows, as {space: text, plane: text}
  *   fields, labels         the selects, each with its [short, long] name
  *   perPosition, numbers   the sweep's lists with an entry for each position, and its entries that hold numbers only
  *   remake                 the call that makes such a sweep again
@@ -109,6 +109,7 @@ function buildPage(choices, world) {
   page.selects = {};
   for (const field of world.fields) page.selects[field] = buildSelect(page.controls, field, world.labels[field], choices[field] ?? []);
   page.reset = html(page.controls, "button", { class: "kdlab-reset", type: "button", text: "Reset" });
+  page.reset.hidden = !world.fields.length; // with nothing to choose there is nothing to take back
   page.status = html(page.stage, "div", { class: "kdlab-status", role: "status", hidden: "" });
   page.doing = html(page.status, "span");
   page.progress = html(page.status, "span", { "aria-hidden": "true" }); // nobody wants to hear a hundred numbers
