@@ -29,7 +29,7 @@ _WHERE = {
     "plots": "",
     "plots_next_token": "",
     "plots_worlds": "",
-    "progress": "",
+    "folder": "",
     "report": "",
 }
 
@@ -45,7 +45,7 @@ __all__ = [
     "plots",
     "plots_next_token",
     "plots_worlds",
-    "progress",
+    "folder",
     "read_recording",
     "read_results",
     "recorded_folder",

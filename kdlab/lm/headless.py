@@ -21,7 +21,7 @@ from typing import Any
 
 from kdlab.core.files import written_whole
 from kdlab.lm import experiment as runs
-from kdlab.lm import progress
+from kdlab.lm import folder as progress
 from kdlab.lm.experiment import RunConfig
 
 __all__ = ["NOTEBOOKS", "Failed", "notebooks", "parameters", "run"]

@@ -19,10 +19,11 @@ from support.lab import write_notebook
 
 from kdlab.cli import main
 from kdlab.lm import experiment as runs
-from kdlab.lm import headless, progress
+from kdlab.lm import folder as progress
+from kdlab.lm import headless
 from kdlab.lm import plots as plots_runs
 from kdlab.lm.experiment import PRESETS, RunConfig
-from kdlab.lm.progress import Line
+from kdlab.lm.folder import Line
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -286,7 +287,7 @@ def test_results_need_no_torch(tmp_path: Path) -> None:
     """On Binder there is none: a module that is None in sys.modules cannot be imported."""
     code = (
         "import sys; sys.modules['torch'] = sys.modules['transformers'] = None; from kdlab.cli import main; "
-        "import kdlab.lm.headless, kdlab.lm.progress; sys.exit(main(['results', sys.argv[1]]))"
+        "import kdlab.lm.headless, kdlab.lm.folder; sys.exit(main(['results', sys.argv[1]]))"
     )
     folder = written(tmp_path, results())
     done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, cwd=ROOT)

@@ -19,7 +19,7 @@ import torch
 from kdlab.core.files import written_whole
 from kdlab.core.metrics import Estimate, precision, recall
 from kdlab.lm import experiment as runs
-from kdlab.lm import progress
+from kdlab.lm import folder as progress
 from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline.corpus import Sequences
 from kdlab.lm.pipeline.run import Run, read_scores, scores_path, told

@@ -17,7 +17,7 @@ import numpy as np
 
 from kdlab.core.files import written_whole
 from kdlab.lm import experiment as runs
-from kdlab.lm import progress
+from kdlab.lm import folder as progress
 from kdlab.lm.experiment import RunConfig, label
 from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline.corpus import Corpus, MixedRuns, Sequences

@@ -23,7 +23,7 @@ from transformers import LlamaForCausalLM
 
 from kdlab.core.files import checksum, written_whole
 from kdlab.lm import experiment as runs
-from kdlab.lm import progress
+from kdlab.lm import folder as progress
 from kdlab.lm.experiment import RunConfig, label
 from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline import results

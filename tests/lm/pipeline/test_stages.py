@@ -21,7 +21,7 @@ from support.torch_side import torch
 from kdlab.cli import main
 from kdlab.core import metrics
 from kdlab.lm import experiment as runs
-from kdlab.lm import progress
+from kdlab.lm import folder as progress
 from kdlab.lm.experiment import RunConfig
 from kdlab.lm.pipeline import fetch as smollm2
 from kdlab.lm.pipeline import results as found
