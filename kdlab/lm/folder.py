@@ -9,14 +9,147 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Line", "Log", "Stage", "in_place", "read", "sentence", "totals"]
+from kdlab.core.files import notebooks_folder, written_whole
+from kdlab.lm.experiment import RunConfig
 
+__all__ = [
+    "Busy", "Line", "Log", "Stage", "begin", "held", "in_place", "read", "read_results", "recorded_folder", "sentence",
+    "totals", "versions",
+]  # fmt: skip
+
+SCHEMA = 1  # of results.json and run.json
+FREE = ("seeds", "threads")  # may change when a run goes on: neither changes what is there already
+PACKAGES = ("kdlab", "numpy", "torch", "transformers")
+REMEDY = "run `kdlab run --preset smoke --out runs/smoke` for a small one"
 FILE = "progress.jsonl"
+
+
+# The folder
+
+
+class Busy(RuntimeError):
+    """Another process is at work in a run's folder."""
+
+
+def begin(folder: Path, config: RunConfig) -> None:
+    """Make the folder of a run, or go on in it.
+
+    Raises ValueError where it was made with other settings, naming them, or holds something else. ``seeds`` and
+    ``threads`` may change.
+    """
+    now = json.loads(json.dumps(asdict(config)))
+    told = {"schema": SCHEMA, "config": now, "versions": [versions()]}
+    path = folder / "run.json"
+    if path.is_file():
+        before = _read_json(path)
+        _same_settings(folder, before["config"], now)
+        others = [entry for entry in before["versions"] if entry != versions()]
+        told["versions"] = [*others, versions()]
+        if told == before:
+            return
+    elif folder.exists() and (not folder.is_dir() or any(not file.name.startswith(".") for file in folder.iterdir())):
+        raise ValueError(f"{folder} is there, and is no run's folder: choose another")
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+
+
+def _same_settings(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    names = sorted((before.keys() | now.keys()) - set(FREE))
+    other = [name for name in names if before.get(name) != now.get(name)]
+    if other:
+        raise ValueError(
+            f"{folder} holds a run with other settings: "
+            + "; ".join(f"{name} was {before.get(name)!r}, now {now.get(name)!r}" for name in other)
+            + ". Choose another folder, or delete that one."
+        )
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a run's numbers depend on, as far as it is installed."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+@contextmanager
+def held(folder: Path, name: str, *, wait: float = 0.0) -> Iterator[None]:
+    """Hold ``folder`` for one process: the system gives the lock back when that process ends, however it ends.
+
+    Raises `Busy` where another has it for longer than ``wait`` seconds. ``name`` tells a command's lock from that of
+    the notebook that it runs. The same process may hold it twice.
+    """
+    filelock: Any = import_module("filelock")
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder / f".{name}.lock", is_singleton=True)
+    try:
+        lock.acquire(timeout=wait)
+    except filelock.Timeout:
+        raise Busy(f"another process is at work in {folder}: wait for it, stop it, or choose another folder") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def recorded_folder() -> Path:
+    """Where recorded runs lie: beside the notebooks."""
+    return notebooks_folder() / "recorded"
+
+
+# Results
+
+
+def read_results(folder: Path | str) -> dict[str, Any]:
+    """Return what a run has found so far; finished or not.
+
+    Raises ValueError where there is no run, nothing yet, or results of another version of kdlab.
+    """
+    path = Path(folder) / "results.json"
+    if not path.is_file():
+        raise ValueError(f"{path} is not there; {_no_results(Path(folder))}")
+    results = _read_json(path)
+    if results.get("schema") != SCHEMA:
+        raise ValueError(
+            f"{path} has schema {results.get('schema')!r}, and this kdlab reads {SCHEMA}: use the kdlab that wrote it"
+        )
+    return results
+
+
+def _no_results(folder: Path) -> str:
+    """What to do where a folder has no results."""
+    if (folder / "run.json").is_file():
+        return (
+            "the run there has nothing to show yet: wait a little, or, if nothing is running there, give the run's "
+            "command again"
+        )
+    beside = recorded_folder().parent / folder
+    if (beside / "results.json").is_file():
+        return f"the run that came with the notebooks is {os.path.relpath(beside)}"
+    return f"there is no run there: {REMEDY}"
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read ({error}): delete it and give the run's command again") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} holds no results but {type(content).__name__}: delete it and run again")
+    return content
+
+
+# Progress
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Everything is taken from results.json and holds for any run. No torch, no drawin
 
 from __future__ import annotations
 
+import itertools
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from kdlab.core.format import signed
-from kdlab.lm.experiment import PRESETS, read_results, recorded_folder
+from kdlab.lm.experiment import PRESETS
+from kdlab.lm.folder import read_results, recorded_folder
 from kdlab.lm.report.robustness import kept
 from kdlab.lm.report.tradeoff import model_of, students
 
@@ -167,3 +169,62 @@ def _on_average(results: Results, path: Sequence[Mapping[str, Any]]) -> list[str
     ceiling = results["truth"].get("negative_entropy")
     under = ({"p*": ceiling["token"]["value"]} if ceiling else {}) | recalls
     return [f"All texts:\n    nats per token under {',  '.join(f'{n} {signed(value)}' for n, value in under.items())}"]
+
+
+# Numbers and texts
+
+
+def table(results: Mapping[str, Any], per: str = "token", *, where: bool = True) -> str:
+    """Return a run's numbers as text: precision and recall of every model, in nats per "token" or per "sequence".
+
+    ``where=False`` leaves out the device and the day, so that the same numbers are the same text.
+    """
+    config, done = results["config"], results["seeds"]
+    lines = [
+        about(results) + (f"; {results['device']}, {results['date']}" if where else ""),
+        f"{f'nats per {per}':<18}{'precision':>22}{'recall':>22}",
+    ]
+    ceiling = results["truth"].get("negative_entropy")
+    if ceiling:
+        both = _number(ceiling[per])
+        lines.append(f"{'p* itself':<18}{both:>22}{both:>22}   minus its entropy: the ceiling of recall")
+    for model in results["models"]:
+        name = model["name"] if model["tau"] is None or model["name"] == "teacher" else f"tau {model['tau']:g}"
+        lines.append(f"{name:<18}{_number(model['precision'][per]):>22}{_number(model['recall'][per]):>22}")
+    lines.append("± one standard error over sequences" + ("" if len(done) < 2 else "; in brackets, over seeds"))
+    lines.append(f"seeds finished: {len(done)} of {config['seeds']}")
+    lines += [f"not scored yet: {'; '.join(results['missing'])}"] if results["missing"] else []
+    return "\n".join(lines)
+
+
+def side_by_side(results: Mapping[str, Any], n: int = 4, width: int = 34, columns: int = 3) -> str:
+    """Return ``n`` samples of p* and of every model as text, in columns ``width`` letters wide."""
+    taus = {model["name"]: model["tau"] for model in results["models"] if model["role"] == "distilled"}
+    named = {"truth": "p*", **{name: f"student at tau {tau:g}" for name, tau in taus.items()}}
+    cells = [
+        [[named.get(name, name), "-" * (width - 2)], *(textwrap.wrap(text, width - 2) or [""] for text in texts[:n])]
+        for name, texts in results["texts"].items()
+    ]
+    lines: list[str] = []
+    for first in range(0, len(cells), columns):
+        for row in zip(*cells[first : first + columns], strict=False):
+            for parts in itertools.zip_longest(*row, fillvalue=""):
+                lines.append("".join(f"{part:<{width}}" for part in parts).rstrip())
+            lines.append("")
+    return "\n".join(lines).rstrip()
+
+
+def about(results: Mapping[str, Any]) -> str:
+    """One line that says which run this is: ground truth, sizes, lengths."""
+    config = results["config"]
+    vocabulary = "" if config["vocabulary"] is None else f" with {config['vocabulary']:,} tokens"
+    return (
+        f"{config['preset']}: p* {config['truth']}{vocabulary}, teacher {config['teacher']}, students "
+        f"{config['student']}, at most {config['length']} tokens from {config['prompt']!r} on"
+    )
+
+
+def _number(estimate: Mapping[str, Any]) -> str:
+    over_seeds = estimate.get("over_seeds")
+    brackets = "" if over_seeds is None else f" ({over_seeds:.2f})"
+    return f"{signed(estimate['value'])} ± {estimate['over_sequences']:.2f}{brackets}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.fake_results import PATH, fake_results
 
-from kdlab.lm.experiment import read_results, recorded_folder
+from kdlab.lm.folder import read_results, recorded_folder
 from kdlab.lm.report import summary as accounts
 from kdlab.lm.report import tradeoff as findings
 
