@@ -1,7 +1,7 @@
-"""How far a run is: lines in its folder that whoever works writes, and whoever waits reads.
+"""A run's folder: the settings that it belongs to, how far the work is, and what has been found so far.
 
-``progress.jsonl`` only grows: one JSON object for each piece of work done, with its tokens and seconds. Times and
-throughput in the results are sums over these lines.
+``run.json`` holds the settings, ``progress.jsonl`` a line for each piece of work done, ``results.json`` the results.
+Nothing here needs PyTorch, so that a run can be read on any machine.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, fields, replace
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
@@ -20,22 +20,35 @@ from kdlab.core.files import notebooks_folder, written_whole
 from kdlab.lm.experiment import RunConfig
 
 __all__ = [
-    "Busy", "Line", "Log", "Stage", "begin", "held", "in_place", "read", "read_results", "recorded_folder", "sentence",
-    "totals", "versions",
+    "SCHEMA", "Busy", "Line", "Log", "Stage", "begin", "config_for", "held", "in_place", "read_log", "read_results",
+    "recorded_folder", "sentence", "totals", "versions",
 ]  # fmt: skip
 
 SCHEMA = 1  # of results.json and run.json
+FILE = "progress.jsonl"
 FREE = ("seeds", "threads")  # may change when a run goes on: neither changes what is there already
 PACKAGES = ("kdlab", "numpy", "torch", "transformers")
 REMEDY = "run `kdlab run --preset smoke --out runs/smoke` for a small one"
-FILE = "progress.jsonl"
 
 
-# The folder
+def recorded_folder() -> Path:
+    """Where recorded runs lie: beside the notebooks."""
+    return notebooks_folder() / "recorded"
 
 
-class Busy(RuntimeError):
-    """Another process is at work in a run's folder."""
+# Settings
+
+
+def config_for(folder: Path, preset: str, settings: Mapping[str, Any] | None = None) -> RunConfig:
+    """Return what a run in ``folder`` is asked to be. Raises ValueError as `RunConfig.of` does.
+
+    A run from before there was ``keep`` goes on as it began, with each model's last weights, unless ``settings`` say
+    otherwise.
+    """
+    config, path = RunConfig.of(preset, settings), folder / "run.json"
+    if "keep" in (settings or {}) or not path.is_file() or "keep" in _read_json(path)["config"]:
+        return config
+    return replace(config, keep="last")
 
 
 def begin(folder: Path, config: RunConfig) -> None:
@@ -49,9 +62,9 @@ def begin(folder: Path, config: RunConfig) -> None:
     path = folder / "run.json"
     if path.is_file():
         before = _read_json(path)
-        _same_settings(folder, before["config"], now)
-        others = [entry for entry in before["versions"] if entry != versions()]
-        told["versions"] = [*others, versions()]
+        _same_settings(folder, {"keep": "last", **before["config"]}, now)
+        told["config"] = {name: now[name] for name in before["config"]}  # without keep, where it was
+        told["versions"] = [*(entry for entry in before["versions"] if entry != versions()), versions()]
         if told == before:
             return
     elif folder.exists() and (not folder.is_dir() or any(not file.name.startswith(".") for file in folder.iterdir())):
@@ -75,19 +88,20 @@ def versions() -> dict[str, str]:
     """Versions of what a run's numbers depend on, as far as it is installed."""
     found = {}
     for package in PACKAGES:
-        try:
+        with suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
     return found
+
+
+class Busy(RuntimeError):
+    """Another process is at work in a run's folder."""
 
 
 @contextmanager
 def held(folder: Path, name: str, *, wait: float = 0.0) -> Iterator[None]:
     """Hold ``folder`` for one process: the system gives the lock back when that process ends, however it ends.
 
-    Raises `Busy` where another has it for longer than ``wait`` seconds. ``name`` tells a command's lock from that of
-    the notebook that it runs. The same process may hold it twice.
+    Raises `Busy` where another has it for longer than ``wait`` seconds. The same process may hold it twice.
     """
     filelock: Any = import_module("filelock")
     folder.mkdir(parents=True, exist_ok=True)
@@ -100,11 +114,6 @@ def held(folder: Path, name: str, *, wait: float = 0.0) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def recorded_folder() -> Path:
-    """Where recorded runs lie: beside the notebooks."""
-    return notebooks_folder() / "recorded"
 
 
 # Results
@@ -171,25 +180,30 @@ class Line:
 
 
 class Log:
-    """Where progress is told: to the run's folder, and to ``show`` as a sentence."""
+    """Where progress is told: to the run's folder, and by the first process to ``show`` as well."""
 
     def __init__(self, folder: Path, show: Callable[[Line], None] = lambda line: None, rank: int = 0) -> None:
         self._path, self._show, self._rank = folder / FILE, show, rank
-        _end_line(self._path)
+        if self._path.is_file() and self._path.read_bytes()[-1:] not in (b"", b"\n"):
+            self._write(b"\n")  # a crash cut the last line short: the next must not be joined to it
 
     def tell(self, line: Line) -> None:
-        """Add one line, in one write, so that several processes may."""
-        handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(handle, (json.dumps(asdict(line) | {"rank": self._rank}) + "\n").encode())
-        finally:
-            os.close(handle)
+        """Add one line."""
+        self._write((json.dumps(asdict(line) | {"rank": self._rank}) + "\n").encode())
         if self._rank == 0:
             self._show(line)
 
     def stage(self, name: str) -> Stage:
         """Begin a stage, or go on with it."""
         return Stage(self, name)
+
+    def _write(self, line: bytes) -> None:
+        """In one write, so that several processes may."""
+        handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(handle, line)
+        finally:
+            os.close(handle)
 
 
 class Stage:
@@ -210,19 +224,15 @@ class Stage:
         """``tokens`` more are done, and now ``fraction`` of all."""
         now = time.perf_counter()
         self._tokens += tokens
-        spent, gained = now - self._begun, fraction - self._first
-        left = spent * (1.0 - fraction) / gained if gained > 0 else None
-        rate = self._tokens / max(spent, 1e-9)
-        self._log.tell(Line(self.name, fraction, tokens, now - self._last, rate, left))
+        rate = self._tokens / max(now - self._begun, 1e-9)
+        self._log.tell(Line(self.name, fraction, tokens, now - self._last, rate, self._left(now, fraction)))
         self._last, self._worked = now, True
 
     def heard(self, fraction: float, rate: float) -> None:
         """Say how far it is, at most twice a second; tokens and seconds are told at the end."""
         now = time.perf_counter()
         if now - self._told > 0.5 and fraction < 1.0:
-            spent, gained = now - self._begun, fraction - self._first
-            left = spent * (1.0 - fraction) / gained if gained > 0 else None
-            self._log.tell(Line(self.name, fraction, rate=rate, left=left))
+            self._log.tell(Line(self.name, fraction, rate=rate, left=self._left(now, fraction)))
             self._told = now
 
     def done(self, tokens: int = 0, seconds: float = 0.0) -> None:
@@ -236,35 +246,21 @@ class Stage:
         """Say what is out of the ordinary."""
         self._log.tell(Line(self.name, 0.0, note=text))
 
-
-def _end_line(path: Path) -> None:
-    """Where a crash cut the last line short, the next must not be joined to it."""
-    if path.is_file() and path.stat().st_size and not path.read_bytes().endswith(b"\n"):
-        with path.open("ab") as file:
-            file.write(b"\n")
+    def _left(self, now: float, fraction: float) -> float | None:
+        """Seconds still to go, at the pace so far."""
+        gained = fraction - self._first
+        return (now - self._begun) * (1.0 - fraction) / gained if gained > 0 else None
 
 
-def read(folder: Path, start: int = 0) -> tuple[list[Line], int]:
-    """Return the lines from byte ``start`` on, and where to go on from; what a crash cut short is passed over."""
-    path = folder / FILE
-    if not path.is_file():
-        return [], start
-    with path.open("rb") as file:
-        file.seek(start)
-        content = file.read()
-    whole = content[: content.rfind(b"\n") + 1]
-    return list(_lines(whole.decode(errors="replace").splitlines())), start + len(whole)
-
-
-def _lines(texts: Iterable[str]) -> Iterator[Line]:
-    names = {field.name for field in fields(Line)}
-    for text in texts:
-        try:
+def read_log(folder: Path) -> list[Line]:
+    """Return all that was told in a run's folder; what a crash cut short is passed over."""
+    path, names, lines = folder / FILE, {field.name for field in fields(Line)}, []
+    for text in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
+        with suppress(json.JSONDecodeError):
             told = json.loads(text)
-        except json.JSONDecodeError:
-            continue
-        if isinstance(told, dict) and {"stage", "fraction"} <= told.keys() <= names:
-            yield Line(**told)
+            if isinstance(told, dict) and {"stage", "fraction"} <= told.keys() <= names:
+                lines.append(Line(**told))
+    return lines
 
 
 def totals(lines: Iterable[Line]) -> list[dict[str, Any]]:
@@ -281,14 +277,10 @@ def totals(lines: Iterable[Line]) -> list[dict[str, Any]]:
             own[line.rank] = own.get(line.rank, 0.0) + line.seconds
     longest = {stage: max(own.values()) for stage, own in seconds.items()}
     return [
-        {
-            "stage": stage,
-            "tokens": tokens[stage],
-            "seconds": round(longest[stage], 2),
-            "tokens_per_second": round(tokens[stage] / max(longest[stage], 1e-9)),
-        }
-        for stage in tokens
-    ]
+        {"stage": stage, "tokens": n, "seconds": round(longest[stage], 2),
+         "tokens_per_second": round(n / max(longest[stage], 1e-9))}
+        for stage, n in tokens.items()
+    ]  # fmt: skip
 
 
 def sentence(line: Line) -> str:
@@ -303,9 +295,7 @@ def sentence(line: Line) -> str:
 def _duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def in_place() -> Callable[[Line], None]:

@@ -19,7 +19,7 @@ import torch
 from kdlab.core.files import written_whole
 from kdlab.core.metrics import Estimate, precision, recall
 from kdlab.lm.experiment import label
-from kdlab.lm.folder import SCHEMA, read, read_results, totals
+from kdlab.lm.folder import SCHEMA, read_log, read_results, totals
 from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline.corpus import Sequences
 from kdlab.lm.pipeline.run import Run, read_scores, scores_path, told
@@ -96,7 +96,7 @@ def _found(run: Run) -> dict[str, Any]:
         "date": date.today().isoformat(),
         "truth": _truth(run),
         "sizes": _sizes(run),
-        "stages": totals(read(run.folder)[0]),
+        "stages": totals(read_log(run.folder)),
         "curves": _curves(run),
         "models": [model for name in run.models(0) if (model := _model(run, name, there)) is not None],
         "recalls_together": _together(run, there),

@@ -23,7 +23,7 @@ from transformers import LlamaForCausalLM
 
 from kdlab.core.files import checksum, written_whole
 from kdlab.lm.experiment import RunConfig, label
-from kdlab.lm.folder import Line, Log, Stage, begin, held, read_results, recorded_folder
+from kdlab.lm.folder import Line, Log, Stage, begin, config_for, held, read_results, recorded_folder
 from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline import results
 from kdlab.lm.pipeline.corpus import Corpus, Sequences, generator
@@ -52,8 +52,8 @@ def opened(
     Raises ValueError for settings that cannot work or are not those of the run that is there, `Busy` where
     another process has the folder.
     """
-    config, place = RunConfig.of(preset, settings), Path(folder).absolute()
-    lock = ExitStack()
+    place = Path(folder).absolute()
+    config, lock = config_for(place, preset, settings), ExitStack()
     if ranks.first():
         lock.enter_context(held(place, "work", wait=_PATIENCE))
         begin(place, config)
