@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
-from ngrams.test_plots import assert_tidy, dots, paths, said
 from support.fake_results import PATH, fake_results
+from support.pictures import assert_tidy, dots, paths, said
 
 from kdlab.core.format import signed
 from kdlab.lm import plots_worlds

@@ -11,7 +11,7 @@ from typing import Any
 import nbformat
 import numpy as np
 import pytest
-from notebooks.test_pages import NUMBER, said, sweep
+from support.printed import NUMBER, said, sweep
 from support.sheets import BOLD, NOTEBOOKS, QUOTED, SHEETS, Row, rows, section, text
 
 from kdlab import precision, recall
