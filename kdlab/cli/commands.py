@@ -150,8 +150,8 @@ def _add_run(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from kdlab.core.files import Busy
     from kdlab.lm import headless
-    from kdlab.lm.folder import Busy
     from kdlab.lm.pipeline.fetch import WeightsError
 
     plain, yes = arguments.no_notebooks, arguments.yes

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
-from importlib import import_module, metadata
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ from kdlab.core.files import notebooks_folder, written_whole
 from kdlab.lm.experiment import RunConfig
 
 __all__ = [
-    "SCHEMA", "Busy", "Line", "Log", "Stage", "begin", "config_for", "held", "in_place", "read_log", "read_results",
-    "recorded_folder", "sentence", "totals", "versions",
+    "SCHEMA", "Line", "Log", "Stage", "begin", "config_for", "in_place", "read_log", "read_results", "recorded_folder",
+    "sentence", "totals", "versions",
 ]  # fmt: skip
 
 SCHEMA = 1  # of results.json and run.json
@@ -91,29 +91,6 @@ def versions() -> dict[str, str]:
         with suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
     return found
-
-
-class Busy(RuntimeError):
-    """Another process is at work in a run's folder."""
-
-
-@contextmanager
-def held(folder: Path, name: str, *, wait: float = 0.0) -> Iterator[None]:
-    """Hold ``folder`` for one process: the system gives the lock back when that process ends, however it ends.
-
-    Raises `Busy` where another has it for longer than ``wait`` seconds. The same process may hold it twice.
-    """
-    filelock: Any = import_module("filelock")
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder / f".{name}.lock", is_singleton=True)
-    try:
-        lock.acquire(timeout=wait)
-    except filelock.Timeout:
-        raise Busy(f"another process is at work in {folder}: wait for it, stop it, or choose another folder") from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 # Results

@@ -67,7 +67,7 @@ def estimates(name: str, scores: Mapping[str, Scores], per: Per) -> tuple[Estima
 
 
 def gather(run: Run) -> None:
-    """Write results.json, whole; leave it alone where nothing but the day or the machine is new."""
+    """Write results.json, whole; leave it alone where nothing but the day, the machine or the processes are new."""
     if not ranks.first():
         return
     path, found = run.folder / "results.json", json.loads(json.dumps(_found(run)))
@@ -75,7 +75,8 @@ def gather(run: Run) -> None:
         before = read_results(run.folder)
     except ValueError:
         before = {}
-    if {**found, "date": "", "device": ""} != {**before, "date": "", "device": ""}:
+    circumstances = {"date": "", "device": "", "processes": 0}
+    if {**found, **circumstances} != {**before, **circumstances}:
         with written_whole(path) as temporary:
             temporary.write_text(json.dumps(found, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from transformers import LlamaForCausalLM
 
-from kdlab.core.files import checksum, written_whole
-from kdlab.lm.experiment import RunConfig, label
-from kdlab.lm.folder import Line, Log, Stage, begin, config_for, held, read_results, recorded_folder
+from kdlab.core.files import checksum, held, written_whole
+from kdlab.lm.experiment import label
+from kdlab.lm.folder import Line, Log, Stage, begin, config_for, read_results, recorded_folder
 from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline import results
 from kdlab.lm.pipeline.corpus import Corpus, Sequences, generator
@@ -34,11 +34,11 @@ from kdlab.lm.pipeline.scoring import score
 from kdlab.lm.pipeline.training import Training, TrainingSettings, load_weights, train
 from kdlab.lm.sizes import size_named
 
-__all__ = ["STAGES", "Run", "corpus", "everything", "finish", "one_seed", "opened"]
+__all__ = ["STAGES", "Run", "close", "corpus", "everything", "finish", "one_seed", "opened"]
 
 PARTS = ("train", "validation", "evaluation")
 _EMBEDDED = 128  # sequences per model in the map of embeddings
-_PATIENCE = 20.0  # seconds: how long the notebook of a command that was killed may take to notice
+_PATIENCE = 5.0  # seconds: how long the notebook of a command that was killed may take to notice
 
 
 def opened(
@@ -64,6 +64,13 @@ def opened(
     run.prompt  # noqa: B018 - whatever is wrong with p* or the prompt is said before any work
     results.gather(run)
     return run
+
+
+def close(run: Run) -> None:
+    """Give back the folder, and on a GPU the memory: other processes, such as notebooks' kernels, may want both."""
+    run.lock.close()
+    run.__dict__.pop("truth", None)
+    torch.cuda.empty_cache()
 
 
 # Corpora
