@@ -16,8 +16,8 @@ from matplotlib.ticker import MaxNLocator
 
 from kdlab.core.files import written_whole
 from kdlab.core.format import signed
+from kdlab.lm.report.changes import larger_error
 from kdlab.lm.report.summary import about
-from kdlab.lm.report.tradeoff import larger_error
 from kdlab.pictures.figure import INK, QUIET, STYLE, Picture, png
 from kdlab.pictures.plane import calm
 

@@ -17,7 +17,8 @@ from matplotlib.axes import Axes
 from kdlab.core.format import signed
 from kdlab.core.metrics import precision, recall
 from kdlab.core.sweep import PlaneSweep
-from kdlab.lm.report.tradeoff import larger_error, spread, students
+from kdlab.lm.report.changes import larger_error, students
+from kdlab.lm.report.tradeoff import spread
 from kdlab.pictures.figure import INK, QUIET, STYLE, Picture
 from kdlab.pictures.plane import Labels, draw_bounds, frame
 

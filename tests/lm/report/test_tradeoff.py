@@ -17,7 +17,7 @@ from support.fake_results import N_TOKENS, PATH, fake_results
 from kdlab.lessons.exercises.nb07 import my_per_token, my_step
 from kdlab.lm.report import summary as accounts
 from kdlab.lm.report import tradeoff as findings
-from kdlab.lm.report.tradeoff import Change
+from kdlab.lm.report.changes import Change
 
 ROOT = Path(__file__).resolve().parents[3]
 ONE_TRAINING = "as far as other texts go; one training cannot speak for another."
