@@ -1,12 +1,12 @@
-"""Static pictures of a run with language models, from its results: no torch, no pyplot.
+"""Static pictures of a run with language models, from its results: the precision-recall plane and the loss curves.
 
-Colours and marks are those of the mixtures: the path of distilled students over tau, the direct student a square, the
-teacher, and the ceiling of recall.
+The plane is drawn from a `World`, a few numbers, so that `kdlab.lm.plots_worlds` can set other worlds beside a run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,88 +16,153 @@ from matplotlib.ticker import MaxNLocator
 
 from kdlab.core.files import written_whole
 from kdlab.core.format import signed
-from kdlab.lm.report.changes import larger_error
+from kdlab.lm.report.changes import Results, larger_error, students, value
 from kdlab.lm.report.summary import about
 from kdlab.pictures.figure import INK, QUIET, STYLE, Picture, png
-from kdlab.pictures.plane import calm
+from kdlab.pictures.plane import Labels, calm, draw_bounds, frame
 
-__all__ = ["draw_precision_recall", "loss_curves", "precision_recall", "save"]
+__all__ = ["Place", "World", "draw_world", "loss_curves", "of_run", "precision_recall", "save"]
 
 
-def precision_recall(results: Mapping[str, Any], per: str = "token") -> Picture:
+# The plane
+
+
+@dataclass(frozen=True)
+class Place:
+    """A model in the plane, nats; the errors are 0 where the numbers are exact."""
+
+    recall: float
+    precision: float
+    recall_error: float = 0.0
+    precision_error: float = 0.0
+
+
+@dataclass(frozen=True)
+class World:
+    """What one plane shows. ``path`` is what students do along the knob; ``named`` are those with a name.
+
+    Bounds and models are None where they are not known, or not shown.
+    """
+
+    title: str
+    unit: str
+    note: str
+    path: tuple[Place, ...]
+    named: Mapping[str, Place]
+    recall_bound: float | None = None
+    precision_bound: float | None = None
+    truth: Place | None = None
+    direct: Place | None = None
+    teacher: Place | None = None
+
+
+def of_run(results: Results, per: str = "token") -> World:
+    """The world of a run, per "token" or per "sequence": estimates with their standard errors."""
+    models = {one["role"]: _place(one, per) for one in results["models"] if one["role"] != "distilled"}
+    named = {f"{one['tau']:g}": _place(one, per) for one in students(results)}
+    if named:
+        warmest = next(iter(named))
+        named = {f"τ = {warmest}": named.pop(warmest)} | named
+    ceiling = results["truth"].get("negative_entropy")
+    bound = float(ceiling[per]["value"]) if ceiling else None
+    over = ", the larger of two" if len(results["seeds"]) > 1 else " over sequences (one seed)"
+    return World(
+        title="Language models (this run)",
+        unit=f"nats per {per}",
+        note=f"bars: ± 1 standard error{over}",
+        path=tuple(named.values()),
+        named=named,
+        recall_bound=bound,
+        truth=None if bound is None else Place(bound, bound),  # p*'s own recall is its own precision too
+        direct=models.get("direct"),
+        teacher=models.get("teacher"),
+    )
+
+
+def _place(model: Mapping[str, Any], per: str) -> Place:
+    errors = (larger_error(model[what][per]) for what in ("recall", "precision"))
+    return Place(value(model, "recall", per), value(model, "precision", per), *errors)
+
+
+def draw_world(axes: Axes, world: World, *, shown: bool = True) -> None:
+    """Draw a world into ``axes``; ``shown=False``: a question mark in place of its students and its teacher."""
+    frame(axes, *_limits(world), unit=world.unit, ticks=8)
+    draw_bounds(axes, world.recall_bound, world.precision_bound, name_at=0.02)
+    names = Labels(axes)
+    hollow: dict[str, Any] = {"color": "white", "markeredgecolor": STYLE["truth"].colour, "markeredgewidth": 1.4}
+    _dot(names, world.truth, "truth", 6, **hollow)
+    if shown:
+        at = [one.recall for one in world.path], [one.precision for one in world.path]
+        if world.path:
+            axes.plot(*at, color=STYLE["distilled"].colour, linewidth=2.0, zorder=2)
+            names.keep_off(*at)
+        for place in world.named.values():
+            _dot(names, place, "distilled", 7)
+        # The teacher lies below, and is seen around others.
+        look = hollow | {"marker": "D", "markeredgecolor": STYLE["teacher"].colour, "markeredgewidth": 1.8}
+        _dot(names, world.teacher, "teacher", 8.5, zorder=4, **look)
+        _dot(names, world.direct, "direct", 6, zorder=6)
+    else:
+        axes.text(0.46, 0.5, "?", transform=axes.transAxes, fontsize=44, color=QUIET, ha="center", va="center")
+    _name(names, "p*", world.truth, "truth", 200)
+    if shown:
+        _name(names, "direct", world.direct, "direct", 250)
+        _name(names, "teacher", world.teacher, "teacher", 60)
+        for text, place in world.named.items():
+            _name(names, text, place, "distilled", 190)
+
+
+def _dot(names: Labels, place: Place | None, role: str, size: float, **look: Any) -> None:
+    """A model's dot, with its errors where it has some."""
+    if place is None:
+        return
+    if place.recall_error or place.precision_error:
+        bars: dict[str, Any] = {"xerr": place.recall_error, "yerr": place.precision_error, "elinewidth": 1.3}
+        names.axes.errorbar(place.recall, place.precision, fmt="none", ecolor=STYLE[role].colour, zorder=4, **bars)
+    names.dot(place.recall, place.precision, role, size, **look)
+
+
+def _name(names: Labels, text: str, place: Place | None, role: str, toward: float) -> None:
+    if place is not None:
+        names.add(text, (place.recall, place.precision), STYLE[role].ink, 9, toward=toward)
+
+
+def _limits(world: World) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Limits (recall, precision) that hold everything, error bars too; the margin is wider below, where names stand."""
+    places = [*world.path, *(one for one in (world.direct, world.teacher, world.truth) if one is not None)]
+    found = []
+    for what, bound in (("recall", world.recall_bound), ("precision", world.precision_bound)):
+        values = [getattr(one, what) for one in places] + ([] if bound is None else [bound])
+        low, high = (min(values), max(values)) if values else (0.0, 1.0)
+        length = max(high - low, 0.05)
+        bars = [getattr(one, what) + s * getattr(one, f"{what}_error") for one in places for s in (-1, 1)]
+        below, above = [bar - 0.02 * length for bar in bars], [bar + 0.02 * length for bar in bars]
+        found.append((min([low - 0.17 * length, *below]), max([high + 0.13 * length, *above])))
+    return found[0], found[1]
+
+
+def precision_recall(results: Results, per: str = "token") -> Picture:
     """The plane of a run: every model with its errors, per "token" or per "sequence"."""
     made = Picture(figsize=(6.6, 4.9), dpi=110, facecolor="white")
-    draw_precision_recall(made.add_axes((0.12, 0.13, 0.84, 0.69)), results, per)
-    config, several = results["config"], len(results["seeds"]) > 1
+    config, world = results["config"], of_run(results, per)
     made.text(0.12, 0.94, "Students that learned from p*, or from a teacher at τ", fontsize=13, color=INK)
-    bars = "bars: one standard error" + (", the larger of two" if several else " over sequences (one seed)")
     sizes = f"p* {config['truth']}, teacher {config['teacher']}, students {config['student']}"
     made.text(0.12, 0.895, sizes, fontsize=9, color=QUIET)
-    made.text(0.12, 0.855, bars, fontsize=9, color=QUIET)
-    made.words = _words(results, per)
+    made.text(0.12, 0.855, world.note, fontsize=9, color=QUIET)
+    named = {name if "τ" in name else f"τ = {name}": place for name, place in world.named.items()}
+    draw_world(made.add_axes((0.12, 0.13, 0.84, 0.69)), replace(world, named=named, truth=None))
+    told = [
+        f"{one['name']}: precision {signed(value(one, 'precision', per))}, recall {signed(value(one, 'recall', per))}"
+        for one in results["models"]
+    ]
+    made.words = f"Precision against recall, nats per {per}. {about(results)}. {'; '.join(told)}."
     return made
 
 
-def draw_precision_recall(axes: Axes, results: Mapping[str, Any], per: str = "token") -> None:
-    """Draw the plane into ``axes``: path over tau, direct, teacher, and the ceiling of recall."""
-    axes.set(xlabel=f"recall, nats per {per}", ylabel=f"precision, nats per {per}")
-    calm(axes)
-    axes.margins(0.13)
-    models = results["models"]
-    path = sorted((one for one in models if one["role"] == "distilled"), key=lambda one: -one["tau"])
-    if path:
-        at = [_at(one, per) for one in path]
-        axes.plot(*zip(*at, strict=True), color=STYLE["distilled"].colour, linewidth=2.0, zorder=2)
-    for one in models:
-        _draw_model(axes, one, per)
-    ceiling = results["truth"].get("negative_entropy")
-    if ceiling:
-        value = ceiling[per]["value"]
-        axes.axvline(value, color=STYLE["bounds"].colour, linewidth=0.8, zorder=1)
-        axes.annotate(
-            "recall ≤ −H(p*)",
-            (value, 0.03),
-            (-3, 0),
-            xycoords=axes.get_xaxis_transform(),
-            textcoords="offset points",
-            rotation=90,
-            ha="right",
-            va="bottom",
-            fontsize=8,
-            color=QUIET,
-        )
+# Losses
 
 
-def _draw_model(axes: Axes, one: Mapping[str, Any], per: str) -> None:
-    role, (x, y) = STYLE[one["role"]], _at(one, per)
-    marker, size = {"distilled": ("o", 8.0), "direct": ("s", 8.5), "teacher": ("D", 7.0)}[one["role"]]
-    axes.errorbar(
-        x, y, xerr=larger_error(one["recall"][per]), yerr=larger_error(one["precision"][per]), color=role.colour,
-        fmt=marker, markersize=size, markeredgecolor="white", elinewidth=1.3, capsize=0, zorder=4,
-    )  # fmt: skip
-    name = f"τ = {one['tau']:g}" if one["role"] == "distilled" else one["name"]
-    # Names of distilled students stand below the path, the others above: there is better on both axes.
-    offset, place = ((-8, -8), ("right", "top")) if one["role"] == "distilled" else ((7, 7), ("left", "bottom"))
-    axes.annotate(
-        name, (x, y), offset, textcoords="offset points", ha=place[0], va=place[1], fontsize=9,
-        color=role.ink,
-    )  # fmt: skip
-
-
-def _at(one: Mapping[str, Any], per: str) -> tuple[float, float]:
-    return one["recall"][per]["value"], one["precision"][per]["value"]
-
-
-def _words(results: Mapping[str, Any], per: str) -> str:
-    """What the picture says, for those who do not see it."""
-    told = []
-    for one in results["models"]:
-        x, y = _at(one, per)
-        told.append(f"{one['name']}: precision {signed(y)}, recall {signed(x)}")
-    return f"Precision against recall, nats per {per}. {about(results)}. " + "; ".join(told) + "."
-
-
-def loss_curves(results: Mapping[str, Any], seed: int = 0) -> Picture:
+def loss_curves(results: Results, seed: int = 0) -> Picture:
     """Training loss of every model of a seed, nats per token, and its loss on p*'s validation texts by epoch."""
     curves = results["curves"].get(str(seed), {})
     made = Picture(figsize=(8.6, 3.5), dpi=110, facecolor="white")
@@ -158,7 +223,7 @@ def _look(name: str, taus: list[float]) -> dict[str, Any]:
     return {"color": STYLE["distilled"].colour, "alpha": alpha, "label": f"τ = {tau:g}"}
 
 
-def save(results: Mapping[str, Any], folder: Path) -> list[Path]:
+def save(results: Results, folder: Path) -> list[Path]:
     """Write precision_recall.png and .svg into a folder; return where they are."""
     made, paths = precision_recall(results), [folder / f"precision_recall.{kind}" for kind in ("png", "svg")]
     with written_whole(paths[0]) as temporary:
