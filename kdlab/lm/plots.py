@@ -116,10 +116,12 @@ def _dot(names: Labels, place: Place | None, role: str, size: float, **look: Any
     """A model's dot, with its errors where it has some."""
     if place is None:
         return
-    if place.recall_error or place.precision_error:
-        bars: dict[str, Any] = {"xerr": place.recall_error, "yerr": place.precision_error, "elinewidth": 1.3}
-        names.axes.errorbar(place.recall, place.precision, fmt="none", ecolor=STYLE[role].colour, zorder=4, **bars)
-    names.dot(place.recall, place.precision, role, size, **look)
+    x, y, across, up = place.recall, place.precision, place.recall_error, place.precision_error
+    if across or up:
+        bars: dict[str, Any] = {"xerr": across, "yerr": up, "elinewidth": 1.3}
+        names.axes.errorbar(x, y, fmt="none", ecolor=STYLE[role].colour, zorder=4, **bars)
+        names.keep_off([x - across, x + across, x, x, x], [y, y, y, y - up, y + up])
+    names.dot(x, y, role, size, **look)
 
 
 def _name(names: Labels, text: str, place: Place | None, role: str, toward: float) -> None:
