@@ -13,25 +13,8 @@ import numpy as np
 from scipy.special import stdtr
 
 from kdlab.core.format import signed
-from kdlab.lm.report.changes import (
-    KEPT,
-    SEEN,
-    Change,
-    Results,
-    Step,
-    aligned,
-    both,
-    change,
-    kept,
-    larger_error,
-    listed,
-    model_of,
-    models,
-    shown,
-    steps,
-    students,
-    value,
-)  # fmt: skip
+from kdlab.lm.report import changes
+from kdlab.lm.report.changes import Change, Results, both, listed, model_of, shown, steps, students, value
 from kdlab.lm.report.robustness import passed_best
 
 __all__ = [
@@ -54,7 +37,7 @@ def steps_table(results: Results, per: str = "token") -> str:
 
 def _table(rows: Sequence[tuple[str, Pair]], per: str) -> str:
     cells = [(name, *(cell for one in pair for cell in (str(one), f"{one.in_errors:.1f}"))) for name, pair in rows]
-    return aligned((22, 16, 9, 18, 9), [(f"nats per {per}", "precision", "errors", "recall", "errors"), *cells])
+    return changes.aligned((22, 16, 9, 18, 9), [(f"nats per {per}", "precision", "errors", "recall", "errors"), *cells])
 
 
 def path_sentences(results: Results, per: str = "token") -> list[str]:
@@ -68,22 +51,22 @@ def path_sentences(results: Results, per: str = "token") -> list[str]:
     whole = f"precision {precision}, recall {recall} nats per {per}"
     said = [f"From τ = {warm:g} down to {cold:g}, end to end: {whole}."]
     for what, way, sign in (("precision", "rises", 1.0), ("recall", "falls", -1.0)):
-        changes = [getattr(step, what) for step in all_steps]
-        along = [sign * one.value > 0 for one in changes]
-        clear = sum(one.seen for one, right in zip(changes, along, strict=True) if right)
+        moves = [getattr(step, what) for step in all_steps]
+        along = [sign * one.value > 0 for one in moves]
+        clear = sum(one.seen for one, right in zip(moves, along, strict=True) if right)
         sure = "not by more than two standard errors" if clear == 0 else "by more than two standard errors"
         count = "" if clear in (0, sum(along)) else f" at {clear} of them"
         said.append(f"{what.capitalize()} {way} at {_of(sum(along), n)}{f', {sure}{count}' if any(along) else ''}.")
-        back = [step for step, one, right in zip(all_steps, changes, along, strict=True) if not right and one.seen]
+        back = [step for step, one, right in zip(all_steps, moves, along, strict=True) if not right and one.seen]
         said += [f"It goes the other way, by more than two standard errors, from τ = {step.warm:g} to {step.cold:g}."
                  for step in back]  # fmt: skip
     return [*said, f"{_verdict(all_steps)}{_conditions(results)}."]
 
 
-def _verdict(all_steps: Sequence[Step]) -> str:
-    changes = [(step.precision, -1.0) for step in all_steps] + [(step.recall, 1.0) for step in all_steps]
-    against = [one for one, wrong in changes if one.value * wrong >= 0]
-    if not against and all(one.seen for one, _ in changes):
+def _verdict(all_steps: Sequence[changes.Step]) -> str:
+    moves = [(step.precision, -1.0) for step in all_steps] + [(step.recall, 1.0) for step in all_steps]
+    against = [one for one, wrong in moves if one.value * wrong >= 0]
+    if not against and all(one.seen for one, _ in moves):
         return "So the trade-off is monotone along these temperatures, and no step of it is lost in noise"
     if not against:
         return "So the trade-off is monotone in these numbers, though not every step stands clear of noise"
@@ -97,10 +80,10 @@ def _verdict(all_steps: Sequence[Step]) -> str:
 
 def _conditions(results: Results) -> str:
     """What a verdict leaves open: the choice of weights where it matters, and another training."""
-    weights = [f"with {KEPT[kept(results)]}"] if passed_best(results) else []
+    weights = [f"with {changes.KEPT[changes.kept(results)]}"] if passed_best(results) else []
     n = len(results["seeds"])
     if n > 1:
-        chance = 100 * 2 * stdtr(n - 1, -SEEN)  # Student's t
+        chance = 100 * 2 * stdtr(n - 1, -changes.SEEN)  # Student's t
         told = f"; where an error is over {n} seeds, noise alone is larger than two of it {chance:.0f} times in 100"
         return (f". This is {weights[0]}" if weights else "") + told
     said = " and ".join([*weights, "as far as other texts go"])
@@ -224,7 +207,7 @@ def among_students(results: Results, per: str = "token") -> list[str]:
     said = []
     for what, best, word in (("precision", min, "lowest"), ("recall", max, "highest")):
         first = best(others, key=lambda one: value(one, what, per))
-        apart = change(results, first, direct, what, per)
+        apart = changes.change(results, first, direct, what, per)
         it_is = best(value(direct, what, per), value(first, what, per)) == value(direct, what, per)
         holder = "the direct student's" if it_is else f"that of τ = {first['tau']:g}"
         other = f"the {word} of the distilled ones, at τ = {first['tau']:g}, is" if it_is else "the direct student has"
@@ -256,7 +239,7 @@ def teacher_sentences(results: Results, per: str = "token") -> list[str]:
 
 def _below(ceiling: Mapping[str, Any], estimate: Mapping[str, Any]) -> Change:
     """By how much an estimate is below p*'s own; what their errors have in common was not recorded."""
-    error = math.hypot(larger_error(ceiling), larger_error(estimate))
+    error = math.hypot(changes.larger_error(ceiling), changes.larger_error(estimate))
     return Change(ceiling["value"] - estimate["value"], error)
 
 
@@ -309,7 +292,7 @@ def _mean_square(points: Sequence[Sequence[float]]) -> tuple[float, float]:
 
 def map_sentences(results: Results) -> list[str]:
     """How wide each model's texts lie on the map, and whether the coldest student's lie closer than the warmest's."""
-    names = [one["name"] for one in models(results) if one["name"] in results["map"]]
+    names = [one["name"] for one in changes.models(results) if one["name"] in results["map"]]
     said = []
     for name in names:
         wide = spread(results, name)
