@@ -16,9 +16,10 @@ from matplotlib.ticker import MaxNLocator
 
 from kdlab.core.files import written_whole
 from kdlab.core.format import signed
-from kdlab.lm.report.changes import Results, larger_error, students, value
+from kdlab.lm.report.changes import Results, larger_error, models, value
 from kdlab.lm.report.summary import about
 from kdlab.pictures.figure import INK, QUIET, STYLE, Picture, png
+from kdlab.pictures.limits import Limits
 from kdlab.pictures.plane import Labels, calm, draw_bounds, frame
 
 __all__ = ["Place", "World", "draw_world", "loss_curves", "of_run", "precision_recall", "save"]
@@ -39,43 +40,38 @@ class Place:
 
 @dataclass(frozen=True)
 class World:
-    """What one plane shows. ``path`` is what students do along the knob; ``named`` are those with a name.
+    """What one plane shows: ``models`` with their names and roles, and the ``path`` of students along the knob.
 
-    Bounds and models are None where they are not known, or not shown.
+    Bounds are None where they are not known.
     """
 
     title: str
     unit: str
     note: str
     path: tuple[Place, ...]
-    named: Mapping[str, Place]
+    models: Mapping[str, tuple[str, Place]]
     recall_bound: float | None = None
     precision_bound: float | None = None
-    truth: Place | None = None
-    direct: Place | None = None
-    teacher: Place | None = None
 
 
 def of_run(results: Results, per: str = "token") -> World:
     """The world of a run, per "token" or per "sequence": estimates with their standard errors."""
-    models = {one["role"]: _place(one, per) for one in results["models"] if one["role"] != "distilled"}
-    named = {f"{one['tau']:g}": _place(one, per) for one in students(results)}
-    if named:
-        warmest = next(iter(named))
-        named = {f"τ = {warmest}": named.pop(warmest)} | named
+    found: dict[str, tuple[str, Place]] = {}
     ceiling = results["truth"].get("negative_entropy")
     bound = float(ceiling[per]["value"]) if ceiling else None
+    if bound is not None:
+        found["p*"] = "truth", Place(bound, bound)  # p*'s own recall is its own precision too
+    for one in models(results):
+        name, warmest = one["name"].removeprefix("tau-"), not any(role == "distilled" for role, _ in found.values())
+        found[f"τ = {name}" if one["role"] == "distilled" and warmest else name] = one["role"], _place(one, per)
     over = ", the larger of two" if len(results["seeds"]) > 1 else " over sequences (one seed)"
     return World(
         title="Language models (this run)",
         unit=f"nats per {per}",
         note=f"bars: ± 1 standard error{over}",
-        path=tuple(named.values()),
-        named=named,
+        path=tuple(place for role, place in found.values() if role == "distilled"),
+        models=found,
         recall_bound=bound,
-        truth=None if bound is None else Place(bound, bound),  # p*'s own recall is its own precision too
-        direct=models.get("direct"),
-        teacher=models.get("teacher"),
     )
 
 
@@ -84,61 +80,53 @@ def _place(model: Mapping[str, Any], per: str) -> Place:
     return Place(value(model, "recall", per), value(model, "precision", per), *errors)
 
 
+# How dots look, the lowest first: the teacher is seen around others. Then where their names stand, in degrees.
+_LOOK: dict[str, dict[str, Any]] = {
+    "truth": {"size": 6, "color": "white", "markeredgecolor": STYLE["truth"].colour, "markeredgewidth": 1.4},
+    "distilled": {"size": 7},
+    "teacher": {"size": 8.5, "marker": "D", "color": "white", "markeredgecolor": STYLE["teacher"].colour,
+                "markeredgewidth": 1.8, "zorder": 4},
+    "direct": {"size": 6, "zorder": 6},
+}  # fmt: skip
+_TOWARD = {"truth": 200, "direct": 250, "teacher": 60, "distilled": 190}
+
+
 def draw_world(axes: Axes, world: World, *, shown: bool = True) -> None:
-    """Draw a world into ``axes``; ``shown=False``: a question mark in place of its students and its teacher."""
+    """Draw a world into ``axes``; ``shown=False``: a question mark in place of all models but p*."""
     frame(axes, *_limits(world), unit=world.unit, ticks=8)
     draw_bounds(axes, world.recall_bound, world.precision_bound, name_at=0.02)
-    names = Labels(axes)
-    hollow: dict[str, Any] = {"color": "white", "markeredgecolor": STYLE["truth"].colour, "markeredgewidth": 1.4}
-    _dot(names, world.truth, "truth", 6, **hollow)
-    if shown:
-        at = [one.recall for one in world.path], [one.precision for one in world.path]
-        if world.path:
-            axes.plot(*at, color=STYLE["distilled"].colour, linewidth=2.0, zorder=2)
-            names.keep_off(*at)
-        for place in world.named.values():
-            _dot(names, place, "distilled", 7)
-        # The teacher lies below, and is seen around others.
-        look = hollow | {"marker": "D", "markeredgecolor": STYLE["teacher"].colour, "markeredgewidth": 1.8}
-        _dot(names, world.teacher, "teacher", 8.5, zorder=4, **look)
-        _dot(names, world.direct, "direct", 6, zorder=6)
-    else:
+    names, at = Labels(axes), ([one.recall for one in world.path], [one.precision for one in world.path])
+    if not shown:
         axes.text(0.46, 0.5, "?", transform=axes.transAxes, fontsize=44, color=QUIET, ha="center", va="center")
-    _name(names, "p*", world.truth, "truth", 200)
-    if shown:
-        _name(names, "direct", world.direct, "direct", 250)
-        _name(names, "teacher", world.teacher, "teacher", 60)
-        for text, place in world.named.items():
-            _name(names, text, place, "distilled", 190)
+    elif world.path:
+        axes.plot(*at, color=STYLE["distilled"].colour, linewidth=2.0, zorder=2)
+        names.keep_off(*at)
+    drawn = [(name, role, place) for name, (role, place) in world.models.items() if shown or role == "truth"]
+    for _, role, place in sorted(drawn, key=lambda one: list(_LOOK).index(one[1])):
+        _draw_dot(names, role, place)
+    for name, role, place in sorted(drawn, key=lambda one: list(_TOWARD).index(one[1])):
+        names.add(name, (place.recall, place.precision), STYLE[role].ink, 9, toward=_TOWARD[role])
 
 
-def _dot(names: Labels, place: Place | None, role: str, size: float, **look: Any) -> None:
+def _draw_dot(names: Labels, role: str, place: Place) -> None:
     """A model's dot, with its errors where it has some."""
-    if place is None:
-        return
     x, y, across, up = place.recall, place.precision, place.recall_error, place.precision_error
     if across or up:
         bars: dict[str, Any] = {"xerr": across, "yerr": up, "elinewidth": 1.3}
         names.axes.errorbar(x, y, fmt="none", ecolor=STYLE[role].colour, zorder=4, **bars)
         names.keep_off([x - across, x + across, x, x, x], [y, y, y, y - up, y + up])
-    names.dot(x, y, role, size, **look)
+    names.dot(x, y, role, **_LOOK[role])
 
 
-def _name(names: Labels, text: str, place: Place | None, role: str, toward: float) -> None:
-    if place is not None:
-        names.add(text, (place.recall, place.precision), STYLE[role].ink, 9, toward=toward)
-
-
-def _limits(world: World) -> tuple[tuple[float, float], tuple[float, float]]:
+def _limits(world: World) -> tuple[Limits, Limits]:
     """Limits (recall, precision) that hold everything, error bars too; the margin is wider below, where names stand."""
-    places = [*world.path, *(one for one in (world.direct, world.teacher, world.truth) if one is not None)]
-    found = []
+    places, found = [*world.path, *(place for _, place in world.models.values())], []
     for what, bound in (("recall", world.recall_bound), ("precision", world.precision_bound)):
         values = [getattr(one, what) for one in places] + ([] if bound is None else [bound])
         low, high = (min(values), max(values)) if values else (0.0, 1.0)
         length = max(high - low, 0.05)
-        bars = [getattr(one, what) + s * getattr(one, f"{what}_error") for one in places for s in (-1, 1)]
-        below, above = [bar - 0.02 * length for bar in bars], [bar + 0.02 * length for bar in bars]
+        reach = [getattr(one, f"{what}_error") + 0.02 * length for one in places]
+        below, above = ([v + s * r for v, r in zip(values, reach, strict=False)] for s in (-1, 1))
         found.append((min([low - 0.17 * length, *below]), max([high + 0.13 * length, *above])))
     return found[0], found[1]
 
@@ -151,8 +139,8 @@ def precision_recall(results: Results, per: str = "token") -> Picture:
     sizes = f"p* {config['truth']}, teacher {config['teacher']}, students {config['student']}"
     made.text(0.12, 0.895, sizes, fontsize=9, color=QUIET)
     made.text(0.12, 0.855, world.note, fontsize=9, color=QUIET)
-    named = {name if "τ" in name else f"τ = {name}": place for name, place in world.named.items()}
-    draw_world(made.add_axes((0.12, 0.13, 0.84, 0.69)), replace(world, named=named, truth=None))
+    named = {f"τ = {name}" if name[0].isdigit() else name: one for name, one in world.models.items() if name != "p*"}
+    draw_world(made.add_axes((0.12, 0.13, 0.84, 0.69)), replace(world, models=named))
     told = [
         f"{one['name']}: precision {signed(value(one, 'precision', per))}, recall {signed(value(one, 'recall', per))}"
         for one in results["models"]
@@ -175,9 +163,9 @@ def loss_curves(results: Results, seed: int = 0) -> Picture:
     left.set_xlabel("steps", color=QUIET, fontsize=9)
     right.set_xlabel("epochs", color=QUIET, fontsize=9)
     left.set_ylabel("loss, nats per token", color=QUIET, fontsize=9)
-    taus = sorted(one["tau"] for one in results["models"] if one["role"] == "distilled")
+    taus = sorted(one["tau"] for one in results["models"] if one["role"] == "distilled") or results["config"]["taus"]
     for name, curve in curves.items():
-        look = _look(name, results["config"]["taus"] if not taus else taus)
+        look = _look(name, taus)
         left.plot(curve["steps"], curve["losses"], linewidth=1.6, **look)
         epochs = range(1, len(curve["validation"]) + 1)
         right.plot(epochs, curve["validation"], linewidth=1.6, marker=".", **look)

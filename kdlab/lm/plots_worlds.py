@@ -43,16 +43,17 @@ def _of_sweep(
 ) -> World:
     """The world of a sweep's positions ``shown``, its ends named; ``owner`` has the truth and the teacher."""
     path = tuple(Place(float(sweep.recall[i]), float(sweep.precision[i])) for i in shown)
-    return World(
-        *words,
-        path=path,
-        named=dict(zip(ends, (path[0], path[-1]), strict=True)),
-        recall_bound=sweep.recall_bound,
-        precision_bound=sweep.precision_bound,
-        truth=Place(sweep.recall_bound, sweep.recall_bound),
-        direct=Place(sweep.direct_recall, sweep.direct_precision),
-        teacher=Place(recall(owner.teacher, owner.truth).value, precision(owner.teacher, owner.truth).value),
-    )
+    models = {
+        "p*": ("truth", Place(sweep.recall_bound, sweep.recall_bound)),
+        ends[0]: ("distilled", path[0]),
+        ends[1]: ("distilled", path[-1]),
+        "direct": ("direct", Place(sweep.direct_recall, sweep.direct_precision)),
+        "teacher": (
+            "teacher",
+            Place(recall(owner.teacher, owner.truth).value, precision(owner.teacher, owner.truth).value),
+        ),
+    }
+    return World(*words, path, models, sweep.recall_bound, sweep.precision_bound)
 
 
 # Planes
@@ -103,8 +104,11 @@ def _axes(made: Picture, left: float, down: float, across: float, tall: float) -
 def _words(world: World, shown: bool) -> str:
     if not shown:
         return f"{world.title}: not shown yet."
-    named = {**(world.named if len(world.named) < 9 else {}), "direct": world.direct, "teacher": world.teacher}
-    told = [f"{name}: {signed(one.precision)}, {signed(one.recall)}" for name, one in named.items() if one is not None]
+    told = [
+        f"{name}: {signed(place.precision)}, {signed(place.recall)}"
+        for role in ("distilled", "direct", "teacher")
+        for name, (own, place) in world.models.items() if own == role
+    ]  # fmt: skip
     return f"{world.title}, precision and recall in {world.unit}: {'; '.join(told)}."
 
 
