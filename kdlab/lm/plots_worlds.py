@@ -43,17 +43,15 @@ def _of_sweep(
 ) -> World:
     """The world of a sweep's positions ``shown``, its ends named; ``owner`` has the truth and the teacher."""
     path = tuple(Place(float(sweep.recall[i]), float(sweep.precision[i])) for i in shown)
-    models = {
+    taught = recall(owner.teacher, owner.truth).value, precision(owner.teacher, owner.truth).value
+    drawn = {
         "p*": ("truth", Place(sweep.recall_bound, sweep.recall_bound)),
         ends[0]: ("distilled", path[0]),
         ends[1]: ("distilled", path[-1]),
         "direct": ("direct", Place(sweep.direct_recall, sweep.direct_precision)),
-        "teacher": (
-            "teacher",
-            Place(recall(owner.teacher, owner.truth).value, precision(owner.teacher, owner.truth).value),
-        ),
+        "teacher": ("teacher", Place(*taught)),
     }
-    return World(*words, path, models, sweep.recall_bound, sweep.precision_bound)
+    return World(*words, path, drawn, sweep.recall_bound, sweep.precision_bound)
 
 
 # Planes

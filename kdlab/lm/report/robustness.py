@@ -41,11 +41,6 @@ class Validated:
         """After the last pass."""
         return self.by_epoch[-1]
 
-    @property
-    def label(self) -> str:
-        """As in the tables."""
-        return shown(self.name)
-
 
 def validated(results: Results) -> list[Validated]:
     """The students, direct first and then the warmest; over the seeds whose losses are there for all of them.
@@ -53,9 +48,9 @@ def validated(results: Results) -> list[Validated]:
     Empty where there are none: losses are recorded while a model trains, and older results may lack them.
     """
     found = [one for one in models(results) if one["role"] != "teacher"]
-    curves = results["curves"]
-    seeds = [seed for seed in sorted(curves) if all(_losses(curves[seed], one["name"]) for one in found)]
-    return [_over([_losses(curves[seed], one["name"]) for seed in seeds], one) for one in found] if seeds else []
+    curves = [curves for _, curves in sorted(results["curves"].items())]
+    whole = [own for own in curves if all(_losses(own, one["name"]) for one in found)]
+    return [_over([_losses(own, one["name"]) for own in whole], one) for one in found] if whole else []
 
 
 def _losses(curves: Mapping[str, Any], name: str) -> list[float]:
@@ -79,7 +74,7 @@ def stopping_table(results: Results) -> str:
     rows = [("nats per token", "best", "after pass", "last", "last − best")]
     for one in validated(results):
         epochs, apart = ", ".join(map(str, one.best_epochs)), signed(one.last - one.best)
-        rows.append((one.label, signed(one.best), epochs, signed(one.last), apart))
+        rows.append((shown(one.name), signed(one.best), epochs, signed(one.last), apart))
     return aligned((16, 8, 13, 9, 14), rows)
 
 
@@ -110,7 +105,7 @@ def stopping_sentences(results: Results, errors: Sequence[float] = ()) -> list[s
             f"what τ = {cold.tau:g} lost after its best pass{less}."
         )
     said.append(f"Trained on past their best: τ = {listed(one.tau or 0.0 for one in late)}.")
-    not_yet = [one.label for one in validated(results) if one.best == one.last]
+    not_yet = [shown(one.name) for one in validated(results) if one.best == one.last]
     said += [f"Best after the last pass, so perhaps not at their best yet: {', '.join(not_yet)}."] if not_yet else []
     return [*said, *_other_steps(path, kept(results), errors), _highest(path), *_lead(results), _noise(results)]
 
@@ -136,8 +131,8 @@ def _other_steps(path: Sequence[Validated], scored: str, errors: Sequence[float]
     said = [f"Step by step, with the {other} weights: {', '.join(map(plus, changes))}."]
     if len(errors) != len(changes):
         return said
-    pairs = zip(path, path[1:], changes, errors, strict=False)
-    inside = [f"τ = {a.tau:g} to {b.tau:g}" for a, b, apart, error in pairs if abs(apart) <= 2 * error]
+    found = zip(path, path[1:], changes, errors, strict=False)
+    inside = [f"τ = {a.tau:g} to {b.tau:g}" for a, b, apart, error in found if abs(apart) <= 2 * error]
     return [*said, f"Not larger than two of the errors above: {'; '.join(inside)}."] if inside else said
 
 

@@ -200,17 +200,19 @@ def lost_texts(results: Results, n: int = 4) -> str:
         if one["tau"] != 1.0 and one.get("at_one") is not None:
             under["τ = 1"] = one["at_one"]
         under[f"τ = {one['tau']:g}"] = one["distilled"]
-        told = ",  ".join(f"{name} {signed(nats)}" for name, nats in under.items())
         whole = " / ".join(part.strip() for part in one["text"].splitlines() if part.strip())
         lines += textwrap.wrap(f"· {whole}", _WIDTH, subsequent_indent="  ")
-        lines.append(f"    nats per token under {told}")
-    return "\n".join([*lines, *_on_average(results, path)])
+        lines.append(_under(under))
+    return "\n".join([*lines, "All texts:", _under(_on_average(results, path))])
 
 
-def _on_average(results: Results, path: Sequence[Mapping[str, Any]]) -> list[str]:
+def _under(nats_of: Mapping[str, float]) -> str:
+    return "    nats per token under " + ",  ".join(f"{name} {signed(nats)}" for name, nats in nats_of.items())
+
+
+def _on_average(results: Results, path: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """What the same models give all texts of p*."""
     named = {"direct": model_of(results, "direct"), **{f"τ = {one['tau']:g}": one for one in (path[0], path[-1])}}
     recalls = {name: value(one, "recall") for name, one in named.items() if one is not None}
     ceiling = results["truth"].get("negative_entropy")
-    under = ({"p*": ceiling["token"]["value"]} if ceiling else {}) | recalls
-    return [f"All texts:\n    nats per token under {',  '.join(f'{n} {signed(nats)}' for n, nats in under.items())}"]
+    return ({"p*": float(ceiling["token"]["value"])} if ceiling else {}) | recalls

@@ -36,7 +36,7 @@ def sentences(*seeds: Losses, errors: Sequence[float] = (), keep: str = "last") 
 
 def test_a_student_is_read_at_its_best_and_at_its_last() -> None:
     found = robustness.validated(run({**IN_TIME, "tau-0.6": (5.5, 5.25, 7.0)}))
-    assert [one.label for one in found] == ["direct", "tau 1", "tau 0.8", "tau 0.6"]
+    assert [one.name for one in found] == ["direct", "tau-1", "tau-0.8", "tau-0.6"]
     cold = found[-1]
     assert (cold.by_epoch, cold.best_epochs, cold.best, cold.last) == ((-5.5, -5.25, -7.0), (2,), -5.25, -7.0)
 
