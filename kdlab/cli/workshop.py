@@ -134,7 +134,7 @@ def _sweeps() -> Check:
 
 def _recorded() -> Check:
     from kdlab.lm import recording
-    from kdlab.lm.experiment import recorded_folder
+    from kdlab.lm.folder import recorded_folder
     from kdlab.lm.report import summary as accounts
 
     name = "the recorded runs of 05 and 07"

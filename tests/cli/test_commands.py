@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from kdlab.cli import commands as cli
-from kdlab.lm.experiment import read_results, recorded_folder
+from kdlab.lm.folder import read_results, recorded_folder
 from kdlab.lm.pipeline import fetch as smollm2
 
 

@@ -18,9 +18,9 @@ from kdlab import precision, recall
 from kdlab.cli import commands as cli
 from kdlab.cli import workshop
 from kdlab.lessons import exercise
+from kdlab.lm.report import changes as findings
 from kdlab.lm.report import summary as accounts
-from kdlab.lm.report import tradeoff as findings
-from kdlab.lm.report.tradeoff import Change
+from kdlab.lm.report.changes import Change
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import mechanism, scenes
 from kdlab.mixtures import single as bells

@@ -17,8 +17,8 @@ import pytest
 from support.printed import NUMBER, said, sweep
 
 from kdlab import GaussianMixture, fit_mixture, precision, recall
+from kdlab.lm.report import changes as findings
 from kdlab.lm.report import summary as accounts
-from kdlab.lm.report import tradeoff as findings
 from kdlab.mixtures import judge as scores
 from kdlab.mixtures import plots
 from kdlab.mixtures.scenes import line_mixture
