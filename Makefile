@@ -26,11 +26,12 @@ lab: setup  ## Open JupyterLab on the first notebook (this machine only, with Ju
 test: setup  ## Run every test: the package, the page in a browser, the notebooks
 	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --nbval-lax --nbval-cell-timeout=120 tests notebooks $(ARGS)
 
-lint: setup  ## Lint and types
+lint: setup  ## Lint, types, and which room may import which
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
-check: lint  ## Lint, types and the fast tests
+check: lint  ## Lint, types, rooms and the fast tests
 	$(ONE_THREAD) $(BIN)/python -m pytest -m "not browser and not slow" tests
 
 notebooks: setup  ## Run the committed notebooks again and write them without what changes by chance
