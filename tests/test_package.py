@@ -119,7 +119,7 @@ SHOW = "from kdlab import mixtures as m; view = "
 @pytest.mark.parametrize(
     "first",
     [
-        f"from kdlab import cli; cli.doctor(brief=True); {SHOW} m.show(m.teacher_entropy('line', 1), predict=ask)",
+        f"from kdlab import doctor; doctor(brief=True); {SHOW} m.show(m.teacher_entropy('line', 1), predict=ask)",
         f"{SHOW} m.by_hand('line', predict=ask)",
         f"{SHOW} m.show(m.teacher_entropy('ring', 1), predict=ask)",
     ],
