@@ -35,6 +35,7 @@ TEXTS = {  # Markdown that becomes a page, where it is there: {file: page}
     "notebooks/SYMBOLS.md": "SYMBOLS.html",
     "notebooks/MISCONCEPTIONS.md": "MISCONCEPTIONS.html",
     "notebooks/INSTRUCTOR.md": "INSTRUCTOR.html",
+    "notebooks/PLACES.md": "PLACES.html",
     "README.md": "README.html",
     "CONTRIBUTING.md": "CONTRIBUTING.html",
     "kdlab/data/README.md": "data.html",
@@ -45,6 +46,7 @@ FILES = {  # copied as they are: {file: place}
     "CITATION.cff": "CITATION.cff.txt",
     "notebooks/figures/live.png": "figures/live.png",
     "notebooks/figures/live.webp": "figures/live.webp",
+    "notebooks/figures/rooms.svg": "figures/rooms.svg",
 }
 MENU = {
     "SYMBOLS.html": "Symbols",

@@ -21,12 +21,11 @@ from kdlab.lessons import exercise
 from kdlab.lm.report import changes as findings
 from kdlab.lm.report import summary as accounts
 from kdlab.lm.report.changes import Change
-from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import mechanism, scenes
 from kdlab.mixtures import single as bells
 from kdlab.mixtures.experiment import CHOICES
 from kdlab.mixtures.scenes import line_mixture
-from kdlab.ngrams.experiment import NGramSweep
+from kdlab.ngrams.experiment import NGramSweep, teacher_temperature
 
 ROOT = NOTEBOOKS.parent
 INLINE = re.compile(r"\[([^\]]*)\]\(([^)]*)\)")
@@ -58,7 +57,7 @@ def test_minutes_add_up_without_gap_or_overlap(sheet: str) -> None:
 
 
 def test_that_the_check_of_minutes_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sheets
+    from support import sheets
 
     whole = text()
     for wrong in (whole.replace("| 14–20 |", "| 15–20 |"), whole.replace("| 57–60 |", "| 57–61 |")):
@@ -131,7 +130,7 @@ def test_controls_are_on_the_page_and_go_where_the_sheet_says() -> None:
         if name == "β":
             assert numbers and all(1 <= value <= 100 for value in numbers)
         elif name == "τ":
-            taus = experiments.teacher_temperature().taus
+            taus = teacher_temperature().taus
             assert numbers and all(abs(taus - value).min() < 1e-9 for value in numbers)
         elif name == "K″":
             assert numbers and all(value in CHOICES["n_components"] for value in numbers)
@@ -330,7 +329,7 @@ def forward() -> list[str]:
 
 @lru_cache(maxsize=1)
 def names() -> NGramSweep:
-    return experiments.teacher_temperature()
+    return teacher_temperature()
 
 
 def letters() -> list[str]:

@@ -275,8 +275,8 @@ def test_what_the_code_gives_is_what_the_page_says() -> None:
         losses = p.log_prob(x) - q.log_prob(x)
         error = losses.std() / math.sqrt(len(losses))
         assert get(code) == pytest.approx(losses.mean(), abs=5 * error), code  # missed once in a million
-    assert get("mechanism.pair_terms(teacher, student).shares").sum(axis=1) == pytest.approx(teacher.weights)
-    assert isinstance(get("fits.exact_projection(teacher, 1, 'diag')"), GaussianMixture)
+    assert get("mixtures.mechanism.pair_terms(teacher, student).shares").sum(axis=1) == pytest.approx(teacher.weights)
+    assert isinstance(get("mixtures.fit.exact_projection(teacher, 1, 'diag')"), GaussianMixture)
 
 
 def test_numbers_of_the_symbols() -> None:
