@@ -9,61 +9,28 @@ import json
 import math
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 
 from kdlab.core.files import written_whole
-from kdlab.core.metrics import Estimate, precision, recall
+from kdlab.core.metrics import Estimate
 from kdlab.lm.experiment import label
 from kdlab.lm.folder import SCHEMA, read_log, read_results, totals
 from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline.corpus import Sequences
 from kdlab.lm.pipeline.run import Run, read_scores, scores_path, told
-from kdlab.lm.pipeline.scoring import Scores
+from kdlab.lm.pipeline.scoring import Per, Scores
 from kdlab.lm.sizes import Size, flops_per_token, parameters, size_named
 
-__all__ = ["Scored", "estimates", "gather"]
+__all__ = ["gather"]
 
-Per = Literal["token", "sequence"]
+_PER: tuple[Per, ...] = ("token", "sequence")
 _SHOWN = 6  # sample texts per model
 _LOST = 5  # texts of p* per student that it lost most of
-
-
-@dataclass(frozen=True)
-class Scored:
-    """What is left of a model once its texts are scored: enough for `kdlab.core.metrics.precision` and `recall`.
-
-    ``under`` holds the scores of its own texts under other models, by their names. `kdlab.lm.pipeline.scoring.Recorded`
-    is the model itself; the two give the same numbers.
-    """
-
-    name: str
-    under: Mapping[str, Scores]
-    per: Per
-
-    def expected_log_prob(self, of: Scored, rng: Any = None) -> Estimate:
-        """E_{x ~ self} [ log of(x) ], nats."""
-        scores = self.under[of.name]
-        return scores.per_token() if self.per == "token" else scores.per_sequence()
-
-    def sample(self, n: int, rng: Any) -> Any:
-        """Raise: the model itself is not here."""
-        raise TypeError(f"{self.name} is here by its scores only: load the model to draw from it")
-
-    def log_prob(self, x: Any) -> Any:
-        """Raise: the model itself is not here."""
-        raise TypeError(f"{self.name} is here by its scores only: load the model to score with it")
-
-
-def estimates(name: str, scores: Mapping[str, Scores], per: Per) -> tuple[Estimate, Estimate]:
-    """Precision and recall of a model, from its ``scores`` "precision" and "recall"."""
-    student = Scored(name, {"truth": scores["precision"]}, per)
-    truth = Scored("truth", {name: scores["recall"]}, per)
-    return precision(student, truth), recall(student, truth)
 
 
 def gather(run: Run) -> None:
@@ -118,8 +85,7 @@ def _truth(run: Run) -> dict[str, Any]:
     about: dict[str, Any] = {"name": run.truth.name, "provenance": dict(run.truth.provenance)}
     scores = read_scores(scores_path(run, 0, "truth"))
     if scores is not None:
-        pairs: list[Per] = ["token", "sequence"]
-        about["negative_entropy"] = {per: _over([estimates("truth", scores, per)[1]]) for per in pairs}
+        about["negative_entropy"] = {per: _over([scores["recall"].per(per)]) for per in _PER}
     return about
 
 
@@ -158,10 +124,9 @@ def _model(run: Run, name: str, there: Mapping[tuple[int, str], Mapping[str, Sco
         return None
     tau = {label(tau): tau for tau in run.config.taus} | {"teacher": 1.0, "direct": None}
     numbers: dict[str, Any] = {"precision": {}, "recall": {}}
-    pairs: list[Per] = ["token", "sequence"]
-    for per in pairs:
-        both = [estimates(name, scores, per) for _, scores in own]
-        numbers["precision"][per], numbers["recall"][per] = (_over(column) for column in zip(*both, strict=True))
+    for per in _PER:
+        for what in numbers:
+            numbers[what][per] = _over([scores[what].per(per) for _, scores in own])
     role = name if name in ("teacher", "direct") else "distilled"
     return {"name": name, "role": role, "tau": tau[name], "seeds": [seed for seed, _ in own], **numbers}
 

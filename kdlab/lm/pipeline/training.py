@@ -16,9 +16,8 @@ from __future__ import annotations
 import json
 import math
 import time
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ from transformers import LlamaForCausalLM
 from kdlab.core.files import written_whole
 from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline.corpus import Sequences
-from kdlab.lm.pipeline.gpu import compiled
+from kdlab.lm.pipeline.gpu import compiled_layers
 from kdlab.lm.pipeline.scoring import cross_entropies, score, token_losses
 
 __all__ = ["Training", "TrainingSettings", "learning_rate", "load_weights", "order", "train"]
@@ -109,7 +108,8 @@ def train(
     run = _Run(model, data, settings, Path(folder), seed, validation)
     run.resume()
     model.train()
-    with _compiled_parts(model, run.tokens_left) as run.losses_by:
+    worth = _worth_compiling(model, run.tokens_left)
+    with compiled_layers(model, cross_entropies) if worth else nullcontext(cross_entropies) as run.losses_by:
         while run.step < run.n_steps:
             run.advance(progress)
     run.keep()
@@ -119,27 +119,6 @@ def train(
         run.checkpoint.unlink(missing_ok=True)
     ranks.wait()
     return run.curve
-
-
-@contextmanager
-def _compiled_parts(model: LlamaForCausalLM, n_tokens: float) -> Iterator[Callable[..., torch.Tensor]]:
-    """Compile the layers meanwhile, where it pays, and yield what makes losses of hidden states, compiled too.
-
-    All layers have one shape, so one is compiled, for all and for all models. Layers and not the whole model: compiled
-    whole, it would hand attention a mask, and with that its slower way. Losses: uncompiled, they go over the logits of
-    a large vocabulary a dozen times, which takes longer than a small model.
-    """
-    worth = _worth_compiling(model, n_tokens)
-    layers: Any = model.model.layers if worth else []
-    for layer in layers:
-        layer.forward = compiled(layer.forward, dynamic=True)
-    try:
-        with warnings.catch_warnings():  # torch's, about its own look at the gradients of what it traces
-            warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor that is not a leaf")
-            yield compiled(cross_entropies, dynamic=True) if worth else cross_entropies
-    finally:
-        for layer in layers:
-            del layer.forward
 
 
 def _worth_compiling(model: LlamaForCausalLM, n_tokens: float) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from support.torch_side import EOS, LENGTH, PROMPT, VOCABULARY, draw, small_model, torch
 
-from kdlab.lm.pipeline import sampling
+from kdlab.lm.pipeline import gpu, sampling
 from kdlab.lm.pipeline.corpus import generator
 from kdlab.lm.pipeline.sampling import chosen, next_token_logits, sample, sweep_of_samples
 
@@ -188,7 +188,7 @@ def test_a_compiled_step_is_one_piece_for_all_steps_batches_calls_and_models_of_
 def plainly(model: Any, n: int, tau: float) -> Any:
     with torch.inference_mode():
         uniform = torch.rand(n, LENGTH - len(PROMPT), generator=generator(1, "draw"), dtype=torch.float64)
-        return sampling._continued(sampling._Decoder(model, PROMPT, LENGTH), uniform, EOS, tau)
+        return sampling.continued(sampling.Decoder(model, PROMPT, LENGTH), uniform, EOS, tau)
 
 
 def test_batches_of_many_sizes_may_be_compiled_in_one_process(compiled: Any) -> None:
@@ -203,7 +203,7 @@ def float16(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a GPU: a copy in float16 writes, if it can."""
 
     def writers(model: Any) -> Any:
-        yield sampling._in_float16(model)
+        yield gpu.in_float16(model)
         yield model
 
     monkeypatch.setattr(sampling, "_writers", writers)
@@ -228,7 +228,7 @@ def test_the_copy_in_float16_is_of_the_weights_as_they_are_now(float16: None) ->
     after = draw(model, 200)
     assert (before.ids[:, 2] != after.ids[:, 2]).mean() > 0.3
     assert [weight.data_ptr() for weight in copied.parameters()] == places  # what is compiled stands on these
-    assert all(sampling._in_float16(model) is copied for _ in range(2))  # asked for by others, in no inference mode
+    assert all(gpu.in_float16(model) is copied for _ in range(2))  # asked for by others, in no inference mode
     assert not any(weight.requires_grad for weight in copied.parameters())
     angles = copied.model.rotary_emb.inv_freq
     assert angles.dtype == torch.float32 and torch.equal(angles, model.model.rotary_emb.inv_freq)
@@ -253,15 +253,15 @@ def test_logits_that_are_not_finite_are_refused(model: Any) -> None:
 def test_the_cache_takes_as_much_as_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch is chosen so that all of it fits: a third of the memory, and a power of two."""
     model = small_model()
-    decoder = sampling._Decoder(model, PROMPT, LENGTH)
+    decoder = sampling.Decoder(model, PROMPT, LENGTH)
     with torch.inference_mode():
         decoder.begin(3)
     held = [tensor for layer in decoder._cache.layers for tensor in (layer.keys, layer.values)]
-    one = sampling._cache_bytes(model, LENGTH)
+    one = gpu.cache_bytes(model, LENGTH)
     assert sum(tensor.numel() * tensor.element_size() for tensor in held) == 3 * one
     one += 32 * VOCABULARY  # and what is held while a token is chosen
     shape = SimpleNamespace(device=SimpleNamespace(type="cuda"), config=model.config, dtype=model.dtype)
     for memory, fits in ((3 * one, 1), (3 * 100 * one, 64), (3 * 10_000 * one, 2048), (0, 1)):
         device = SimpleNamespace(total_memory=memory)
         monkeypatch.setattr(torch.cuda, "get_device_properties", lambda name, device=device: device)
-        assert sampling._fitting(shape, LENGTH) == fits
+        assert gpu.fitting(shape, LENGTH, 2048) == fits

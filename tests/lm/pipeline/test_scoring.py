@@ -7,10 +7,11 @@ import pytest
 from support.torch_side import EOS, LENGTH, PROMPT, draw, small_model, torch
 
 from kdlab.core import metrics
-from kdlab.lm.pipeline import scoring
+from kdlab.lm.pipeline import gpu, scoring
 from kdlab.lm.pipeline.corpus import Sequences, generator
-from kdlab.lm.pipeline.model import new_model, size_named
-from kdlab.lm.pipeline.scoring import Recorded, Scores, score, token_losses
+from kdlab.lm.pipeline.model import LanguageModel, new_model
+from kdlab.lm.pipeline.scoring import Scores, score, token_losses
+from kdlab.lm.sizes import size_named
 
 
 @pytest.fixture(scope="module")
@@ -83,18 +84,18 @@ def test_precision_and_recall_are_the_functions_of_the_mixtures(model: Any) -> N
     student = new_model(size_named("tiny"), 16, eos=EOS, rng=generator(3, "student"))
     theirs, its = draw(model, 300), draw(student, 300)
     for per in ("token", "sequence"):
-        truth, other = Recorded(model, theirs, per), Recorded(student, its, per)
+        truth, other = LanguageModel(model, theirs, per), LanguageModel(student, its, per)
         read = {"token": Scores.per_token, "sequence": Scores.per_sequence}[per]
         assert metrics.precision(other, truth) == read(score(model, its))
         assert metrics.recall(other, truth) == read(score(student, theirs))
 
 
 def test_a_model_without_samples_draws_them_and_needs_its_randomness(model: Any) -> None:
-    bare = Recorded(model, prompt=tuple(PROMPT), length=LENGTH, eos=EOS)
+    bare = LanguageModel(model, prompt=tuple(PROMPT), length=LENGTH, eos=EOS)
     with pytest.raises(ValueError, match="rng is None"):
         bare.expected_log_prob(bare)
     estimate = bare.expected_log_prob(bare, generator(4), n=2000)
-    recorded = Recorded(model, draw(model, 2000)).expected_log_prob(bare)
+    recorded = LanguageModel(model, draw(model, 2000)).expected_log_prob(bare)
     apart = abs(estimate.value - recorded.value)
     assert apart < 4 * np.hypot(estimate.standard_error, recorded.standard_error)  # false alarms: 1 in 16,000
     sharper = bare.tempered(2.0)
@@ -112,9 +113,9 @@ def test_tokens_of_another_vocabulary_are_refused(model: Any) -> None:
 
 def test_faster_products_are_for_scoring_on_a_gpu_only() -> None:
     before = torch.get_float32_matmul_precision()
-    with pytest.raises(ZeroDivisionError), scoring._tensor_cores(torch.device("cuda")):
+    with pytest.raises(ZeroDivisionError), gpu.tensor_cores(torch.device("cuda")):
         assert torch.get_float32_matmul_precision() == "high"
         1 / 0  # noqa: B018
     assert torch.get_float32_matmul_precision() == before
-    with scoring._tensor_cores(torch.device("cpu")):
+    with gpu.tensor_cores(torch.device("cpu")):
         assert torch.get_float32_matmul_precision() == before

@@ -27,7 +27,8 @@ from kdlab.lm.pipeline import results as found
 from kdlab.lm.pipeline import sampling, stages
 from kdlab.lm.pipeline.corpus import Corpus, generator
 from kdlab.lm.pipeline.estimate import Speed, estimate, measured, work
-from kdlab.lm.pipeline.scoring import Recorded, Scores
+from kdlab.lm.pipeline.model import LanguageModel
+from kdlab.lm.pipeline.scoring import Scores
 from kdlab.lm.pipeline.stages import Run, _model, hidden_states
 from kdlab.lm.pipeline.truth import WeightsError
 from kdlab.lm.report.summary import table
@@ -97,13 +98,13 @@ def assert_the_same(folder: Path, run: Run) -> None:
 
 @pytest.mark.parametrize("per", ["token", "sequence"])
 def test_results_are_precision_and_recall_of_the_models_themselves(run: Run, per: Any) -> None:
-    """Recorded runs the models again; results.json came from scores on disk."""
+    """LanguageModel runs the models again; results.json came from scores on disk."""
     texts = run.texts("evaluation")
-    truth = Recorded(run.truth.model, texts, per)
+    truth = LanguageModel(run.truth.model, texts, per)
     models = {model["name"]: model for model in read_results(run.folder)["models"]}
     assert list(models) == ["teacher", "direct", "tau-0.6", "tau-1"]
     for name, told in models.items():
-        own = Recorded(_model(run, 0, name), run.samples(0, name).read(64), per)
+        own = LanguageModel(_model(run, 0, name), run.samples(0, name).read(64), per)
         for what, estimate_ in (
             ("precision", metrics.precision(own, truth)),
             ("recall", metrics.recall(own, truth)),
@@ -144,7 +145,7 @@ def test_the_texts_that_a_student_lost_are_those_it_falls_behind_on_most(run: Ru
     texts = run.texts("evaluation")
     behind = {}
     for tau in (0.6, 1.0):
-        own, direct = (Recorded(_model(run, 0, name)).log_prob(texts) for name in (f"tau-{tau:g}", "direct"))
+        own, direct = (LanguageModel(_model(run, 0, name)).log_prob(texts) for name in (f"tau-{tau:g}", "direct"))
         behind[tau] = sorted((own - direct) / texts.counts)
     told = read_results(run.folder)["lost"]
     assert [lost["tau"] for lost in told] == [0.6] * 5 + [1.0] * 5
@@ -177,14 +178,6 @@ def test_all_students_start_alike_and_seeds_do_not(run: Run) -> None:
         == run.tempered(0, 1.0).spec["weights"]
         == run.trained(0, "teacher")["sha256"]
     )
-
-
-def test_scores_alone_cannot_draw(run: Run) -> None:
-    scored = found.Scored("direct", {}, "token")
-    for call in (scored.sample, scored.log_prob):
-        with pytest.raises(TypeError, match="by its scores only"):
-            call(*([1, None] if call == scored.sample else [None]))
-    assert isinstance(stages.read_scores(run.folder / "scores" / "truth.npz"), dict)
 
 
 # Interruptions
@@ -370,13 +363,13 @@ def test_the_recorded_corpus_is_what_this_code_samples(tmp_path: Path) -> None:
     if trouble := smollm2.fault():
         pytest.skip(f"SmolLM2-135M: {trouble}; `kdlab fetch smollm2` brings it, and this test")
     own = stages.opened(tmp_path, "cpu", {"threads": 1})
-    decoder = sampling._Decoder(own.truth.model, own.prompt, own.config.length)
+    decoder = sampling.Decoder(own.truth.model, own.prompt, own.config.length)
     for part, shard in (("train", 0), ("train", 32), ("evaluation", 0)):
         there = recorded_corpus(part)
         assert stages._same(own.corpus(part), there.folder) is not None
         rng = generator(0, "p*", part, 1.0, shard)
         numbers = torch.rand(1024, own.config.length - len(own.prompt), generator=rng, dtype=torch.float64)
-        again = sampling._continued(decoder, numbers[:8], own.truth.eos, 1.0)
+        again = sampling.continued(decoder, numbers[:8], own.truth.eos, 1.0)
         kept = there.read((shard + 1) * 1024)[shard * 1024 :][:8]
         assert np.array_equal(again.ids, kept.ids) and np.array_equal(again.lengths, kept.lengths)
     own.lock.close()

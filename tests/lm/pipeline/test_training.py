@@ -20,9 +20,10 @@ from support.torch_side import EOS, draw, small_model, torch
 
 from kdlab.lm.pipeline import training
 from kdlab.lm.pipeline.corpus import Sequences, generator
-from kdlab.lm.pipeline.model import new_model, size_named
+from kdlab.lm.pipeline.model import new_model
 from kdlab.lm.pipeline.scoring import score
 from kdlab.lm.pipeline.training import TrainingSettings, learning_rate, load_weights, order, train
+from kdlab.lm.sizes import size_named
 
 SETTINGS = TrainingSettings(epochs=2, batch=16, rate=1e-2, keep="last")
 

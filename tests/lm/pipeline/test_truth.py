@@ -17,8 +17,8 @@ from transformers import LlamaForCausalLM, logging
 from kdlab.lm.pipeline import fetch as smollm2
 from kdlab.lm.pipeline import truth as weights
 from kdlab.lm.pipeline.conversion import convert
-from kdlab.lm.pipeline.model import SIZES, parameters
 from kdlab.lm.pipeline.truth import WeightsError, load_truth
+from kdlab.lm.sizes import SIZES, parameters
 
 CACHE = smollm2.cache_folder()  # the reader's own, whatever a test sets
 
