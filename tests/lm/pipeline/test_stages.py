@@ -118,7 +118,9 @@ def test_results_are_precision_and_recall_of_the_models_themselves(run: Run, per
 
 
 def test_errors_over_seeds_are_those_of_their_mean() -> None:
-    one = found._over([metrics.Estimate(1.0, 0.1, 50), metrics.Estimate(2.0, 0.3, 50), metrics.Estimate(6.0, 0.2, 50)])
+    one = found._over_seeds(
+        [metrics.Estimate(1.0, 0.1, 50), metrics.Estimate(2.0, 0.3, 50), metrics.Estimate(6.0, 0.2, 50)]
+    )
     assert (one["value"], one["by_seed"]) == (3.0, [1.0, 2.0, 6.0])
     assert one["over_sequences"] == pytest.approx(0.2)
     assert one["over_seeds"] == pytest.approx(np.sqrt((4 + 1 + 9) / 2 / 3))  # sample variance 7, over 3 seeds
@@ -453,18 +455,20 @@ def test_the_work_of_a_run_is_counted() -> None:
     config = RunConfig.of("smoke", SMALL | {"seeds": 2, "vocabulary": 64})
     counted, tiny = work(config), flops_per_token(size_named("tiny"), 64, 16)
     texts = 96 + 32 + 64 + 2 * (2 * 64 + 4 * 64)  # p*'s; per seed two tempered corpora and four models' samples
-    assert counted.sampled == 16 * texts
-    assert counted.trained == 16 * 2 * (2 * 96 + 3 * 2 * 64)
-    assert counted.scored == 16 * (64 + 2 * 4 * 64 + 2 * 4 * 64)
-    assert counted.sampling_flops == pytest.approx(counted.sampled * tiny)
-    assert counted.training_flops == pytest.approx(3 * counted.trained * tiny)
+    assert counted.tokens["sampling"] == 16 * texts
+    assert counted.tokens["training"] == 16 * 2 * (2 * 96 + 3 * 2 * 64)
+    assert counted.tokens["scoring"] == 16 * (64 + 2 * 4 * 64 + 2 * 4 * 64)
+    assert counted.operations["sampling"] == pytest.approx(counted.tokens["sampling"] * tiny)
+    assert counted.operations["training"] == pytest.approx(3 * counted.tokens["training"] * tiny)
 
 
 def test_an_estimate_is_said_and_agreed_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     said = estimate(RunConfig.of("paper"), Speed("135M", 1e13, 1e14))
     assert "5 seeds" in said and "hours" in said and "GB of disk" in said
     counted = work(RunConfig.of("paper"))
-    hours = [counted.sampling_flops / 1e13, counted.training_flops / 1e14, counted.scoring_flops / 1e14]
+    hours = [
+        counted.operations[kind] / speed for kind, speed in (("sampling", 1e13), ("training", 1e14), ("scoring", 1e14))
+    ]
     assert f"operations / 1e+13 per second = about {hours[0] / 3600:,.0f} " in said
     assert (
         f"together about {sum(hours) / 3600:,.0f} " in said and f"at best {sum(hours) / 8 / 3600:,.0f} on each" in said
