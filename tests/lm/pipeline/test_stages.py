@@ -173,7 +173,7 @@ def test_the_map_is_a_plane_of_hidden_states(run: Run) -> None:
 
 
 def test_all_students_start_alike_and_seeds_do_not(run: Run) -> None:
-    first, second = (stages._first_weights(seed, "tiny").initial_seed() for seed in (0, 1))
+    first, second = (stages.first_weights(seed, "tiny").initial_seed() for seed in (0, 1))
     assert first != second
     assert (
         run.tempered(0, 0.6).spec["weights"]
