@@ -11,7 +11,7 @@ from kdlab.lm.pipeline.model import new_model, restricted
 from kdlab.lm.sizes import SIZES, Size, flops_per_token, parameters, size_named
 
 PUBLISHED = 49_152  # tokens of SmolLM2
-SMALL = ["135M", "30M", "10M", "2M", "0.4M", "tiny"]  # rungs that any machine has the memory for
+SMALL = ["10M", "2M", "0.4M", "tiny"]  # rungs that are made in a moment
 
 
 def tiny(vocabulary=20, *, seed=0, eos=0):

@@ -23,7 +23,7 @@ def model() -> Any:
 def test_frequencies_are_the_models_probabilities(model: Any, tau: float) -> None:
     # Chi-square of the first token, and of the second after the likeliest first: each p-value below 1e-4 with
     # probability 1e-4 for a right sampler, so that the test's false-alarm probability is 2e-4.
-    drawn = draw(model, 4000, tau=tau)
+    drawn = draw(model, 2000, tau=tau)
     first = np.exp(torch.log_softmax(torch.tensor(next_token_logits(model, PROMPT)) / tau, -1).numpy())
     assert p_value(drawn.ids[:, 2], first) > 1e-4
     likeliest = int(first[1:].argmax()) + 1
@@ -44,7 +44,7 @@ def p_value(tokens: np.ndarray, probabilities: np.ndarray) -> float:
 
 def test_whole_sequences_are_as_likely_as_transformers_makes_them(model: Any) -> None:
     # Two-sample chi-square over the 30 commonest sequences: the same distribution as plain generate.
-    n = 3000
+    n = 1500
     ours = Counter(row[:length].tobytes() for row, length in sequences(draw(model, n)))
     torch.manual_seed(5)
     plain = model.generate(
@@ -191,13 +191,6 @@ def plainly(model: Any, n: int, tau: float) -> Any:
         return sampling.continued(sampling.Decoder(model, PROMPT, LENGTH), uniform, EOS, tau)
 
 
-def test_batches_of_many_sizes_may_be_compiled_in_one_process(compiled: Any) -> None:
-    """torch gives up after eight unless it is told otherwise."""
-    model = small_model()
-    assert [len(draw(model, n, batch=n)) for n in range(3, 15)] == list(range(3, 15))
-    assert len(compiled[0]) == 12
-
-
 @pytest.fixture
 def float16(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a GPU: a copy in float16 writes, if it can."""
@@ -210,10 +203,10 @@ def float16(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_in_float16_the_same_numbers_give_nearly_always_the_same_text(float16: None) -> None:
-    # Of 18,000 numbers, those next to the end of a token's share fall on its other side: float16 moves a logit of
-    # size 10 by 0.005, so a share's end by some thousandths; once apart, two texts stay apart.
+    # Of thousands of numbers, those next to the end of a token's share fall on its other side: float16 moves a logit
+    # of size 10 by 0.005, so a share's end by some thousandths; once apart, two texts stay apart.
     model = small_model()
-    ours, exact = draw(model, 3000), plainly(model, 3000, 1.0)
+    ours, exact = draw(model, 1000), plainly(model, 1000, 1.0)
     same = (ours.ids[:, : LENGTH - 1] == exact.ids[:, : LENGTH - 1]).all(axis=1).mean()
     assert 0.95 < same < 1.0
     assert {weight.dtype for weight in model.parameters()} == {torch.float32}  # the model itself is left alone
