@@ -43,18 +43,10 @@ from kdlab.lm.experiment import SMOLLM2, RunConfig
 from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline.corpus import Corpus, Sequences, generator
 from kdlab.lm.pipeline.estimate import Speed, estimate
+from kdlab.lm.pipeline.gpu import cache_bytes, fitting, tensor_cores
 from kdlab.lm.pipeline.model import new_model
-from kdlab.lm.pipeline.sampling import (
-    _cache_bytes,
-    _compiled,
-    _continued,
-    _Decoder,
-    _fitting,
-    _worth_compiling,
-    _writers,
-    sample,
-)
-from kdlab.lm.pipeline.scoring import _tensor_cores, score
+from kdlab.lm.pipeline.sampling import _BATCH, Decoder, _compiled, _worth_compiling, _writers, continued, sample
+from kdlab.lm.pipeline.scoring import score
 from kdlab.lm.pipeline.training import TrainingSettings, train
 from kdlab.lm.pipeline.truth import Truth, load_truth
 from kdlab.lm.sizes import flops_per_token, parameters, size_named
@@ -150,7 +142,7 @@ def writer(model: LlamaForCausalLM) -> LlamaForCausalLM:
 
 def rows(bench: Bench, model: LlamaForCausalLM) -> int:
     """How many sequences: one batch."""
-    return min(bench.rows, _fitting(writer(model), bench.length))
+    return min(bench.rows, fitting(writer(model), bench.length, _BATCH[bench.device.type]))
 
 
 def sampling(bench: Bench, shape: str) -> Json:
@@ -186,7 +178,7 @@ def sampling_floor(bench: Bench, shape: str, model: LlamaForCausalLM) -> float:
     fixed size.
     """
     size, n, written = size_named(shape), rows(bench, model), writer(model)
-    read = parameters(size, bench.vocabulary) * written.dtype.itemsize + n * _cache_bytes(written, bench.length)
+    read = parameters(size, bench.vocabulary) * written.dtype.itemsize + n * cache_bytes(written, bench.length)
     worked = n * flops_per_token(size, bench.vocabulary, bench.length)
     return n / max(read / bandwidth(bench), worked / matrix_rate(bench, written.dtype))
 
@@ -194,10 +186,10 @@ def sampling_floor(bench: Bench, shape: str, model: LlamaForCausalLM) -> float:
 def some_steps(bench: Bench, model: LlamaForCausalLM, steps: int = 32) -> None:
     """Write the beginnings of one batch, with what is compiled for its whole length."""
     written, n = writer(model), rows(bench, model)
-    made = _compiled if _worth_compiling(written, n) else _Decoder
+    made = _compiled if _worth_compiling(written, n) else Decoder
     numbers = torch.rand(n, min(steps, bench.length - 1), dtype=torch.float64, generator=generator(1, "bench"))
     with torch.inference_mode():
-        _continued(made(written, [1], bench.length), numbers.to(bench.device), 0, 1.0)
+        continued(made(written, [1], bench.length), numbers.to(bench.device), 0, 1.0)
 
 
 def _ratio(ours: float, theirs: float) -> Json:
@@ -268,7 +260,7 @@ def scoring(bench: Bench, shape: str) -> Json:
     ours, theirs = (lambda: score(model, texts)), (lambda: _all_logits(model, texts))
     rates = [texts.n_tokens / bench.seconds(way)[1] for way in (ours, theirs)]
     per_token = flops_per_token(size_named(shape), bench.vocabulary, int(texts.lengths.mean()))
-    with _tensor_cores(bench.device):
+    with tensor_cores(bench.device):
         floor = matrix_rate(bench, torch.float32) / per_token
     memory = {"GB, kdlab": bench.peak(ours), "GB, plain": bench.peak(theirs)}
     return {"kdlab": rates[0], "floor": floor} | _ratio(*rates) | memory

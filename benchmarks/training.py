@@ -26,8 +26,9 @@ import transformers
 from transformers import LlamaForCausalLM, Trainer, TrainingArguments
 
 from kdlab.lm.pipeline.corpus import Sequences, generator
-from kdlab.lm.pipeline.model import new_model, size_named
+from kdlab.lm.pipeline.model import new_model
 from kdlab.lm.pipeline.training import TrainingSettings, train
+from kdlab.lm.sizes import size_named
 
 HERE = Path(__file__).resolve().parent
 RUNGS = ("0.4M", "2M")

@@ -107,17 +107,13 @@ def test_no_recording_says_where_it_was_looked_for(tmp_path: Path, monkeypatch: 
 def test_the_model_itself_says_the_same(recording: Recording) -> None:
     """Where PyTorch and the weights are: the last digits may differ between machines, what is shown may not."""
     pytest.importorskip("torch")
-    from kdlab.lm.pipeline import fetch as smollm2
+    from support import real_weights
 
-    trouble = smollm2.fault()
-    if trouble:
-        pytest.skip(f"SmolLM2 is not here ({trouble}): kdlab fetch smollm2")
+    truth = real_weights.truth()
     from kdlab.lm.next_token import next_token_sweep
     from kdlab.lm.pipeline.reading import surprises
     from kdlab.lm.pipeline.sampling import next_token_logits
-    from kdlab.lm.pipeline.truth import load_truth
 
-    truth = load_truth("bundled")
     for prompt, sweep in recording.sweeps.items():
         logits = next_token_logits(truth.model, truth.encode(prompt))
         word: Any = lambda token: truth.pieces([token])[0]  # noqa: E731

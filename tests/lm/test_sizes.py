@@ -7,10 +7,11 @@ from support.torch_side import torch
 # After torch_side, which skips this file where the packages of the language-model side are not installed.
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from kdlab.lm.pipeline.model import SIZES, Size, flops_per_token, new_model, parameters, restricted, size_named
+from kdlab.lm.pipeline.model import new_model, restricted
+from kdlab.lm.sizes import SIZES, Size, flops_per_token, parameters, size_named
 
 PUBLISHED = 49_152  # tokens of SmolLM2
-SMALL = ["135M", "30M", "10M", "2M", "0.4M", "tiny"]  # rungs that any machine has the memory for
+SMALL = ["10M", "2M", "0.4M", "tiny"]  # rungs that are made in a moment
 
 
 def tiny(vocabulary=20, *, seed=0, eos=0):

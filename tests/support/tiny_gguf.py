@@ -1,13 +1,23 @@
-"""A tiny Llama in a GGUF file, laid out as llama.cpp does, and a wheel around it: what the real ones are, but small."""
+"""A tiny Llama in a GGUF file, laid out as llama.cpp does, and a wheel around it: what the real ones are, but small.
+
+Skips what imports it where the packages of the language-model side are not installed, unless KDLAB_REQUIRE_TORCH=1.
+"""
 
 import hashlib
+import os
 import zipfile
 
-import gguf
 import numpy as np
-from support.gguf_oracle import SHOWN
+import pytest
 
-from kdlab.lm.pipeline import fetch as smollm2
+if os.environ.get("KDLAB_REQUIRE_TORCH") != "1":
+    for package in ("filelock", "gguf", "regex", "safetensors", "tokenizers"):
+        pytest.importorskip(package, reason=f"{package} is not installed: `make lm` brings it, and these tests")
+
+import gguf  # noqa: E402
+from support.gguf_oracle import SHOWN  # noqa: E402
+
+from kdlab.lm.pipeline import fetch as smollm2  # noqa: E402
 
 HIDDEN, HEADS, KV_HEADS, LAYERS, FFN = 64, 4, 2, 2, 96
 MARKERS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]

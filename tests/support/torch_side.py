@@ -18,8 +18,9 @@ except ImportError:
 torch.set_num_threads(1)  # as in every test: times and sums do not depend on how many cores are free
 
 from kdlab.lm.pipeline.corpus import Sequences, generator  # noqa: E402
-from kdlab.lm.pipeline.model import new_model, size_named  # noqa: E402
+from kdlab.lm.pipeline.model import new_model  # noqa: E402
 from kdlab.lm.pipeline.sampling import sample  # noqa: E402
+from kdlab.lm.sizes import size_named  # noqa: E402
 
 __all__ = ["EOS", "LENGTH", "PROMPT", "VOCABULARY", "draw", "small_model", "torch"]
 

@@ -1,8 +1,9 @@
 """From a GGUF file to a plain Llama checkpoint: config.json, model.safetensors and the tokenizer's files.
 
 Needs the packages gguf, safetensors and tokenizers, not torch: quantised blocks become the float32 numbers that they
-stand for, exactly, one tensor after the other. The GGUF format: ggml-org/ggml, docs/gguf.md; how a Llama is laid out in
-it: convert_hf_to_gguf.py and src/llama-vocab.cpp of ggml-org/llama.cpp.
+stand for, exactly. transformers reads such a file too (``gguf_file=``), into the same numbers, but takes four times as
+long and has no tokenizer that splits numbers digit by digit. The GGUF format: ggml-org/ggml, docs/gguf.md; how a Llama
+is laid out in it: convert_hf_to_gguf.py and src/llama-vocab.cpp of ggml-org/llama.cpp.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-__all__ = ["configuration", "convert", "tensors", "tokenizer"]
+__all__ = ["convert"]
 
 _NAMES = {  # what GGUF calls it: what transformers calls it
     "token_embd": "model.embed_tokens",
@@ -34,6 +35,7 @@ _NAMES = {  # what GGUF calls it: what transformers calls it
     "ffn_up": "mlp.up_proj",
     "ffn_down": "mlp.down_proj",
 }
+_TURNED = {"attn_q": "head_count", "attn_k": "head_count_kv"}  # turned by positions: and how many heads these have
 _CONTROL = 3  # the token type of markers such as <|im_end|>
 
 
@@ -44,17 +46,18 @@ def convert(source: Path, folder: Path) -> None:
     """
     reader = gguf.GGUFReader(source)
     fields = {name: field.contents() for name, field in reader.fields.items()}
-    config = configuration(fields)
-    _write_json(folder / "config.json", config)
-    tokenizer(fields).save(str(folder / "tokenizer.json"))
-    _write_json(folder / "tokenizer_config.json", _tokenizer_configuration(fields))
-    save_file(tensors(reader, config), folder / "model.safetensors", metadata={"format": "pt"})
-
-
-def configuration(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The model's config.json, from the GGUF's own fields."""
     if fields["general.architecture"] != "llama":
         raise ValueError(f"architecture {fields['general.architecture']!r}: only a Llama becomes a Llama checkpoint")
+    _tokenizer(fields).save(str(folder / "tokenizer.json"))
+    for name, content in (("config", _config(fields)), ("tokenizer_config", _tokenizer_config(fields))):
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        (folder / f"{name}.json").write_text(text, encoding="utf-8")
+    weights = dict(_weight(tensor, fields) for tensor in reader.tensors)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def _config(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The model's config.json."""
     heads = fields["llama.attention.head_count"]
     return {
         "architectures": ["LlamaForCausalLM"],
@@ -81,24 +84,23 @@ def configuration(fields: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def tensors(reader: gguf.GGUFReader, config: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
-    """Every weight by its name in transformers, float32, with the shape that torch's layers have (outputs, inputs).
-
-    Raises ValueError for a tensor that a Llama with tied embeddings has no place for.
+def _weight(tensor: Any, fields: Mapping[str, Any]) -> tuple[str, NDArray[np.float32]]:
+    """A tensor's name in transformers (``blk.3.attn_q.weight`` is ``model.layers.3.self_attn.q_proj.weight``) and
+    its numbers, in the shape that torch's layers have, (outputs, inputs).
     """
-    weights = {}
-    for tensor in reader.tensors:
-        name = _renamed(tensor.name)
-        weight = dequantize(tensor.data, tensor.tensor_type)
-        if name.endswith("q_proj.weight"):
-            weight = _halves(weight, config["num_attention_heads"])
-        elif name.endswith("k_proj.weight"):
-            weight = _halves(weight, config["num_key_value_heads"])
-        weights[name] = np.ascontiguousarray(weight, dtype=np.float32)
-    return weights
+    *block, part, kind = tensor.name.split(".")
+    if part not in _NAMES or kind != "weight":
+        raise ValueError(f"tensor {tensor.name!r} has no place in a Llama with tied embeddings")
+    weight = dequantize(tensor.data, tensor.tensor_type)
+    if part in _TURNED:
+        # In a head, rotary positions turn two numbers together: neighbours there, half a head apart in transformers.
+        heads, (rows, columns) = fields[f"llama.attention.{_TURNED[part]}"], weight.shape
+        weight = weight.reshape(heads, rows // heads // 2, 2, columns).swapaxes(1, 2).reshape(rows, columns)
+    layer = f"model.layers.{block[1]}." if block else ""
+    return f"{layer}{_NAMES[part]}.weight", np.ascontiguousarray(weight, dtype=np.float32)
 
 
-def tokenizer(fields: Mapping[str, Any]) -> Tokenizer:
+def _tokenizer(fields: Mapping[str, Any]) -> Tokenizer:
     """The byte-level tokenizer with the GGUF's vocabulary and merges, splitting text as SmolLM does: digit by digit."""
     kind = (fields["tokenizer.ggml.model"], fields["tokenizer.ggml.pre"])
     if kind != ("gpt2", "smollm"):
@@ -107,51 +109,22 @@ def tokenizer(fields: Mapping[str, Any]) -> Tokenizer:
     merges = [tuple(pair.split(" ")) for pair in fields["tokenizer.ggml.merges"]]
     made = Tokenizer(models.BPE({piece: i for i, piece in enumerate(pieces)}, merges))
     # Digits first: otherwise spaces before a number are shared out differently, and other ids come out.
-    made.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    )
+    digits, pieces_of_bytes = pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(False)
+    made.pre_tokenizer = pre_tokenizers.Sequence([digits, pieces_of_bytes])
     made.decoder = decoders.ByteLevel()
-    types = fields["tokenizer.ggml.token_type"]
-    made.add_special_tokens(
-        [
-            AddedToken(piece, special=True, normalized=False)
-            for piece, kind in zip(pieces, types, strict=True)
-            if kind == _CONTROL
-        ]
-    )
+    types = zip(pieces, fields["tokenizer.ggml.token_type"], strict=True)
+    markers = [AddedToken(piece, special=True, normalized=False) for piece, kind in types if kind == _CONTROL]
+    made.add_special_tokens(markers)
     return made
 
 
-def _tokenizer_configuration(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _tokenizer_config(fields: Mapping[str, Any]) -> dict[str, Any]:
+    names = {"bos_token": "bos", "eos_token": "eos", "pad_token": "padding", "unk_token": "unknown"}
     pieces = fields["tokenizer.ggml.tokens"]
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
-        "bos_token": pieces[fields["tokenizer.ggml.bos_token_id"]],
-        "eos_token": pieces[fields["tokenizer.ggml.eos_token_id"]],
-        "pad_token": pieces[fields["tokenizer.ggml.padding_token_id"]],
-        "unk_token": pieces[fields["tokenizer.ggml.unknown_token_id"]],
+        **{name: pieces[fields[f"tokenizer.ggml.{there}_token_id"]] for name, there in names.items()},
         "chat_template": fields["tokenizer.chat_template"],
         "clean_up_tokenization_spaces": False,
         "model_max_length": fields["llama.context_length"],
     }
-
-
-def _renamed(name: str) -> str:
-    """``blk.3.attn_q.weight`` is ``model.layers.3.self_attn.q_proj.weight``."""
-    *block, part, kind = name.split(".")
-    if part not in _NAMES or kind != "weight":
-        raise ValueError(f"tensor {name!r} has no place in a Llama with tied embeddings")
-    layer = f"model.layers.{block[1]}." if block else ""
-    return f"{layer}{_NAMES[part]}.{kind}"
-
-
-def _halves(weight: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
-    """Undo llama.cpp's order of rows: there the two numbers that rotary positions turn together are neighbours in a
-    head, in transformers they stand half a head apart.
-    """
-    rows, columns = weight.shape
-    return weight.reshape(heads, rows // heads // 2, 2, columns).swapaxes(1, 2).reshape(rows, columns)
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

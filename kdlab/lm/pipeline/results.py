@@ -1,6 +1,7 @@
 """From what lies in a run's folder to results.json: precision and recall of every model so far, and what to show of it.
 
-Valid at any moment: whatever is not there yet is left out, and named.
+`stages` calls `gather` after each stage. What it writes is valid at any moment: whatever is not there yet is left out,
+and named. It is made from the files alone, so a run that goes on, or has long ended, gives the same.
 """
 
 from __future__ import annotations
@@ -9,61 +10,30 @@ import json
 import math
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 
 from kdlab.core.files import written_whole
-from kdlab.core.metrics import Estimate, precision, recall
+from kdlab.core.metrics import Estimate
 from kdlab.lm.experiment import label
 from kdlab.lm.folder import SCHEMA, read_log, read_results, totals
 from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline.corpus import Sequences
 from kdlab.lm.pipeline.run import Run, read_scores, scores_path, told
-from kdlab.lm.pipeline.scoring import Scores
+from kdlab.lm.pipeline.scoring import Per, Scores
 from kdlab.lm.sizes import Size, flops_per_token, parameters, size_named
 
-__all__ = ["Scored", "estimates", "gather"]
+__all__ = ["gather"]
 
-Per = Literal["token", "sequence"]
+Found = Mapping[tuple[int, str], Mapping[str, Scores]]  # by seed and model: the scores "precision" and "recall"
+
+_PER: tuple[Per, ...] = ("token", "sequence")
 _SHOWN = 6  # sample texts per model
 _LOST = 5  # texts of p* per student that it lost most of
-
-
-@dataclass(frozen=True)
-class Scored:
-    """What is left of a model once its texts are scored: enough for `kdlab.core.metrics.precision` and `recall`.
-
-    ``under`` holds the scores of its own texts under other models, by their names. `kdlab.lm.pipeline.scoring.Recorded`
-    is the model itself; the two give the same numbers.
-    """
-
-    name: str
-    under: Mapping[str, Scores]
-    per: Per
-
-    def expected_log_prob(self, of: Scored, rng: Any = None) -> Estimate:
-        """E_{x ~ self} [ log of(x) ], nats."""
-        scores = self.under[of.name]
-        return scores.per_token() if self.per == "token" else scores.per_sequence()
-
-    def sample(self, n: int, rng: Any) -> Any:
-        """Raise: the model itself is not here."""
-        raise TypeError(f"{self.name} is here by its scores only: load the model to draw from it")
-
-    def log_prob(self, x: Any) -> Any:
-        """Raise: the model itself is not here."""
-        raise TypeError(f"{self.name} is here by its scores only: load the model to score with it")
-
-
-def estimates(name: str, scores: Mapping[str, Scores], per: Per) -> tuple[Estimate, Estimate]:
-    """Precision and recall of a model, from its ``scores`` "precision" and "recall"."""
-    student = Scored(name, {"truth": scores["precision"]}, per)
-    truth = Scored("truth", {name: scores["recall"]}, per)
-    return precision(student, truth), recall(student, truth)
 
 
 def gather(run: Run) -> None:
@@ -98,7 +68,10 @@ def _found(run: Run) -> dict[str, Any]:
         "truth": _truth(run),
         "sizes": _sizes(run),
         "stages": totals(read_log(run.folder)),
-        "curves": _curves(run),
+        "curves": {
+            str(seed): {name: about["curve"] for name in run.models(seed) if (about := run.trained(seed, name))}
+            for seed in seeds
+        },
         "models": [model for name in run.models(0) if (model := _model(run, name, there)) is not None],
         "recalls_together": _together(run, there),
         **_examples(run, there),
@@ -118,55 +91,42 @@ def _truth(run: Run) -> dict[str, Any]:
     about: dict[str, Any] = {"name": run.truth.name, "provenance": dict(run.truth.provenance)}
     scores = read_scores(scores_path(run, 0, "truth"))
     if scores is not None:
-        pairs: list[Per] = ["token", "sequence"]
-        about["negative_entropy"] = {per: _over([estimates("truth", scores, per)[1]]) for per in pairs}
+        about["negative_entropy"] = {per: _over_seeds([scores["recall"].per(per)]) for per in _PER}
     return about
 
 
 def _sizes(run: Run) -> dict[str, Any]:
-    config, vocabulary = run.truth.model.config, run.truth.vocabulary
-    whole = Size(
-        "p*",
-        config.hidden_size,
-        config.num_hidden_layers,
-        config.num_attention_heads,
-        config.num_key_value_heads,
-        config.intermediate_size,
-    )
-    shapes = {"truth": whole, "teacher": size_named(run.config.teacher), "student": size_named(run.config.student)}
+    shape, vocabulary, length = run.truth.model.config, run.truth.vocabulary, run.config.length
+    heads = (shape.num_attention_heads, shape.num_key_value_heads)
+    truth = Size("p*", shape.hidden_size, shape.num_hidden_layers, *heads, shape.intermediate_size)
+    sizes = {"truth": truth, "teacher": size_named(run.config.teacher), "student": size_named(run.config.student)}
     return {
         role: {
             "parameters": parameters(size, vocabulary),
-            "flops_per_token": flops_per_token(size, vocabulary, run.config.length),
+            "flops_per_token": flops_per_token(size, vocabulary, length),
         }
-        for role, size in shapes.items()
+        for role, size in sizes.items()
     }
 
 
-def _curves(run: Run) -> dict[str, dict[str, Any]]:
-    """Loss curves, by seed and model."""
-    return {
-        str(seed): {name: about["curve"] for name in run.models(seed) if (about := run.trained(seed, name))}
-        for seed in range(run.config.seeds)
-    }
+# Precision and recall
 
 
-def _model(run: Run, name: str, there: Mapping[tuple[int, str], Mapping[str, Scores]]) -> dict[str, Any] | None:
+def _model(run: Run, name: str, there: Found) -> dict[str, Any] | None:
     """Precision and recall of one model, over the seeds that have it."""
-    own = [(seed, scores) for (seed, model), scores in there.items() if model == name]
+    own = {seed: scores for (seed, model), scores in there.items() if model == name}
     if not own:
         return None
     tau = {label(tau): tau for tau in run.config.taus} | {"teacher": 1.0, "direct": None}
-    numbers: dict[str, Any] = {"precision": {}, "recall": {}}
-    pairs: list[Per] = ["token", "sequence"]
-    for per in pairs:
-        both = [estimates(name, scores, per) for _, scores in own]
-        numbers["precision"][per], numbers["recall"][per] = (_over(column) for column in zip(*both, strict=True))
+    numbers = {
+        what: {per: _over_seeds([scores[what].per(per) for scores in own.values()]) for per in _PER}
+        for what in ("precision", "recall")
+    }
     role = name if name in ("teacher", "direct") else "distilled"
-    return {"name": name, "role": role, "tau": tau[name], "seeds": [seed for seed, _ in own], **numbers}
+    return {"name": name, "role": role, "tau": tau[name], "seeds": list(own), **numbers}
 
 
-def _over(found: Sequence[Estimate]) -> dict[str, Any]:
+def _over_seeds(found: Sequence[Estimate]) -> dict[str, Any]:
     """The mean over seeds; its standard error over sequences (their mean) and over seeds (None for one seed)."""
     values = np.array([one.value for one in found])
     several = len(values) > 1
@@ -179,7 +139,7 @@ def _over(found: Sequence[Estimate]) -> dict[str, Any]:
     }
 
 
-def _together(run: Run, there: Mapping[tuple[int, str], Mapping[str, Scores]]) -> dict[str, Any]:
+def _together(run: Run, there: Found) -> dict[str, Any]:
     """How the recalls of seed 0 err together, since all are measured on the same texts: correlations of their errors.
 
     ``names`` (M,), and (M, M) for "token" and "sequence". With them the error of a difference of two recalls follows.
@@ -194,7 +154,10 @@ def _together(run: Run, there: Mapping[tuple[int, str], Mapping[str, Scores]]) -
     return {"names": list(own), **{per: np.atleast_2d(np.corrcoef(of)).round(6).tolist() for per, of in rows.items()}}
 
 
-def _examples(run: Run, there: Mapping[tuple[int, str], Mapping[str, Scores]]) -> dict[str, Any]:
+# Texts
+
+
+def _examples(run: Run, there: Found) -> dict[str, Any]:
     """Texts of seed 0: some of every model, those of p* that its students lost, and the map of samples."""
     names = [name for name in run.models(0) if (0, name) in there]
     try:
@@ -204,41 +167,24 @@ def _examples(run: Run, there: Mapping[tuple[int, str], Mapping[str, Scores]]) -
         written = None
     if written is None:
         return {"texts": {}, "lost": [], "map": {}}
-    texts = {name: _read(run, some) for name, some in {"truth": written[:_SHOWN], **own}.items()}
+    texts = {name: some.texts(run.truth.decode) for name, some in {"truth": written[:_SHOWN], **own}.items()}
     points = told(run.folder / "seed-0" / "map.json").get("points", {})
-    return {"texts": texts, "lost": _lost(run, written, names, there), "map": points}
+    return {"texts": texts, "lost": _lost(run, written, there), "map": points}
 
 
-def _lost(
-    run: Run, written: Sequences, names: Sequence[str], there: Mapping[tuple[int, str], Mapping[str, Scores]]
-) -> list[dict[str, Any]]:
+def _lost(run: Run, written: Sequences, there: Found) -> list[dict[str, Any]]:
     """For each distilled student, the texts of p* on which it falls farthest behind the direct one, per token."""
     truth = read_scores(scores_path(run, 0, "truth"))
-    if "direct" not in names or truth is None:
+    if (0, "direct") not in there or truth is None:
         return []
-    tokens = written.counts
-    direct, under = there[0, "direct"]["recall"].nats / tokens, truth["recall"].nats / tokens
-    at_one = there[0, label(1.0)]["recall"].nats / tokens if label(1.0) in names else None
+    scores = {name: scores for (seed, name), scores in there.items() if seed == 0} | {"truth": truth}
+    under = {name: scores[name]["recall"].nats / written.counts for name in scores}
     found = []
     for tau in run.config.taus:
-        if label(tau) in names:
-            own = there[0, label(tau)]["recall"].nats / tokens
-            worst = np.argsort(own - direct, kind="stable")[:_LOST]
-            texts = _read(run, written[worst])
-            found += [
-                {
-                    "tau": tau,
-                    "text": text,
-                    "tokens": int(tokens[i]),
-                    "distilled": float(own[i]),
-                    "direct": float(direct[i]),
-                    "truth": float(under[i]),
-                    "at_one": None if at_one is None else float(at_one[i]),
-                }
-                for i, text in zip(worst, texts, strict=True)
-            ]
+        if label(tau) in under:
+            worst = np.argsort(under[label(tau)] - under["direct"], kind="stable")[:_LOST]
+            whose = {"distilled": label(tau), "direct": "direct", "truth": "truth", "at_one": label(1.0)}
+            for i, text in zip(worst, written[worst].texts(run.truth.decode), strict=True):
+                nats = {what: float(under[name][i]) if name in under else None for what, name in whose.items()}
+                found.append({"tau": tau, "text": text, "tokens": int(written.counts[i]), **nats})
     return found
-
-
-def _read(run: Run, some: Sequences) -> list[str]:
-    return some.texts(run.truth.decode)

@@ -9,8 +9,6 @@ those in float32. Where float16 is too narrow for a model, the model itself writ
 
 from __future__ import annotations
 
-import copy
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -19,14 +17,13 @@ import torch
 from transformers import DynamicCache, LlamaForCausalLM, StaticCache
 
 from kdlab.lm.pipeline.corpus import Sequences, joined
-from kdlab.lm.pipeline.gpu import GROUPED, compiled
+from kdlab.lm.pipeline.gpu import compiled, fitting, in_float16
 
-__all__ = ["chosen", "sweep_of_samples", "next_token_logits", "sample"]
+__all__ = ["Decoder", "chosen", "continued", "next_token_logits", "sample", "sweep_of_samples"]
 
 _BATCH = {"cpu": 128, "cuda": 2048}
 _COMPILED = 256  # sequences: for fewer, compiling takes longer than it saves
 _MODE = "reduce-overhead"  # CUDA graphs
-_CHOICE = 32  # bytes for each token that may come next, while one is chosen: the same share in several formats
 _WORTH_IT = 0.75  # a batch is made smaller when no more of it than this is still going on
 
 
@@ -50,85 +47,18 @@ def sample(
     Raises ValueError for an empty prompt, tokens outside the vocabulary, a ``length`` that leaves nothing to sample,
     a ``tau`` that is not a positive number, and a model whose logits are not finite.
     """
-    _check(model, prompt, n, length, eos, tau)
+    _check(model, prompt, length, eos, [tau])
+    if n < 1:
+        raise ValueError(f"n is {n}: ask for one sequence or more")
     uniform = torch.rand(n, length - len(prompt), generator=rng, dtype=torch.float64)
     for writer in _writers(model):
-        some = min(n, batch or _fitting(writer, length))
-        decoder = (_compiled if _worth_compiling(writer, n) else _Decoder)(writer, list(prompt), length)
+        some = min(n, batch or fitting(writer, length, _BATCH[writer.device.type]))
+        decoder = (_compiled if _worth_compiling(writer, n) else Decoder)(writer, list(prompt), length)
         try:
-            return joined([_some(decoder, numbers, some, eos, tau) for numbers in uniform.split(some)])
+            return joined([_batch(decoder, numbers, some, eos, tau) for numbers in uniform.split(some)])
         except _TooNarrow:
             continue
     raise ValueError("the model's logits are not finite: its weights are damaged, or of no model; make it again")
-
-
-def _some(decoder: _Decoder, numbers: torch.Tensor, some: int, eos: int, tau: float) -> Sequences:
-    """One batch of at most ``some``, filled up where a batch of another size would be compiled anew."""
-    missing = 0 if decoder.shrinks else some - len(numbers)
-    numbers = torch.cat([numbers, numbers[:1].expand(missing, -1)]).to(decoder.device)
-    return _continued(decoder, numbers, eos, tau)[: some - missing]
-
-
-class _TooNarrow(ArithmeticError):
-    """A logit is no finite number."""
-
-
-def _writers(model: LlamaForCausalLM) -> Iterator[LlamaForCausalLM]:
-    """The model that writes, and the one to take where it overflows."""
-    if model.device.type == "cuda" and model.dtype == torch.float32:
-        yield _in_float16(model)
-    yield model
-
-
-def _in_float16(model: LlamaForCausalLM) -> LlamaForCausalLM:
-    """A copy with the same weights now, in the memory of the last one, which what is compiled stands on.
-
-    Weights only: angles of positions stay float32, as half the digits would turn later tokens by a visible angle.
-    """
-    kept = vars(model).get("_kdlab_float16")
-    if kept is None:
-        with torch.inference_mode(False):
-            kept = copy.deepcopy(model).requires_grad_(False)
-            for weight in kept.parameters():
-                weight.data = weight.data.half()
-        kept.set_attn_implementation(GROUPED)
-        vars(model)["_kdlab_float16"] = kept
-    with torch.no_grad():  # else the copies would be remembered as made of the weights, to learn through
-        for copied, weight in zip(kept.parameters(), model.parameters(), strict=True):
-            copied.copy_(weight)
-    return kept
-
-
-def _fitting(model: LlamaForCausalLM, length: int) -> int:
-    """How many sequences at once: on a GPU, with all that they need they may take a third of its memory."""
-    most = _BATCH[model.device.type]
-    if model.device.type == "cpu":
-        return most
-    memory = torch.cuda.get_device_properties(model.device).total_memory
-    each = _cache_bytes(model, length) + _CHOICE * model.config.vocab_size
-    return max(1, min(most, 2 ** int(math.log2(max(1, memory / 3 / each)))))
-
-
-def _cache_bytes(model: LlamaForCausalLM, length: int) -> int:
-    """Bytes of one sequence's keys and values."""
-    shape = model.config
-    head = shape.hidden_size // shape.num_attention_heads
-    return int(2 * shape.num_hidden_layers * shape.num_key_value_heads * head * length * model.dtype.itemsize)
-
-
-def _check(model: LlamaForCausalLM, prompt: Sequence[int], n: int, length: int, eos: int, tau: float) -> None:
-    vocabulary = model.config.vocab_size
-    if not len(prompt):
-        raise ValueError("prompt is empty: the first token needs something to follow; give at least one id")
-    outside = [token for token in (*prompt, eos) if not 0 <= token < vocabulary]
-    if outside:
-        raise ValueError(f"token {outside[0]} is outside the model's vocabulary of {vocabulary}")
-    if length <= len(prompt):
-        raise ValueError(f"length is {length}, the prompt {len(prompt)} tokens: choose a length above the prompt's")
-    if n < 1:
-        raise ValueError(f"n is {n}: ask for one sequence or more")
-    if not 0 < tau < float("inf"):
-        raise ValueError(f"tau is {tau}: a temperature is a positive number; 1 leaves the model as it is")
 
 
 @torch.inference_mode()
@@ -148,11 +78,17 @@ def sweep_of_samples(
     """
     if not len(taus):
         raise ValueError("taus is empty: give one temperature or more")
-    for tau in taus:
-        _check(model, prompt, 1, length, eos, tau)
+    _check(model, prompt, length, eos, taus)
     uniform = torch.rand(1, length - len(prompt), generator=rng, dtype=torch.float64).expand(len(taus), -1)
     column = torch.tensor([float(tau) for tau in taus], device=model.device)[:, None]
-    return _continued(_Decoder(model, list(prompt), length), uniform.to(model.device), eos, column)
+    return continued(Decoder(model, list(prompt), length), uniform.to(model.device), eos, column)
+
+
+@torch.inference_mode()
+def next_token_logits(model: LlamaForCausalLM, ids: Sequence[int]) -> np.ndarray:
+    """(V,) float32: the logits of the token that follows ``ids``."""
+    logits = model(torch.tensor([list(ids)], device=model.device), logits_to_keep=1).logits[0, -1]
+    return np.asarray(logits.float().cpu().numpy())
 
 
 def chosen(logits: torch.Tensor, tau: float | torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
@@ -167,15 +103,36 @@ def chosen(logits: torch.Tensor, tau: float | torch.Tensor, uniform: torch.Tenso
     return token.clamp_(max=logits.shape[-1] - 1)
 
 
-@torch.inference_mode()
-def next_token_logits(model: LlamaForCausalLM, ids: Sequence[int]) -> np.ndarray:
-    """(V,) float32: the logits of the token that follows ``ids``."""
-    logits = model(torch.tensor([list(ids)], device=model.device), logits_to_keep=1).logits[0, -1]
-    return np.asarray(logits.float().cpu().numpy())
+def _check(model: LlamaForCausalLM, prompt: Sequence[int], length: int, eos: int, taus: Sequence[float]) -> None:
+    vocabulary = model.config.vocab_size
+    if not len(prompt):
+        raise ValueError("prompt is empty: the first token needs something to follow; give at least one id")
+    outside = [token for token in (*prompt, eos) if not 0 <= token < vocabulary]
+    if outside:
+        raise ValueError(f"token {outside[0]} is outside the model's vocabulary of {vocabulary}")
+    if length <= len(prompt):
+        raise ValueError(f"length is {length}, the prompt {len(prompt)} tokens: choose a length above the prompt's")
+    for tau in taus:
+        if not 0 < tau < float("inf"):
+            raise ValueError(f"tau is {tau}: a temperature is a positive number; 1 leaves the model as it is")
 
 
-def _continued(decoder: _Decoder, uniform: torch.Tensor, eos: int, tau: float | torch.Tensor) -> Sequences:
-    """One batch: (B, T) uniform numbers to B sequences; ``tau`` is one number, or a column (B, 1) of them."""
+# One batch, token by token
+
+
+class _TooNarrow(ArithmeticError):
+    """A logit is no finite number."""
+
+
+def _batch(decoder: Decoder, numbers: torch.Tensor, some: int, eos: int, tau: float) -> Sequences:
+    """One batch of at most ``some``, filled up where a batch of another size would be compiled anew."""
+    missing = 0 if decoder.shrinks else some - len(numbers)
+    numbers = torch.cat([numbers, numbers[:1].expand(missing, -1)]).to(decoder.device)
+    return continued(decoder, numbers, eos, tau)[: some - missing]
+
+
+def continued(decoder: Decoder, uniform: torch.Tensor, eos: int, tau: float | torch.Tensor) -> Sequences:
+    """Write one batch: (B, T) uniform numbers to B sequences; ``tau`` is one number, or a column (B, 1) of them."""
     (n, steps), prompt, device = uniform.shape, decoder.prompt, uniform.device
     ids = torch.full((n, len(prompt) + steps), eos, device=device)
     ids[:, : len(prompt)] = torch.tensor(prompt, device=device)
@@ -207,25 +164,21 @@ def _continued(decoder: _Decoder, uniform: torch.Tensor, eos: int, tau: float | 
     )
 
 
-class _Decoder:
+class Decoder:
     """A model that goes on token by token: keys and values lie in memory of a fixed size, written in place.
 
-    ``step`` is the model, or what it was compiled to.
+    ``step`` is the model, or what it was compiled to: for one size of batch, so that it never `shrinks`.
     """
 
     def __init__(self, model: LlamaForCausalLM, prompt: list[int], length: int, step: Any = None) -> None:
-        self.prompt, self.length, self.shrinks = prompt, length, step is None  # compiled: for one size of batch
+        self.prompt, self.length, self.device, self.shrinks = prompt, length, model.device, step is None
         self._model, self._step = model, model if step is None else step
         self._cache: StaticCache | None = None
-
-    @property
-    def device(self) -> torch.device:
-        return self._model.device
 
     def begin(self, n: int) -> None:
         """Read the prompt, once for ``n`` sequences; ``logits`` (n, V) are those of the first token."""
         once = DynamicCache(config=self._model.config)
-        prompt = torch.tensor([self.prompt], device=self._model.device)
+        prompt = torch.tensor([self.prompt], device=self.device)
         self.logits = self._model(prompt, past_key_values=once, logits_to_keep=1).logits[:, -1].expand(n, -1)
         self._fill([(layer.keys.expand(n, -1, -1, -1), layer.values.expand(n, -1, -1, -1)) for layer in once.layers])
 
@@ -249,18 +202,27 @@ class _Decoder:
         self.logits = self._step(token[:, None], past_key_values=self._cache).logits[:, -1]
 
 
+# On a GPU
+
+
+def _writers(model: LlamaForCausalLM) -> Iterator[LlamaForCausalLM]:
+    """The model that writes, and the one to take where it overflows."""
+    if model.device.type == "cuda" and model.dtype == torch.float32:
+        yield in_float16(model)
+    yield model
+
+
 def _worth_compiling(model: LlamaForCausalLM, n: int) -> bool:
     return model.device.type == "cuda" and n >= _COMPILED
 
 
-def _compiled(model: LlamaForCausalLM, prompt: list[int], length: int) -> _Decoder:
+def _compiled(model: LlamaForCausalLM, prompt: list[int], length: int) -> Decoder:
     """A decoder whose step is compiled to one piece: on a GPU, starting hundreds of small operations is what it costs.
 
     What is compiled stands on the decoder's own memory, so it is kept, with its model, for the next shard.
     """
     kept = vars(model).get("_kdlab_decoder")
     if kept is None or (kept.prompt, kept.length) != (prompt, length):
-        step = compiled(model, dynamic=False, mode=_MODE)
-        kept = _Decoder(model, prompt, length, step)
+        kept = Decoder(model, prompt, length, compiled(model, dynamic=False, mode=_MODE))
         vars(model)["_kdlab_decoder"] = kept
     return kept

@@ -1,4 +1,4 @@
-"""Scoring text: log-probabilities per sequence and per token, and precision and recall from recorded samples.
+"""Scoring text: the log-probability that a model gives each sequence, and its mean per sequence and per token.
 
 The softmax is taken in float32 over a bounded piece at a time: never batch x length x vocabulary at once. Every token
 after the prompt is scored once, EOS included. On a GPU, matrix products are TensorFloat-32 (float32 with ten bits after
@@ -8,10 +8,9 @@ the point): benchmarks/precisions.py measures what that changes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -20,10 +19,11 @@ from transformers import LlamaForCausalLM
 
 from kdlab.core.metrics import Estimate
 from kdlab.lm.pipeline.corpus import Sequences
-from kdlab.lm.pipeline.sampling import sample
+from kdlab.lm.pipeline.gpu import tensor_cores
 
-__all__ = ["Recorded", "Scores", "cross_entropies", "score", "token_losses"]
+__all__ = ["Per", "Scores", "cross_entropies", "score", "token_losses"]
 
+Per = Literal["token", "sequence"]
 _LOGITS = {"cpu": 2**23, "cuda": 2**28}  # logits at once
 _TOKENS = {"cpu": 2**12, "cuda": 2**16}  # tokens whose hidden states are held at once
 
@@ -34,6 +34,10 @@ class Scores:
 
     nats: NDArray[np.float64]
     tokens: NDArray[np.int64]
+
+    def per(self, what: Per) -> Estimate:
+        """Mean nats per "token" or per "sequence"."""
+        return self.per_token() if what == "token" else self.per_sequence()
 
     def per_sequence(self) -> Estimate:
         """Mean nats per sequence: E[log p(x)], as the paper defines precision and recall."""
@@ -77,21 +81,10 @@ def token_losses(
     targets = ids[:, prompt:]
     scored = torch.arange(prompt, ids.shape[1], device=ids.device) < lengths[:, None]
     losses = torch.zeros(targets.shape, device=ids.device)
-    losses[scored] = _losses(model, hidden[scored], targets[scored], tau, by)
+    some = max(1, _LOGITS[ids.device.type] // model.config.vocab_size)  # rows whose logits stay within their bound
+    rows = zip(hidden[scored].split(some), targets[scored].split(some), strict=True)
+    losses[scored] = torch.cat([by(model.lm_head, states, wanted, tau) for states, wanted in rows])
     return losses
-
-
-def _losses(
-    model: LlamaForCausalLM,
-    hidden: torch.Tensor,
-    targets: torch.Tensor,
-    tau: float,
-    by: Callable[..., torch.Tensor],
-) -> torch.Tensor:
-    """(M,) from hidden states (M, H), so many rows at a time that the logits stay within their bound."""
-    some = max(1, _LOGITS[hidden.device.type] // model.config.vocab_size)
-    pieces = zip(hidden.split(some), targets.split(some), strict=True)
-    return torch.cat([by(model.lm_head, rows, wanted, tau) for rows, wanted in pieces])
 
 
 @torch.inference_mode()
@@ -109,64 +102,9 @@ def score(model: LlamaForCausalLM, sequences: Sequences, tau: float = 1.0) -> Sc
     nats = np.empty(len(sequences))
     order = np.argsort(-sequences.lengths.astype(int), kind="stable")  # alike in length together: less padding
     some = max(1, _TOKENS[model.device.type] // sequences.ids.shape[1])
-    with _tensor_cores(model.device):
+    with tensor_cores(model.device):
         for first in range(0, len(order), some):
             which = order[first : first + some]
             ids, lengths = sequences[which].tensors(model.device)
             nats[which] = -token_losses(model, ids, lengths, sequences.prompt, tau).double().sum(dim=1).cpu().numpy()
     return Scores(nats, sequences.counts)
-
-
-@contextmanager
-def _tensor_cores(device: torch.device) -> Iterator[None]:
-    """On a GPU, let products of float32 matrices use the units that are made for products."""
-    before = torch.get_float32_matmul_precision()
-    if device.type == "cuda":
-        torch.set_float32_matmul_precision("high")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """A language model and samples of its own: what `kdlab.core.metrics.precision` and `recall` need of a model.
-
-    ``samples`` are the model's, drawn at ``tau``; ``per`` says whether expectations are per "sequence" (the paper's
-    definition) or per "token" (nats over tokens, what its code reports). Where there are no samples, ``rng`` (a
-    `torch.Generator`) is needed, and `sample` draws ``n`` of ``length`` tokens.
-
-    >>> from kdlab.core.metrics import precision, recall          # doctest: +SKIP
-    >>> precision(student, truth), recall(student, truth)    # doctest: +SKIP
-    """
-
-    model: LlamaForCausalLM
-    samples: Sequences | None = None
-    per: Literal["sequence", "token"] = "token"
-    tau: float = 1.0
-    prompt: tuple[int, ...] = ()
-    length: int = 0
-    eos: int = 0
-
-    def sample(self, n: int, rng: Any) -> Sequences:
-        """Draw ``n`` sequences; ``rng`` is a `torch.Generator`, always required."""
-        if not isinstance(rng, torch.Generator):
-            raise ValueError(f"rng is {rng!r}: sampling needs a torch Generator; pass rng=torch.Generator()")
-        return sample(self.model, self.prompt, n, length=self.length, eos=self.eos, rng=rng, tau=self.tau)
-
-    def log_prob(self, x: Sequences) -> NDArray[np.float64]:
-        """(N,) nats, of each sequence given the prompt."""
-        return score(self.model, x, self.tau).nats
-
-    def tempered(self, beta: float) -> Recorded:
-        """The same model with every step's probabilities to the power ``beta`` = 1 / tau; its samples are others."""
-        if not 0 < beta < math.inf:
-            raise ValueError(f"beta is {beta}: a language model is tempered by a positive number; 1 leaves it as it is")
-        return replace(self, tau=self.tau / beta, samples=None)
-
-    def expected_log_prob(self, of: Recorded, rng: Any = None, n: int = 1000) -> Estimate:
-        """E_{x ~ self} [ log of(x) ], nats: over the recorded samples, or over ``n`` fresh ones, which need ``rng``."""
-        x = self.sample(n, rng) if self.samples is None else self.samples
-        scores = score(of.model, x, of.tau)
-        return scores.per_token() if self.per == "token" else scores.per_sequence()

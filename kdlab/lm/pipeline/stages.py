@@ -1,4 +1,13 @@
-"""The stages of a run: p* to corpus to teacher to tempered corpora to students to precision and recall.
+"""The stages of a run, in the order in which they come. `everything` calls them all.
+
+    opened      checks the settings, makes or finds the folder, loads p* (the large model that is taken for the truth)
+    corpus      p* writes texts: to train on, to watch training with, to evaluate on
+    teacher     a model is trained from scratch on p*'s texts                               } these five
+    tempered    the teacher writes at each temperature tau                                  } for every seed
+    students    one learns from p*'s texts (direct), one from each of the teacher's corpora }
+    samples     teacher and students write texts to be judged                               }
+    scores      p* judges those (precision), and each of them judges p*'s (recall)          }
+    finish      the results as they are on disk (`results.gather` writes them after each stage)
 
 Each stage is a function of a `Run`, and of a seed where it belongs to one. What is there and whole is left alone, so
 that the same call goes on after an interruption; what is damaged is named and made again. Under torchrun every process
@@ -12,13 +21,13 @@ import math
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from transformers import LlamaForCausalLM
 
 from kdlab.core.files import checksum, held, written_whole
@@ -31,7 +40,7 @@ from kdlab.lm.pipeline.model import new_model
 from kdlab.lm.pipeline.run import Run, digest, read_scores, scores_path, told, write_scores
 from kdlab.lm.pipeline.sampling import sample
 from kdlab.lm.pipeline.scoring import score
-from kdlab.lm.pipeline.training import Training, TrainingSettings, load_weights, train
+from kdlab.lm.pipeline.training import TrainingSettings, load_weights, train
 from kdlab.lm.sizes import size_named
 
 __all__ = ["STAGES", "Run", "close", "corpus", "everything", "finish", "one_seed", "opened"]
@@ -164,7 +173,7 @@ def teacher(run: Run, seed: int) -> None:
 
 def tempered(run: Run, seed: int) -> None:
     """Let the teacher write a corpus at each tau."""
-    load = _once(lambda: _model(run, seed, "teacher"))
+    load = cache(lambda: _model(run, seed, "teacher"))  # when first asked for
     for tau in run.config.taus:
         stage = run.log.stage(f"seed {seed}: teacher at tau {tau:g}")
         _filled(run.tempered(seed, tau), stage, load)
@@ -188,22 +197,8 @@ def _trained(run: Run, seed: int, name: str, size: str, data: Sequences, epochs:
         stage.note(f"{folder.name}/model.safetensors: {fault}; trained again")
     ranks.wait()  # nobody writes before everybody has looked
     if fault:
-        model = new_model(size_named(size), run.truth.vocabulary, eos=run.truth.eos, rng=_first_weights(seed, size))
-        curve = _train(run, folder, model.to(ranks.device()), data, seed, epochs, stage)
-        if ranks.first():
-            _record(folder, read, curve)
-            stage.done(curve.tokens, curve.seconds)
-    else:
-        stage.done()
-    ranks.wait()
-
-
-def _train(
-    run: Run, folder: Path, model: LlamaForCausalLM, data: Sequences, seed: int, epochs: int, stage: Stage
-) -> Training:
-    try:
-        return train(
-            model,
+        curve = train(
+            _from_scratch(run, seed, size),
             data,
             TrainingSettings(epochs, run.config.batch, run.config.rate, keep=run.config.keep),
             folder=folder,
@@ -211,21 +206,25 @@ def _train(
             validation=run.texts("validation"),
             progress=lambda step, of, loss, rate: stage.heard(step / of, rate),
         )
-    except SafetensorError as error:  # its way to say that the disk is full
-        raise OSError(
-            f"weights cannot be kept in {folder} ({error}); nothing was left half-written. "
-            "Make room, or choose another folder, and give the same command again"
-        ) from error
+        if ranks.first():
+            about = {"sha256": checksum(folder / "model.safetensors"), "data": read, "curve": asdict(curve)}
+            with written_whole(folder / "trained.json") as temporary:
+                temporary.write_text(json.dumps(about) + "\n", encoding="utf-8")
+            stage.done(curve.tokens, curve.seconds)
+    else:
+        stage.done()
+    ranks.wait()
 
 
-def _first_weights(seed: int, size: str) -> torch.Generator:
+def _from_scratch(run: Run, seed: int, size: str) -> LlamaForCausalLM:
+    """A model that has learnt nothing, on this process's device; all of one size begin a seed with equal weights."""
+    rng = first_weights(seed, size)
+    return new_model(size_named(size), run.truth.vocabulary, eos=run.truth.eos, rng=rng).to(ranks.device())
+
+
+def first_weights(seed: int, size: str) -> torch.Generator:
+    """What they are drawn from: other numbers for each seed and size."""
     return generator(seed, "first weights", size)
-
-
-def _record(folder: Path, read: str, curve: Training) -> None:
-    about = {"sha256": checksum(folder / "model.safetensors"), "data": read, "curve": asdict(curve)}
-    with written_whole(folder / "trained.json") as temporary:
-        temporary.write_text(json.dumps(about) + "\n", encoding="utf-8")
 
 
 def _fault(folder: Path, about: Mapping[str, Any], read: str) -> str:
@@ -240,21 +239,8 @@ def _fault(folder: Path, about: Mapping[str, Any], read: str) -> str:
 
 def _model(run: Run, seed: int, name: str) -> LlamaForCausalLM:
     """A trained model, on this process's device."""
-    size = run.config.teacher if name == "teacher" else run.config.student
-    model = new_model(size_named(size), run.truth.vocabulary, eos=run.truth.eos, rng=_first_weights(seed, size))
-    return load_weights(model.to(ranks.device()), run.models(seed)[name] / "model.safetensors").eval()
-
-
-def _once(make: Callable[[], LlamaForCausalLM]) -> Callable[[], LlamaForCausalLM]:
-    """Make it when first asked for, and keep it."""
-    made: list[LlamaForCausalLM] = []
-
-    def get() -> LlamaForCausalLM:
-        if not made:
-            made.append(make())
-        return made[0]
-
-    return get
+    model = _from_scratch(run, seed, run.config.teacher if name == "teacher" else run.config.student)
+    return load_weights(model, run.models(seed)[name] / "model.safetensors").eval()
 
 
 # Samples and scores
@@ -264,8 +250,7 @@ def samples(run: Run, seed: int) -> None:
     """Let every model write, each at its own temperature 1."""
     for name in run.models(seed):
         stage = run.log.stage(f"seed {seed}: {name} writes")
-        load = _once(lambda name=name: _model(run, seed, name))  # type: ignore[misc]
-        _filled(run.samples(seed, name), stage, load)
+        _filled(run.samples(seed, name), stage, cache(partial(_model, run, seed, name)))
 
 
 def scores(run: Run, seed: int) -> None:

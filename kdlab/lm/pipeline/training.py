@@ -16,9 +16,8 @@ from __future__ import annotations
 import json
 import math
 import time
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,14 +26,14 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from transformers import LlamaForCausalLM
 
 from kdlab.core.files import written_whole
 from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline.corpus import Sequences
-from kdlab.lm.pipeline.gpu import compiled
+from kdlab.lm.pipeline.gpu import compiled_layers
 from kdlab.lm.pipeline.scoring import cross_entropies, score, token_losses
 
 __all__ = ["Training", "TrainingSettings", "learning_rate", "load_weights", "order", "train"]
@@ -109,37 +108,17 @@ def train(
     run = _Run(model, data, settings, Path(folder), seed, validation)
     run.resume()
     model.train()
-    with _compiled_parts(model, run.tokens_left) as run.losses_by:
+    worth = _worth_compiling(model, run.tokens_left)
+    with compiled_layers(model, cross_entropies) if worth else nullcontext(cross_entropies) as run.losses_by:
         while run.step < run.n_steps:
             run.advance(progress)
     run.keep()
     model.eval()
     if ranks.first():
-        _save(dict(_named(model)), {}, run.folder / "model.safetensors")
+        _save(dict(model.named_parameters()), {}, run.folder / "model.safetensors")
         run.checkpoint.unlink(missing_ok=True)
     ranks.wait()
     return run.curve
-
-
-@contextmanager
-def _compiled_parts(model: LlamaForCausalLM, n_tokens: float) -> Iterator[Callable[..., torch.Tensor]]:
-    """Compile the layers meanwhile, where it pays, and yield what makes losses of hidden states, compiled too.
-
-    All layers have one shape, so one is compiled, for all and for all models. Layers and not the whole model: compiled
-    whole, it would hand attention a mask, and with that its slower way. Losses: uncompiled, they go over the logits of
-    a large vocabulary a dozen times, which takes longer than a small model.
-    """
-    worth = _worth_compiling(model, n_tokens)
-    layers: Any = model.model.layers if worth else []
-    for layer in layers:
-        layer.forward = compiled(layer.forward, dynamic=True)
-    try:
-        with warnings.catch_warnings():  # torch's, about its own look at the gradients of what it traces
-            warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor that is not a leaf")
-            yield compiled(cross_entropies, dynamic=True) if worth else cross_entropies
-    finally:
-        for layer in layers:
-            del layer.forward
 
 
 def _worth_compiling(model: LlamaForCausalLM, n_tokens: float) -> bool:
@@ -165,26 +144,25 @@ def pieces(lengths: NDArray[np.int64], enough: float, most: int) -> list[NDArray
     return found
 
 
+@dataclass
 class _Run:
     """One training run, between two steps."""
 
-    def __init__(
-        self,
-        model: LlamaForCausalLM,
-        data: Sequences,
-        settings: TrainingSettings,
-        folder: Path,
-        seed: int,
-        validation: Sequences | None,
-    ) -> None:
-        self.model, self.data, self.settings = model, data, settings
-        self.folder, self.seed, self.validation = folder, seed, validation
-        self.checkpoint = folder / "checkpoint.safetensors"
-        self.per_epoch = math.ceil(len(data) / settings.batch)
+    model: LlamaForCausalLM
+    data: Sequences
+    settings: TrainingSettings
+    folder: Path
+    seed: int
+    validation: Sequences | None
+    losses_by: Callable[..., torch.Tensor] = cross_entropies
+
+    def __post_init__(self) -> None:
+        model, settings = self.model, self.settings
+        self.checkpoint = self.folder / "checkpoint.safetensors"
+        self.per_epoch = math.ceil(len(self.data) / settings.batch)
         self.n_steps, self.step = settings.epochs * self.per_epoch, 0
         self.every = max(1, self.n_steps // _POINTS)
         self.curve = Training()
-        self.losses_by: Callable[..., torch.Tensor] = cross_entropies
         self._since: list[tuple[float, int]] = []
         self._best: dict[str, torch.Tensor] = {}  # off the device: it is needed once, at the end
         decayed = [weight for weight in model.parameters() if weight.dim() > 1]
@@ -225,13 +203,13 @@ class _Run:
         loss = -score(self.model, texts).per_token().value
         self.model.train()
         if self.settings.keep == "best" and loss < min(self.curve.validation, default=math.inf):
-            self._best = {name: weight.detach().to("cpu", copy=True) for name, weight in _named(self.model)}
+            self._best = {name: weight.detach().to("cpu", copy=True) for name, weight in self.model.named_parameters()}
         self.curve.validation.append(loss)
 
     @torch.no_grad()
     def keep(self) -> None:
         """Put the best weights into the model, if any are remembered."""
-        for name, weight in _named(self.model):
+        for name, weight in self.model.named_parameters():
             if self._best:
                 weight.copy_(self._best[name])
 
@@ -273,10 +251,6 @@ class _Run:
             dist.all_reduce(weight.grad)
         dist.all_reduce(total)
 
-    def _counter(self) -> str:
-        """Where AdamW keeps the number of its steps: fused, beside the weights."""
-        return str(self.model.device) if self.optimizer.defaults["fused"] else "cpu"
-
     def told(self) -> dict[str, Any]:
         """What a checkpoint must agree with."""
         return {
@@ -289,8 +263,8 @@ class _Run:
     def save(self) -> None:
         """Write all that the next step depends on."""
         if ranks.first():
-            tensors = {f"model.{name}": weight for name, weight in _named(self.model)}
-            for name, weight in _named(self.model):
+            tensors = {f"model.{name}": weight for name, weight in self.model.named_parameters()}
+            for name, weight in self.model.named_parameters():
                 state = self.optimizer.state[weight]
                 tensors |= {f"{moment}.{name}": state[moment] for moment in ("exp_avg", "exp_avg_sq")}
             tensors |= {f"best.{name}": weight for name, weight in self._best.items()}
@@ -301,17 +275,19 @@ class _Run:
         """Go back to the last checkpoint, if there is one."""
         if not self.checkpoint.is_file():
             return
-        with safe_open(self.checkpoint, framework="pt", device=str(self.model.device)) as file:
+        device = str(self.model.device)
+        counter = device if self.optimizer.defaults["fused"] else "cpu"  # where AdamW keeps the number of its steps
+        with safe_open(self.checkpoint, framework="pt", device=device) as file:
             about = json.loads(file.metadata()["kdlab"])
             if about["told"] != self.told():
                 raise ValueError(
                     f"{self.checkpoint} is a checkpoint of another run (it says {about['told']}, "
                     f"this run is {self.told()}): delete it or choose another folder"
                 )
-            for name, weight in _named(self.model):
+            for name, weight in self.model.named_parameters():
                 weight.data.copy_(file.get_tensor(f"model.{name}"))
                 self.optimizer.state[weight] = {
-                    "step": torch.tensor(float(about["step"]), device=self._counter()),
+                    "step": torch.tensor(float(about["step"]), device=counter),
                     "exp_avg": file.get_tensor(f"exp_avg.{name}"),
                     "exp_avg_sq": file.get_tensor(f"exp_avg_sq.{name}"),
                 }
@@ -324,16 +300,15 @@ class _Run:
 def load_weights(model: LlamaForCausalLM, path: Path) -> LlamaForCausalLM:
     """Put the weights that `train` left at ``path`` into a model of the same size, in place."""
     with safe_open(path, framework="pt", device=str(model.device)) as file, torch.no_grad():
-        for name, weight in _named(model):
+        for name, weight in model.named_parameters():
             weight.copy_(file.get_tensor(name))
     return model
 
 
-def _named(model: LlamaForCausalLM) -> list[tuple[str, torch.nn.Parameter]]:
-    """The weights by name; the tied embedding once."""
-    return list(model.named_parameters())
-
-
 def _save(tensors: dict[str, torch.Tensor], about: dict[str, str], path: Path) -> None:
+    """Write tensors, whole or not at all. Raises OSError."""
     with written_whole(path) as temporary:
-        save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, temporary, about)
+        try:
+            save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, temporary, about)
+        except SafetensorError as error:  # its way to say that the disk is full
+            raise OSError(None, str(error)) from error

@@ -26,7 +26,7 @@ def steps(kind: str, graphs: list[Any]) -> Any:
     torch.compiler.reset()
     step = torch.compile(model, fullgraph=True, dynamic=False, backend=backend)
     with torch.inference_mode():
-        decoder = sampling._Decoder(model, PROMPT, LENGTH, step)
+        decoder = sampling.Decoder(model, PROMPT, LENGTH, step)
         decoder.begin(3)
         for token in (5, 7, 3):
             decoder.advance(torch.tensor([token, token + 1, token + 2]))

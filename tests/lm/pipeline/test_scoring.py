@@ -7,10 +7,11 @@ import pytest
 from support.torch_side import EOS, LENGTH, PROMPT, draw, small_model, torch
 
 from kdlab.core import metrics
-from kdlab.lm.pipeline import scoring
+from kdlab.lm.pipeline import gpu, scoring
 from kdlab.lm.pipeline.corpus import Sequences, generator
-from kdlab.lm.pipeline.model import new_model, size_named
-from kdlab.lm.pipeline.scoring import Recorded, Scores, score, token_losses
+from kdlab.lm.pipeline.model import LanguageModel, new_model
+from kdlab.lm.pipeline.scoring import Scores, score, token_losses
+from kdlab.lm.sizes import size_named
 
 
 @pytest.fixture(scope="module")
@@ -66,15 +67,15 @@ def test_never_more_logits_than_the_bound(model: Any, monkeypatch: pytest.Monkey
 
 
 def test_standard_errors_are_those_of_many_repetitions(model: Any) -> None:
-    # 60 repetitions of 200 sequences: their spread is known to 9 % (one standard deviation), so 40 % is over 4 of them.
-    drawn = draw(model, 12_000)
+    # 60 repetitions of 50 sequences: their spread is known to 9 % (one standard deviation), so 40 % is over 4 of them.
+    drawn = draw(model, 3000)
     whole = score(model, drawn)
-    parts = [Scores(whole.nats[i : i + 200], whole.tokens[i : i + 200]) for i in range(0, 12_000, 200)]
+    parts = [Scores(whole.nats[i : i + 50], whole.tokens[i : i + 50]) for i in range(0, 3000, 50)]
     for which in ("per_token", "per_sequence"):
         estimates = [getattr(part, which)() for part in parts]
         spread = np.std([estimate.value for estimate in estimates], ddof=1)
         assert np.mean([estimate.standard_error for estimate in estimates]) == pytest.approx(spread, rel=0.4)
-        assert estimates[0].n_samples == 200
+        assert estimates[0].n_samples == 50
     assert whole.per_token().value == pytest.approx(whole.nats.sum() / drawn.n_tokens)
     assert whole.per_sequence().value == pytest.approx(whole.nats.mean())
 
@@ -83,22 +84,22 @@ def test_precision_and_recall_are_the_functions_of_the_mixtures(model: Any) -> N
     student = new_model(size_named("tiny"), 16, eos=EOS, rng=generator(3, "student"))
     theirs, its = draw(model, 300), draw(student, 300)
     for per in ("token", "sequence"):
-        truth, other = Recorded(model, theirs, per), Recorded(student, its, per)
+        truth, other = LanguageModel(model, theirs, per), LanguageModel(student, its, per)
         read = {"token": Scores.per_token, "sequence": Scores.per_sequence}[per]
         assert metrics.precision(other, truth) == read(score(model, its))
         assert metrics.recall(other, truth) == read(score(student, theirs))
 
 
 def test_a_model_without_samples_draws_them_and_needs_its_randomness(model: Any) -> None:
-    bare = Recorded(model, prompt=tuple(PROMPT), length=LENGTH, eos=EOS)
+    bare = LanguageModel(model, prompt=tuple(PROMPT), length=LENGTH, eos=EOS)
     with pytest.raises(ValueError, match="rng is None"):
         bare.expected_log_prob(bare)
-    estimate = bare.expected_log_prob(bare, generator(4), n=2000)
-    recorded = Recorded(model, draw(model, 2000)).expected_log_prob(bare)
+    estimate = bare.expected_log_prob(bare, generator(4), n=500)
+    recorded = LanguageModel(model, draw(model, 500)).expected_log_prob(bare)
     apart = abs(estimate.value - recorded.value)
     assert apart < 4 * np.hypot(estimate.standard_error, recorded.standard_error)  # false alarms: 1 in 16,000
     sharper = bare.tempered(2.0)
-    assert sharper.tau == 0.5 and sharper.expected_log_prob(sharper, generator(5), n=500).value > estimate.value
+    assert sharper.tau == 0.5 and sharper.expected_log_prob(sharper, generator(5), n=200).value > estimate.value
     with pytest.raises(ValueError, match="beta is 0"):
         bare.tempered(0)
 
@@ -112,9 +113,9 @@ def test_tokens_of_another_vocabulary_are_refused(model: Any) -> None:
 
 def test_faster_products_are_for_scoring_on_a_gpu_only() -> None:
     before = torch.get_float32_matmul_precision()
-    with pytest.raises(ZeroDivisionError), scoring._tensor_cores(torch.device("cuda")):
+    with pytest.raises(ZeroDivisionError), gpu.tensor_cores(torch.device("cuda")):
         assert torch.get_float32_matmul_precision() == "high"
         1 / 0  # noqa: B018
     assert torch.get_float32_matmul_precision() == before
-    with scoring._tensor_cores(torch.device("cpu")):
+    with gpu.tensor_cores(torch.device("cpu")):
         assert torch.get_float32_matmul_precision() == before

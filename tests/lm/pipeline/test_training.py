@@ -8,7 +8,7 @@ import random
 import sys
 import tempfile
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,10 @@ from support.torch_side import EOS, draw, small_model, torch
 
 from kdlab.lm.pipeline import training
 from kdlab.lm.pipeline.corpus import Sequences, generator
-from kdlab.lm.pipeline.model import new_model, size_named
+from kdlab.lm.pipeline.model import new_model
 from kdlab.lm.pipeline.scoring import score
 from kdlab.lm.pipeline.training import TrainingSettings, learning_rate, load_weights, order, train
+from kdlab.lm.sizes import size_named
 
 SETTINGS = TrainingSettings(epochs=2, batch=16, rate=1e-2, keep="last")
 
@@ -38,6 +39,16 @@ def fresh() -> Any:
 
 class Stop(Exception):
     pass
+
+
+def stopped(at: int) -> Any:
+    """What ends a run after that step."""
+
+    def progress(step: int, of: int, loss: float, rate: float) -> None:
+        if step == at:
+            raise Stop
+
+    return progress
 
 
 def weights(model: Any) -> dict[str, torch.Tensor]:
@@ -65,34 +76,56 @@ def test_a_student_learns_what_it_is_trained_on(model: Any, tmp_path: Path) -> N
 OVER = TrainingSettings(epochs=6, batch=8, rate=1e-2)  # six times over 48 texts: too often
 
 
-@pytest.mark.parametrize(("keep", "kept"), [("best", np.argmin), ("last", lambda losses: len(losses) - 1)])
-def test_the_best_weights_or_the_last_are_kept(model: Any, tmp_path: Path, keep: str, kept: Any) -> None:
-    data, validation = draw(model, 48), draw(model, 200, rng=generator(2, "other"))
+@dataclass
+class Trained:
+    """A student after training without a stop: its weights, its curve, and where it was trained."""
+
+    weights: dict[str, torch.Tensor]
+    curve: training.Training
+    folder: Path
+
+
+def trained(
+    folder: Path, data: Sequences, settings: TrainingSettings = SETTINGS, seed: int = 0, **others: Any
+) -> Trained:
     student = fresh()
-    curve = train(student, data, replace(OVER, keep=keep), folder=tmp_path, seed=0, validation=validation)
-    assert 0 < np.argmin(curve.validation) < 5  # so that the best are neither the first nor the last
-    expected = curve.validation[int(kept(curve.validation))]
-    for one in (student, load_weights(fresh(), tmp_path / "model.safetensors")):
-        assert -score(one, validation).per_token().value == pytest.approx(expected, abs=1e-6)
+    curve = train(student, data, settings, folder=folder, seed=seed, **others)
+    return Trained(weights(student), curve, folder)
+
+
+@pytest.fixture(scope="module")
+def whole(model: Any, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Eight steps on 64 texts, each batch read at once."""
+    return trained(tmp_path_factory.mktemp("whole"), draw(model, 64))
+
+
+@pytest.fixture(scope="module")
+def best(model: Any, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Too often over 48 texts; kept are the weights after the best epoch."""
+    other = draw(model, 200, rng=generator(2, "other"))
+    return trained(tmp_path_factory.mktemp("best"), draw(model, 48), OVER, validation=other)
+
+
+def test_the_best_weights_or_the_last_are_kept(model: Any, best: Trained, tmp_path: Path) -> None:
+    validation = draw(model, 200, rng=generator(2, "other"))
+    last = trained(tmp_path, draw(model, 48), replace(OVER, keep="last"), validation=validation)
+    losses = best.curve.validation
+    assert losses == last.curve.validation and 0 < np.argmin(losses) < 5  # the best are neither the first nor the last
+    for one, expected in ((best, min(losses)), (last, losses[-1])):
+        kept = load_weights(fresh(), one.folder / "model.safetensors")
+        assert equal(weights(kept), one.weights)
+        assert -score(kept, validation).per_token().value == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_best_weights_survive_a_stop_after_them(
-    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: Any, best: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "_EVERY", 3)
     data, validation = draw(model, 48), draw(model, 200, rng=generator(2, "other"))
-
-    def stop(step: int, of: int, loss: float, rate: float) -> None:
-        if step == 34:
-            raise Stop
-
-    straight, resumed = fresh(), fresh()
-    curve = train(straight, data, OVER, folder=tmp_path / "straight", seed=0, validation=validation)
-    assert 6 * (np.argmin(curve.validation) + 1) < 33  # the last checkpoint comes after the best weights
+    assert 6 * (np.argmin(best.curve.validation) + 1) < 33  # the last checkpoint comes after the best weights
     with pytest.raises(Stop):
-        train(fresh(), data, OVER, folder=tmp_path / "broken", seed=0, validation=validation, progress=stop)
-    train(resumed, data, OVER, folder=tmp_path / "broken", seed=0, validation=validation)
-    assert equal(weights(resumed), weights(straight))
+        trained(tmp_path, data, OVER, validation=validation, progress=stopped(34))
+    assert equal(trained(tmp_path, data, OVER, validation=validation).weights, best.weights)
 
 
 def test_one_step_is_adamw_on_the_mean_loss_of_the_batch(model: Any, tmp_path: Path) -> None:
@@ -117,14 +150,19 @@ def test_one_step_is_adamw_on_the_mean_loss_of_the_batch(model: Any, tmp_path: P
         torch.testing.assert_close(got[clear], expected[clear], atol=2e-6, rtol=0)
 
 
-def test_pieces_of_a_batch_add_up_to_the_batch(model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data, whole, pieces = draw(model, 64), fresh(), fresh()
-    train(whole, data, SETTINGS, folder=tmp_path / "whole", seed=0)
-    monkeypatch.setitem(training._LOGITS, "cpu", 16 * 10 * 3)
-    train(pieces, data, SETTINGS, folder=tmp_path / "pieces", seed=0)
+@pytest.mark.parametrize(("name", "tokens"), [("_LOGITS", 16 * 10 * 3), ("_ENOUGH", 30)], ids=["bounded", "sorted"])
+def test_pieces_of_a_batch_add_up_to_the_batch(
+    model: Any, whole: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, tokens: int
+) -> None:
+    """Few logits at once, or sequences of like length together, as on a GPU."""
+    data = draw(model, 64)
+    monkeypatch.setitem(getattr(training, name), "cpu", tokens)
+    assert (
+        len(training.pieces(data.lengths[:16].astype(int), training._ENOUGH["cpu"], training._LOGITS["cpu"] // 16)) > 1
+    )
     # AdamW divides by the gradient's size, so rounding of 1e-7 may grow; 8 steps of 5e-3 stay far below 1e-3.
-    for name, weight in weights(pieces).items():
-        torch.testing.assert_close(weight, weights(whole)[name], atol=1e-3, rtol=0)
+    for key, weight in trained(tmp_path, data).weights.items():
+        torch.testing.assert_close(weight, whole.weights[key], atol=1e-3, rtol=0)
 
 
 lengths = st.lists(st.integers(1, 60), min_size=1, max_size=40).map(np.array)
@@ -146,16 +184,6 @@ def test_sequences_of_like_length_are_read_together() -> None:
     read = sum(len(piece) * int(lengths[piece].max()) for piece in found)
     assert 256 * lengths.max() > 1.7 * lengths.sum() and read < 1.12 * lengths.sum()
     assert all(len(piece) * lengths[piece].max() >= 2**13 for piece in found[:-1])
-
-
-def test_pieces_of_like_length_add_up_to_the_batch(model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data, whole, sorted_ = draw(model, 64), fresh(), fresh()
-    train(whole, data, SETTINGS, folder=tmp_path / "whole", seed=0)
-    monkeypatch.setitem(training._ENOUGH, "cpu", 30)
-    assert len(training.pieces(data.lengths[:16].astype(int), 30, 10**6)) > 1
-    train(sorted_, data, SETTINGS, folder=tmp_path / "sorted", seed=0)
-    for name, weight in weights(sorted_).items():  # the tolerance: as above
-        torch.testing.assert_close(weight, weights(whole)[name], atol=1e-3, rtol=0)
 
 
 def test_compiled_parts_need_no_mask_serve_all_models_and_are_undone(
@@ -197,16 +225,11 @@ def test_a_resume_is_exact_with_the_optimizer_of_a_gpu(
     monkeypatch.setattr(torch.optim, "AdamW", lambda groups, **settings: adamw(groups, **settings | {"fused": True}))
     monkeypatch.setattr(training, "_EVERY", 3)
 
-    def stop(step: int, of: int, loss: float, rate: float) -> None:
-        if step == 5:
-            raise Stop
-
-    data, straight, resumed = draw(model, 64), fresh(), fresh()
-    train(straight, data, SETTINGS, folder=tmp_path / "straight", seed=0)
+    data = draw(model, 64)
+    straight = trained(tmp_path / "straight", data)
     with pytest.raises(Stop):
-        train(fresh(), data, SETTINGS, folder=tmp_path / "broken", seed=0, progress=stop)
-    train(resumed, data, SETTINGS, folder=tmp_path / "broken", seed=0)
-    assert equal(weights(resumed), weights(straight))
+        trained(tmp_path / "broken", data, progress=stopped(5))
+    assert equal(trained(tmp_path / "broken", data).weights, straight.weights)
 
 
 def test_the_schedule_warms_up_stays_and_decays() -> None:
@@ -223,44 +246,34 @@ def test_the_order_is_a_function_of_seed_and_epoch() -> None:
     assert all((order(100, 3, 1) != order(100, *other)).any() for other in ((3, 2), (4, 1)))
 
 
-@pytest.mark.parametrize("at", [1, 5, 8, 13])
+@pytest.fixture(scope="module")
+def straight(model: Any, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Sixteen steps without a stop."""
+    data = draw(model, 128)
+    return trained(tmp_path_factory.mktemp("straight"), data, seed=1, validation=data[:20])
+
+
+@pytest.mark.parametrize("at", [1, 8, 13])
 def test_a_run_that_stopped_ends_in_the_same_weights(
-    model: Any,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    at: int,
+    model: Any, straight: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
     monkeypatch.setattr(training, "_EVERY", 3)
     data = draw(model, 128)
-
-    def stop(step: int, of: int, loss: float, rate: float) -> None:
-        if step == at:
-            raise Stop
-
-    straight, broken, resumed = fresh(), fresh(), fresh()
-    curve = train(straight, data, SETTINGS, folder=tmp_path / "straight", seed=1, validation=data[:20])
     with pytest.raises(Stop):
-        train(broken, data, SETTINGS, folder=tmp_path / "broken", seed=1, validation=data[:20], progress=stop)
-    again = train(resumed, data, SETTINGS, folder=tmp_path / "broken", seed=1, validation=data[:20])
-    assert equal(weights(resumed), weights(straight)) and not equal(weights(broken), weights(straight))
+        trained(tmp_path, data, seed=1, validation=data[:20], progress=stopped(at))
+    resumed = trained(tmp_path, data, seed=1, validation=data[:20])
+    assert equal(resumed.weights, straight.weights)
+    again, curve = resumed.curve, straight.curve
     assert (again.steps, again.losses, again.validation) == (curve.steps, curve.losses, curve.validation)
     assert (again.tokens, len(again.steps)) == (curve.tokens, 16)
 
 
-def test_a_checkpoint_of_another_run_is_refused(
-    model: Any,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_checkpoint_of_another_run_is_refused(model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "_EVERY", 3)
     data = draw(model, 64)
 
-    def stop(step: int, of: int, loss: float, rate: float) -> None:
-        if step == 4:
-            raise Stop
-
     with pytest.raises(Stop):
-        train(fresh(), data, SETTINGS, folder=tmp_path, seed=1, progress=stop)
+        trained(tmp_path, data, seed=1, progress=stopped(4))
     with pytest.raises(ValueError, match="checkpoint of another run"):
         train(fresh(), data, SETTINGS, folder=tmp_path, seed=2)
     with pytest.raises(ValueError, match="checkpoint of another run"):
@@ -268,11 +281,11 @@ def test_a_checkpoint_of_another_run_is_refused(
 
 
 def run_to_the_end(folder: Path) -> bytes:
-    """A run of 300 steps with a checkpoint every 10, wherever it may have got to; return the weights' file."""
+    """A run of 150 steps with a checkpoint every 10, wherever it may have got to; return the weights' file."""
     training._EVERY = 10
     rng = np.random.default_rng(0)
     data = Sequences(rng.integers(1, 16, (400, 12)).astype(np.uint16), np.full(400, 12, np.uint16), prompt=2, eos=0)
-    train(fresh(), data, TrainingSettings(epochs=6, batch=8, rate=5e-3), folder=folder, seed=0)
+    train(fresh(), data, TrainingSettings(epochs=3, batch=8, rate=5e-3), folder=folder, seed=0)
     return (folder / "model.safetensors").read_bytes()
 
 
@@ -303,7 +316,7 @@ def test_killed_at_a_random_moment_it_ends_bit_for_bit_the_same(
     monkeypatch.setattr(training, "_EVERY", 10)
     straight = run_to_the_end(tmp_path / "straight")
     rng = random.Random(4)
-    assert killed_after(rng.randint(1, 12), rng.uniform(0, 0.02), tmp_path / "killed")
+    assert killed_after(rng.randint(1, 8), rng.uniform(0, 0.02), tmp_path / "killed")
     assert not (tmp_path / "killed" / "model.safetensors").exists()
     assert run_to_the_end(tmp_path / "killed") == straight
 
@@ -315,7 +328,7 @@ def drill(times: int) -> None:
         straight = run_to_the_end(Path(name, "straight"))
         for i in range(times):
             folder, seconds = Path(name, str(i)), rng.uniform(0, 0.02)
-            alive = killed_after(rng.randint(1, 24), seconds, folder)
+            alive = killed_after(rng.randint(1, 10), seconds, folder)
             with training.safe_open(folder / "checkpoint.safetensors", framework="pt") as file:
                 step = json.loads(file.metadata()["kdlab"])["step"]
             same = run_to_the_end(folder) == straight
