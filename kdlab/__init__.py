@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kdlab.cli.commands import doctor
     from kdlab.core.format import percent
     from kdlab.core.metrics import Estimate, monte_carlo, precision, recall
-    from kdlab.lessons import exercise
+    from kdlab.lessons.catalogue import exercise
     from kdlab.lessons.predictions import predict
     from kdlab.lessons.review import review
     from kdlab.mixtures.fit import Fit, fit_mixture
@@ -33,7 +33,7 @@ _WHERE = {
     "GaussianMixture": "mixtures.model",
     "NGramChain": "ngrams.model",
     "doctor": "cli.commands",
-    "exercise": "lessons",
+    "exercise": "lessons.catalogue",
     "fit_mixture": "mixtures.fit",
     "lm": "",
     "mixtures": "",

@@ -19,8 +19,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from kdlab.cli.checks import Check
-from kdlab.cli.checks import lines as lines_of
+from kdlab.cli.doctor import Check
+from kdlab.cli.doctor import lines as lines_of
 from kdlab.core.files import PACKAGE
 
 __all__ = ["Check", "checks", "doctor", "main"]

@@ -23,7 +23,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from kdlab.cli.checks import Check
+from kdlab.cli.doctor import Check
 from kdlab.core import answers
 from kdlab.core.files import notebooks_folder
 

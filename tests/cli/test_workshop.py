@@ -19,7 +19,7 @@ from support.lab import write_notebook
 
 from kdlab.cli import commands as cli
 from kdlab.cli import workshop
-from kdlab.cli.checks import Check
+from kdlab.cli.doctor import Check
 from kdlab.core import answers
 from kdlab.mixtures import experiment as experiments
 
