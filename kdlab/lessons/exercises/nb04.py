@@ -79,8 +79,8 @@ to nine decimals.""",
         Case("τ = 1, which changes nothing", lambda: (np.array([0.5, 0.3, 0.2]), 1.0)),
     ),
     tolerance=1e-9,
-    advice="Put in τ = 1 first: the row must come back. Then τ = 0.5: its larger entry must grow, and the sum must still "
-    "be 1.",
+    advice="Put in τ = 1 first: the row must come back. Then τ = 0.5: its larger entry must grow, and the sum must "
+    "still be 1.",
 )
 
 
