@@ -1,13 +1,4 @@
-"""Exercises: task, hints, check, solution and the commonest wrong answers, together in one place.
-
-    from kdlab.lessons import exercise
-
-    exercise("01.2")                       # shows the task; hints and solution are a click away
-    exercise("01.2").check(my_precision)   # says whether it is right, and if not, why not
-
-`nb00` to `nb07` hold what is asked, one module per notebook; `frame` knows how answers are judged, `cards` how
-exercises look, `form` how they are answered on the page.
-"""
+"""The exercises by name: "01.2" is the second of notebook 01. A notebook's are loaded when they are first asked for."""
 
 from __future__ import annotations
 
@@ -28,7 +19,10 @@ def exercises_of(notebook: str) -> tuple[Exercise, ...]:
 
 
 def exercise(name: str) -> Exercise:
-    """Return the exercise called ``name``, such as "01.2": the second of notebook 01. ValueError for others."""
+    """Return the exercise called ``name``, such as "01.2". ValueError for any other name.
+
+    In a notebook, ``exercise("01.2")`` shows the task, and ``exercise("01.2").check(my_precision)`` judges an answer.
+    """
     notebook = str(name).partition(".")[0]
     offered = exercises_of(notebook) if notebook in _NOTEBOOKS else ()
     for one in offered:

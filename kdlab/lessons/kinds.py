@@ -166,9 +166,10 @@ class Code(Exercise):
 
     def check(self, answer: Any) -> Verdict:
         """Judge a function that the reader wrote."""
-        results = self._run(answer)
-        if isinstance(results, Verdict):
-            return results
+        try:
+            results = [self._result(answer, case) for case in self.cases]
+        except _Unfinished as said:
+            return Verdict("unfinished", str(said))
         entry = {"answer": _source(answer)}
         different = self._difference(results, self.solution)
         if not different:
@@ -178,43 +179,22 @@ class Code(Exercise):
                 return self._keep(entry, "wrong", f"Not yet. {why}")
         return self._keep(entry, "other", f"Not yet. {different} {self.advice}")
 
-    def _run(self, function: Any) -> list[Any] | Verdict:
-        """Run the reader's function on every case: its results as arrays, or what to say instead."""
+    def _result(self, function: Any, case: Case) -> list[Any]:
+        """Run the reader's function on a case; its result as arrays. Raises _Unfinished where there is none."""
         name = self.solution.__name__
         if function is None or function is Ellipsis:
-            return Verdict("unfinished", f"Not answered yet: write {name}, and check it again.")
+            raise _Unfinished(f"Not answered yet: write {name}, and check it again.")
         if not callable(function):
-            return Verdict(
-                "unfinished", f"This is {_short(function)}, not a function: write check({name}), without calling it."
-            )
-        results = []
-        for case in self.cases:
-            arguments = case.make()
-            refused = self._arguments_refused(function, arguments)
-            if refused:
-                return Verdict("unfinished", refused)
-            try:
-                result = function(*arguments)
-            except (Exception, SystemExit) as error:
-                return Verdict("unfinished", f"{_stopped(error)} This was for {case.words}.")
-            wanted = self.solution(*case.make())
-            problem = _problem(result, wanted, name)
-            if problem:
-                return Verdict("unfinished", problem)
-            results.append(_arrays(result, wanted))
-        return results
-
-    def _arguments_refused(self, function: Function, arguments: tuple[Any, ...]) -> str:
+            raise _Unfinished(f"This is {_short(function)}, not a function: write check({name}), without calling it.")
+        arguments, wanted = case.make(), self.solution(*case.make())
+        if not _takes(function, arguments):
+            pair = f"{inspect.signature(self.solution)}, yours takes {inspect.signature(function)}"
+            raise _Unfinished(f"{name} is called with {pair}: give it the same arguments.")
         try:
-            takes = inspect.signature(function)
-        except (TypeError, ValueError):
-            return ""  # a function that does not say what it takes will tell when it is called
-        try:
-            takes.bind(*arguments)
-        except TypeError:
-            wanted = inspect.signature(self.solution)
-            return f"{self.solution.__name__} is called with {wanted}, yours takes {takes}: give it the same arguments."
-        return ""
+            result = function(*arguments)
+        except (Exception, SystemExit) as error:
+            raise _Unfinished(f"{_stopped(error)} This was for {case.words}.") from None
+        return _comparable(result, wanted, name)
 
     def _difference(self, results: list[Any], function: Function) -> str:
         """Say on which case a function gives something else than these results; empty if it gives the same on all."""
@@ -226,7 +206,24 @@ class Code(Exercise):
         return ""
 
 
-# Looking at what a reader's function returns
+# Looking at a reader's function, and at what it returns
+
+
+class _Unfinished(Exception):
+    """Raised with what to say where an answer cannot be compared."""
+
+
+def _takes(function: Function, arguments: tuple[Any, ...]) -> bool:
+    """Say whether a function can be called so; one that does not say what it takes will tell when it is called."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return True
+    try:
+        signature.bind(*arguments)
+    except TypeError:
+        return False
+    return True
 
 
 def _arrays(result: Any, wanted: Any) -> list[Any]:
@@ -234,27 +231,26 @@ def _arrays(result: Any, wanted: Any) -> list[Any]:
     return [np.asarray(one, dtype=float) for one in (result if isinstance(wanted, tuple) else (result,))]
 
 
-def _problem(result: Any, wanted: Any, name: str) -> str:
-    """Say what is the matter with a result that cannot be compared; empty if it can be."""
+def _comparable(result: Any, wanted: Any, name: str) -> list[Any]:
+    """A result as arrays of the shapes that are wanted. Raises _Unfinished, with what to say, for any other."""
     if any(one is None or one is Ellipsis for one in (result if isinstance(result, tuple | list) else [result])):
-        return f"Not answered yet: fill in {name}, and check it again. It has to return something."
+        raise _Unfinished(f"Not answered yet: fill in {name}, and check it again. It has to return something.")
     if isinstance(result, Estimate):
-        return f"{name} returns an Estimate, and a plain number is wanted: add .value."
+        raise _Unfinished(f"{name} returns an Estimate, and a plain number is wanted: add .value.")
     parts = len(wanted) if isinstance(wanted, tuple) else 0
     if parts and (not isinstance(result, tuple | list) or len(result) != parts):
-        return f"{name} returns {_short(result)}: return {parts} things, with a comma between them."
+        raise _Unfinished(f"{name} returns {_short(result)}: return {parts} things, with a comma between them.")
     try:
         arrays = _arrays(result, wanted)
     except Exception:  # whatever an object does that is asked to become numbers
-        return f"{name} returns {_short(result)}, which is not made of numbers."
+        raise _Unfinished(f"{name} returns {_short(result)}, which is not made of numbers.") from None
     for one, other in zip(arrays, _arrays(wanted, wanted), strict=True):
         if one.shape != other.shape:
-            return (
-                f"{name} returns {_shape(one)} where {_shape(other)} is wanted: look at what you sum or average over."
-            )
+            shapes = f"{_shape(one)} where {_shape(other)} is wanted"
+            raise _Unfinished(f"{name} returns {shapes}: look at what you sum or average over.")
         if not np.isfinite(one).all():
-            return f"{name} returns {_written([one])}: look for a logarithm of zero or a division by zero."
-    return ""
+            raise _Unfinished(f"{name} returns {_written([one])}: look for a logarithm of zero or a division by zero.")
+    return arrays
 
 
 def _stopped(error: BaseException) -> str:
@@ -269,10 +265,8 @@ def _shape(array: Any) -> str:
 
 
 def _written(arrays: list[Any]) -> str:
-    texts = [
-        np.array2string(one, precision=3, separator=", ", threshold=12).replace("-", "\N{MINUS SIGN}") for one in arrays
-    ]
-    return " and ".join(" ".join(text.split()) for text in texts)
+    texts = [np.array2string(one, precision=3, separator=", ", threshold=12) for one in arrays]
+    return " and ".join(" ".join(text.split()) for text in texts).replace("-", "\N{MINUS SIGN}")
 
 
 def _short(value: Any) -> str:
