@@ -16,7 +16,7 @@ from kdlab.core.lazy import front_door
 
 if TYPE_CHECKING:
     from kdlab import lm, mixtures, ngrams
-    from kdlab.cli.commands import doctor
+    from kdlab.cli.doctor import doctor
     from kdlab.core.format import percent
     from kdlab.core.metrics import Estimate, monte_carlo, precision, recall
     from kdlab.lessons.catalogue import exercise
@@ -32,7 +32,7 @@ _WHERE = {
     "Fit": "mixtures.fit",
     "GaussianMixture": "mixtures.model",
     "NGramChain": "ngrams.model",
-    "doctor": "cli.commands",
+    "doctor": "cli.doctor",
     "exercise": "lessons.catalogue",
     "fit_mixture": "mixtures.fit",
     "lm": "",
