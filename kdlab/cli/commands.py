@@ -53,7 +53,7 @@ def _people(text: str) -> int:
 def _doctor(arguments: argparse.Namespace) -> int:
     if arguments.workshop is not None:
         return _workshop(arguments.workshop)
-    found = doctor.checks(brief=arguments.brief)
+    found = list(doctor.checks(brief=arguments.brief))
     print(doctor.report(found, brief=arguments.brief))
     return 1 if any(check.status == "missing" for check in found) else 0
 
@@ -62,7 +62,7 @@ def _workshop(people: int) -> int:
     """Print each line as soon as it is known."""
     print("What the notebooks need, then what a workshop needs. The last lines take up to a minute.", flush=True)
     missing = 0
-    for check in itertools.chain((look() for look in doctor.NEEDED + doctor.WANTED), workshop.found(people)):
+    for check in itertools.chain(doctor.checks(), workshop.found(people)):
         print("\n".join(doctor.lines(check)), flush=True)
         missing += check.status == "missing"
     if missing:

