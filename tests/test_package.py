@@ -119,7 +119,7 @@ SHOW = "from kdlab import mixtures as m; view = "
 @pytest.mark.parametrize(
     "first",
     [
-        f"from kdlab import cli; cli.doctor(brief=True); {SHOW} m.show(m.teacher_entropy('line', 1), predict=ask)",
+        f"import kdlab; kdlab.doctor(brief=True); {SHOW} m.show(m.teacher_entropy('line', 1), predict=ask)",
         f"{SHOW} m.by_hand('line', predict=ask)",
         f"{SHOW} m.show(m.teacher_entropy('ring', 1), predict=ask)",
     ],
@@ -242,7 +242,7 @@ def makefile_targets():
     return set(re.findall(r"^([a-z]+):", text("Makefile"), flags=re.M))
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", ".ci/run", "kdlab/cli/commands.py"])
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", ".ci/run", "kdlab/cli/commands.py", "kdlab/cli/doctor.py"])
 def test_commands_that_are_written_down_exist(name):
     written = set(re.findall(r"(?:`|^ *)make ([a-z]+)", text(name), flags=re.M))
     assert written <= makefile_targets()
