@@ -242,7 +242,9 @@ def makefile_targets():
     return set(re.findall(r"^([a-z]+):", text("Makefile"), flags=re.M))
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", ".ci/run", "kdlab/cli/commands.py", "kdlab/cli/doctor.py"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", ".ci/run", "kdlab/cli/commands.py", "kdlab/cli/doctor.py"]
+)
 def test_commands_that_are_written_down_exist(name):
     written = set(re.findall(r"(?:`|^ *)make ([a-z]+)", text(name), flags=re.M))
     assert written <= makefile_targets()
