@@ -30,12 +30,9 @@ SELECTS = ("n_components", "covariance", "scene", "samples", "seed")
 MAKING = 90_000  # ms: a sweep made in the background may take this long on a busy machine
 LAST = 120
 
-# A small notebook of the tests' own, for what no committed notebook should show.
-SHOW = """
-from kdlab import mixtures
-view = mixtures.show(mixtures.teacher_entropy({scene!r}))
-view
-"""
+# A small notebook of the tests' own, for what no committed notebook should show: three views, one for each test.
+VIEWS = {"background": "line", "stopped": "line", "broken": "ring"}
+SHOW = "from kdlab import mixtures\n{name} = mixtures.show(mixtures.teacher_entropy({scene!r}))\n{name}"
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +47,7 @@ def lab(jupyter: Lab) -> Lab:
     own = jupyter.within("notebooks")
     for path in NOTEBOOKS.glob("*.ipynb"):
         shutil.copy(path, own.folder)
-    for scene in ("line", "ring"):
-        write_notebook(own.folder / f"{scene}.ipynb", SHOW.format(scene=scene))
+    write_notebook(own.folder / "small.ipynb", *(SHOW.format(name=name, scene=scene) for name, scene in VIEWS.items()))
     return own
 
 
@@ -70,6 +66,20 @@ def opened(lab: Lab, browser: Browser) -> Iterator[Any]:
     for notebook in notebooks:
         notebook.close()
         assert notebook.thrown == []
+
+
+@pytest.fixture(scope="module")
+def small(lab: Lab, browser: Browser) -> Iterator[Notebook]:
+    """The small notebook, run once for all tests of it."""
+    notebook = lab.open(browser, "small.ipynb")
+    notebook.run_all()
+    yield notebook
+    notebook.close()
+    assert notebook.thrown == []
+
+
+def view_of(notebook: Notebook, name: str) -> Locator:
+    return notebook.view(list(VIEWS).index(name))
 
 
 @lru_cache(maxsize=64)
@@ -131,7 +141,9 @@ def walk_select(notebook: Notebook, root: Locator, field: str) -> int:
     options = select.locator("option").count()
     before = select.evaluate("select => select.selectedIndex")
     for index in range(options):
-        choose(notebook, select, index)
+        select.focus()
+        notebook.page.keyboard.press("ArrowDown" if index else "Home")
+        assert select.evaluate("select => select.selectedIndex") == index
         leap_through(notebook, root, await_answer(root))
     choose(notebook, select, before)
     await_answer(root)
@@ -147,13 +159,10 @@ def choose(notebook: Notebook, select: Locator, index: int) -> None:
 
 
 def walk_all_selects(notebook: Notebook, root: Locator) -> None:
-    """Every select that is enabled, across its range; those that could change nothing must be disabled."""
-    flat = expected(**wanted(root))["dim"] == 1
-    expect(select_of(root, "covariance")).to_be_enabled(enabled=not flat)
+    """Every select across its range; one that could change nothing must be disabled."""
     expect(select_of(root, "seed")).to_be_disabled()
-    walked = {field: walk_select(notebook, root, field) for field in ("n_components", "scene", "samples")}
-    if not flat:
-        walked["covariance"] = walk_select(notebook, root, "covariance")
+    fields = ("n_components", "scene", "samples", "covariance")
+    walked = {field: walk_select(notebook, root, field) for field in fields}
     choose(notebook, select_of(root, "samples"), 1)
     expect(select_of(root, "seed")).to_be_enabled()
     walked["seed"] = walk_select(notebook, root, "seed")
@@ -198,19 +207,6 @@ def reset_by_key(notebook: Notebook, root: Locator, opening: dict[str, Any]) -> 
     assert_shows(root, opening, 0)
 
 
-def use(notebook: Notebook, number: int, view: str, commit: Any) -> None:
-    """All that a person can do to one live picture."""
-    root = notebook.view(number)
-    commit(notebook, root, view)
-    opening = await_answer(root)
-    assert_shows(root, opening, 0)
-    assert serious(root) == []
-    step_through_every_position(notebook, root, opening)
-    walk_all_selects(notebook, root)
-    reset_by_key(notebook, root, opening)
-    assert_no_errors(notebook, view)
-
-
 def stills_before_anything_has_run(page: Page) -> None:
     """What a reader sees whose kernel is still starting; the sentence is part of each still."""
     assert_stills_shown(page.locator(".jp-RenderedImage"))
@@ -220,7 +216,17 @@ def stills_before_anything_has_run(page: Page) -> None:
 def test_notebook_00(opened: Any) -> None:
     notebook = opened("00_start_here.ipynb", stills_before_anything_has_run)
     assert notebook.page.locator(".kdlab-view").count() == 1
-    use(notebook, 0, "view", commit_by_click)
+    root = notebook.view()
+    commit_by_click(notebook, root, "view")
+    opening = await_answer(root)
+    assert_shows(root, opening, 0)
+    assert serious(root) == []
+    step_through_every_position(notebook, root, opening)
+    for field in ("covariance", "seed"):  # which could change nothing on a line, with all of the teacher
+        expect(select_of(root, field)).to_be_disabled()
+    walk_select(notebook, root, "n_components")
+    reset_by_key(notebook, root, opening)
+    assert_no_errors(notebook, "view")
 
 
 def await_bell(root: Locator) -> bells.Measured:
@@ -235,16 +241,24 @@ def await_bell(root: Locator) -> bells.Measured:
     return right
 
 
+# What is drawn once it is what is wanted, looked at in every frame; what is there instead after five seconds.
+_DRAWN = """async (root, [name, wanted]) => {
+  const limit = performance.now() + 5000;
+  while (root.getAttribute(name) !== wanted && performance.now() < limit) await new Promise(requestAnimationFrame);
+  return root.getAttribute(name);
+}"""
+
+
 def walk_bell(notebook: Notebook, root: Locator, name: str, positions: list[float]) -> None:
-    """One slider of the bell by real keys, position by position; every twentieth waits for its numbers."""
+    """One slider of the bell by real keys, position by position; every fiftieth waits for its numbers."""
     root.locator(f".kdlab-hand-{name}").focus()
     notebook.page.keyboard.press("Home")
-    for i, position in enumerate(positions):
-        expect(root).to_have_attribute(f"data-{name}", f"{position:g}")
-        if i % 20 == 0 or position == positions[-1]:
+    for i, position in enumerate([*positions, positions[-1]]):  # the last press has nowhere to go
+        drawn = f"{position:g}"
+        assert root.evaluate(_DRAWN, [f"data-{name}", drawn]) == drawn
+        if i % 50 == 0 or i == len(positions):
             await_bell(root)
         notebook.page.keyboard.press("ArrowRight")
-    expect(root).to_have_attribute(f"data-{name}", f"{positions[-1]:g}")  # the last press had nowhere to go
 
 
 def test_notebook_01(opened: Any) -> None:
@@ -391,10 +405,14 @@ def test_notebook_02(opened: Any) -> None:
     as_the_sheet_says(notebook, root)
     walk_by_keys(notebook, root)
     assert not notebook.page.evaluate("Boolean(window.pointed)")
-    use(notebook, 0, "view", lambda *_: None)
+    opening = await_answer(root)
+    step_through_every_position(notebook, root, opening)
+    walk_all_selects(notebook, root)
+    reset_by_key(notebook, root, opening)
+    assert_no_errors(notebook, "view")
     falling = notebook.view(1)
     commit_from_python(notebook, falling, "falling_view")
-    step_through_every_position(notebook, falling, await_answer(falling))
+    leap_through(notebook, falling, await_answer(falling))
     notebook.page.evaluate("document.body.dataset.jpThemeLight = 'false'")  # as JupyterLab says that it is dark
     assert serious(root) == [] == serious(falling)
     assert_no_errors(notebook, "falling_view")
@@ -405,20 +423,19 @@ def test_every_notebook_has_a_test() -> None:
         "00_start_here.ipynb",
         "01_precision_and_recall.ipynb",
         "02_teacher_entropy.ipynb",
-        "03_why_it_happens.ipynb",  # in test_pairs.py
-        "04_from_mixtures_to_text.ipynb",  # in test_text.py
-        "05_meet_smollm2.ipynb",  # in test_next_token_view.py
+        "03_why_it_happens.ipynb",  # in mixtures/test_view_mechanism.py
+        "04_from_mixtures_to_text.ipynb",  # in ngrams/test_view.py
+        "05_meet_smollm2.ipynb",  # in lm/test_view_next_token.py
         "06_distil_smollm2.ipynb",  # nothing moves in it
-        "07_read_the_trade_off.ipynb",  # in test_stills.py
+        "07_read_the_trade_off.ipynb",  # in pictures/test_quiz.py
     ]
 
 
-def test_a_random_scene_is_made_in_the_background(opened: Any) -> None:
+def test_a_random_scene_is_made_in_the_background(small: Notebook) -> None:
     """The slider rests while Python works, says how far it is, and answers for the new sweep afterwards."""
-    notebook = opened("line.ipynb")
-    root = notebook.view()
-    notebook.page.evaluate("""() => {
-      const status = document.querySelector(".kdlab-status");
+    notebook, root = small, view_of(small, "background")
+    root.evaluate("""(root) => {
+      const status = root.querySelector(".kdlab-status");
       window.said = [];
       new MutationObserver(() => { if (!status.hidden) said.push(status.textContent); })
         .observe(status, { childList: true, subtree: true, attributes: true });
@@ -429,39 +446,39 @@ def test_a_random_scene_is_made_in_the_background(opened: Any) -> None:
     expect(root.locator(".kdlab-status")).to_be_hidden()
     said = notebook.page.evaluate("said")
     assert any("%" in words for words in said), said
-    assert notebook.json("view.sweep_shown.settings.key") == "random|1|diag|population|0"
-    assert_no_errors(notebook, "view")
+    assert notebook.json("background.sweep_shown.settings.key") == "random|1|diag|population|0"
+    assert_no_errors(notebook, "background")
 
 
-def test_the_slider_draws_with_the_kernel_stopped(opened: Any) -> None:
-    notebook = opened("line.ipynb")
-    root, sent = notebook.view(), expected("line", 1, "diag", None, 0)
+def test_the_slider_draws_with_the_kernel_stopped(small: Notebook) -> None:
+    notebook, root, sent = small, view_of(small, "stopped"), expected("line", 1, "diag", None, 0)
     kernel = int(notebook.run("import os\nprint(os.getpid())"))
     os.kill(kernel, signal.SIGSTOP)
     try:
         leap_through(notebook, root, sent)
-        step_through_every_position(notebook, root, sent)
         choose(notebook, select_of(root, "n_components"), 1)  # only Python has that sweep
         expect(root.locator(".kdlab-status")).to_have_text("Asking Python …")
     finally:
         os.kill(kernel, signal.SIGCONT)
-    assert_shows(root, await_answer(root), LAST)  # the question had waited, and so had beta
-    assert notebook.soon("round(view.beta, 6)", 100.0) == 100.0
-    assert_no_errors(notebook, "view")
+    answer = await_answer(root)
+    assert_shows(root, answer, 107)  # the question had waited, and so had beta
+    beta = round(answer["beta"][107], 6)
+    assert notebook.soon("round(stopped.beta, 6)", beta) == beta
+    assert_no_errors(notebook, "stopped")
 
 
-def test_a_broken_callback_is_shown_and_kept(opened: Any) -> None:
-    notebook = opened("ring.ipynb")
-    root, sent = notebook.view(), expected("ring", 1, "diag", None, 0)
+def test_a_broken_callback_is_shown_and_kept(small: Notebook) -> None:
+    notebook, root, sent = small, view_of(small, "broken"), expected("ring", 1, "diag", None, 0)
     notebook.run("""
-def broken(*args, **settings):
+from kdlab.mixtures import experiment
+def raises(*args, **settings):
     raise ZeroDivisionError("broken on purpose")
-whole, experiments.teacher_entropy = experiments.teacher_entropy, broken
+whole, experiment.teacher_entropy = experiment.teacher_entropy, raises
 """)
     select_of(root, "n_components").focus()
     notebook.page.keyboard.press("ArrowDown")
     expect(root.locator(".kdlab-error")).to_have_text("ZeroDivisionError: broken on purpose")
-    (error,) = notebook.json("view.errors")
+    (error,) = notebook.json("broken.errors")
     assert "Traceback" in error and "broken on purpose" in error
     # The picture is what it was, its controls say so, and it goes on working.
     assert wanted(root)["n_components"] == 1
@@ -469,7 +486,7 @@ whole, experiments.teacher_entropy = experiments.teacher_entropy, broken
     notebook.page.keyboard.press("End")
     assert look(root, LAST)["dot"][:2] == [sent["precision"][LAST], sent["recall"][LAST]]
     # And once Python is mended, asking again answers, and takes the message away.
-    notebook.run("experiments.teacher_entropy = whole")
+    notebook.run("experiment.teacher_entropy = whole")
     choose(notebook, select_of(root, "n_components"), 1)
     assert_shows(root, await_answer(root), LAST)
-    assert len(notebook.json("view.errors")) == 1
+    assert len(notebook.json("broken.errors")) == 1

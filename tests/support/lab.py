@@ -12,6 +12,7 @@ from typing import Any
 
 import nbformat
 from playwright.sync_api import Browser, BrowserContext, Locator, Page
+from support.chromium import keep
 
 from kdlab.cli import server
 
@@ -64,7 +65,8 @@ class Lab:
         """Pages with the same options share what their browser keeps: JupyterLab's code is read once."""
         key = browser, json.dumps(options, sort_keys=True)
         if key not in self._contexts:
-            self._contexts[key] = browser.new_context(**{"viewport": {"width": 1400, "height": 1000}, **options})
+            size = {"viewport": {"width": 1400, "height": 1000}}
+            self._contexts[key] = keep(browser.new_context(**{**size, **options}))
         return self._contexts[key]
 
 

@@ -1,0 +1,23 @@
+"""Numbers as the pages beside the notebooks print them, and the sweeps that they come from."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from kdlab.mixtures import experiment as experiments
+from kdlab.mixtures.experiment import MixtureSweep
+
+NUMBER = re.compile(r"−?\d+(?:,\d{3})*(?:\.\d+)?")
+
+
+def said(value: float, decimals: int = 2) -> str:
+    """A number as the pages print it: a real minus sign, and none before zero."""
+    text = f"{value:.{decimals}f}"
+    return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
+
+
+@lru_cache(maxsize=16)
+def sweep(scene: str, n_components: int) -> MixtureSweep:
+    """The sweep of a scene, made or read once for all tests of a module."""
+    return experiments.teacher_entropy(scene, n_components)
