@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +14,29 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 from support.axe import serious
 from support.chromium import chromium
+from support.hands import (
+    LAST,
+    await_answer,
+    choose,
+    expected,
+    leap_through,
+    reset_by_key,
+    select_of,
+    step_through_every_position,
+    walk_all_selects,
+    walk_select,
+    wanted,
+)  # fmt: skip
 from support.lab import Lab, Notebook, write_notebook
 from support.shown import assert_shows, assert_stills_shown, look
 
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import single as bells
-from kdlab.mixtures import view as widgets
 from kdlab.mixtures.scenes import make_scene
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-SELECTS = ("n_components", "covariance", "scene", "samples", "seed")
-MAKING = 90_000  # ms: a sweep made in the background may take this long on a busy machine
-LAST = 120
 
 # A small notebook of the tests' own, for what no committed notebook should show: three views, one for each test.
 VIEWS = {"background": "line", "stopped": "line", "broken": "ring"}
@@ -82,94 +90,6 @@ def view_of(notebook: Notebook, name: str) -> Locator:
     return notebook.view(list(VIEWS).index(name))
 
 
-@lru_cache(maxsize=64)
-def expected(scene: str, n_components: int, covariance: Any, samples: int | None, seed: int) -> dict[str, Any]:
-    """What this process says the page must show: the same settings, computed here."""
-    return widgets.payload(experiments.teacher_entropy(scene, n_components, covariance, samples=samples, seed=seed))
-
-
-def wanted(root: Locator) -> dict[str, Any]:
-    """What the selects ask for, as Python reads it."""
-    values: dict[str, Any] = {}
-    for field in SELECTS:
-        text = select_of(root, field).input_value()
-        values[field] = text if field in ("scene", "covariance") else None if text == "null" else int(text)
-    return values
-
-
-def select_of(root: Locator, field: str) -> Locator:
-    return root.locator(f"select.kdlab-{field.replace('_', '-')}")
-
-
-def await_answer(root: Locator) -> dict[str, Any]:
-    """Wait until the page shows the sweep that its selects ask for; return the payload it must be."""
-    sent = expected(**wanted(root))
-    expect(root).to_have_attribute("data-key", sent["key"], timeout=MAKING)
-    expect(root).to_have_attribute("aria-busy", "false", timeout=MAKING)
-    expect(root.locator(".kdlab-beta")).to_be_enabled()
-    return sent
-
-
-def step_through_every_position(notebook: Notebook, root: Locator, sent: dict[str, Any]) -> None:
-    root.locator(".kdlab-beta").focus()
-    notebook.page.keyboard.press("Home")
-    pictures = set()
-    for index in range(LAST + 1):
-        seen = assert_shows(root, sent, index)
-        pictures.add((tuple(seen["dot"]), seen["curve"], str(seen["ellipses"]), str(seen["taught"]), seen["sentence"]))
-        notebook.page.keyboard.press("ArrowRight")
-    assert len(pictures) == LAST + 1  # no two positions look the same
-    assert_shows(root, sent, LAST)  # the last press had nowhere to go
-
-
-def leap_through(notebook: Notebook, root: Locator, sent: dict[str, Any]) -> None:
-    """From end to end in a few keys."""
-    root.locator(".kdlab-beta").focus()
-    indices = []
-    for key in ("Home", "PageUp", "PageUp", "ArrowRight", "End", "PageDown", "ArrowLeft"):
-        notebook.page.keyboard.press(key)
-        indices.append(int(root.locator(".kdlab-beta").input_value()))
-        assert_shows(root, sent, indices[-1])
-    step = indices[1]
-    assert step > 1
-    assert indices == [0, step, 2 * step, 2 * step + 1, LAST, LAST - step, LAST - step - 1]
-
-
-def walk_select(notebook: Notebook, root: Locator, field: str) -> int:
-    """Choose every value of one select by keys, check what is shown, and go back; return how many there were."""
-    select = select_of(root, field)
-    options = select.locator("option").count()
-    before = select.evaluate("select => select.selectedIndex")
-    for index in range(options):
-        select.focus()
-        notebook.page.keyboard.press("ArrowDown" if index else "Home")
-        assert select.evaluate("select => select.selectedIndex") == index
-        leap_through(notebook, root, await_answer(root))
-    choose(notebook, select, before)
-    await_answer(root)
-    return options
-
-
-def choose(notebook: Notebook, select: Locator, index: int) -> None:
-    select.focus()
-    notebook.page.keyboard.press("Home")
-    for _ in range(index):
-        notebook.page.keyboard.press("ArrowDown")
-    assert select.evaluate("select => select.selectedIndex") == index
-
-
-def walk_all_selects(notebook: Notebook, root: Locator) -> None:
-    """Every select across its range; one that could change nothing must be disabled."""
-    expect(select_of(root, "seed")).to_be_disabled()
-    fields = ("n_components", "scene", "samples", "covariance")
-    walked = {field: walk_select(notebook, root, field) for field in fields}
-    choose(notebook, select_of(root, "samples"), 1)
-    expect(select_of(root, "seed")).to_be_enabled()
-    walked["seed"] = walk_select(notebook, root, "seed")
-    choices = {field: len(experiments.CHOICES[field]) for field in walked}
-    assert walked == choices
-
-
 def assert_no_errors(notebook: Notebook, view: str) -> None:
     assert notebook.json(f"{view}.errors") == []
     for error in notebook.page.locator(".kdlab-error").all():
@@ -198,13 +118,6 @@ def commit_from_python(notebook: Notebook, root: Locator, view: str) -> None:
     guess = notebook.json(f"{view}.prediction['options'][0]")
     notebook.run(f"{view}.commit({guess!r})")
     expect(root.locator(".kdlab-outcome")).to_contain_text(f"You predicted: {guess}.")
-
-
-def reset_by_key(notebook: Notebook, root: Locator, opening: dict[str, Any]) -> None:
-    root.locator(".kdlab-reset").focus()
-    notebook.page.keyboard.press("Enter")
-    assert await_answer(root) == opening
-    assert_shows(root, opening, 0)
 
 
 def stills_before_anything_has_run(page: Page) -> None:
