@@ -135,12 +135,8 @@ def test_03_1_is_the_slope_of_precision(scene: str) -> None:
     """Against a finite difference of the exact precision; central, so its error is of the order of the step squared."""
     sweep = mixtures.teacher_entropy(scene, 8)
     truth, teacher = sweep.scene.truth, sweep.scene.teacher
-    scores = np.array(
-        [
-            GaussianMixture([1.0], [mean], [covariance]).expected_log_prob(truth).value
-            for mean, covariance in zip(teacher.means, teacher.covariances, strict=True)
-        ]
-    )
+    parts = zip(teacher.means, teacher.covariances, strict=True)
+    scores = np.array([GaussianMixture([1.0], [m], [c]).expected_log_prob(truth).value for m, c in parts])
     for beta in (1.0, 2.5, 6.0):
         step = 1e-3
         above, below = (precision(teacher.tempered(beta + sign * step), truth).value for sign in (1, -1))
@@ -188,17 +184,13 @@ def test_03_2_and_3_3_what_they_claim_of_the_sweeps() -> None:
     assert np.abs(round_four.precision - round_eight.precision).max() > 0.1
 
 
-def test_04_1_is_what_the_slider_does_to_every_row() -> None:
-    teacher = ngrams.teacher_temperature(positions=7).teacher
+def test_04_1_is_what_the_slider_does_to_every_row_and_04_2_the_log_probability_of_a_name() -> None:
+    sweep = ngrams.teacher_temperature(positions=7)
+    truth, teacher = sweep.truth, sweep.teacher
     for tau in (0.3, 1.5):
         hotter = teacher.tempered(1 / tau).next_letters("ma")
         np.testing.assert_allclose(my_tempered(teacher.next_letters("ma"), tau), hotter, rtol=0, atol=1e-12)
-
-
-def test_04_2_is_the_log_probability_of_a_name() -> None:
-    truth = ngrams.teacher_temperature(positions=7).truth
-    ends = "abcdefghijklmnopqrstuvwxyz"
-    steps = [truth.next_letters("mary"[:i])[ends.index("mary"[i])] for i in range(4)]
+    steps = [truth.next_letters("mary"[:i])[ngrams.LETTERS.index("mary"[i])] for i in range(4)]
     steps.append(truth.next_letters("mary")[-1])
     assert my_log_prob(np.array(steps)) == pytest.approx(truth.log_prob(["mary"])[0], abs=1e-12)
 
