@@ -24,7 +24,7 @@ import torch
 
 from kdlab.core.files import written_whole
 from kdlab.core.sweep import tau_positions
-from kdlab.lm.experiment import read_results
+from kdlab.lm.folder import read_results
 from kdlab.lm.next_token import next_token_sweep, tempered
 from kdlab.lm.pipeline.corpus import generator
 from kdlab.lm.pipeline.reading import read, surprises

@@ -12,14 +12,15 @@ The rule: out of 100,000 men and 100,000 women, how many bear the name? A name t
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import tarfile
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-DATA = Path(__file__).resolve().parents[1] / "kdlab" / "data"
+from kdlab.core.files import PACKAGE, written_whole
+
+DATA = PACKAGE / "data"
 FILES = ("dist.male.first", "dist.female.first")
 
 
@@ -55,10 +56,9 @@ def merge(texts: Iterable[str]) -> list[tuple[str, int]]:
 
 def write(pairs: Iterable[tuple[str, int]], target: Path) -> None:
     """Write the file whole or not at all; the same pairs give the same bytes on every system."""
-    temporary = target.with_name(target.name + ".tmp")
     text = "name,people\n" + "".join(f"{name},{n}\n" for name, n in pairs)
-    temporary.write_bytes(text.encode("ascii"))
-    os.replace(temporary, target)
+    with written_whole(target) as temporary:
+        temporary.write_bytes(text.encode("ascii"))
 
 
 def main() -> None:

@@ -6,15 +6,13 @@ keep 3, whose numbers, read the way that notebook reads them, lie nearest to its
     python scripts/make_ring.py
 """
 
-import os
-from pathlib import Path
-
 import numpy as np
 
 from kdlab import GaussianMixture, fit_mixture
+from kdlab.core.files import PACKAGE, written_whole
 
 SEED = 3
-DATA = Path(__file__).resolve().parents[1] / "kdlab" / "data"
+DATA = PACKAGE / "data"
 
 
 def main() -> None:
@@ -23,12 +21,10 @@ def main() -> None:
     truth = GaussianMixture(np.full(8, 1 / 8), grid, [0.025 * np.eye(2)] * 8)
     points = truth.sample(100, np.random.default_rng(SEED))
     teacher = fit_mixture(points, 4).model
-    temporary = DATA / "ring.npz.tmp"
-    with temporary.open("wb") as file:
+    with written_whole(DATA / "ring.npz") as temporary, temporary.open("wb") as file:
         np.savez_compressed(
             file, points=points, weights=teacher.weights, means=teacher.means, covariances=teacher.covariances
         )
-    os.replace(temporary, DATA / "ring.npz")
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def _add_run(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from kdlab.lm import experiment as runs
+    from kdlab.core.files import Busy
     from kdlab.lm import headless
     from kdlab.lm.pipeline.fetch import WeightsError
 
@@ -113,7 +113,7 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         settings = headless.settings_from(arguments.settings)
         headless.run(arguments.preset, arguments.out, settings, yes=yes, plain=plain)
-    except (ValueError, OSError, ImportError, runs.Busy, headless.Failed, WeightsError) as error:
+    except (ValueError, OSError, ImportError, Busy, headless.Failed, WeightsError) as error:
         print(f"kdlab run: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -124,14 +124,15 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _results(arguments: argparse.Namespace) -> int:
-    from kdlab.lm import experiment as runs
-    from kdlab.lm import plots as plots_runs
+    from kdlab.lm.folder import read_results
+    from kdlab.lm.plots import save
+    from kdlab.lm.report.summary import table
 
     try:
-        results = runs.read_results(arguments.folder)
-        print(runs.table(results, arguments.per))
+        results = read_results(arguments.folder)
+        print(table(results, arguments.per))
         if results["models"]:
-            print("figure: " + ", ".join(str(path) for path in plots_runs.save(results, arguments.folder)))
+            print("figure: " + ", ".join(str(path) for path in save(results, arguments.folder)))
     except (ValueError, OSError) as error:
         print(f"kdlab results: {error}", file=sys.stderr)
         return 1

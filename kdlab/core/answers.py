@@ -1,8 +1,8 @@
 """What a reader predicted and answered, kept beside the notebook: one plain file, theirs to read and to delete.
 
 The file is `my_answers.json` in the kernel's working directory, or in the folder that the environment variable
-KDLAB_ANSWERS names (for notebooks in a folder that many share). It is written when the reader answers and never
-otherwise, and nothing of it goes anywhere. Two notebooks that answer in the very same instant could lose one entry.
+KDLAB_ANSWERS names (for notebooks in a folder that many share). It is written only when the reader answers, and it is
+sent nowhere. Two notebooks that answer in the very same instant could lose one entry.
 """
 
 from __future__ import annotations
@@ -14,11 +14,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kdlab.core.files import written_whole
+
 __all__ = ["FILE", "AnswersError", "forget", "keep", "read", "record"]
 
 FILE = "my_answers.json"
 _VERSION = 1
 _ABOUT = "Your predictions and answers in kdlab's notebooks. Yours alone: read it, change it or delete it as you like."
+_ADVICE = "It was left as it is: move it elsewhere or delete it, then answer again."
+_ELSEWHERE = (
+    "Nothing else is affected; to have answers kept, open the notebook in a folder of your own, "
+    "or name one in KDLAB_ANSWERS."
+)
 _lock = threading.RLock()  # widget callbacks come from several threads
 _told: set[Path] = set()  # files of which the reader has heard that they cannot be written
 
@@ -44,9 +51,6 @@ def read(folder: str | Path | None = None) -> dict[str, Any]:
     if version != _VERSION or not isinstance(content.get("answers"), dict):
         raise AnswersError(f"{path} is not a file of answers of version {_VERSION}. {_ADVICE}")
     return dict(content["answers"])
-
-
-_ADVICE = "It was left as it is: move it elsewhere or delete it, then answer again."
 
 
 def record(key: str, entry: Mapping[str, Any], folder: str | Path | None = None) -> None:
@@ -95,16 +99,12 @@ def _path(folder: str | Path | None) -> Path:
 
 
 def _write(entries: Mapping[str, Any], path: Path) -> None:
-    """Write the whole file under another name, then rename it: it is never there by half."""
     text = json.dumps({"kdlab_answers": _VERSION, "about": _ABOUT, "answers": entries}, indent=2, ensure_ascii=False)
-    # A character that is none (half of a surrogate pair) becomes its JSON escape.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    if not path.parent.is_dir():  # a name that was misspelt makes no folder
+        raise AnswersError(f"{path} cannot be written: there is no such folder. {_ELSEWHERE}")
     try:
-        temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace", newline="\n")
-        os.replace(temporary, path)
+        with written_whole(path, advice=_ELSEWHERE) as temporary:
+            # Half of a surrogate pair, which is no character, becomes its JSON escape.
+            temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace", newline="\n")
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise AnswersError(
-            f"{path} cannot be written ({error.strerror}). Nothing else is affected; "
-            "to have answers kept, open the notebook in a folder of your own, or name one in KDLAB_ANSWERS."
-        ) from error
+        raise AnswersError(error.strerror) from error

@@ -1,4 +1,8 @@
-"""Files that are there whole or not at all: written under another name, brought to the disk, then renamed."""
+"""Files that are there whole or not at all, and folders that one process works in at a time.
+
+A file is written under another name, brought to the disk, then renamed. A folder is held with a lock file, which the
+system releases when the process ends, however it ends.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["PACKAGE", "checksum", "notebooks_folder", "written_whole"]
+__all__ = ["PACKAGE", "Busy", "checksum", "held", "notebooks_folder", "written_whole"]
 
 PACKAGE = Path(__file__).resolve().parents[1]  # kdlab/ itself
 
-_PIECE = 2**20
+_ADVICE = "Make room or choose another folder, and give the same command again"
 
 
 def notebooks_folder() -> Path:
@@ -22,33 +26,55 @@ def notebooks_folder() -> Path:
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def written_whole(path: Path, *, advice: str = _ADVICE) -> Iterator[Path]:
     """Yield a temporary name beside ``path``; what the block writes there becomes ``path`` when it ends well.
 
     Where it does not (an error, a full disk, Ctrl-C) the temporary file goes and ``path`` stays what it was. A reboot
-    in between leaves a temporary file at most, which nothing reads.
+    in between leaves a temporary file at most, which nothing reads. The folder is made where it is missing. An OSError
+    says which file, why, and ``advice``, what to do.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
         raise OSError(
-            error.errno,
-            f"{path} cannot be written ({error.strerror}); nothing was left half-written. "
-            "Make room or choose another folder, and give the same command again",
+            error.errno, f"{path} cannot be written ({error.strerror}); nothing was left half-written. {advice}"
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
+class Busy(RuntimeError):
+    """Another process is at work in a folder."""
+
+
+@contextmanager
+def held(folder: Path, name: str, *, wait: float = 0.0) -> Iterator[None]:
+    """Hold ``folder`` for this process while the block runs; the folder is made where it is missing.
+
+    Raises `Busy` where another process has it for longer than ``wait`` seconds; math.inf waits until it is free. Locks
+    of different ``name`` do not mind each other. The same process may hold a folder twice. Needs filelock, which comes
+    with the language models (the extra "lm").
+    """
+    import filelock
+
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder / f".{name}.lock", is_singleton=True)
+    try:
+        lock.acquire(timeout=wait)
+    except filelock.Timeout:
+        raise Busy(f"another process is at work in {folder}: wait for it, stop it, or choose another folder") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def checksum(path: Path) -> str:
     """The file's sha256, in hexadecimal."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

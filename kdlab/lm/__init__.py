@@ -13,11 +13,11 @@ from kdlab.core.lazy import front_door
 _WHERE = {
     "PRESETS": "experiment",
     "RunConfig": "experiment",
-    "read_results": "experiment",
-    "recorded_folder": "experiment",
-    "side_by_side": "experiment",
-    "table": "experiment",
+    "read_results": "folder",
+    "recorded_folder": "folder",
     "open_run": "report.summary",
+    "side_by_side": "report.summary",
+    "table": "report.summary",
     "NextTokenSweep": "next_token",
     "next_token_sweep": "next_token",
     "visible": "next_token",
@@ -25,35 +25,9 @@ _WHERE = {
     "SIZES": "sizes",
     "parameters": "sizes",
     "show": "view_next_token",
-    "pipeline": "",
-    "plots": "",
-    "plots_next_token": "",
-    "plots_worlds": "",
-    "progress": "",
-    "report": "",
+    **dict.fromkeys(("folder", "pipeline", "plots", "plots_next_token", "plots_worlds", "report"), ""),
 }
 
-__all__ = [
-    "NextTokenSweep",
-    "PRESETS",
-    "RunConfig",
-    "SIZES",
-    "next_token_sweep",
-    "open_run",
-    "parameters",
-    "pipeline",
-    "plots",
-    "plots_next_token",
-    "plots_worlds",
-    "progress",
-    "read_recording",
-    "read_results",
-    "recorded_folder",
-    "report",
-    "show",
-    "side_by_side",
-    "table",
-    "visible",
-]
+__all__ = sorted(_WHERE)
 
 __getattr__, __dir__ = front_door(__name__, _WHERE)

@@ -13,6 +13,7 @@ from kdlab.lm import plots_next_token as plots_tokens
 from kdlab.lm.next_token import NextTokenSweep, entropy_limits, next_token_sweep
 from kdlab.lm.recording import Cut, Recording, read_recording
 from kdlab.mixtures import plots
+from kdlab.pictures.figure import png
 
 
 @pytest.fixture(scope="module")
@@ -123,5 +124,5 @@ def test_letters_that_the_font_lacks_and_dollars_are_drawn_without_a_warning() -
 
 
 def test_the_same_picture_has_the_same_bytes(sweep: NextTokenSweep) -> None:
-    one, two = (plots.png(plots_tokens.figure(sweep, 0.7)) for _ in range(2))
+    one, two = (png(plots_tokens.figure(sweep, 0.7)) for _ in range(2))
     assert one == two

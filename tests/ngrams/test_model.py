@@ -7,7 +7,6 @@ import io
 import math
 import tarfile
 import time
-from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.chains import names_chain, random_chain, sparse_chain
 
 import kdlab.ngrams._contexts
 from kdlab import precision, recall
@@ -27,29 +27,6 @@ steady = settings(derandomize=True, deadline=None, max_examples=60)
 seeds = st.integers(0, 2**32 - 1)
 orders = st.integers(0, 4)
 DATA = Path(kdlab.__file__).parent / "data"
-
-
-def random_chain(seed: Any, order: int, alphabet: str = "ab", end: tuple[float, float] = (0.2, 0.6)) -> NGramChain:
-    """Rows from a Dirichlet distribution; after the first letter the end has a probability between these two."""
-    rng, n = np.random.default_rng(seed), len(alphabet)
-    n_rows = sum(n**k for k in range(max(order, 1) + 1))
-    ends = np.concatenate([[0.0], rng.uniform(*end, size=n_rows - 1)])
-    table = np.column_stack([rng.dirichlet(np.ones(n), size=n_rows) * (1 - ends[:, None]), ends])
-    if order == 0:
-        table[1:] = table[1]
-        table[0, :-1] = table[1, :-1] / table[1, :-1].sum()
-    return NGramChain(table, order, alphabet)
-
-
-def sparse_chain(seed: Any, order: int) -> NGramChain:
-    """The same with about a third of the odds zero, and strings that end by the fifth letter or so."""
-    rng, full = np.random.default_rng([seed, 1]), random_chain(seed, order, end=(0.5, 0.9))
-    table = full.table * (rng.uniform(size=full.table.shape) < 0.65)
-    table[1:, -1] = full.table[1:, -1]
-    table[0, 0] += 1e-3
-    if order == 0:
-        table[1:] = table[1]
-    return NGramChain(table / table.sum(axis=1, keepdims=True), order, "ab")
 
 
 class Enumeration:
@@ -74,11 +51,6 @@ class Enumeration:
     @property
     def mass(self) -> np.ndarray:
         return np.exp(self.logs)
-
-
-@cache
-def names_chain(order: int) -> NGramChain:
-    return NGramChain.fit(*first_names(), order=order)
 
 
 # Strings and their probabilities

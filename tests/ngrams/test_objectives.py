@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ngrams.test_model import names_chain, random_chain, sparse_chain
 from scipy.optimize import minimize
+from support.chains import names_chain, random_chain, sparse_chain
 
 import kdlab.ngrams.objectives
 from kdlab.ngrams.experiment import NGramSweep, teacher_temperature

@@ -13,7 +13,7 @@ import pytest
 from support.fake_results import fake_results
 from support.torch_side import torch
 
-from kdlab.lm.experiment import recorded_folder
+from kdlab.lm.folder import recorded_folder
 from kdlab.lm.report import summary as accounts
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,27 +8,24 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import numpy as np
 import pytest
+from support.printed import NUMBER, said, sweep
 
 from kdlab import GaussianMixture, fit_mixture, precision, recall
+from kdlab.lm.report import changes as findings
 from kdlab.lm.report import summary as accounts
-from kdlab.lm.report import tradeoff as findings
-from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import judge as scores
 from kdlab.mixtures import plots
-from kdlab.mixtures.experiment import MixtureSweep
 from kdlab.mixtures.scenes import line_mixture
 from kdlab.ngrams import experiment as temperature
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 PAGES = ("SYMBOLS.md", "MISCONCEPTIONS.md")
-NUMBER = re.compile(r"−?\d+(?:,\d{3})*(?:\.\d+)?")
 LINK = re.compile(r"\[[^\]]*\]\(([^)]*)\)")
 
 
@@ -39,17 +36,6 @@ def page(name: str) -> str:
 def numbers(text: str) -> list[str]:
     """Every number that a reader sees in prose: links and code do not count."""
     return NUMBER.findall(re.sub(r"`[^`]*`", "", LINK.sub("", text)))
-
-
-def said(value: float, decimals: int = 2) -> str:
-    """A number as the pages print it: a real minus sign, and none before zero."""
-    text = f"{value:.{decimals}f}"
-    return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
-
-
-@lru_cache(maxsize=16)
-def sweep(scene: str, n_components: int) -> MixtureSweep:
-    return experiments.teacher_entropy(scene, n_components)
 
 
 # The numbers of each misconception, in the order in which they are read.

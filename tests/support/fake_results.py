@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from kdlab.lm.experiment import PRESETS, SCHEMA, label
+from kdlab.lm.experiment import PRESETS, label
+from kdlab.lm.folder import SCHEMA
 
 Pair = tuple[float, float]
 

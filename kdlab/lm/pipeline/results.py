@@ -18,8 +18,8 @@ import torch
 
 from kdlab.core.files import written_whole
 from kdlab.core.metrics import Estimate, precision, recall
-from kdlab.lm import experiment as runs
-from kdlab.lm import progress
+from kdlab.lm.experiment import label
+from kdlab.lm.folder import SCHEMA, read_log, read_results, totals
 from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline.corpus import Sequences
 from kdlab.lm.pipeline.run import Run, read_scores, scores_path, told
@@ -67,15 +67,16 @@ def estimates(name: str, scores: Mapping[str, Scores], per: Per) -> tuple[Estima
 
 
 def gather(run: Run) -> None:
-    """Write results.json, whole; leave it alone where nothing but the day or the machine is new."""
+    """Write results.json, whole; leave it alone where nothing but the day, the machine or the processes are new."""
     if not ranks.first():
         return
     path, found = run.folder / "results.json", json.loads(json.dumps(_found(run)))
     try:
-        before = runs.read_results(run.folder)
+        before = read_results(run.folder)
     except ValueError:
         before = {}
-    if {**found, "date": "", "device": ""} != {**before, "date": "", "device": ""}:
+    circumstances = {"date": "", "device": "", "processes": 0}
+    if {**found, **circumstances} != {**before, **circumstances}:
         with written_whole(path) as temporary:
             temporary.write_text(json.dumps(found, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -86,7 +87,7 @@ def _found(run: Run) -> dict[str, Any]:
     there = {key: one for key, one in scores.items() if one is not None and run.trained(*key)}
     missing = {seed: [name for name in run.models(seed) if (seed, name) not in there] for seed in seeds}
     return {
-        "schema": runs.SCHEMA,
+        "schema": SCHEMA,
         "config": asdict(run.config),
         "seeds": [seed for seed in seeds if not missing[seed]],
         "missing": [f"seed {seed}: {', '.join(names)}" for seed, names in missing.items() if names],
@@ -96,7 +97,7 @@ def _found(run: Run) -> dict[str, Any]:
         "date": date.today().isoformat(),
         "truth": _truth(run),
         "sizes": _sizes(run),
-        "stages": progress.totals(progress.read(run.folder)[0]),
+        "stages": totals(read_log(run.folder)),
         "curves": _curves(run),
         "models": [model for name in run.models(0) if (model := _model(run, name, there)) is not None],
         "recalls_together": _together(run, there),
@@ -155,7 +156,7 @@ def _model(run: Run, name: str, there: Mapping[tuple[int, str], Mapping[str, Sco
     own = [(seed, scores) for (seed, model), scores in there.items() if model == name]
     if not own:
         return None
-    tau = {runs.label(tau): tau for tau in run.config.taus} | {"teacher": 1.0, "direct": None}
+    tau = {label(tau): tau for tau in run.config.taus} | {"teacher": 1.0, "direct": None}
     numbers: dict[str, Any] = {"precision": {}, "recall": {}}
     pairs: list[Per] = ["token", "sequence"]
     for per in pairs:
@@ -217,11 +218,11 @@ def _lost(
         return []
     tokens = written.counts
     direct, under = there[0, "direct"]["recall"].nats / tokens, truth["recall"].nats / tokens
-    at_one = there[0, runs.label(1.0)]["recall"].nats / tokens if runs.label(1.0) in names else None
+    at_one = there[0, label(1.0)]["recall"].nats / tokens if label(1.0) in names else None
     found = []
     for tau in run.config.taus:
-        if runs.label(tau) in names:
-            own = there[0, runs.label(tau)]["recall"].nats / tokens
+        if label(tau) in names:
+            own = there[0, label(tau)]["recall"].nats / tokens
             worst = np.argsort(own - direct, kind="stable")[:_LOST]
             texts = _read(run, written[worst])
             found += [

@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 
 from kdlab.core.files import written_whole
-from kdlab.lm import experiment as runs
-from kdlab.lm import progress
-from kdlab.lm.experiment import RunConfig, label
+from kdlab.lm.experiment import RunConfig, label, model_names
+from kdlab.lm.folder import Log
 from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline.corpus import Corpus, MixedRuns, Sequences
 from kdlab.lm.pipeline.scoring import Scores
@@ -49,7 +48,7 @@ class Run:
 
     config: RunConfig
     folder: Path
-    log: progress.Log
+    log: Log
     lock: ExitStack = field(default_factory=ExitStack)
 
     @cached_property
@@ -66,7 +65,7 @@ class Run:
 
     def models(self, seed: int) -> dict[str, Path]:
         """The folders of one seed's models, by name."""
-        return {name: self.folder / f"seed-{seed}" / name for name in runs.model_names(self.config)}
+        return {name: self.folder / f"seed-{seed}" / name for name in model_names(self.config)}
 
     def corpus(self, part: str) -> Corpus:
         """The corpus of p* for "train", "validation" or "evaluation"."""

@@ -21,10 +21,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from transformers import LlamaForCausalLM
 
-from kdlab.core.files import checksum, written_whole
-from kdlab.lm import experiment as runs
-from kdlab.lm import progress
-from kdlab.lm.experiment import RunConfig, label
+from kdlab.core.files import checksum, held, written_whole
+from kdlab.lm.experiment import label
+from kdlab.lm.folder import Line, Log, Stage, begin, config_for, read_results, recorded_folder
 from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline import results
 from kdlab.lm.pipeline.corpus import Corpus, Sequences, generator
@@ -35,36 +34,43 @@ from kdlab.lm.pipeline.scoring import score
 from kdlab.lm.pipeline.training import Training, TrainingSettings, load_weights, train
 from kdlab.lm.sizes import size_named
 
-__all__ = ["STAGES", "Run", "corpus", "everything", "finish", "one_seed", "opened"]
+__all__ = ["STAGES", "Run", "close", "corpus", "everything", "finish", "one_seed", "opened"]
 
 PARTS = ("train", "validation", "evaluation")
 _EMBEDDED = 128  # sequences per model in the map of embeddings
-_PATIENCE = 20.0  # seconds: how long the notebook of a command that was killed may take to notice
+_PATIENCE = 5.0  # seconds: how long the notebook of a command that was killed may take to notice
 
 
 def opened(
     folder: Path | str,
     preset: str,
     settings: Mapping[str, Any] | None = None,
-    show: Callable[[progress.Line], None] = lambda line: None,
+    show: Callable[[Line], None] = lambda line: None,
 ) -> Run:
     """Open a run, new or old, and hold its folder for this process.
 
-    Raises ValueError for settings that cannot work or are not those of the run that is there, `runs.Busy` where
+    Raises ValueError for settings that cannot work or are not those of the run that is there, `Busy` where
     another process has the folder.
     """
-    config, place = RunConfig.of(preset, settings), Path(folder).absolute()
-    lock = ExitStack()
+    place = Path(folder).absolute()
+    config, lock = config_for(place, preset, settings), ExitStack()
     if ranks.first():
-        lock.enter_context(runs.held(place, "work", wait=_PATIENCE))
-        runs.begin(place, config)
+        lock.enter_context(held(place, "work", wait=_PATIENCE))
+        begin(place, config)
     ranks.wait()
     if config.threads:
         torch.set_num_threads(config.threads)
-    run = Run(config, place, progress.Log(place, show, ranks.rank()), lock)
+    run = Run(config, place, Log(place, show, ranks.rank()), lock)
     run.prompt  # noqa: B018 - whatever is wrong with p* or the prompt is said before any work
     results.gather(run)
     return run
+
+
+def close(run: Run) -> None:
+    """Give back the folder, and on a GPU the memory: other processes, such as notebooks' kernels, may want both."""
+    run.lock.close()
+    run.__dict__.pop("truth", None)
+    torch.cuda.empty_cache()
 
 
 # Corpora
@@ -80,7 +86,7 @@ def corpus(run: Run) -> None:
     results.gather(run)
 
 
-def _take_recorded(part: str, made: Corpus, stage: progress.Stage) -> None:
+def _take_recorded(part: str, made: Corpus, stage: Stage) -> None:
     """Copy a recorded corpus that was made from the same settings; say so where there is none."""
     if ranks.first() and made.damaged(_shards(made)):
         source = next(filter(None, (_same(made, folder) for folder in _recorded(part))), None)
@@ -95,7 +101,7 @@ def _take_recorded(part: str, made: Corpus, stage: progress.Stage) -> None:
 
 
 def _recorded(part: str) -> list[Path]:
-    return sorted(path.parent for path in runs.recorded_folder().glob(f"*/corpus/{part}/spec.json"))
+    return sorted(path.parent for path in recorded_folder().glob(f"*/corpus/{part}/spec.json"))
 
 
 def _same(made: Corpus, folder: Path) -> Corpus | None:
@@ -114,7 +120,7 @@ def _shards(made: Corpus) -> int:
     return math.ceil(made.spec["sequences"] / made.spec["shard"])
 
 
-def _filled(made: Corpus, stage: progress.Stage, model: Callable[[], LlamaForCausalLM]) -> None:
+def _filled(made: Corpus, stage: Stage, model: Callable[[], LlamaForCausalLM]) -> None:
     """Have a corpus on disk, written by ``model()`` where it is not."""
     spec, fresh = made.spec, {"tokens": 0}
 
@@ -193,7 +199,7 @@ def _trained(run: Run, seed: int, name: str, size: str, data: Sequences, epochs:
 
 
 def _train(
-    run: Run, folder: Path, model: LlamaForCausalLM, data: Sequences, seed: int, epochs: int, stage: progress.Stage
+    run: Run, folder: Path, model: LlamaForCausalLM, data: Sequences, seed: int, epochs: int, stage: Stage
 ) -> Training:
     try:
         return train(
@@ -344,7 +350,7 @@ def one_seed(run: Run, seed: int) -> None:
 def finish(run: Run) -> dict[str, Any]:
     """Write the results once more, and return them."""
     results.gather(run)
-    return runs.read_results(run.folder)
+    return read_results(run.folder)
 
 
 def everything(run: Run) -> dict[str, Any]:

@@ -20,9 +20,8 @@ from support.torch_side import torch
 
 from kdlab.cli import main
 from kdlab.core import metrics
-from kdlab.lm import experiment as runs
-from kdlab.lm import progress
 from kdlab.lm.experiment import RunConfig
+from kdlab.lm.folder import Line, read_results, recorded_folder
 from kdlab.lm.pipeline import fetch as smollm2
 from kdlab.lm.pipeline import results as found
 from kdlab.lm.pipeline import sampling, stages
@@ -31,6 +30,7 @@ from kdlab.lm.pipeline.estimate import Speed, estimate, measured, work
 from kdlab.lm.pipeline.scoring import Recorded, Scores
 from kdlab.lm.pipeline.stages import Run, _model, hidden_states
 from kdlab.lm.pipeline.truth import WeightsError
+from kdlab.lm.report.summary import table
 from kdlab.lm.sizes import flops_per_token, size_named
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -50,7 +50,7 @@ SMALL = {
 SET = [f"--set={name}={value}" for name, value in SMALL.items()]
 
 
-def complete(folder: Path, show: Callable[[progress.Line], None] = lambda line: None, **others: Any) -> Run:
+def complete(folder: Path, show: Callable[[Line], None] = lambda line: None, **others: Any) -> Run:
     run = stages.opened(folder, "smoke", SMALL | others, show)
     stages.everything(run)
     run.lock.close()
@@ -77,7 +77,7 @@ def made(folder: Path) -> dict[str, bytes]:
 
 def numbers(folder: Path) -> dict[str, Any]:
     """The results without times, day and machine, and losses without the seconds that they took."""
-    content = runs.read_results(folder)
+    content = read_results(folder)
     for curves in content["curves"].values():
         for curve in curves.values():
             curve.pop("seconds")
@@ -100,7 +100,7 @@ def test_results_are_precision_and_recall_of_the_models_themselves(run: Run, per
     """Recorded runs the models again; results.json came from scores on disk."""
     texts = run.texts("evaluation")
     truth = Recorded(run.truth.model, texts, per)
-    models = {model["name"]: model for model in runs.read_results(run.folder)["models"]}
+    models = {model["name"]: model for model in read_results(run.folder)["models"]}
     assert list(models) == ["teacher", "direct", "tau-0.6", "tau-1"]
     for name, told in models.items():
         own = Recorded(_model(run, 0, name), run.samples(0, name).read(64), per)
@@ -111,7 +111,7 @@ def test_results_are_precision_and_recall_of_the_models_themselves(run: Run, per
             assert told[what][per]["value"] == pytest.approx(estimate_.value, abs=1e-6), (name, what)
             assert told[what][per]["over_sequences"] == pytest.approx(estimate_.standard_error, abs=1e-6)
             assert told[what][per]["over_seeds"] is None and told[what][per]["n_sequences"] == 64
-    ceiling = runs.read_results(run.folder)["truth"]["negative_entropy"][per]["value"]
+    ceiling = read_results(run.folder)["truth"]["negative_entropy"][per]["value"]
     assert ceiling == pytest.approx(truth.expected_log_prob(truth).value, abs=1e-6)
     assert all(told["recall"][per]["value"] < ceiling for told in models.values())
 
@@ -124,7 +124,7 @@ def test_errors_over_seeds_are_those_of_their_mean() -> None:
 
 
 def test_what_is_told_of_a_run_is_what_is_there(run: Run) -> None:
-    told = runs.read_results(run.folder)
+    told = read_results(run.folder)
     by_stage = {stage["stage"]: stage for stage in told["stages"]}
     assert by_stage["p* writes: train"]["tokens"] == run.texts("train").n_tokens
     assert by_stage["seed 0: train direct"]["tokens"] == 2 * run.texts("train", 64).n_tokens
@@ -146,7 +146,7 @@ def test_the_texts_that_a_student_lost_are_those_it_falls_behind_on_most(run: Ru
     for tau in (0.6, 1.0):
         own, direct = (Recorded(_model(run, 0, name)).log_prob(texts) for name in (f"tau-{tau:g}", "direct"))
         behind[tau] = sorted((own - direct) / texts.counts)
-    told = runs.read_results(run.folder)["lost"]
+    told = read_results(run.folder)["lost"]
     assert [lost["tau"] for lost in told] == [0.6] * 5 + [1.0] * 5
     for tau, first in ((0.6, told[:5]), (1.0, told[5:])):
         np.testing.assert_allclose([one["distilled"] - one["direct"] for one in first], behind[tau][:5], atol=1e-5)
@@ -157,7 +157,7 @@ def test_the_texts_that_a_student_lost_are_those_it_falls_behind_on_most(run: Ru
 
 
 def test_the_map_is_a_plane_of_hidden_states(run: Run) -> None:
-    told = runs.read_results(run.folder)["map"]
+    told = read_results(run.folder)["map"]
     assert list(told) == ["truth", "teacher", "direct", "tau-0.6", "tau-1"]
     points = np.array(told["truth"])
     assert points.shape == (64, 2)
@@ -193,9 +193,9 @@ def test_scores_alone_cannot_draw(run: Run) -> None:
 def test_results_are_valid_at_any_moment(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
 
-    def look(line: progress.Line) -> None:
-        told = runs.read_results(tmp_path / "run")
-        runs.table(told)
+    def look(line: Line) -> None:
+        told = read_results(tmp_path / "run")
+        table(told)
         seen.append((len(told["models"]), len(told["missing"])))
 
     complete(tmp_path / "run", look)
@@ -235,7 +235,7 @@ def test_what_is_damaged_or_missing_is_named_and_made_again(run: Run, copy: Path
     weights, scores = copy / "seed-0/direct/model.safetensors", copy / "seed-0/scores/tau-1.npz"
     weights.write_bytes(weights.read_bytes()[:-8])
     scores.write_bytes(b"PK")
-    lines: list[progress.Line] = []
+    lines: list[Line] = []
     complete(copy, lines.append)
     notes = [f"{line.stage}: {line.note}" for line in lines if line.note and "already" not in line.note]
     assert notes == [
@@ -265,7 +265,7 @@ def test_other_settings_are_refused(run: Run, copy: Path) -> None:
     with pytest.raises(ValueError, match="batch was 16, now 8"):
         stages.opened(copy, "smoke", SMALL | {"batch": 8})
     more = stages.opened(copy, "smoke", SMALL | {"seeds": 2})
-    assert runs.read_results(copy)["missing"] == ["seed 1: teacher, direct, tau-0.6, tau-1"]
+    assert read_results(copy)["missing"] == ["seed 1: teacher, direct, tau-0.6, tau-1"]
     more.lock.close()
 
 
@@ -307,7 +307,7 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_written(run: Run, tmp_path:
 
 def test_a_recorded_corpus_is_taken_where_it_fits(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(run.folder / "corpus", tmp_path / "recorded/some/corpus")
-    monkeypatch.setattr(runs, "recorded_folder", lambda: tmp_path / "recorded")
+    monkeypatch.setattr(stages, "recorded_folder", lambda: tmp_path / "recorded")
     cases: tuple[tuple[str, dict[str, int], int], ...] = (
         ("fits", {}, 3),
         ("fewer", {"teacher_sequences": 64}, 3),
@@ -316,7 +316,7 @@ def test_a_recorded_corpus_is_taken_where_it_fits(run: Run, tmp_path: Path, monk
         ("not", {"length": 15}, 0),
     )
     for name, others, copied in cases:
-        lines: list[progress.Line] = []
+        lines: list[Line] = []
         own = stages.opened(tmp_path / name, "smoke", SMALL | {"corpus": "recorded"} | others, lines.append)
         stages.corpus(own)
         own.lock.close()
@@ -340,7 +340,7 @@ def test_a_recorded_corpus_is_taken_where_it_fits(run: Run, tmp_path: Path, monk
 
 # The corpus that comes with the notebooks
 
-RECORDED = runs.recorded_folder() / "cpu" / "corpus"
+RECORDED = recorded_folder() / "cpu" / "corpus"
 PARTS = ("train", "validation", "evaluation")
 
 
@@ -439,7 +439,7 @@ def test_two_processes_make_what_one_makes(run: Run, tmp_path: Path) -> None:
     assert own.keys() == whole.keys()
     shards = [name for name in own if name.startswith("corpus/") and name.endswith("npz")]
     assert len(shards) == 3 + 1 + 2 and all(own[name] == whole[name] for name in shards)
-    told, wanted = runs.read_results(folder), runs.read_results(run.folder)
+    told, wanted = read_results(folder), read_results(run.folder)
     assert told["processes"] == 2
     for mine, other in zip(told["models"], wanted["models"], strict=True):
         for what in ("precision", "recall"):

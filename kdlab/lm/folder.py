@@ -1,0 +1,291 @@
+"""A run's folder: the settings that it belongs to, how far the work is, and what has been found so far.
+
+``run.json`` holds the settings, ``progress.jsonl`` a line for each piece of work done, ``results.json`` the results.
+Nothing here needs PyTorch, so that a run can be read on any machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from kdlab.core.files import notebooks_folder, written_whole
+from kdlab.lm.experiment import RunConfig
+
+__all__ = [
+    "SCHEMA", "Line", "Log", "Stage", "begin", "config_for", "in_place", "read_log", "read_results", "recorded_folder",
+    "sentence", "totals", "versions",
+]  # fmt: skip
+
+SCHEMA = 1  # of results.json and run.json
+FILE = "progress.jsonl"
+FREE = ("seeds", "threads")  # may change when a run goes on: neither changes what is there already
+PACKAGES = ("kdlab", "numpy", "torch", "transformers")
+REMEDY = "run `kdlab run --preset smoke --out runs/smoke` for a small one"
+
+
+def recorded_folder() -> Path:
+    """Where recorded runs lie: beside the notebooks."""
+    return notebooks_folder() / "recorded"
+
+
+# Settings
+
+
+def config_for(folder: Path, preset: str, settings: Mapping[str, Any] | None = None) -> RunConfig:
+    """Return what a run in ``folder`` is asked to be. Raises ValueError as `RunConfig.of` does.
+
+    A run from before there was ``keep`` goes on as it began, with each model's last weights, unless ``settings`` say
+    otherwise.
+    """
+    config, path = RunConfig.of(preset, settings), folder / "run.json"
+    if "keep" in (settings or {}) or not path.is_file() or "keep" in _read_json(path)["config"]:
+        return config
+    return replace(config, keep="last")
+
+
+def begin(folder: Path, config: RunConfig) -> None:
+    """Make the folder of a run, or go on in it.
+
+    Raises ValueError where it was made with other settings, naming them, or holds something else. ``seeds`` and
+    ``threads`` may change.
+    """
+    now = json.loads(json.dumps(asdict(config)))
+    told = {"schema": SCHEMA, "config": now, "versions": [versions()]}
+    path = folder / "run.json"
+    if path.is_file():
+        before = _read_json(path)
+        _refuse_others(folder, {"keep": "last", **before["config"]}, now)
+        told["config"] = {name: now[name] for name in before["config"]}  # without keep, where it was
+        told["versions"] = [*(entry for entry in before["versions"] if entry != versions()), versions()]
+        if told == before:
+            return
+    elif folder.exists() and (not folder.is_dir() or any(not file.name.startswith(".") for file in folder.iterdir())):
+        raise ValueError(f"{folder} is there, and is no run's folder: choose another")
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+
+
+def _refuse_others(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+    other = [f"{name} was {before.get(name)!r}, now {now.get(name)!r}" for name in names if name not in FREE]
+    if other:
+        told = f"{folder} holds a run with other settings: {'; '.join(other)}"
+        raise ValueError(f"{told}. Choose another folder, or delete that one.")
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a run's numbers depend on, as far as it is installed."""
+    found = {}
+    for package in PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found
+
+
+# Results
+
+
+def read_results(folder: Path | str) -> dict[str, Any]:
+    """Return what a run has found so far; finished or not.
+
+    Raises ValueError where there is no run, nothing yet, or results of another version of kdlab.
+    """
+    path = Path(folder) / "results.json"
+    if not path.is_file():
+        raise ValueError(f"{path} is not there; {_no_results(Path(folder))}")
+    results = _read_json(path)
+    if results.get("schema") != SCHEMA:
+        raise ValueError(
+            f"{path} has schema {results.get('schema')!r}, and this kdlab reads {SCHEMA}: use the kdlab that wrote it"
+        )
+    return results
+
+
+def _no_results(folder: Path) -> str:
+    """What to do where a folder has no results."""
+    if (folder / "run.json").is_file():
+        wait = "wait a little, or, if nothing is running there, give the run's command again"
+        return f"the run there has nothing to show yet: {wait}"
+    beside = recorded_folder().parent / folder
+    if (beside / "results.json").is_file():
+        return f"the run that came with the notebooks is {os.path.relpath(beside)}"
+    return f"there is no run there: {REMEDY}"
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read ({error}): delete it and give the run's command again") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} holds no results but {type(content).__name__}: delete it and run again")
+    return content
+
+
+# Progress
+
+
+@dataclass(frozen=True)
+class Line:
+    """A piece of work: ``fraction`` of the stage is done; ``tokens`` and ``seconds`` are this piece's.
+
+    ``rate`` is in tokens per second, ``left`` in seconds; both None where nobody knows. ``rank`` is the process's
+    number. ``note`` says what is out of the ordinary.
+    """
+
+    stage: str
+    fraction: float
+    tokens: int = 0
+    seconds: float = 0.0
+    rate: float | None = None
+    left: float | None = None
+    rank: int = 0
+    note: str = ""
+
+
+class Log:
+    """Where progress is told: to the run's folder, and by the first process to ``show`` as well."""
+
+    def __init__(self, folder: Path, show: Callable[[Line], None] = lambda line: None, rank: int = 0) -> None:
+        self._path, self._show, self._rank = folder / FILE, show, rank
+        if self._path.is_file() and self._path.read_bytes()[-1:] not in (b"", b"\n"):
+            self._write(b"\n")  # a crash cut the last line short: the next must not be joined to it
+
+    def tell(self, line: Line) -> None:
+        """Add one line."""
+        self._write((json.dumps(asdict(line) | {"rank": self._rank}) + "\n").encode())
+        if self._rank == 0:
+            self._show(line)
+
+    def stage(self, name: str) -> Stage:
+        """Begin a stage, or go on with it."""
+        return Stage(self, name)
+
+    def _write(self, line: bytes) -> None:
+        """In one write, so that several processes may."""
+        handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(handle, line)
+        finally:
+            os.close(handle)
+
+
+class Stage:
+    """One stage while it runs: knows its times."""
+
+    def __init__(self, log: Log, name: str) -> None:
+        self._log, self.name = log, name
+        self._begun = self._last = time.perf_counter()
+        self._tokens, self._first, self._worked, self._told = 0, 0.0, False, 0.0
+
+    def skip(self, fraction: float) -> None:
+        """So much is done, and not by us."""
+        self._last = time.perf_counter()
+        if not self._worked:
+            self._first, self._begun = fraction, self._last
+
+    def step(self, fraction: float, tokens: int) -> None:
+        """``tokens`` more are done, and now ``fraction`` of all."""
+        now = time.perf_counter()
+        self._tokens += tokens
+        rate = self._tokens / max(now - self._begun, 1e-9)
+        self._log.tell(Line(self.name, fraction, tokens, now - self._last, rate, self._left(now, fraction)))
+        self._last, self._worked = now, True
+
+    def heard(self, fraction: float, rate: float) -> None:
+        """Say how far it is, at most twice a second; tokens and seconds are told at the end."""
+        now = time.perf_counter()
+        if now - self._told > 0.5 and fraction < 1.0:
+            self._log.tell(Line(self.name, fraction, rate=rate, left=self._left(now, fraction)))
+            self._told = now
+
+    def done(self, tokens: int = 0, seconds: float = 0.0) -> None:
+        """The stage is over; ``tokens`` and ``seconds`` are those that no step has told."""
+        if tokens:
+            self._log.tell(Line(self.name, 1.0, tokens, seconds, tokens / max(seconds, 1e-9), 0.0))
+        elif not self._worked:
+            self._log.tell(Line(self.name, 1.0, left=0.0, note="was there already"))
+
+    def note(self, text: str) -> None:
+        """Say what is out of the ordinary."""
+        self._log.tell(Line(self.name, 0.0, note=text))
+
+    def _left(self, now: float, fraction: float) -> float | None:
+        """Seconds still to go, at the pace so far."""
+        gained = fraction - self._first
+        return (now - self._begun) * (1.0 - fraction) / gained if gained > 0 else None
+
+
+def read_log(folder: Path) -> list[Line]:
+    """Return all that was told in a run's folder; what a crash cut short is passed over."""
+    path, names, lines = folder / FILE, {field.name for field in fields(Line)}, []
+    for text in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
+        with suppress(json.JSONDecodeError):
+            told = json.loads(text)
+            if isinstance(told, dict) and {"stage", "fraction"} <= told.keys() <= names:
+                lines.append(Line(**told))
+    return lines
+
+
+def totals(lines: Iterable[Line]) -> list[dict[str, Any]]:
+    """Tokens, seconds and tokens per second of each stage, in the order in which they began.
+
+    Processes work side by side: their tokens add up, and the longest of their times counts.
+    """
+    tokens: dict[str, int] = {}
+    seconds: dict[str, dict[int, float]] = {}
+    for line in lines:
+        if line.tokens:
+            tokens[line.stage] = tokens.get(line.stage, 0) + line.tokens
+            own = seconds.setdefault(line.stage, {})
+            own[line.rank] = own.get(line.rank, 0.0) + line.seconds
+    longest = {stage: max(own.values()) for stage, own in seconds.items()}
+    return [
+        {"stage": stage, "tokens": n, "seconds": round(longest[stage], 2),
+         "tokens_per_second": round(n / max(longest[stage], 1e-9))}
+        for stage, n in tokens.items()
+    ]  # fmt: skip
+
+
+def sentence(line: Line) -> str:
+    """One line of text: what, how far, how fast, how long still."""
+    if line.note:
+        return f"{line.stage:<28}{line.note}"
+    rate = "" if line.rate is None else f"{line.rate:>9,.0f} tokens/s"
+    left = "" if line.left is None or line.fraction >= 1.0 else f"   {_duration(line.left)} left"
+    return f"{line.stage:<28}{100 * line.fraction:3.0f} %{rate}{left}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def in_place() -> Callable[[Line], None]:
+    """Return what shows a run's progress in a notebook: one line that changes, and goes when the stage is over.
+
+    What is out of the ordinary stays.
+    """
+    from IPython.display import clear_output, display
+
+    notes: list[str] = []
+
+    def show(line: Line) -> None:
+        clear_output(wait=line.fraction < 1.0)  # type: ignore[no-untyped-call]
+        if line.note and line.fraction < 1.0:
+            notes.append(sentence(line))
+        if notes:
+            print("\n".join(notes))
+        if line.fraction < 1.0 and not line.note:
+            display({"text/plain": sentence(line)}, raw=True)  # type: ignore[no-untyped-call]
+
+    return show

@@ -1,0 +1,81 @@
+"""Files that are whole or not there, and folders that one process holds at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import kdlab
+from kdlab.core.files import PACKAGE, Busy, checksum, held, notebooks_folder, written_whole
+
+HOLD = """
+import sys
+from pathlib import Path
+from kdlab.core.files import held
+with held(Path(sys.argv[1]), "work"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_where_things_lie() -> None:
+    assert Path(kdlab.__file__).parent == PACKAGE
+    assert (notebooks_folder() / "00_start_here.ipynb").is_file()
+
+
+def test_what_is_written_is_there_whole_in_a_folder_that_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "numbers.txt"
+    for text in ("one", "two"):
+        with written_whole(path) as temporary:
+            temporary.write_text(text)
+            assert not path.exists() or path.read_text() == "one"
+        assert path.read_text() == text
+    assert os.listdir(path.parent) == ["numbers.txt"]
+
+
+@pytest.mark.parametrize("trouble", [KeyboardInterrupt(), ValueError("no")])
+def test_what_is_broken_off_leaves_the_old_file_and_nothing_else(tmp_path: Path, trouble: BaseException) -> None:
+    path = tmp_path / "numbers.txt"
+    path.write_text("old")
+    with pytest.raises(type(trouble)), written_whole(path) as temporary:
+        temporary.write_text("ne")
+        raise trouble
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["numbers.txt"]
+
+
+def test_a_full_disk_is_said_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "numbers.txt"
+    said = r"numbers.txt cannot be written \(No space left on device\); nothing was left half-written. Make room"
+    with pytest.raises(OSError, match=said) as raised, written_whole(path) as temporary:
+        temporary.write_text("ne")
+        raise OSError(28, "No space left on device")
+    assert raised.value.errno == 28 and os.listdir(tmp_path) == []
+    with pytest.raises(OSError, match=r"half-written\. Buy a disk$"), written_whole(path, advice="Buy a disk"):
+        raise OSError(28, "No space left on device")
+
+
+def test_a_checksum_is_sha256_of_the_whole_file(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 5000  # more than one piece
+    (tmp_path / "file").write_bytes(content)
+    assert checksum(tmp_path / "file") == hashlib.sha256(content).hexdigest()
+
+
+def test_one_process_holds_a_folder_until_it_ends(tmp_path: Path) -> None:
+    pytest.importorskip("filelock")
+    folder = tmp_path / "new"
+    with subprocess.Popen([sys.executable, "-c", HOLD, folder], stdin=-1, stdout=-1, text=True) as other:
+        assert other.stdout and other.stdout.readline() == "held\n"
+        with pytest.raises(Busy, match=f"another process is at work in {folder}: wait for it"), held(folder, "work"):
+            pass
+        with held(folder, "another"):  # a lock of another name is free
+            pass
+        threading.Timer(0.3, other.kill).start()
+        with held(folder, "work", wait=math.inf), held(folder, "work"):  # and this process may have it twice
+            assert other.wait() != 0
