@@ -240,7 +240,8 @@ def makefile_targets():
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "CONTRIBUTING.md", "notebooks/PLACES.md", ".ci/run", "kdlab/cli/commands.py"]
+    "name",
+    ["README.md", "CONTRIBUTING.md", "notebooks/PLACES.md", ".ci/run", "kdlab/cli/commands.py", "kdlab/cli/doctor.py"],
 )
 def test_commands_that_are_written_down_exist(name):
     written = set(re.findall(r"(?:`|^ *)make ([a-z]+)", text(name), flags=re.M))

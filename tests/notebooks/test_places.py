@@ -20,9 +20,10 @@ import pytest
 from nbconvert import HTMLExporter
 from playwright.sync_api import Browser, Locator, Page, expect
 from support.chromium import chromium
-from support.lab import START_LIMIT, Lab, free_port
+from support.lab import START_LIMIT, Lab
 from support.shown import assert_shows, assert_stills_shown
 
+from kdlab.cli.server import free_port
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import view as widgets
 
