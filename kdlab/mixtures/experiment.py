@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from importlib.resources import files
@@ -25,7 +24,6 @@ from kdlab.mixtures.fit import fit_mixture, narrowest_cut
 from kdlab.mixtures.judge import COVERED_SHARE, Judge, divergences
 from kdlab.mixtures.model import GaussianMixture
 from kdlab.mixtures.scenes import NAMED, Scene, make_scene
-from kdlab.mixtures.solver.beside import Both, one_after_the_other, second_process
 from kdlab.mixtures.solver.em import Covariance
 from kdlab.mixtures.solver.path import Path as StudentPath
 from kdlab.mixtures.solver.path import sampled_path, solve_path
@@ -58,7 +56,6 @@ CHOICES: dict[str, Any] = {
 }
 
 _JUMP = 0.05  # nats: a step of precision or recall that the eye may take for a jump
-_LONG = 60  # positions: making fewer is over before a second process would be of use
 _ONE_DIMENSIONAL = ("line", "falls")
 _SAMPLE_FLOOR = 0.5  # of the narrowest standard deviation in p*: how far students of points may shrink
 
@@ -266,19 +263,13 @@ def _taught(name: str, seed: int, positions: int) -> dict[str, Any]:
 
 def _make(settings: Settings, betas: FloatArray, progress: Callable[[float], None]) -> MixtureSweep:
     scene = _scene(*_scene_of(settings))
-    with second_process() if _worth_sharing(settings, scene, betas) else nullcontext() as both:
-        path = _students(settings, scene, betas, lambda fraction: progress(0.75 * fraction), both)
-        students = [path.model(i) for i in range(len(betas))]
-        direct = _direct(settings, scene)
-        judge = Judge(scene.truth, _union([direct, students[0], students[len(students) // 2], students[-1]]))
-        tempered = [scene.teacher.tempered(float(beta)) for beta in betas]
-        one, other = (both or one_after_the_other)(
-            (_near_truth, (judge, students, lambda fraction: progress(0.75 + 0.25 * fraction))),
-            (_near_students, (judge, students, tempered)),
-        )
+    path = _students(settings, scene, betas, lambda fraction: progress(0.75 * fraction))
+    students = [path.model(i) for i in range(len(betas))]
+    direct = _direct(settings, scene)
+    judge = Judge(scene.truth, _union([direct, students[0], students[len(students) // 2], students[-1]]))
     measured: dict[str, Any] = {
-        **one,
-        **other,
+        **_near_truth(judge, students, lambda fraction: progress(0.75 + 0.25 * fraction)),
+        **_near_students(judge, students, [scene.teacher.tempered(float(beta)) for beta in betas]),
         "direct_precision": judge.precision(direct),
         "direct_recall": judge.recall(direct),
         "recall_bound": scene.truth.expected_log_prob(scene.truth).value,
@@ -286,11 +277,6 @@ def _make(settings: Settings, betas: FloatArray, progress: Callable[[float], Non
     }
     switched = path.switched | _jumps(measured["recall"]) | _jumps(measured["precision"])
     return _assemble(settings, scene, betas, replace(path, switched=switched), direct, measured)
-
-
-def _worth_sharing(settings: Settings, scene: Scene, betas: FloatArray) -> bool:
-    """Say whether making the sweep takes so long that a second process gains more than it costs to start."""
-    return scene.truth.dim == 2 and settings.n_components > 1 and len(betas) >= _LONG
 
 
 def _near_truth(
@@ -350,15 +336,13 @@ def _assemble(
     )
 
 
-def _students(
-    settings: Settings, scene: Scene, betas: FloatArray, progress: Callable[[float], None], both: Both | None
-) -> StudentPath:
+def _students(settings: Settings, scene: Scene, betas: FloatArray, progress: Callable[[float], None]) -> StudentPath:
     if settings.samples is None:
-        return solve_path(scene.teacher, settings.n_components, settings.covariance, betas, progress, both)
+        return solve_path(scene.teacher, settings.n_components, settings.covariance, betas, progress)
     rng = np.random.default_rng([settings.seed, 1])
     clouds = _common_samples(scene.teacher, betas, settings.samples, rng)
     floor = (_SAMPLE_FLOOR * narrowest_cut(scene.truth)) ** 2
-    return sampled_path(clouds, settings.n_components, settings.covariance, floor, progress, both)
+    return sampled_path(clouds, settings.n_components, settings.covariance, floor, progress)
 
 
 def _common_samples(teacher: GaussianMixture, betas: FloatArray, n: int, rng: np.random.Generator) -> list[FloatArray]:

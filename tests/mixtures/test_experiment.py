@@ -15,16 +15,9 @@ from kdlab import GaussianMixture, fit_mixture
 from kdlab.core.sweep import beta_positions
 from kdlab.mixtures.experiment import CHOICES, MixtureSweep, Settings, is_prepared, teacher_entropy
 from kdlab.mixtures.judge import COVERED_DENSITY, COVERED_SHARE
-from kdlab.mixtures.solver import beside
 
 PREPARED = {settings.key: settings for settings in committed()}
 every_committed_sweep = pytest.mark.parametrize("key", PREPARED)
-
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The other core has tests of its own; that a second process changes nothing is asserted in test_beside.py."""
-    monkeypatch.setattr(beside, "available_cores", lambda: 1)
 
 
 @functools.cache

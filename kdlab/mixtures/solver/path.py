@@ -18,12 +18,10 @@ from numpy.typing import NDArray
 from kdlab.core.metrics import log_sum_exp
 from kdlab.mixtures.fit import Grids, best_of, exact_projection, moved
 from kdlab.mixtures.model import GaussianMixture
-from kdlab.mixtures.solver.beside import Both
 from kdlab.mixtures.solver.em import (
     Cloud,
     Covariance,
     Family,
-    Runs,
     Students,
     cloud_of,
     log_likelihood,
@@ -54,7 +52,6 @@ _FINE = {"tolerance": 1e-5, "max_iter": 60}
 _ON_POINTS = {"tolerance": 1e-3, "max_iter": 20, "passes": 6}
 _JUMP = 0.5  # like _STEP, for students fitted to points
 _TOGETHER = 128  # runs of EM at once: enough to spare overhead, few enough for progress to be told
-_WORTH_SHARING = 4  # runs of EM at once: fewer wait longer for the other process than they gain
 _SETTLED = 32  # positions settled at once: what the last ones moved by is a good guess for the next
 
 
@@ -82,13 +79,10 @@ def solve_path(
     covariance: Covariance,
     betas: FloatArray,
     progress: Progress = _unheard,
-    both: Both | None = None,
 ) -> Path:
     """Project the teacher, tempered by each of ``betas`` (P,), onto students of K'' components.
 
-    No sampling. Where one component or the teacher itself is the answer there is no EM and no switch. ``both``, where
-    given, does two tasks at once or one after the other (kdlab.mixtures.solver.beside), and the students are the same
-    to the last bit.
+    No sampling. Where one component or the teacher itself is the answer there is no EM and no switch.
     """
     tempered = [teacher.tempered(beta) for beta in betas]
     exact = [exact_projection(target, n_components, covariance) for target in tempered]
@@ -99,7 +93,7 @@ def solve_path(
     while True:
         grids = Grids.of(teacher, covariance, halvings)
         told = _half_of_the_rest(progress, halvings)
-        students, switched = _solve(teacher, tempered, grids, n_components, told, both)
+        students, switched = _solve(teacher, tempered, grids, n_components, told)
         if not grids.too_coarse_for(students):
             progress(1.0)
             return _path(students, grids.fine, switched)
@@ -117,7 +111,6 @@ def sampled_path(
     covariance: Covariance,
     floor: float,
     progress: Progress = _unheard,
-    both: Both | None = None,
 ) -> Path:
     """Fit students to points (N, D), one set per position, continuing along the slider in the same way.
 
@@ -138,7 +131,7 @@ def sampled_path(
         weights=np.stack([cloud.weights for cloud in in_frame]),
         features=np.stack([cloud.features for cloud in in_frame]),
     )
-    search = _Search(stack, family, _ON_POINTS, both)
+    search = _Search(stack, family, _ON_POINTS)
     students = search.along_the_slider(cold, progress)
     return _path(students, frame, search.jumps(students))
 
@@ -172,13 +165,12 @@ def _solve(
     grids: Grids,
     n_components: int,
     progress: Progress,
-    both: Both | None,
 ) -> tuple[Students, NDArray[np.bool_]]:
     """Search on the coarse grid, settle on the fine one, and look at both where the path switches."""
-    search = _Search(_weighted(grids.coarse, teacher, tempered), grids.family, _COARSE, both)
+    search = _Search(_weighted(grids.coarse, teacher, tempered), grids.family, _COARSE)
     cold = [list(grouped_starts(target, grids.family, n_components, _COLD)) for target in tempered]
     found = search.along_the_slider(cold, lambda fraction: progress(0.6 * fraction))
-    settle = _Search(_weighted(grids.fine, teacher, tempered), grids.family, _FINE, both)
+    settle = _Search(_weighted(grids.fine, teacher, tempered), grids.family, _FINE)
     settled = settle.each(moved(found, grids.coarse, grids.fine), lambda fraction: progress(0.6 + 0.4 * fraction))
     return settle.at_switches(settled)
 
@@ -194,8 +186,8 @@ def _weighted(cloud: Cloud, teacher: GaussianMixture, tempered: Sequence[Gaussia
 class _Search:
     """EM along the slider: a stack of clouds, one per position, all in the same coordinates."""
 
-    def __init__(self, clouds: Cloud, family: Family, effort: dict[str, float], both: Both | None = None) -> None:
-        self.clouds, self.family, self.effort, self._both = clouds, family, effort, both
+    def __init__(self, clouds: Cloud, family: Family, effort: dict[str, float]) -> None:
+        self.clouds, self.family, self.effort = clouds, family, effort
         self.n_positions = len(clouds.weights)
         self._asked: dict[tuple[int, int], tuple[float, float]] = {}
 
@@ -207,25 +199,15 @@ class _Search:
         progress: Progress = _unheard,
     ) -> tuple[Students, FloatArray]:
         """Run EM from start s at position ``where[s]``, some together; return the ends and their nats per point."""
+        effort = self.effort["tolerance"], max_iter or int(self.effort["max_iter"])
         ends, scores = [], []
         for first in range(0, len(where), _TOGETHER):
             some = slice(first, first + _TOGETHER)
-            for runs in self._run_together(np.asarray(where[some]), starts[some], max_iter):
-                ends.append(runs.students)
-                scores.append(runs.log_likelihood)
+            runs = run_em(self.clouds[np.asarray(where[some])], self.family, starts[some], *effort)
+            ends.append(runs.students)
+            scores.append(runs.log_likelihood)
             progress(min(1.0, (first + _TOGETHER) / len(where)))
         return stacked(ends), np.concatenate(scores)
-
-    def _run_together(self, where: NDArray[np.intp], starts: Students, max_iter: int | None) -> Sequence[Runs]:
-        """Run EM from all starts at once, or from half of them here and half beside, where there are enough."""
-        effort = self.effort["tolerance"], max_iter or int(self.effort["max_iter"])
-        if self._both is None or len(where) < _WORTH_SHARING:
-            return [run_em(self.clouds[where], self.family, starts, *effort)]
-        cut = len(where) // 2
-        tasks = [
-            (self.clouds[where[half]], self.family, starts[half], *effort) for half in (slice(cut), slice(cut, None))
-        ]
-        return self._both((run_em, tasks[0]), (run_em, tasks[1]))
 
     def along_the_slider(self, cold: Sequence[Sequence[GaussianMixture]], progress: Progress) -> Students:
         """The best student of each position, from its own starts and from its neighbours' students."""
