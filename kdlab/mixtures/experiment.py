@@ -264,12 +264,16 @@ def _taught(name: str, seed: int, positions: int) -> dict[str, Any]:
 def _make(settings: Settings, betas: FloatArray, progress: Callable[[float], None]) -> MixtureSweep:
     scene = _scene(*_scene_of(settings))
     path = _students(settings, scene, betas, lambda fraction: progress(0.75 * fraction))
-    students = [path.model(i) for i in range(len(betas))]
     direct = _direct(settings, scene)
-    judge = Judge(scene.truth, _union([direct, students[0], students[len(students) // 2], students[-1]]))
+    judge = Judge(scene.truth, _union([direct, *(path.model(i) for i in (0, len(betas) // 2, -1))]))
+    progress(0.8)
+    recalls, coverages = judge.recalls_and_coverages(path)
+    progress(0.9)
     measured: dict[str, Any] = {
-        **_near_truth(judge, students, lambda fraction: progress(0.75 + 0.25 * fraction)),
-        **_near_students(judge, students, [scene.teacher.tempered(float(beta)) for beta in betas]),
+        "precision": judge.precisions(path),
+        "recall": recalls,
+        "coverage": coverages,
+        "kl": divergences([scene.teacher.tempered(float(beta)) for beta in betas], path),
         "direct_precision": judge.precision(direct),
         "direct_recall": judge.recall(direct),
         "recall_bound": scene.truth.expected_log_prob(scene.truth).value,
@@ -277,26 +281,6 @@ def _make(settings: Settings, betas: FloatArray, progress: Callable[[float], Non
     }
     switched = path.switched | _jumps(measured["recall"]) | _jumps(measured["precision"])
     return _assemble(settings, scene, betas, replace(path, switched=switched), direct, measured)
-
-
-def _near_truth(
-    judge: Judge, students: list[GaussianMixture], progress: Callable[[float], None]
-) -> dict[str, FloatArray]:
-    """What is measured on a grid around p*; recall and coverage share a student's log-densities there."""
-    recall, coverage = [], []
-    for i, student in enumerate(students):
-        recall.append(judge.recall(student))
-        coverage.append(judge.coverage(student))
-        progress((i + 1) / len(students))
-    return {"recall": np.array(recall), "coverage": np.array(coverage)}
-
-
-def _near_students(
-    judge: Judge, students: list[GaussianMixture], tempered: list[GaussianMixture]
-) -> dict[str, FloatArray]:
-    """What is measured where the student lies, or its teacher."""
-    precision = np.array([judge.precision(student) for student in students])
-    return {"precision": precision, "kl": divergences(tempered, students)}
 
 
 def _jumps(values: FloatArray) -> NDArray[np.bool_]:
