@@ -6,13 +6,10 @@ second or two; what is drawn, printed or asserted afterwards all comes from the 
 
 from __future__ import annotations
 
-import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
@@ -30,11 +27,12 @@ from kdlab.mixtures.solver.path import sampled_path, solve_path
 
 __all__ = [
     "CHOICES",
+    "MEASURED",
     "MixtureSweep",
     "Position",
     "Settings",
     "is_prepared",
-    "save_named_sweeps",
+    "make_sweep",
     "teacher_entropy",
 ]
 
@@ -227,7 +225,7 @@ def teacher_entropy(
     if positions == N_BETAS and is_prepared(settings):
         sweep = _load(settings)
     else:
-        sweep = _make(settings, beta_positions(positions), told)
+        sweep = make_sweep(settings, beta_positions(positions), told)
     told(1.0)
     return sweep
 
@@ -261,7 +259,10 @@ def _taught(name: str, seed: int, positions: int) -> dict[str, Any]:
     return arrays
 
 
-def _make(settings: Settings, betas: FloatArray, progress: Callable[[float], None]) -> MixtureSweep:
+def make_sweep(
+    settings: Settings, betas: FloatArray, progress: Callable[[float], None] = lambda fraction: None
+) -> MixtureSweep:
+    """Compute a sweep at the positions ``betas`` (P,), whether or not it is committed as data."""
     scene = _scene(*_scene_of(settings))
     path = _students(settings, scene, betas, lambda fraction: progress(0.75 * fraction))
     direct = _direct(settings, scene)
@@ -289,13 +290,11 @@ def _jumps(values: FloatArray) -> NDArray[np.bool_]:
     A component too light for the likelihood to hold in place may change its place; recall feels that.
     """
     steps = np.abs(np.diff(values))
-    jumps = np.zeros(len(values), dtype=bool)
-    for i, step in enumerate(steps):
-        around = np.delete(steps[max(0, i - 4) : i + 5], min(i, 4))
-        beside = np.delete(steps[max(0, i - 1) : i + 2], min(i, 1))
-        usual = min(np.median(around), beside.max()) if around.size else math.inf
-        jumps[i + 1] = bool(step > max(_JUMP, 4 * float(usual)))
-    return jumps
+    if len(steps) < 2:
+        return np.zeros(len(values), dtype=bool)
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(steps, 4, constant_values=np.nan), 9)
+    usual = np.minimum(np.nanmedian(np.delete(windows, 4, axis=1), axis=1), np.nanmax(windows[:, [3, 5]], axis=1))
+    return np.append(False, steps > np.maximum(_JUMP, 4 * usual))
 
 
 def _assemble(
@@ -359,35 +358,7 @@ def _union(models: Sequence[GaussianMixture]) -> GaussianMixture:
 # Committed data
 
 _PATH_FIELDS = tuple(field.name for field in fields(StudentPath))
-_MEASURED = "precision recall coverage kl direct_precision direct_recall recall_bound precision_bound".split()
-
-
-def save_named_sweeps(
-    folder: Path, names: Sequence[str] = tuple(NAMED), progress: Callable[[str], None] = print
-) -> None:
-    """Make every sweep of the scenes ``names`` and write one file per scene, whole or not at all."""
-    for name in names:
-        arrays: dict[str, Any] = {}
-        for settings in _named_settings(name):
-            sweep = _make(settings, beta_positions(), lambda fraction: None)
-            progress(f"{settings.key}: {int(sweep.switched.sum())} switches")
-            arrays |= {f"{settings.key}|{field}": value for field, value in _stored(sweep).items()}
-        temporary = folder / f"sweeps-{name}.npz.tmp"
-        with temporary.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-        os.replace(temporary, folder / f"sweeps-{name}.npz")
-
-
-def _named_settings(name: str) -> list[Settings]:
-    families = ("diag",) if name in _ONE_DIMENSIONAL else get_args(Covariance)
-    return [Settings(name, k, covariance) for k in CHOICES["n_components"] for covariance in families]
-
-
-def _stored(sweep: MixtureSweep) -> dict[str, Any]:
-    path: dict[str, Any] = {"log_weights": sweep.student_log_weights, "means": sweep.student_means}
-    path |= {"covariances": sweep.student_covariances, "switched": sweep.switched}
-    direct = {f"direct_{name}": getattr(sweep.direct, name) for name in ("log_weights", "means", "covariances")}
-    return path | direct | {name: getattr(sweep, name) for name in _MEASURED}
+MEASURED = "precision recall coverage kl direct_precision direct_recall recall_bound precision_bound".split()
 
 
 def _load(settings: Settings) -> MixtureSweep:
@@ -397,9 +368,9 @@ def _load(settings: Settings) -> MixtureSweep:
     with source.open("rb") as file, np.load(file) as data:
         stored = {
             name: data[f"{settings.key}|{name}"]
-            for name in (*_PATH_FIELDS, "direct_log_weights", "direct_means", "direct_covariances", *_MEASURED)
+            for name in (*_PATH_FIELDS, "direct_log_weights", "direct_means", "direct_covariances", *MEASURED)
         }
     path = StudentPath(**{name: stored[name] for name in _PATH_FIELDS})
     direct = GaussianMixture.from_log_weights(*(stored[f"direct_{n}"] for n in ("log_weights", "means", "covariances")))
-    measured = {name: stored[name] if stored[name].ndim else float(stored[name]) for name in _MEASURED}
+    measured = {name: stored[name] if stored[name].ndim else float(stored[name]) for name in MEASURED}
     return _assemble(settings, _scene(*_scene_of(settings)), beta_positions(), path, direct, measured)

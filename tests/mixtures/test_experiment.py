@@ -13,7 +13,7 @@ from support.accuracy import committed, errors_at
 
 from kdlab import GaussianMixture, fit_mixture
 from kdlab.core.sweep import beta_positions
-from kdlab.mixtures.experiment import CHOICES, MixtureSweep, Settings, is_prepared, teacher_entropy
+from kdlab.mixtures.experiment import CHOICES, MixtureSweep, Settings, is_prepared, make_sweep, teacher_entropy
 from kdlab.mixtures.judge import COVERED_DENSITY, COVERED_SHARE
 
 PREPARED = {settings.key: settings for settings in committed()}
@@ -28,9 +28,7 @@ def prepared(key: str) -> MixtureSweep:
 
 def remade(settings: Settings) -> MixtureSweep:
     """The sweep computed now, whatever is committed: through the public door, one position more, is another sweep."""
-    from kdlab.mixtures import experiment as experiments
-
-    return experiments._make(settings, beta_positions(), lambda fraction: None)
+    return make_sweep(settings, beta_positions())
 
 
 def numbers(sweep: MixtureSweep) -> dict[str, Any]:
