@@ -47,8 +47,7 @@ rooms: setup  ## Draw again the picture of the package that CONTRIBUTING.md open
 	$(BIN)/python scripts/draw_rooms.py $(ARGS)
 
 sweeps: setup  ## Compute the committed sweeps again (kdlab/data; minutes)
-	$(ONE_THREAD) $(BIN)/python -c "import pathlib; from kdlab.mixtures.experiment import save_named_sweeps; \
-	  save_named_sweeps(pathlib.Path('kdlab/data'))"
+	$(ONE_THREAD) $(BIN)/python scripts/make_sweeps.py $(ARGS)
 
 bench: setup  ## Measure how fast the picture follows a key press (needs Chromium; leave the machine alone)
 	$(ONE_THREAD) $(BIN)/python benchmarks/latency.py $(ARGS)

@@ -13,19 +13,12 @@ from support.accuracy import committed, errors_at
 
 from kdlab import GaussianMixture, fit_mixture
 from kdlab.core.sweep import beta_positions
-from kdlab.mixtures.experiment import CHOICES, MixtureSweep, Settings, is_prepared, teacher_entropy
+from kdlab.mixtures.experiment import CHOICES, MixtureSweep, Settings, is_prepared, make_sweep, teacher_entropy
 from kdlab.mixtures.judge import COVERED_DENSITY, COVERED_SHARE
 from kdlab.mixtures.scenes import NAMED
-from kdlab.mixtures.solver import beside
 
 PREPARED = {settings.key: settings for settings in committed()}
 every_committed_sweep = pytest.mark.parametrize("key", PREPARED)
-
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The other core has tests of its own; that a second process changes nothing is asserted in test_beside.py."""
-    monkeypatch.setattr(beside, "available_cores", lambda: 1)
 
 
 @functools.cache
@@ -36,9 +29,7 @@ def prepared(key: str) -> MixtureSweep:
 
 def remade(settings: Settings) -> MixtureSweep:
     """The sweep computed now, whatever is committed: through the public door, one position more, is another sweep."""
-    from kdlab.mixtures import experiment as experiments
-
-    return experiments._make(settings, beta_positions(), lambda fraction: None)
+    return make_sweep(settings, beta_positions())
 
 
 def numbers(sweep: MixtureSweep) -> dict[str, Any]:
