@@ -326,8 +326,9 @@ def resumed(bench: Bench) -> Json:
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(2):
             truth = bench.truth()
-            corpus = Corpus(Path(folder), {"prompt": truth.encode(bench.prompt), "eos": truth.eos})
-            corpus.ensure(2, lambda shard, truth=truth: drawn(bench, truth, generator(5, "bench", shard)))
+            about = {"prompt": truth.encode(bench.prompt), "eos": truth.eos, "sequences": 2 * SHARD, "shard": SHARD}
+            corpus = Corpus(Path(folder), about)
+            corpus.ensure(lambda shard, truth=truth: drawn(bench, truth, generator(5, "bench", shard)))
             read.append(corpus.read(2 * SHARD)[SHARD:])
             corpus.path(1).unlink()  # as if the run had been killed before
     same = (read[0].ids == read[1].ids).all(axis=1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import zipfile
 from collections.abc import Callable, Mapping
@@ -26,6 +27,7 @@ __all__ = ["Corpus", "MixedRuns", "Sequences", "generator", "joined"]
 
 IdArray = NDArray[np.uint16]
 Said = Callable[[int, int], None]
+Note = Callable[[str], None]
 
 
 def generator(seed: int, *names: str | int | float, device: str | torch.device = "cpu") -> torch.Generator:
@@ -89,7 +91,8 @@ class MixedRuns(ValueError):
 class Corpus:
     """A folder of shards: ``spec.json`` says what they are a function of, ``manifest.jsonl`` their checksums.
 
-    ``spec`` is any JSON-able mapping with at least ``prompt`` (the ids that all sequences continue) and ``eos``. The
+    ``spec`` is any JSON-able mapping with at least ``prompt`` (the ids that all sequences continue), ``eos``, the
+    number of ``sequences`` and how many of them make a ``shard``. The
     manifest only grows, one line per finished shard, so that several processes may write it; the last line about a
     shard counts. Raises `MixedRuns` where the folder was made from another ``spec``, naming the fields.
     """
@@ -123,27 +126,35 @@ class Corpus:
             return "not in the manifest"
         return "" if checksum(path) == entry["sha256"] else "its checksum is not the manifest's"
 
-    def damaged(self, n_shards: int) -> list[str]:
-        """Names of the first ``n_shards`` shards that are not as they were written, each with what is wrong."""
+    @property
+    def n_shards(self) -> int:
+        """How many shards all sequences take."""
+        return math.ceil(self.spec["sequences"] / self.spec["shard"])
+
+    def damaged(self, n_shards: int | None = None) -> list[str]:
+        """Names of the shards (the first ``n_shards``) that are not as they were written, each with what is wrong."""
         told = self.manifest()
-        faults = [(self.path(i).name, self.fault(i, told)) for i in range(n_shards)]
+        faults = [(self.path(i).name, self.fault(i, told)) for i in range(n_shards or self.n_shards)]
         return [f"{name}: {fault}" for name, fault in faults if fault]
 
-    def ensure(self, n_shards: int, make: Callable[[int], Sequences], said: Said = lambda done, of: None) -> list[str]:
-        """Make the shards that are missing or damaged, each process its own share; return what was damaged.
+    def ensure(
+        self, make: Callable[[int], Sequences], said: Said = lambda *far: None, note: Note = lambda line: None
+    ) -> None:
+        """Make the shards that are missing or damaged, each process its own share; all processes leave together.
 
-        ``said(done, of)`` hears of every shard that is whole. All processes leave together.
+        ``said(done, of)`` hears of every shard that is whole, ``note`` of each that was damaged.
         """
-        faults, told = [], self.manifest()
-        for i in range(n_shards):
-            fault = self.fault(i, told)
-            if fault and fault != "missing":
-                faults.append(f"{self.path(i).name}: {fault}")
+        told = self.manifest()
+        faults = [self.fault(i, told) for i in range(self.n_shards)]
+        ranks.wait()  # nobody writes before everybody has looked
+        for i, fault in enumerate(faults):
+            if fault not in ("", "missing"):
+                note(f"{self.path(i).name}: {fault}; made again")
+        for i, fault in enumerate(faults):
             if fault and ranks.mine(i):
                 self.write(i, make(i))
-            said(i + 1, n_shards)
+            said(i + 1, self.n_shards)
         ranks.wait()
-        return faults
 
     def write(self, shard: int, sequences: Sequences) -> None:
         """Write one shard, whole or not at all, then its line in the manifest."""

@@ -17,7 +17,6 @@ calls the same stages in the same order.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -97,20 +96,17 @@ def corpus(run: Run) -> None:
 
 def _take_recorded(part: str, made: Corpus, stage: Stage) -> None:
     """Copy a recorded corpus that was made from the same settings; say so where there is none."""
-    if ranks.first() and made.damaged(_shards(made)):
-        source = next(filter(None, (_same(made, folder) for folder in _recorded(part))), None)
+    if ranks.first() and made.damaged():
+        specs = sorted(recorded_folder().glob(f"*/corpus/{part}/spec.json"))
+        source = next(filter(None, (_same(made, path.parent) for path in specs)), None)
         if source is None:
             stage.note("no recorded corpus has these settings: sampled here")
         else:
             everything, size = source.read(made.spec["sequences"]), made.spec["shard"]
-            for i in range(_shards(made)):
+            for i in range(made.n_shards):
                 made.write(i, everything[i * size : (i + 1) * size])
             stage.note(f"copied from {source.folder}")
     ranks.wait()
-
-
-def _recorded(part: str) -> list[Path]:
-    return sorted(path.parent for path in recorded_folder().glob(f"*/corpus/{part}/spec.json"))
 
 
 def _same(made: Corpus, folder: Path) -> Corpus | None:
@@ -122,11 +118,7 @@ def _same(made: Corpus, folder: Path) -> Corpus | None:
     if spec | {"sequences": wanted} != made.spec or spec.get("sequences", 0) < wanted:
         return None
     recorded = Corpus(folder, spec)
-    return None if recorded.damaged(_shards(made)) else recorded
-
-
-def _shards(made: Corpus) -> int:
-    return math.ceil(made.spec["sequences"] / made.spec["shard"])
+    return None if recorded.damaged(made.n_shards) else recorded
 
 
 def _filled(made: Corpus, stage: Stage, model: Callable[[], LlamaForCausalLM]) -> None:
@@ -153,11 +145,7 @@ def _filled(made: Corpus, stage: Stage, model: Callable[[], LlamaForCausalLM]) -
             stage.skip(done / of)
         fresh["tokens"] = 0
 
-    damaged = [fault for fault in made.damaged(_shards(made)) if not fault.endswith(": missing")]
-    ranks.wait()  # nobody writes before everybody has looked
-    for fault in damaged:
-        stage.note(f"{fault}; made again")
-    made.ensure(_shards(made), make, said)
+    made.ensure(make, said, stage.note)
     stage.done()
 
 

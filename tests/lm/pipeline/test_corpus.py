@@ -9,7 +9,7 @@ from support.torch_side import torch
 
 from kdlab.lm.pipeline.corpus import Corpus, MixedRuns, Sequences, generator, joined
 
-SPEC = {"prompt": [3, 4], "eos": 0, "seed": 7}
+SPEC = {"prompt": [3, 4], "eos": 0, "seed": 7, "sequences": 15, "shard": 5}  # three shards
 
 
 def shard(i: int, n: int = 5, width: int = 6) -> Sequences:
@@ -26,7 +26,7 @@ def same(some: Sequences, others: Sequences) -> bool:
 
 def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
     corpus = Corpus(tmp_path, SPEC)
-    corpus.ensure(3, shard)
+    corpus.ensure(shard)
     read = Corpus(tmp_path, SPEC).read(12)
     assert same(read, joined([shard(0), shard(1), shard(2)])[:12])
     assert (read.prompt, read.eos) == (2, 0)
@@ -35,8 +35,8 @@ def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
 
 
 def test_shards_of_the_same_corpus_are_the_same_bytes(tmp_path: Path) -> None:
-    Corpus(tmp_path / "a", SPEC).ensure(2, shard)
-    Corpus(tmp_path / "b", SPEC).ensure(2, shard)
+    Corpus(tmp_path / "a", SPEC).ensure(shard)
+    Corpus(tmp_path / "b", SPEC).ensure(shard)
     for name in ("shard-00000.npz", "shard-00001.npz", "manifest.jsonl"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
@@ -44,8 +44,8 @@ def test_shards_of_the_same_corpus_are_the_same_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", ["gone", "flipped", "cut", "emptied"])
 def test_a_damaged_shard_is_found_named_and_made_again(tmp_path: Path, damage: str) -> None:
     corpus = Corpus(tmp_path, SPEC)
-    corpus.ensure(3, shard)
-    path, made = corpus.path(1), []
+    corpus.ensure(shard)
+    path, made, told = corpus.path(1), [], []
     whole = path.read_bytes()
     if damage == "gone":
         path.unlink()
@@ -53,7 +53,7 @@ def test_a_damaged_shard_is_found_named_and_made_again(tmp_path: Path, damage: s
         middle = len(whole) // 2
         flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
         path.write_bytes({"flipped": flipped, "cut": whole[:middle], "emptied": b""}[damage])
-    assert [name.split(":")[0] for name in corpus.damaged(3)] == ["shard-00001.npz"]
+    assert [name.split(":")[0] for name in corpus.damaged()] == ["shard-00001.npz"]
     with pytest.raises(ValueError, match="shard-00001.npz"):
         corpus.read(15)
 
@@ -61,21 +61,21 @@ def test_a_damaged_shard_is_found_named_and_made_again(tmp_path: Path, damage: s
         made.append(i)
         return shard(i)
 
-    told = corpus.ensure(3, remake)
+    corpus.ensure(remake, note=told.append)
     assert made == [1]
     assert [line.split(":")[0] for line in told] == ([] if damage == "gone" else ["shard-00001.npz"])
-    assert path.read_bytes() == whole and corpus.damaged(3) == []
+    assert path.read_bytes() == whole and corpus.damaged() == []
 
 
 def test_a_line_that_a_crash_cut_short_costs_one_shard(tmp_path: Path) -> None:
     corpus = Corpus(tmp_path, SPEC)
-    corpus.ensure(2, shard)
+    corpus.ensure(shard)
     told = tmp_path / "manifest.jsonl"
     told.write_bytes(told.read_bytes()[:-20])
-    assert len(corpus.damaged(2)) == 1
-    corpus.ensure(3, shard)
-    corpus.ensure(3, shard)
-    assert corpus.damaged(3) == [] and same(corpus.read(15), joined([shard(i) for i in range(3)]))
+    assert len(corpus.damaged()) == 1
+    corpus.ensure(shard)
+    corpus.ensure(shard)
+    assert corpus.damaged() == [] and same(corpus.read(15), joined([shard(i) for i in range(3)]))
 
 
 def test_a_folder_of_other_settings_is_refused_by_field(tmp_path: Path) -> None:
@@ -95,13 +95,13 @@ def test_an_interrupted_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(np, "savez_compressed", full)
     with pytest.raises(OSError, match="No space left on device.*nothing was left half-written"):
-        corpus.ensure(1, shard)
+        corpus.ensure(shard)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["spec.json"]
 
 
 def test_a_file_that_is_no_shard_is_named(tmp_path: Path) -> None:
     corpus = Corpus(tmp_path, SPEC)
-    corpus.ensure(1, shard)
+    corpus.ensure(shard)
     corpus.path(0).write_bytes(b"not a zip file")
     line = corpus.manifest()[0]
     from kdlab.core.files import checksum

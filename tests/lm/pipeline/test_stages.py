@@ -59,7 +59,7 @@ def test_a_teacher_that_is_another_writes_anew(run: Run, copy: Path) -> None:
     again = stages.opened(copy, "smoke", SMALL)
     told = copy / "seed-0/teacher/trained.json"
     told.write_text(json.dumps(again.trained(0, "teacher") | {"sha256": "0"}))
-    assert again.tempered(0, 0.6).damaged(2) == ["shard-00000.npz: missing", "shard-00001.npz: missing"]
+    assert again.tempered(0, 0.6).damaged() == ["shard-00000.npz: missing", "shard-00001.npz: missing"]
     again.lock.close()
 
 
@@ -118,8 +118,8 @@ def test_the_recorded_corpus_is_whole_small_and_enough_for_the_preset() -> None:
     config, tokens = RunConfig.of("cpu"), 0
     for part in PARTS:
         there = recorded_corpus(part)
-        n, shards = there.spec["sequences"], there.spec["sequences"] // there.spec["shard"]
-        assert there.damaged(shards) == []
+        n = there.spec["sequences"]
+        assert there.damaged() == []
         texts = there.read(n)
         assert len(texts) == n and int(texts.ids.max()) < there.spec["vocabulary"] == config.vocabulary
         assert (texts.ids[:, : texts.prompt] == there.spec["prompt"]).all()
