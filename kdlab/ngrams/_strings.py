@@ -9,7 +9,7 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.ngrams._contexts import context_rows
+from kdlab.ngrams._tables import context_rows
 
 __all__ = ["LETTERS", "check_alphabet", "decoded", "encoded", "first_names", "real_names"]
 

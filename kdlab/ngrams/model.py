@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kdlab.core.metrics import Estimate, Model, log_sum_exp, monte_carlo
-from kdlab.ngrams._contexts import EndlessStrings, by_length, expected_visits, reachable, spread
+from kdlab.ngrams._tables import EndlessStrings, by_length, expected_visits, reachable, spread
 from kdlab.ngrams._strings import LETTERS, check_alphabet, decoded, encoded
-from kdlab.ngrams._tables import best_choices, best_to_come, rows_of, smoothed, weighted_counts
+from kdlab.ngrams._rows import best_choices, best_to_come, rows_of, smoothed, weighted_counts
 
 __all__ = ["LETTERS", "MAX_ORDER", "SMOOTHING", "NGramChain"]
 

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.chains import names_chain, random_chain, sparse_chain
 
-import kdlab.ngrams._contexts
+import kdlab.ngrams._tables
 from kdlab import precision, recall
 from kdlab.core.metrics import monte_carlo
 from kdlab.ngrams._strings import first_names
@@ -190,7 +190,7 @@ def test_summing_and_solving_agree_where_strings_are_long(order: int, monkeypatc
     for seed in range(10):
         visits = []
         for patience in (100_000, 0):
-            monkeypatch.setattr(kdlab.ngrams._contexts, "_PATIENCE", patience)
+            monkeypatch.setattr(kdlab.ngrams._tables, "_PATIENCE", patience)
             visits.append(random_chain(seed, order, "abc", (0.005, 0.2)).visits)
         np.testing.assert_allclose(*visits, rtol=1e-10, atol=1e-13)
 
@@ -495,7 +495,7 @@ def test_letter_by_letter_and_by_equations_are_one(order: int, monkeypatch: pyte
         chains = [random_chain([seed, order], order), random_chain([seed, order, 1], order, "abc")]
         solved = [chain.visits for chain in chains]
         with monkeypatch.context() as patch:
-            patch.setattr(kdlab.ngrams._contexts, "_TINY", 0)
+            patch.setattr(kdlab.ngrams._tables, "_TINY", 0)
             again = [NGramChain(chain.table, order, chain.alphabet) for chain in chains]
             for one, other in zip(again, solved, strict=True):
                 np.testing.assert_allclose(one.visits, other, rtol=0, atol=1e-12)
