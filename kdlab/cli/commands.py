@@ -258,11 +258,11 @@ def _sweeps() -> Check:
     try:
         from kdlab.mixtures import experiment as experiments
         from kdlab.mixtures import scenes
-        from kdlab.ngrams import _strings as strings
+        from kdlab.ngrams.names import first_names
 
         for scene in scenes.NAMED:
             experiments.teacher_entropy(scene)
-        strings.first_names()
+        first_names()
     except Exception as error:  # whatever went wrong is what the reader should see
         return Check(name, "missing", f"{type(error).__name__}: {error}", REINSTALL)
     return Check(name, "ok", ", ".join(scenes.NAMED))

@@ -12,8 +12,8 @@ from kdlab.core.lazy import front_door
 
 _WHERE = {
     "NGramChain": "model",
-    "LETTERS": "_strings",
-    "first_names": "_strings",
+    "LETTERS": "names",
+    "first_names": "names",
     "NGramSweep": "experiment",
     "teacher_temperature": "experiment",
     "compare_objectives": "objectives",

@@ -1,4 +1,4 @@
-"""Contexts of n-gram chains: how prefixes are numbered, how often a chain visits each, and for how long.
+"""Tables of n-gram chains: how often a chain visits each context, its rows from counts, its most likely string.
 
 A chain of depth d over A letters has one row for every prefix shorter than d (what a string starts with) and one for
 every run of d letters (what the last d letters are). The rows stand by length, 0 to d, and within a length in
@@ -8,12 +8,25 @@ alphabetical order: A^0 + A^1 + ... + A^d rows. Everything here works on a list 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["EndlessStrings", "by_length", "context_rows", "expected_visits", "gathered", "reachable", "spread"]
+__all__ = [
+    "EndlessStrings",
+    "by_length",
+    "context_rows",
+    "expected_visits",
+    "gathered",
+    "likeliest",
+    "reachable",
+    "rows_of",
+    "smoothed",
+    "spread",
+    "weighted_counts",
+]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -33,16 +46,11 @@ class EndlessStrings(ValueError):
 
 def by_length(rows: FloatArray, n_letters: int) -> list[FloatArray]:
     """Cut rows (R, ...) into views of the contexts of length 0, 1, ..., d."""
-    ends = np.cumsum([n_letters**k for k in range(_depth(len(rows), n_letters) + 1)])
-    return np.split(rows, ends[:-1].tolist())
-
-
-def _depth(n_rows: int, n_letters: int) -> int:
-    depth = 0
-    while n_rows > 1:
-        n_rows -= n_letters ** (depth + 1)
-        depth += 1
-    return depth
+    levels, start, size = [], 0, 1
+    while start < len(rows):
+        levels.append(rows[start : start + size])
+        start, size = start + size, size * n_letters
+    return levels
 
 
 def context_rows(symbols: IntArray, positions: IntArray, n_letters: int, depth: int) -> IntArray:
@@ -73,13 +81,11 @@ def expected_visits(tables: Tables, reached: Sequence[FloatArray]) -> list[Float
     """
     visits = _prefixes(tables, len(tables) - 1)
     going, full = visits.pop(), tables[-1]
-    if len(full) <= _TINY and reached[-1].any():
-        return [*visits, _solved(full, going, reached[-1])]
-    small = len(full) <= _SMALL
-    left = _letters_left(full, reached[-1], _PATIENCE if small else _MAX_STEPS)
+    patience = 0 if len(full) <= _TINY else _PATIENCE if len(full) <= _SMALL else _MAX_STEPS
+    left = _letters_left(full, reached[-1], patience)
+    if left is None and len(full) > _SMALL:
+        raise EndlessStrings(f"more than {_MAX_STEPS} letters to come, at even odds")
     if left is None:
-        if not small:
-            raise EndlessStrings(f"more than {_MAX_STEPS} letters to come, at even odds")
         return [*visits, _solved(full, going, reached[-1])]
     steps, total = _steps(full), going.copy()
     while going.sum() * left > TAIL:
@@ -149,6 +155,9 @@ def _letters_left(full: FloatArray, reached: FloatArray, patience: int) -> float
 def _solved(full: FloatArray, starts: FloatArray, reached: FloatArray) -> FloatArray:
     """Visits v = starts + v Q among the reached contexts, from the system of equations."""
     kept, n_letters = np.flatnonzero(reached), full.shape[1] - 1
+    visits = np.zeros(len(full))
+    if not kept.size:
+        return visits
     followers = (np.arange(len(full)) % (len(full) // n_letters))[:, None] * n_letters + np.arange(n_letters)
     system = np.eye(len(full))
     system[np.arange(len(full))[:, None], followers] -= full[:, :-1]
@@ -159,7 +168,6 @@ def _solved(full: FloatArray, starts: FloatArray, reached: FloatArray) -> FloatA
         left = np.array([np.inf])
     if not np.isfinite(left).all() or left.min() < 0.99 or left.max() > _MAX_LEFT:
         raise EndlessStrings(f"more than {_MAX_LEFT:.0f} letters to come, on average")
-    visits = np.zeros(len(full))
     visits[kept] = np.maximum(np.linalg.solve(system.T, starts[kept]), 0.0)
     return visits
 
@@ -195,3 +203,98 @@ def gathered(counts: Sequence[FloatArray], depth: int) -> list[FloatArray]:
     n_letters = counts[0].shape[1] - 1
     full = sum(level.reshape(-1, n_letters**depth, n_letters + 1).sum(axis=0) for level in counts[depth:])
     return [*counts[:depth], np.asarray(full)]
+
+
+# Rows from counts
+
+
+def rows_of(counts: list[FloatArray], order: int) -> FloatArray:
+    """(R, A + 1): counts by length, each row divided by its sum; equal odds where nothing was counted."""
+    if order == 0:
+        return _order_zero(counts, 0.0)
+    rows = np.concatenate(counts)
+    totals = rows.sum(axis=1, keepdims=True)
+    return np.where(totals > 0, rows / np.where(totals > 0, totals, 1.0), 1 / rows.shape[1])
+
+
+def _order_zero(counts: list[FloatArray], smoothing: float) -> FloatArray:
+    """(A + 1, A + 1): the rows of order 0, from the expected counts of one string.
+
+    The likelihood is highest where letters have their shares q of all L letters at every position, and the end, which
+    every position but the first may bring, has 1 / L of the odds: (L - 1) log(1 - e) + log(e) peaks at e = 1 / L.
+    """
+    totals = gathered(counts, 0)[0][0]
+    length = totals[:-1].sum() / totals[-1]
+    shares, end = totals[:-1] / totals[:-1].sum(), 1 / length
+    later = (1 - smoothing) * np.append(shares * (1 - end), end) + smoothing / totals.size
+    letters = later[:-1].sum()
+    first = np.append(later[:-1] / letters if letters > 0 else shares, 0.0)
+    return np.stack([first, *[later] * shares.size])
+
+
+def smoothed(counts: list[FloatArray], order: int, smoothing: float) -> FloatArray:
+    """(R, A + 1): the interpolated rows, from counts by length at depth max(order, 1); the recursion runs upwards."""
+    shortest = _order_zero(counts, smoothing)
+    if order == 0:
+        return shortest
+    rows = [_mixed(counts[0], shortest[:1], smoothing)]
+    inner = shortest[1:2]  # what follows the last k letters, wherever they stand
+    for k in range(1, order + 1):
+        inner = _mixed(gathered(counts, k)[k], np.tile(inner, (len(counts[k]) // len(inner), 1)), smoothing)
+        rows.append(_mixed(counts[k], inner, smoothing) if k < order else inner)
+    return np.concatenate(rows)
+
+
+def _mixed(counts: FloatArray, shorter: FloatArray, smoothing: float) -> FloatArray:
+    totals = counts.sum(axis=1, keepdims=True)
+    own = counts / np.where(totals > 0, totals, 1.0)
+    return np.where(totals > 0, (1 - smoothing) * own + smoothing * shorter, shorter)
+
+
+def weighted_counts(
+    rows: IntArray, symbols: IntArray, starts: IntArray, weights: FloatArray, alphabet: str, order: int
+) -> list[FloatArray]:
+    """By length, (A^k, A + 1): the summed weights of the strings that take each step."""
+    n_letters, depth = len(alphabet), max(order, 1)
+    n_rows = sum(n_letters**k for k in range(depth + 1))
+    each = np.repeat(weights, np.diff(np.append(starts, len(symbols))))
+    flat = np.bincount(rows * (n_letters + 1) + symbols, weights=each, minlength=n_rows * (n_letters + 1))
+    return by_length(flat.reshape(n_rows, n_letters + 1).astype(float), n_letters)
+
+
+# The most likely string
+
+
+def likeliest(levels: Tables) -> tuple[list[int], float]:
+    """The letters of the string of highest probability, and its log-probability; no letters where no string ends.
+
+    ``levels`` hold log-probabilities. Ties go to the shorter string, then to the alphabet's first.
+    """
+    best = _best_to_come(levels)
+    score, last, letters, row = float(best[0][0]), len(levels) - 1, list[int](), 0
+    while score > -math.inf:
+        k = min(len(letters), last)
+        after = best[min(k + 1, last)].reshape(-1, levels[k].shape[1] - 1)
+        row %= len(levels[k])
+        choices = levels[k][row, :-1] + after[row % len(after)]
+        if levels[k][row, -1] >= choices.max():
+            break
+        letters.append(int(choices.argmax()))
+        row = row * len(choices) + letters[-1]
+    return letters, score
+
+
+def _best_to_come(levels: Tables) -> list[FloatArray]:
+    """By length, (A^k,): the highest log-probability of what can follow each context, up to the end."""
+    best, last = [level[:, -1] for level in levels], len(levels) - 1
+
+    def improved(k: int) -> FloatArray:
+        after = best[min(k + 1, last)].reshape(-1, levels[k].shape[1] - 1)
+        letters = levels[k][:, :-1].reshape(-1, *after.shape) + after
+        return np.asarray(np.maximum(levels[k][:, -1], letters.max(axis=-1).ravel()))
+
+    while ((new := improved(last)) != best[last]).any():
+        best[last] = new
+    for k in range(last - 1, -1, -1):
+        best[k] = improved(k)
+    return best

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from kdlab.core.format import signed
 from kdlab.core.sweep import N_TAUS, PlaneSweep, tau_positions
-from kdlab.ngrams._strings import LETTERS, encoded, first_names
+from kdlab.ngrams._strings import encoded
 from kdlab.ngrams.model import MAX_ORDER, NGramChain
+from kdlab.ngrams.names import LETTERS, first_names
 
 __all__ = ["COVERED_DENSITY", "PREFIX", "Position", "NGramSweep", "teacher_temperature"]
 

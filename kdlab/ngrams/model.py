@@ -16,9 +16,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kdlab.core.metrics import Estimate, Model, log_sum_exp, monte_carlo
-from kdlab.ngrams._tables import EndlessStrings, by_length, expected_visits, reachable, spread
-from kdlab.ngrams._strings import LETTERS, check_alphabet, decoded, encoded
-from kdlab.ngrams._rows import best_choices, best_to_come, rows_of, smoothed, weighted_counts
+from kdlab.ngrams._strings import check_alphabet, decoded, encoded
+from kdlab.ngrams._tables import (
+    EndlessStrings,
+    by_length,
+    expected_visits,
+    likeliest,
+    reachable,
+    rows_of,
+    smoothed,
+    spread,
+    weighted_counts,
+)
+from kdlab.ngrams.names import LETTERS
 
 __all__ = ["LETTERS", "MAX_ORDER", "SMOOTHING", "NGramChain"]
 
@@ -203,19 +213,10 @@ class NGramChain:
         Ties go to the shorter string, then to the alphabet's first. Raises ValueError where no string has positive
         probability.
         """
-        levels = self._cut(self.log_table)
-        best = best_to_come(levels)
-        score = float(best[0][0])
-        if score == -math.inf:
+        letters, score = likeliest(self._cut(self.log_table))
+        if not letters:
             raise ValueError("no string of this chain ever ends: temper it less sharply")
-        string, code = "", 0
-        while True:
-            k = min(len(string), self._depth)
-            letter = int(best_choices(levels, best, k)[code].argmax()) - 1
-            if letter < 0:
-                return string, score
-            string += self.alphabet[letter]
-            code = (code * self._n_letters + letter) % self._n_letters ** min(len(string), self._depth)
+        return "".join(self.alphabet[letter] for letter in letters), score
 
     # What it does
 

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.core.metrics import log_sum_exp
-from kdlab.ngrams._tables import by_length, gathered
-from kdlab.ngrams._rows import rows_of
+from kdlab.ngrams._tables import by_length, gathered, rows_of
 from kdlab.ngrams.model import NGramChain
 
 __all__ = ["NAMES", "Outcome", "compare_objectives"]

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from kdlab.core.format import signed
 from kdlab.core.sweep import expect
-from kdlab.ngrams._strings import real_names
 from kdlab.ngrams.experiment import NGramSweep
 from kdlab.ngrams.model import NGramChain
+from kdlab.ngrams.names import real_names
 from kdlab.ngrams.objectives import NAMES, Outcome
 from kdlab.pictures.figure import INK, QUIET, STYLE, Picture
 from kdlab.pictures.limits import CLOSE, Limits, plane_limits, with_margin

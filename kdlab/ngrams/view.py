@@ -13,8 +13,8 @@ import traitlets
 
 from kdlab.core.sweep import expect
 from kdlab.ngrams import experiment as temperature
-from kdlab.ngrams._strings import LETTERS, real_names
 from kdlab.ngrams.experiment import NGramSweep
+from kdlab.ngrams.names import LETTERS, real_names
 from kdlab.pictures.limits import CLOSE, plane_limits
 from kdlab.pictures.live import front_end, plain
 from kdlab.pictures.sweep_view import SweepView, require_finite

@@ -11,9 +11,9 @@ import pytest
 
 from kdlab.core.metrics import monte_carlo
 from kdlab.core.sweep import tau_positions
-from kdlab.ngrams._strings import first_names
 from kdlab.ngrams.experiment import PREFIX, NGramSweep, teacher_temperature
 from kdlab.ngrams.model import NGramChain
+from kdlab.ngrams.names import first_names
 
 
 @pytest.fixture(scope="module")

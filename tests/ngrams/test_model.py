@@ -20,8 +20,8 @@ from support.chains import names_chain, random_chain, sparse_chain
 import kdlab.ngrams._tables
 from kdlab import precision, recall
 from kdlab.core.metrics import monte_carlo
-from kdlab.ngrams._strings import first_names
 from kdlab.ngrams.model import NGramChain, _picked
+from kdlab.ngrams.names import first_names
 
 steady = settings(derandomize=True, deadline=None, max_examples=60)
 seeds = st.integers(0, 2**32 - 1)

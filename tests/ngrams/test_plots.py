@@ -15,8 +15,8 @@ from support.pictures import assert_tidy, dots, paths, said
 from kdlab.core.format import signed
 from kdlab.mixtures import plots
 from kdlab.ngrams import plots as plots_text
-from kdlab.ngrams._strings import first_names
 from kdlab.ngrams.experiment import NGramSweep, teacher_temperature
+from kdlab.ngrams.names import first_names
 from kdlab.ngrams.objectives import NAMES, Outcome, compare_objectives
 from kdlab.pictures.limits import plane_limits
 

@@ -20,8 +20,8 @@ from support.pages import served
 
 from kdlab.ngrams import experiment as temperature
 from kdlab.ngrams import view as text
-from kdlab.ngrams._strings import first_names
 from kdlab.ngrams.experiment import PREFIX, NGramSweep, teacher_temperature
+from kdlab.ngrams.names import first_names
 from kdlab.pictures.limits import plane_limits
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "04_from_mixtures_to_text.ipynb"

@@ -334,7 +334,7 @@ def names() -> NGramSweep:
 
 
 def letters() -> list[str]:
-    from kdlab.ngrams._strings import LETTERS
+    from kdlab.ngrams.names import LETTERS
 
     place = LETTERS.index("r")
     return [said(float(one.next_letters("ma")[place])) for one in (names().truth, names().at(1).student)]

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from kdlab.ngrams._strings import first_names
 from kdlab.ngrams.model import NGramChain
+from kdlab.ngrams.names import first_names
 
 
 def random_chain(seed: Any, order: int, alphabet: str = "ab", end: tuple[float, float] = (0.2, 0.6)) -> NGramChain:
