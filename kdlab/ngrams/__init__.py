@@ -17,6 +17,7 @@ _WHERE = {
     "NGramSweep": "experiment",
     "teacher_temperature": "experiment",
     "compare_objectives": "objectives",
+    "letters": "spelling",
     "show": "view",
     "plots": "",
 }
@@ -27,6 +28,7 @@ __all__ = [
     "NGramSweep",
     "compare_objectives",
     "first_names",
+    "letters",
     "plots",
     "show",
     "teacher_temperature",

@@ -77,6 +77,11 @@ class NGramSweep(PlaneSweep):
     next_taught: FloatArray
     next_learned: FloatArray
 
+    @property
+    def title(self) -> str:
+        """The three orders, in words."""
+        return "First names: p* of order {}, teacher of order {}, student of order {}".format(*self.orders)
+
     def at(self, tau: float) -> Position:
         """Everything at the position nearest to ``tau``."""
         i = self.index(tau)

@@ -10,7 +10,6 @@ import math
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import product
-from typing import overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -87,22 +86,6 @@ class NGramChain:
     def __repr__(self) -> str:
         return f"NGramChain(order {self.order} over {self.alphabet!r}, {len(self.log_table)} contexts)"
 
-    @overload
-    @classmethod
-    def fit(
-        cls,
-        source: Sequence[str],
-        weights: ArrayLike | None = None,
-        order: int = ...,
-        *,
-        alphabet: str = ...,
-        smoothing: float = ...,
-    ) -> NGramChain: ...
-
-    @overload
-    @classmethod
-    def fit(cls, source: NGramChain, *, order: int) -> NGramChain: ...
-
     @classmethod
     def fit(
         cls,
@@ -120,8 +103,7 @@ class NGramChain:
         row of all has one part of equal odds. A context that no string shows takes the shorter one's row as it is.
         This is the interpolation of Jelinek & Mercer (1980) with one constant weight, ``smoothing`` = 0.1 (Chen &
         Goodman 1999 compare it with others). So every string over the alphabet has positive probability. Only ratios
-        of weights enter: the constant does not ask how many strings there were, so multiplying all weights by a
-        number changes nothing. None means equal weights.
+        of weights enter. None means equal weights.
 
         To a chain: its M-projection, exactly, the chain of that order with the highest expected log-likelihood under
         the source: what a student learns from infinitely many samples. Its rows are ratios of expected counts, with
@@ -141,14 +123,9 @@ class NGramChain:
                 )
             return source if order >= source.order else source._projected(order)
         alphabet = LETTERS if alphabet is None else alphabet
-        smoothing = SMOOTHING if smoothing is None else smoothing
-        check_alphabet(alphabet)
-        if not 0 <= smoothing <= 1:
-            raise ValueError(f"smoothing is {smoothing}: a share of each row, from 0 to 1, is needed; try {SMOOTHING}")
-        rows, symbols, starts = encoded(source, alphabet, max(order, 1))
-        counts = weighted_counts(rows, symbols, starts, _checked_weights(weights, len(source)), alphabet, order)
+        table = _fitted_table(source, weights, order, alphabet, SMOOTHING if smoothing is None else smoothing)
         with np.errstate(divide="ignore"):
-            return cls._from_logs(np.log(smoothed(counts, order, smoothing)), order, alphabet)
+            return cls._from_logs(np.log(table), order, alphabet)
 
     # What it is
 
@@ -360,6 +337,18 @@ class NGramChain:
             )
         with np.errstate(divide="ignore"):
             return NGramChain._from_logs(np.log(rows_of(counts, order)), order, self.alphabet)
+
+
+def _fitted_table(
+    strings: Sequence[str], weights: ArrayLike | None, order: int, alphabet: str, smoothing: float
+) -> FloatArray:
+    """The smoothed rows of strings; see `NGramChain.fit`."""
+    check_alphabet(alphabet)
+    if not 0 <= smoothing <= 1:
+        raise ValueError(f"smoothing is {smoothing}: a share of each row, from 0 to 1, is needed; try {SMOOTHING}")
+    rows, symbols, starts = encoded(strings, alphabet, max(order, 1))
+    counts = weighted_counts(rows, symbols, starts, _checked_weights(weights, len(strings)), alphabet, order)
+    return smoothed(counts, order, smoothing)
 
 
 def _picked(table: FloatArray, rows: IntArray, uniform: FloatArray) -> IntArray:

@@ -80,11 +80,10 @@ def payload(sweep: NGramSweep) -> dict[str, Any]:
     Raises ValueError where a number is not finite.
     """
     recall, precision = plane_limits(sweep, CLOSE)
-    p_star, taught, learned = sweep.orders
     sent: dict[str, Any] = {
         "key": f"{_named(sweep.orders)}|{sweep.seed}",
         "settings": {"orders": _named(sweep.orders), "seed": sweep.seed},
-        "title": f"First names: p* of order {p_star}, teacher of order {taught}, student of order {learned}",
+        "title": sweep.title,
         "tau": plain(sweep.taus),
         "plane": {"recall": plain(recall), "precision": plain(precision)},
         "bounds": {"recall": round(sweep.recall_bound, 4), "precision": round(sweep.precision_bound, 4)},
