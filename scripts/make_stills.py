@@ -1,4 +1,4 @@
-"""Draw the stills of the live pictures that notebooks 00 to 04 show first: `make stills` writes kdlab/data/stills.
+"""Draw the stills of what notebooks 00 to 05 show before a slider moves: `make stills` writes kdlab/data/stills.
 
 Run it after a change to what a picture shows or how it is drawn, and `make notebooks` after it: tests compare the
 files with fresh drawings and with the committed notebooks.
@@ -6,9 +6,10 @@ files with fresh drawings and with the committed notebooks.
 
 from __future__ import annotations
 
-from kdlab import mixtures, ngrams
+from kdlab import lm, mixtures, ngrams
 from kdlab.core.files import written_whole
 from kdlab.pictures.live import STILLS, LiveView
+from kdlab.pictures.still import Still
 
 MIXTURES = (("line", 1), ("ring", 1), ("falls", 1), ("ring", 4))  # scene and K'' in notebooks 00, 02 (two) and 03
 ASKED = {"question": "?", "options": ["?"], "outcome": "?"}  # what is asked is not in the picture, but hides the path
@@ -18,12 +19,21 @@ def views() -> list[LiveView]:
     """Return the live pictures that the notebooks show, each where it opens, with its question open."""
     sweeps = [mixtures.teacher_entropy(scene, n_components) for scene, n_components in MIXTURES]
     text = ngrams.show(ngrams.teacher_temperature(), predict=ASKED)
-    return [*(mixtures.show(sweep, predict=ASKED) for sweep in sweeps), mixtures.by_hand("line", predict=ASKED), text]
+    tokens = lm.show(list(lm.read_recording().sweeps.values()), predict=ASKED)
+    mixed = [mixtures.show(sweep, predict=ASKED) for sweep in sweeps]
+    return [*mixed, mixtures.by_hand("line", predict=ASKED), text, tokens]
+
+
+def pictures() -> list[Still]:
+    """Return the static pictures that stand before the first live one, since matplotlib would take long to load."""
+    text, recording = ngrams.teacher_temperature(), lm.read_recording()
+    name = ngrams.letters(text.truth, text.teacher, text.at(1).student, "mary")
+    return [name, lm.pieces(list(recording.cuts.values())), lm.costs(recording.ways), lm.costs(recording.scored)]
 
 
 def main() -> None:
     """Draw them all, write them, and remove what is no longer one of them."""
-    drawn = {view.still_name(): view.drawn() for view in views()}
+    drawn = {shown.still_name(): shown.drawn() for shown in [*views(), *pictures()]}
     for name, png in drawn.items():
         with written_whole(STILLS / name) as temporary:
             temporary.write_bytes(png)
