@@ -240,15 +240,17 @@ def smoothed(counts: list[FloatArray], order: int, smoothing: float) -> FloatArr
     rows = [_mixed(counts[0], shortest[:1], smoothing)]
     inner = shortest[1:2]  # what follows the last k letters, wherever they stand
     for k in range(1, order + 1):
-        inner = _mixed(gathered(counts, k)[k], np.tile(inner, (len(counts[k]) // len(inner), 1)), smoothing)
+        inner = _mixed(gathered(counts, k)[k], inner, smoothing)
         rows.append(_mixed(counts[k], inner, smoothing) if k < order else inner)
     return np.concatenate(rows)
 
 
 def _mixed(counts: FloatArray, shorter: FloatArray, smoothing: float) -> FloatArray:
-    totals = counts.sum(axis=1, keepdims=True)
-    own = counts / np.where(totals > 0, totals, 1.0)
-    return np.where(totals > 0, (1 - smoothing) * own + smoothing * shorter, shorter)
+    """Rows (A^k, A + 1) with a share of the ``shorter`` ones, which stand alone where nothing was counted."""
+    mixed, totals = np.tile(shorter, (len(counts) // len(shorter), 1)), counts.sum(axis=1, keepdims=True)
+    seen = np.flatnonzero(totals)
+    mixed[seen] = (1 - smoothing) * (counts[seen] / totals[seen]) + smoothing * mixed[seen]
+    return mixed
 
 
 def weighted_counts(
