@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
-from kdlab.core.format import deviation, short
+from kdlab.core.format import short
 from kdlab.core.metrics import Estimate
 from kdlab.mixtures import plots_single as plots_hand
 from kdlab.mixtures import single as bells
@@ -93,22 +93,6 @@ def test_the_sentence_says_the_numbers(centre: float, width: float) -> None:
     assert float(said[5]) == pytest.approx(
         missed, abs=0.000501 if missed < 0.99 else 0.00501 if missed < 1000 else 0.501
     )
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(-1.318, "−1.32"), (0.0, "0.00"), (-0.001, "0.00"), (2.5, "2.50"), (-999.99, "−999.99"), (-164045.6, "−164,046")],
-)
-def test_words(value: float, text: str) -> None:
-    assert short(value) == text
-
-
-@pytest.mark.parametrize(
-    ("width", "text"),
-    [(0.005, "0.005"), (0.0052, "0.0052"), (0.05, "0.05"), (0.1, "0.10"), (0.452, "0.452"), (5, "5.00")],
-)
-def test_width_words(width: float, text: str) -> None:
-    assert deviation(width) == text
 
 
 @pytest.mark.parametrize(
