@@ -15,25 +15,26 @@ MIXTURES = (("line", 1), ("ring", 1), ("falls", 1), ("ring", 4))  # scene and K'
 ASKED = {"question": "?", "options": ["?"], "outcome": "?"}  # what is asked is not in the picture, but hides the path
 
 
-def views() -> list[LiveView]:
-    """Return the live pictures that the notebooks show, each where it opens, with its question open."""
+def views() -> list[LiveView | Still]:
+    """Return live pictures as notebooks open them, their questions open, and the static pictures before those."""
     sweeps = [mixtures.teacher_entropy(scene, n_components) for scene, n_components in MIXTURES]
-    text = ngrams.show(ngrams.teacher_temperature(), predict=ASKED)
-    tokens = lm.show(list(lm.read_recording().sweeps.values()), predict=ASKED)
-    mixed = [mixtures.show(sweep, predict=ASKED) for sweep in sweeps]
-    return [*mixed, mixtures.by_hand("line", predict=ASKED), text, tokens]
-
-
-def pictures() -> list[Still]:
-    """Return the static pictures that stand before the first live one, since matplotlib would take long to load."""
     text, recording = ngrams.teacher_temperature(), lm.read_recording()
-    name = ngrams.letters(text.truth, text.teacher, text.at(1).student, "mary")
-    return [name, lm.pieces(list(recording.cuts.values())), lm.costs(recording.ways), lm.costs(recording.scored)]
+    return [
+        *(mixtures.show(sweep, predict=ASKED) for sweep in sweeps),
+        mixtures.by_hand("line", predict=ASKED),
+        ngrams.show(text, predict=ASKED),
+        lm.show(list(recording.sweeps.values()), predict=ASKED),
+        lm.show(recording.sweeps["One day, a little"]),
+        ngrams.letters(text.truth, text.teacher, text.at(1).student, "mary"),
+        lm.pieces(list(recording.cuts.values())),
+        lm.costs(recording.ways),
+        lm.costs(recording.scored),
+    ]
 
 
 def main() -> None:
     """Draw them all, write them, and remove what is no longer one of them."""
-    drawn = {shown.still_name(): shown.drawn() for shown in [*views(), *pictures()]}
+    drawn = {shown.still_name(): shown.drawn() for shown in views()}
     for name, png in drawn.items():
         with written_whole(STILLS / name) as temporary:
             temporary.write_bytes(png)
