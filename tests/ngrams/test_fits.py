@@ -1,4 +1,4 @@
-"""Chains fitted to strings, and to chains: the recursion in words, every string, and the identities of M-projections."""
+"""Chains fitted to strings and to chains: the recursion in words, every string, the identities of M-projections."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ Weights = dict[tuple[str, str], float]
 
 @pytest.fixture(scope="module")
 def sweep() -> NGramSweep:
-    return teacher_temperature(positions=25)  # twentieths
+    return teacher_temperature()
 
 
 def world(alphabet: str, teacher: int, truth: int) -> tuple[NGramChain, NGramChain]:
@@ -210,12 +210,11 @@ def test_reverse_on_its_own_prefixes_is_not_the_least_reverse_kl_of_whole_names(
     assert whole(NGramChain(sooner / sooner.sum(axis=1, keepdims=True), 1)) < whole(settled) - 0.5
 
 
-@pytest.mark.parametrize("tau", [0.4, 1.0])
-def test_two_letters_more_settle_too(tau: float) -> None:
-    """Whole steps swing for ever here at tau = 0.4."""
+def test_two_letters_more_settle_too() -> None:
+    """Whole steps swing for ever here."""
     p_star = names_chain(3)
-    taught = p_star.tempered(1 / tau)
-    for outcome in compare_objectives(p_star, p_star, 1, tau)[2::2]:
+    taught = p_star.tempered(1 / 0.4)
+    for outcome in compare_objectives(p_star, p_star, 1, 0.4)[2::2]:
         update = (
             kdlab.ngrams.objectives._averaged if "forward" in outcome.name else kdlab.ngrams.objectives._averaged_logs
         )

@@ -38,5 +38,5 @@ def test_a_bad_prefix() -> None:
 @pytest.mark.parametrize("alphabet", ["", "aba", "a\0", None, ["a", "b"]])
 def test_bad_alphabets(alphabet: Any) -> None:
     with pytest.raises(ValueError, match="alphabet is .*: a string of one or more different letters") as raised:
-        NGramChain(GOOD, 1, alphabet)
+        NGramChain([[1.0, 0.0], [0.5, 0.5]], 1, alphabet)
     assert repr(alphabet) in str(raised.value)
