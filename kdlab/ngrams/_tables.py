@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "EndlessStrings",
     "by_length",
     "context_rows",
     "expected_visits",
@@ -38,10 +37,6 @@ _PATIENCE = 100  # backward steps tried before a system of equations is solved i
 _MAX_STEPS = 1_000  # backward steps tried where that system would be too large
 _SMALL = 1_000  # contexts; a system of equations of this size takes some 20 ms
 _TINY = 64  # contexts; one of this size takes less time than a few letters do
-
-
-class EndlessStrings(ValueError):
-    """The chain can reach a context from which its strings practically never end."""
 
 
 def by_length(rows: FloatArray, n_letters: int) -> list[FloatArray]:
@@ -77,14 +72,14 @@ def expected_visits(tables: Tables, reached: Sequence[FloatArray]) -> list[Float
     the length of the string until at most TAIL expected letters are left out: after t letters that is at most the
     mass still going times the largest expected number of letters to come, which `_letters_left` bounds. Where
     contexts are very few, or few and strings are long, the system of equations is solved instead. Raises
-    EndlessStrings where strings practically never end. ``reached`` comes from `reachable`.
+    ValueError where strings practically never end. ``reached`` comes from `reachable`.
     """
     visits = _prefixes(tables, len(tables) - 1)
     going, full = visits.pop(), tables[-1]
     patience = 0 if len(full) <= _TINY else _PATIENCE if len(full) <= _SMALL else _MAX_STEPS
     left = _letters_left(full, reached[-1], patience)
     if left is None and len(full) > _SMALL:
-        raise EndlessStrings(f"more than {_MAX_STEPS} letters to come, at even odds")
+        raise _endless(f"{_MAX_STEPS} letters to come, at even odds")
     if left is None:
         return [*visits, _solved(full, going, reached[-1])]
     steps, total = _steps(full), going.copy()
@@ -92,6 +87,13 @@ def expected_visits(tables: Tables, reached: Sequence[FloatArray]) -> list[Float
         going = _forward(steps, going)
         total += going
     return [*visits, total]
+
+
+def _endless(more: str) -> ValueError:
+    return ValueError(
+        f"the strings of this chain practically never end (from some context on, more than {more}): "
+        "expectations need strings that do; temper it less sharply"
+    )
 
 
 def reachable(supports: Tables) -> list[FloatArray]:
@@ -167,7 +169,7 @@ def _solved(full: FloatArray, starts: FloatArray, reached: FloatArray) -> FloatA
     except np.linalg.LinAlgError:
         left = np.array([np.inf])
     if not np.isfinite(left).all() or left.min() < 0.99 or left.max() > _MAX_LEFT:
-        raise EndlessStrings(f"more than {_MAX_LEFT:.0f} letters to come, on average")
+        raise _endless(f"{_MAX_LEFT:.0f} letters to come, on average")
     visits[kept] = np.maximum(np.linalg.solve(system.T, starts[kept]), 0.0)
     return visits
 

@@ -91,18 +91,11 @@ class NGramSweep(PlaneSweep):
     def at(self, tau: float) -> Position:
         """Everything at the position nearest to ``tau``."""
         i = self.index(tau)
+        numbers = {name: float(getattr(self, name)[i]) for name in ("precision", "recall", "choices", "covered")}
         teacher = self.teacher.tempered(1 / float(self.taus[i]))
-        return Position(
-            tau=float(self.taus[i]),
-            teacher=teacher,
-            student=NGramChain.fit(teacher, order=self.orders[2]),
-            precision=float(self.precision[i]),
-            recall=float(self.recall[i]),
-            choices=float(self.choices[i]),
-            covered=float(self.covered[i]),
-            names=self.names[i],
-            sentence=self.sentence(i),
-        )
+        student = NGramChain.fit(teacher, order=self.orders[2])
+        words: dict[str, Any] = {"names": self.names[i], "sentence": self.sentence(i)}
+        return Position(float(self.taus[i]), teacher, student, **numbers, **words)
 
     def sentence(self, i: int) -> str:
         """What position ``i`` shows, in words and numbers."""

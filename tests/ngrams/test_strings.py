@@ -40,3 +40,8 @@ def test_bad_alphabets(alphabet: Any) -> None:
     with pytest.raises(ValueError, match="alphabet is .*: a string of one or more different letters") as raised:
         NGramChain([[1.0, 0.0], [0.5, 0.5]], 1, alphabet)
     assert repr(alphabet) in str(raised.value)
+
+
+def test_an_empty_alphabet_is_not_the_usual_one() -> None:
+    with pytest.raises(ValueError, match="alphabet is '': "):
+        NGramChain.fit(["ab"], alphabet="")
