@@ -91,11 +91,10 @@ class NGramSweep(PlaneSweep):
     def at(self, tau: float) -> Position:
         """Everything at the position nearest to ``tau``."""
         i = self.index(tau)
-        numbers = {name: float(getattr(self, name)[i]) for name in ("precision", "recall", "choices", "covered")}
         teacher = self.teacher.tempered(1 / float(self.taus[i]))
-        student = NGramChain.fit(teacher, order=self.orders[2])
-        words: dict[str, Any] = {"names": self.names[i], "sentence": self.sentence(i)}
-        return Position(float(self.taus[i]), teacher, student, **numbers, **words)
+        shown: dict[str, Any] = {"names": self.names[i], "sentence": self.sentence(i)}
+        shown |= {name: float(getattr(self, name)[i]) for name in ("precision", "recall", "choices", "covered")}
+        return Position(float(self.taus[i]), teacher, NGramChain.fit(teacher, order=self.orders[2]), **shown)
 
     def sentence(self, i: int) -> str:
         """What position ``i`` shows, in words and numbers."""

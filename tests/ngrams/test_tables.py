@@ -88,8 +88,9 @@ def test_strings_that_practically_never_end(end: float) -> None:
     ):
         with pytest.raises(ValueError, match=message):
             ask()
-    with pytest.raises(ValueError, match="10000 letters has not ended: this chain is caught in a loop"):
-        loop.sample(20, np.random.default_rng(0))
+    if end == 0:
+        with pytest.raises(ValueError, match="10000 letters has not ended: this chain is caught in a loop"):
+            loop.sample(20, np.random.default_rng(0))
 
 
 def test_strings_that_practically_never_end_in_a_large_chain() -> None:
@@ -108,12 +109,12 @@ def test_strings_that_practically_never_end_in_a_large_chain() -> None:
 @pytest.mark.parametrize("own", range(5))
 @pytest.mark.parametrize("order", range(1, 5))
 def test_step_counts_against_every_prefix(own: int, order: int) -> None:
-    """Every prefix of up to 13 letters of two; longer ones have less than 0.4^13 = 7e-6 of the mass."""
+    """Every prefix of up to 11 letters of two; longer ones have less than 0.4^11 = 4e-5 of the mass."""
     chain = random_chain([60, own], own, end=(0.6, 0.8))
     depth, rows = max(own, 1), dict(zip(chain.contexts, chain.table, strict=True))
     contexts = random_chain(0, order).contexts
     counts, prefixes = {context: np.zeros(3) for context in contexts}, {"": 1.0}
-    for _ in range(14):
+    for _ in range(12):
         longer = {}
         for prefix, mass in prefixes.items():
             steps = mass * rows[prefix[-depth:]]
@@ -121,7 +122,7 @@ def test_step_counts_against_every_prefix(own: int, order: int) -> None:
             longer |= {prefix + letter: odds for letter, odds in zip("ab", steps[:-1], strict=True)}
         prefixes = longer
     found = chain.step_counts(order)
-    np.testing.assert_allclose(found, [counts[context] for context in contexts], rtol=0, atol=2e-5)
+    np.testing.assert_allclose(found, [counts[context] for context in contexts], rtol=0, atol=1e-4)
     assert found[:, -1].sum() == pytest.approx(1.0, abs=1e-12)  # every string ends once
     if order == depth:
         np.testing.assert_allclose(found.sum(axis=1), chain.visits, atol=1e-14)
