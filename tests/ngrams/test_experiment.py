@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from kdlab.core.metrics import monte_carlo
-from kdlab.core.sweep import tau_positions
 from kdlab.ngrams.experiment import PREFIX, STORED, NGramSweep, measured, teacher_temperature
 from kdlab.ngrams.model import NGramChain
 from kdlab.ngrams.names import first_names
@@ -19,14 +18,6 @@ from kdlab.ngrams.names import first_names
 @pytest.fixture(scope="module")
 def sweep() -> NGramSweep:
     return teacher_temperature()
-
-
-def test_the_positions_are_whole_fiftieths_with_one_among_them(sweep: NGramSweep) -> None:
-    assert len(tau_positions()) == 61 and tau_positions()[0] == 0.3 and tau_positions()[-1] == 1.5
-    assert np.allclose(tau_positions() * 50, np.round(tau_positions() * 50)) and 1.0 in tau_positions()
-    assert np.array_equal(sweep.taus, tau_positions())
-    with pytest.raises(ValueError, match="positions is 1: a slider has 2 or more; 61 is usual"):
-        tau_positions(1)
 
 
 def test_what_is_stored_is_what_is_measured(sweep: NGramSweep) -> None:

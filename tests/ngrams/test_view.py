@@ -33,13 +33,6 @@ def sweep() -> NGramSweep:
     return teacher_temperature()
 
 
-@pytest.fixture
-def view(sweep: NGramSweep) -> Iterator[text.NGramView]:
-    shown = text.show(sweep)
-    yield shown
-    shown.close()
-
-
 # Python's side
 
 
@@ -62,24 +55,6 @@ def test_what_is_sent_is_the_sweep(sweep: NGramSweep) -> None:
 def test_anything_but_a_sweep_of_text_is_an_error() -> None:
     with pytest.raises(TypeError, match="dict is not a NGramSweep: pass what"):
         text.show({})  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("tau", [0.0, 0.29, 1.51, -1.0])
-def test_a_tau_off_the_slider_is_an_error(view: text.NGramView, tau: float) -> None:
-    with pytest.raises(ValueError, match="the slider goes from 0.3 to 1.5"):
-        view.tau = tau
-
-
-def test_the_position_is_the_one_shown(view: text.NGramView, sweep: NGramSweep) -> None:
-    view.tau = 0.5
-    assert view.position.sentence == sweep.at(0.5).sentence
-    assert view.sweep_shown is sweep
-
-
-def test_the_mimebundle_has_a_picture_and_the_sentence(view: text.NGramView, sweep: NGramSweep) -> None:
-    data, metadata = view._repr_mimebundle_()
-    assert data["text/plain"] == metadata["image/png"]["alt"] == sweep.sentences[ONE]
-    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == view.model_id
 
 
 def wait_for(condition: Any, seconds: float = 30.0) -> None:
@@ -255,18 +230,6 @@ def test_a_sweep_that_cannot_be_drawn_is_refused_in_words(page: Page, sweep: NGr
     error = page.locator(".kdlab-error")
     expect(error).to_contain_text('60 entries in "names" for 61 positions of tau. Make it again with')
     assert page.evaluate("model.get('page_errors').length") == 1
-
-
-@pytest.mark.browser
-def test_other_orders_wait_and_then_show(page: Page, sweep: NGramSweep) -> None:
-    open_view(page, sweep, tau=0.5)
-    root = page.locator(".kdlab-view")
-    page.locator("select.kdlab-orders").select_option("2, 1, 0")
-    expect(page.locator(".kdlab-beta")).to_be_disabled()
-    other = text.payload(teacher_temperature(2, 1, 0, positions=61))
-    page.evaluate("values => Object.entries(values).forEach(([n, v]) => model.set(n, v))", {"sweep": other})
-    assert_shows(root, other, 10)  # and tau stays where it was
-    expect(page.locator(".kdlab-beta")).to_be_enabled()
 
 
 # The notebook, in JupyterLab
