@@ -79,6 +79,7 @@ def test_the_check_on_heavy_imports_can_fail(module):
     [
         ("mixtures.experiment", ("anywidget", "ipywidgets", "matplotlib", "torch")),
         ("mixtures.plots", ("anywidget", "ipywidgets", "matplotlib.pyplot", "torch")),
+        ("ngrams.plots", ("anywidget", "ipywidgets", "matplotlib.pyplot", "torch")),
         ("mixtures.limits", ("anywidget", "ipywidgets", "matplotlib", "scipy", "torch")),
         # The first slider must not wait for matplotlib: a view draws nothing until a picture is asked for.
         *(
@@ -110,8 +111,15 @@ SHOW = "from kdlab import mixtures as m; view = "
         f"from kdlab import doctor; doctor(brief=True); {SHOW} m.show(m.teacher_entropy('line', 1), predict=ask)",
         f"{SHOW} m.by_hand('line', predict=ask)",
         f"{SHOW} m.show(m.teacher_entropy('ring', 1), predict=ask)",
+        "from kdlab import ngrams; sweep = ngrams.teacher_temperature(); student = sweep.at(1).student\n"
+        "ngrams.letters(sweep.truth, sweep.teacher, student, 'mary')._repr_mimebundle_()\n"
+        "view = ngrams.show(sweep, predict=ask)",
+        "from kdlab import lm; recording = lm.read_recording()\n"
+        "lm.pieces(list(recording.cuts.values()))._repr_mimebundle_()\n"
+        "for scored in (recording.ways, recording.scored): lm.costs(scored)._repr_mimebundle_()\n"
+        "view = lm.show(list(recording.sweeps.values()), predict=ask)",
     ],
-    ids=["00", "01", "02"],
+    ids=["00", "01", "02", "04", "05"],
 )
 def test_the_first_slider_of_a_notebook_waits_for_no_drawing(first):
     ask = "ask = {'question': '?', 'options': ['yes', 'no'], 'outcome': 'yes'}"

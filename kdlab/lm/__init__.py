@@ -24,6 +24,8 @@ _WHERE = {
     "read_recording": "recording",
     "SIZES": "sizes",
     "parameters": "sizes",
+    "costs": "view_next_token",
+    "pieces": "view_next_token",
     "show": "view_next_token",
     **dict.fromkeys(("folder", "pipeline", "plots", "plots_next_token", "plots_worlds", "report"), ""),
 }

@@ -17,7 +17,7 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from kdlab.core.format import percent, signed
 from kdlab.core.sweep import expect
 from kdlab.lm.next_token import NextTokenSweep, counted, entropy_limits, one_line, shared, visible
-from kdlab.lm.recording import Cut
+from kdlab.lm.recording import END, Cut, cost_words, cut_words, opened
 from kdlab.pictures.figure import INK, QUIET, STYLE, Picture
 
 __all__ = ["costs", "figure", "filmstrip", "pieces"]
@@ -27,7 +27,6 @@ Pair = tuple[float, float]
 _TILES = ("#ECECEC", "#D6D6D6")
 _MARKS = (0.3, 0.5, 0.7, 1.0, 1.2, 1.5)
 _MONO = 0.602  # the width of a letter of DejaVu Sans Mono, in its size
-_END = "<|im_end|>"
 
 
 # Texts in pieces
@@ -35,8 +34,7 @@ _END = "<|im_end|>"
 
 def pieces(cuts: Sequence[Cut]) -> Picture:
     """Texts cut into tokens, a line for each: a tile is a token, a space shows as ␣. ValueError for no texts."""
-    if not cuts:
-        raise ValueError("No texts: give one or more cuts, such as those of read_recording().cuts.values().")
+    words = cut_words(cuts)
     size, row, left = 12.0, 0.52, 0.1
     letter = _MONO * size / 72
     width = max(9.2, left + 0.1 + max(sum(len(_open(piece)) * letter + 0.09 for piece in cut.pieces) for cut in cuts))
@@ -48,9 +46,7 @@ def pieces(cuts: Sequence[Cut]) -> Picture:
             long = len(_open(piece)) * letter + 0.07
             _tile(axes, (x, y), (long, 0.3), _open(piece), size, _TILES[k % 2])
             x += long + 0.02
-    made.words = " ".join(
-        f"{cut.text!r} is cut into {len(cut.pieces)} tokens: {' | '.join(map(_open, cut.pieces))}." for cut in cuts
-    )
+    made.words = words
     return made
 
 
@@ -59,8 +55,7 @@ def costs(scored: Sequence[Cut]) -> Picture:
 
     Tokens that were given have no bar. Raises ValueError for no texts, or one that was not scored.
     """
-    if not scored or not all(one.nats for one in scored):
-        raise ValueError("Nothing to draw: give one or more scored cuts, such as those of read_recording().scored.")
+    words = cost_words(scored)
     size, row, left, top = 11.0, 1.72, 0.15, max(max(one.nats) for one in scored)
     letter = _MONO * size / 72
     widths = [[max(len(_open(piece)), 5) * letter + 0.08 for piece in one.pieces] for one in scored]
@@ -77,7 +72,7 @@ def costs(scored: Sequence[Cut]) -> Picture:
                 _cost(axes, x + wide / 2 - 0.02, base, wide - 0.16, one.nats[k - one.given], top)
             x += wide
         _sum(axes, width - 2.3, base, one)
-    made.words = "What each token cost under p*, in nats. " + " ".join(map(_words_of, scored))
+    made.words = words
     return made
 
 
@@ -88,16 +83,10 @@ def _cost(axes: Axes, middle: float, base: float, wide: float, nats: float, top:
 
 
 def _sum(axes: Axes, left: float, base: float, one: Cut) -> None:
-    count, end = len(one.nats), ", the end included" if one.pieces[-1] == _END else ""
+    count, end = len(one.nats), ", the end included" if one.pieces[-1] == END else ""
     axes.text(left, base + 0.32, f"log p* = {signed(one.log_prob)}", fontsize=11, color=INK)
     lines = f"{count} token{'s' * (count > 1)}{end}\n{signed(one.log_prob / count)} nats per token"
     axes.text(left, base + 0.24, lines, fontsize=8.5, color=QUIET, va="top", linespacing=1.4)
-
-
-def _words_of(one: Cut) -> str:
-    pairs = zip(one.pieces[one.given :], one.nats, strict=True)
-    parts = ", ".join(f"{_open(piece)} {nats:.1f}" for piece, nats in pairs)
-    return f"After {''.join(one.pieces[: one.given])!r}: {parts}; together log p* = {signed(one.log_prob)}."
 
 
 def _sheet(width: float, height: float) -> tuple[Picture, Axes]:
@@ -119,10 +108,8 @@ def _tile(axes: Axes, at: Pair, extent: Pair, text: str, size: float, colour: st
 
 
 def _open(piece: str) -> str:
-    """A token as it stands on a tile: what cannot be seen gets a sign."""
-    if piece == _END:
-        return "■ end"
-    return drawable(piece.replace(" ", "␣").replace("\n", "↵"), "DejaVu Sans Mono")
+    """A token as it stands on a tile."""
+    return drawable(opened(piece), "DejaVu Sans Mono")
 
 
 # The slider of tau

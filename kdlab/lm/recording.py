@@ -6,6 +6,7 @@ The recording is one JSON file beside the notebooks, written by notebooks/record
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.core.files import notebooks_folder
+from kdlab.core.format import signed
 from kdlab.lm.next_token import NextTokenSweep
 
-__all__ = ["FILE", "SCHEMA", "Cut", "Recording", "read_recording"]
+__all__ = ["END", "FILE", "SCHEMA", "Cut", "Recording", "cost_words", "cut_words", "opened", "read_recording"]
 
 FILE, SCHEMA = "meeting.json", 1
+END = "<|im_end|>"
 
 FloatArray = NDArray[np.float64]
 
@@ -43,6 +46,32 @@ class Cut:
     def log_prob(self) -> float:
         """Log-probability of all that was scored, given the rest; nats."""
         return -float(np.sum(self.nats))
+
+
+def opened(piece: str) -> str:
+    """A token as it is shown: what cannot be seen gets a sign."""
+    return "■ end" if piece == END else piece.replace(" ", "␣").replace("\n", "↵")
+
+
+def cut_words(cuts: Sequence[Cut]) -> str:
+    """How texts are cut into tokens. ValueError for no texts."""
+    if not cuts:
+        raise ValueError("No texts: give one or more cuts, such as those of read_recording().cuts.values().")
+    return " ".join(
+        f"{cut.text!r} is cut into {len(cut.pieces)} tokens: {' | '.join(map(opened, cut.pieces))}." for cut in cuts
+    )
+
+
+def cost_words(scored: Sequence[Cut]) -> str:
+    """What each token of texts cost, in nats. ValueError for no texts, or one that was not scored."""
+    if not scored or not all(one.nats for one in scored):
+        raise ValueError("Nothing to draw: give one or more scored cuts, such as those of read_recording().scored.")
+    said = ["What each token cost under p*, in nats."]
+    for one in scored:
+        tokens = zip(one.pieces[one.given :], one.nats, strict=True)
+        parts = ", ".join(f"{opened(piece)} {nats:.1f}" for piece, nats in tokens)
+        said.append(f"After {''.join(one.pieces[: one.given])!r}: {parts}; together log p* = {signed(one.log_prob)}.")
+    return " ".join(said)
 
 
 @dataclass(frozen=True)

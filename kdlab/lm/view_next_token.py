@@ -6,17 +6,53 @@ Drawn by lm/view_next_token.js from `payload(sweep)`. All sweeps are there from 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import traitlets
 
 from kdlab.core.sweep import expect
 from kdlab.lm.next_token import NextTokenSweep, counted, entropy_limits, one_line, shared, visible
+from kdlab.lm.recording import Cut, cost_words, cut_words
 from kdlab.pictures.live import front_end, plain
+from kdlab.pictures.still import Still
 from kdlab.pictures.sweep_view import SweepView, require_finite
 
-__all__ = ["NextTokenView", "payload", "show"]
+if TYPE_CHECKING:
+    from kdlab.pictures.figure import Picture
+
+__all__ = ["NextTokenView", "costs", "payload", "pieces", "show"]
+
+
+# Texts in pieces, which a notebook shows before its first slider: drawn ahead, since matplotlib takes long to load
+
+
+def pieces(cuts: Sequence[Cut]) -> Still:
+    """Show texts cut into tokens, a line for each: a tile is a token, a space ␣. ValueError for no texts."""
+
+    def draw() -> Picture:
+        from kdlab.lm import plots_next_token
+
+        return plots_next_token.pieces(cuts)
+
+    return Still("pieces", cut_words(cuts), draw)
+
+
+def costs(scored: Sequence[Cut]) -> Still:
+    """Show what each token of a text cost, a row for each text: bars of -log p in nats, the sum and its mean.
+
+    Tokens that were given have no bar. Raises ValueError for no texts, or one that was not scored.
+    """
+
+    def draw() -> Picture:
+        from kdlab.lm import plots_next_token
+
+        return plots_next_token.costs(scored)
+
+    return Still("costs", cost_words(scored), draw)
+
+
+# The slider of tau
 
 
 def show(

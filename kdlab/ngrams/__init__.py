@@ -3,7 +3,8 @@
     sweep = ngrams.teacher_temperature()   # students along the slider of tau
     ngrams.show(sweep)                     # the live picture
 
-`model` is the chain and its projections, `experiment` the slider, `objectives` other losses than the paper's.
+`model` is the chain and its projections, `experiment` the slider, `objectives` other losses than the paper's,
+`spelling` one name letter by letter.
 """
 
 from __future__ import annotations
@@ -12,24 +13,16 @@ from kdlab.core.lazy import front_door
 
 _WHERE = {
     "NGramChain": "model",
-    "LETTERS": "_strings",
-    "first_names": "_strings",
+    "LETTERS": "names",
+    "first_names": "names",
     "NGramSweep": "experiment",
     "teacher_temperature": "experiment",
     "compare_objectives": "objectives",
+    "letters": "spelling",
     "show": "view",
     "plots": "",
 }
 
-__all__ = [
-    "LETTERS",
-    "NGramChain",
-    "NGramSweep",
-    "compare_objectives",
-    "first_names",
-    "plots",
-    "show",
-    "teacher_temperature",
-]
+__all__ = sorted(_WHERE)
 
 __getattr__, __dir__ = front_door(__name__, _WHERE)

@@ -1,39 +1,18 @@
-"""Strings over an alphabet, as numbers and back; and the names that the chains of notebook 04 are fitted to."""
+"""Strings over an alphabet as numbers, and back."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.ngrams._contexts import context_rows
+from kdlab.ngrams._tables import context_rows
 
-__all__ = ["LETTERS", "check_alphabet", "decoded", "encoded", "first_names", "real_names"]
+__all__ = ["check_alphabet", "decoded", "encoded"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
-
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
-
-
-def first_names() -> tuple[list[str], FloatArray]:
-    """Return 5,163 American first names in small letters, most common first, and their shares (N,), which sum to one.
-
-    From the US Census of 1990, women and men half each; scripts/make_names.py says how.
-    """
-    lines = (files("kdlab") / "data" / "first_names.csv").read_text(encoding="ascii").splitlines()[1:]
-    names, people = zip(*(line.split(",") for line in lines), strict=True)
-    counts = np.array(people, dtype=float)
-    return list(names), counts / counts.sum()
-
-
-@lru_cache(maxsize=1)
-def real_names() -> frozenset[str]:
-    """Return the names of `first_names`, to ask whether an invented one is among them."""
-    return frozenset(first_names()[0])
 
 
 def encoded(strings: Sequence[str], alphabet: str, depth: int) -> tuple[IntArray, IntArray, IntArray]:

@@ -1,8 +1,9 @@
-"""The slider of tau: a teacher of text is sampled hotter or colder, and its student learns from that. Pure: no drawing.
+"""The slider of tau: a teacher of text is sampled hotter or colder, and its student learns from that. No drawing.
 
 Everything is exact: p* is a chain fitted to first names, the teacher its projection onto a lower order, the student the
 projection of the tempered teacher onto a lower one still. The invented names are drawn with the same random numbers at
-every position, so that what differs between two positions is tau alone.
+every position, so that what differs between two positions is tau alone. The sweep that notebook 04 opens with is
+read from a file (kdlab/data/names_sweep.npz), so that its slider is there at once.
 """
 
 from __future__ import annotations
@@ -11,22 +12,25 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kdlab.core.files import PACKAGE
 from kdlab.core.format import signed
 from kdlab.core.sweep import N_TAUS, PlaneSweep, tau_positions
-from kdlab.ngrams._strings import LETTERS, encoded, first_names
+from kdlab.ngrams._strings import encoded
 from kdlab.ngrams.model import MAX_ORDER, NGramChain
+from kdlab.ngrams.names import LETTERS, first_names
 
-__all__ = ["COVERED_DENSITY", "PREFIX", "Position", "NGramSweep", "teacher_temperature"]
+__all__ = ["COVERED_DENSITY", "PREFIX", "STORED", "NGramSweep", "Position", "measured", "teacher_temperature"]
 
 FloatArray = NDArray[np.float64]
 
-COVERED_DENSITY = 0.1  # a real name is covered where p''(x) >= 0.1 p*(x)
+STORED = PACKAGE / "data/names_sweep.npz"  # what `measured` finds with the usual settings; by scripts/make_text.py
 PREFIX = "ma"  # of Mary, Margaret, Martha, Maria: what comes next hangs on both letters
+COVERED_DENSITY = 0.1  # a real name is covered where p''(x) >= 0.1 p*(x)
 _INVENTED = 12
 
 
@@ -51,9 +55,8 @@ class NGramSweep(PlaneSweep):
 
     ``choices`` (P,) is the effective number of letters that the tempered teacher chooses among: exp of its entropy per
     step. ``covered`` (P,) is the share of the real names, rare ones and common ones alike, that the student gives at
-    least a tenth of their true probability. ``recall_bound`` is -H(p*), ``precision_bound`` the log-probability of
-    p*'s most likely name: bounds, not corners to reach. ``next_true`` (A + 1,), ``next_taught`` and ``next_learned``
-    (P, A + 1) are the probabilities of each letter, and of the end, after PREFIX: under p*, teacher and student.
+    least a tenth of their true probability. ``next_taught`` and ``next_learned`` (P, A + 1) are the probabilities of
+    each letter, and of the end, after PREFIX, under teacher and student; ``next_true`` (A + 1,) those under p*.
     """
 
     knob: ClassVar[str] = "tau"
@@ -72,25 +75,26 @@ class NGramSweep(PlaneSweep):
     names: tuple[tuple[str, ...], ...]
     recall_bound: float
     precision_bound: float
-    next_true: FloatArray
     next_taught: FloatArray
     next_learned: FloatArray
+
+    @property
+    def next_true(self) -> FloatArray:
+        """(A + 1,): see above."""
+        return self.truth.next_letters(PREFIX)
+
+    @property
+    def title(self) -> str:
+        """The three orders, in words."""
+        return "First names: p* of order {}, teacher of order {}, student of order {}".format(*self.orders)
 
     def at(self, tau: float) -> Position:
         """Everything at the position nearest to ``tau``."""
         i = self.index(tau)
         teacher = self.teacher.tempered(1 / float(self.taus[i]))
-        return Position(
-            tau=float(self.taus[i]),
-            teacher=teacher,
-            student=NGramChain.fit(teacher, order=self.orders[2]),
-            precision=float(self.precision[i]),
-            recall=float(self.recall[i]),
-            choices=float(self.choices[i]),
-            covered=float(self.covered[i]),
-            names=self.names[i],
-            sentence=self.sentence(i),
-        )
+        shown: dict[str, Any] = {"names": self.names[i], "sentence": self.sentence(i)}
+        shown |= {name: float(getattr(self, name)[i]) for name in ("precision", "recall", "choices", "covered")}
+        return Position(float(self.taus[i]), teacher, NGramChain.fit(teacher, order=self.orders[2]), **shown)
 
     def sentence(self, i: int) -> str:
         """What position ``i`` shows, in words and numbers."""
@@ -121,36 +125,19 @@ def teacher_temperature(
     >>> bool(sweep.at(0.5).precision > sweep.at(1.1).precision)
     True
     """
-    orders = _checked_orders(truth, teacher, student)
+    orders, taus = _checked_orders(truth, teacher, student), tau_positions(positions)
     if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
         raise ValueError(f"seed is {seed!r}: a whole number from 0 is needed")
-    told, places = progress or (lambda fraction: None), tau_positions(positions)
-    p_star, taught = _world(orders[0], orders[1])
-    direct = NGramChain.fit(p_star, order=orders[2])
-    rows = []
-    for i, tau in enumerate(places):
-        rows.append(_measured(p_star, taught.tempered(1 / float(tau)), orders[2], int(seed)))
-        told((i + 1) / len(places))
-    precision, recall, choices, covered, names, taught_next, learned_next = zip(*rows, strict=True)
-    return NGramSweep(
-        orders=orders,
-        seed=int(seed),
-        taus=places,
-        truth=p_star,
-        teacher=taught,
-        direct_precision=direct.expected_log_prob(p_star).value,
-        direct_recall=p_star.expected_log_prob(direct).value,
-        precision=np.array(precision),
-        recall=np.array(recall),
-        choices=np.array(choices),
-        covered=np.array(covered),
-        names=tuple(names),
-        recall_bound=-p_star.entropy,
-        precision_bound=p_star.most_likely()[1],
-        next_true=p_star.next_letters(PREFIX),
-        next_taught=np.array(taught_next),
-        next_learned=np.array(learned_next),
-    )
+    told = progress or (lambda fraction: None)
+    p_star, taught = _world(*orders[:2])
+    if (*orders, seed, positions) == (3, 2, 1, 0, N_TAUS) and STORED.is_file():
+        with np.load(STORED) as file:
+            found: dict[str, Any] = {name: value if value.ndim else float(value) for name, value in file.items()}
+        told(1.0)
+    else:
+        found = measured(p_star, taught, orders[2], taus, int(seed), told)
+    found["names"] = tuple(map(tuple, found["names"].tolist()))
+    return NGramSweep(orders=orders, seed=int(seed), taus=taus, truth=p_star, teacher=taught, **found)
 
 
 def _checked_orders(truth: int, teacher: int, student: int) -> tuple[int, int, int]:
@@ -171,31 +158,34 @@ def _world(truth: int, teacher: int) -> tuple[NGramChain, NGramChain]:
     return p_star, NGramChain.fit(p_star, order=teacher)
 
 
-def _measured(
-    p_star: NGramChain, tempered: NGramChain, order: int, seed: int
-) -> tuple[float, float, float, float, tuple[str, ...], FloatArray, FloatArray]:
-    student = NGramChain.fit(tempered, order=order)
-    precision, recall = student.expected_log_prob(p_star).value, p_star.expected_log_prob(student).value
-    invented = tuple(student.sample(_INVENTED, np.random.default_rng([seed, 1])))
-    ahead = tempered.next_letters(PREFIX), student.next_letters(PREFIX)
-    return precision, recall, _choices(tempered), _covered(p_star, student), invented, *ahead
-
-
-def _choices(chain: NGramChain) -> float:
-    """exp of the entropy per step, in letters; the end counts as one."""
-    return math.exp(chain.entropy / float(chain.visits.sum()))
-
-
-def _covered(p_star: NGramChain, student: NGramChain) -> float:
-    """The share of the real names where p''(x) >= 0.1 p*(x)."""
-    enough = _scores(student) >= math.log(COVERED_DENSITY) + _true_scores(p_star)
-    return float(enough.mean())
-
-
-@lru_cache(maxsize=4)
-def _true_scores(p_star: NGramChain) -> FloatArray:
-    """The same for every student (chains are compared by identity)."""
-    return _scores(p_star)
+def measured(
+    p_star: NGramChain, teacher: NGramChain, order: int, taus: FloatArray, seed: int, told: Callable[[float], None]
+) -> dict[str, Any]:
+    """Everything that a sweep holds beside its settings and chains, by name: arrays and numbers."""
+    direct, places = NGramChain.fit(p_star, order=order), []
+    true_scores = _scores(p_star)
+    for i, tau in enumerate(taus):
+        tempered = teacher.tempered(1 / float(tau))
+        student = NGramChain.fit(tempered, order=order)
+        places.append(
+            {
+                "precision": student.expected_log_prob(p_star).value,
+                "recall": p_star.expected_log_prob(student).value,
+                "choices": math.exp(tempered.entropy / float(tempered.visits.sum())),  # a step for the end, too
+                "covered": float((_scores(student) >= math.log(COVERED_DENSITY) + true_scores).mean()),
+                "names": student.sample(_INVENTED, np.random.default_rng([seed, 1])),
+                "next_taught": tempered.next_letters(PREFIX),
+                "next_learned": student.next_letters(PREFIX),
+            }
+        )
+        told((i + 1) / len(taus))
+    return {
+        **{name: np.array([place[name] for place in places]) for name in places[0]},
+        "direct_precision": direct.expected_log_prob(p_star).value,
+        "direct_recall": p_star.expected_log_prob(direct).value,
+        "recall_bound": -p_star.entropy,
+        "precision_bound": p_star.most_likely()[1],
+    }
 
 
 def _scores(chain: NGramChain) -> FloatArray:

@@ -7,18 +7,26 @@ model whose table fits on a page. Precision and recall are sums over its table, 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import product
-from typing import overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kdlab.core.metrics import Estimate, Model, log_sum_exp, monte_carlo
-from kdlab.ngrams._contexts import EndlessStrings, by_length, expected_visits, reachable, spread
-from kdlab.ngrams._strings import LETTERS, check_alphabet, decoded, encoded
-from kdlab.ngrams._tables import best_choices, best_to_come, rows_of, smoothed, weighted_counts
+from kdlab.ngrams._strings import check_alphabet, decoded, encoded
+from kdlab.ngrams._tables import (
+    by_length,
+    expected_visits,
+    likeliest,
+    reachable,
+    rows_of,
+    smoothed,
+    spread,
+    weighted_counts,
+)
+from kdlab.ngrams.names import LETTERS
 
 __all__ = ["LETTERS", "MAX_ORDER", "SMOOTHING", "NGramChain"]
 
@@ -77,22 +85,6 @@ class NGramChain:
     def __repr__(self) -> str:
         return f"NGramChain(order {self.order} over {self.alphabet!r}, {len(self.log_table)} contexts)"
 
-    @overload
-    @classmethod
-    def fit(
-        cls,
-        source: Sequence[str],
-        weights: ArrayLike | None = None,
-        order: int = ...,
-        *,
-        alphabet: str = ...,
-        smoothing: float = ...,
-    ) -> NGramChain: ...
-
-    @overload
-    @classmethod
-    def fit(cls, source: NGramChain, *, order: int) -> NGramChain: ...
-
     @classmethod
     def fit(
         cls,
@@ -103,42 +95,34 @@ class NGramChain:
         alphabet: str | None = None,
         smoothing: float | None = None,
     ) -> NGramChain:
-        """Fit a chain of ``order`` to strings with weights (N,), or to a whole chain.
+        """Fit a chain of ``order`` to strings with weights (N,), equal unless given, or to a whole chain.
 
-        To strings: each row is nine parts what followed the context in the strings (their weights summed) and one part
-        the row of the context without its oldest symbol, the start of a string being a symbol too; the shortest
-        row of all has one part of equal odds. A context that no string shows takes the shorter one's row as it is.
-        This is the interpolation of Jelinek & Mercer (1980) with one constant weight, ``smoothing`` = 0.1 (Chen &
-        Goodman 1999 compare it with others). So every string over the alphabet has positive probability. Only ratios
-        of weights enter: the constant does not ask how many strings there were, so multiplying all weights by a
-        number changes nothing. None means equal weights.
+        To strings: each row is nine parts what followed the context in them and one part (``smoothing`` = 0.1) the row
+        of the context without its oldest symbol, the start of a string being a symbol too; the shortest row of all has
+        one part of equal odds. A context that no string shows takes the shorter one's row as it is. So every string
+        has positive probability. (The interpolation of Jelinek & Mercer 1980 with one constant weight; Chen & Goodman
+        1999 compare it with others.) Only ratios of weights enter.
 
         To a chain: its M-projection, exactly, the chain of that order with the highest expected log-likelihood under
-        the source: what a student learns from infinitely many samples. Its rows are ratios of expected counts, with
-        no smoothing. A context that the source never visits gets equal odds; no string of positive probability asks for
-        it. A source of that order or a lower one is returned itself.
+        the source: what a student learns from infinitely many samples. No smoothing; a context that the source never
+        visits gets equal odds. A source of that order or a lower one is returned itself.
 
-        Raises ValueError for no strings, empty ones or letters outside the alphabet, for weights that do not match, are
-        negative, not finite or all zero, for an order that is not 0, 1, 2, 3 or 4, for smoothing outside [0, 1], for
-        weights, alphabet or smoothing beside a chain, and for a chain whose strings practically never end.
+        Raises ValueError for no strings, empty ones or letters outside the alphabet; for weights that do not match, are
+        negative, not finite or all zero; for another order or smoothing outside [0, 1]; for weights, alphabet or
+        smoothing beside a chain; and for a chain whose strings practically never end.
         """
         _check_order(order)
-        if isinstance(source, NGramChain):
-            if any(extra is not None for extra in (weights, alphabet, smoothing)):
-                raise ValueError(
-                    "weights, alphabet or smoothing were given beside a chain: it brings its own; "
-                    "write NGramChain.fit(chain, order=1)"
-                )
-            return source if order >= source.order else source._projected(order)
-        alphabet = LETTERS if alphabet is None else alphabet
-        smoothing = SMOOTHING if smoothing is None else smoothing
-        check_alphabet(alphabet)
-        if not 0 <= smoothing <= 1:
-            raise ValueError(f"smoothing is {smoothing}: a share of each row, from 0 to 1, is needed; try {SMOOTHING}")
-        rows, symbols, starts = encoded(source, alphabet, max(order, 1))
-        counts = weighted_counts(rows, symbols, starts, _checked_weights(weights, len(source)), alphabet, order)
-        with np.errstate(divide="ignore"):
-            return cls._from_logs(np.log(smoothed(counts, order, smoothing)), order, alphabet)
+        if not isinstance(source, NGramChain):
+            written_in = LETTERS if alphabet is None else alphabet
+            with np.errstate(divide="ignore"):
+                logs = np.log(_fitted_table(source, weights, order, written_in, smoothing))
+            return cls._from_logs(logs, order, written_in)
+        if any(extra is not None for extra in (weights, alphabet, smoothing)):
+            raise ValueError(
+                "weights, alphabet or smoothing were given beside a chain: it brings its own; "
+                "write NGramChain.fit(chain, order=1)"
+            )
+        return source if order >= source.order else source._projected(order)
 
     # What it is
 
@@ -160,13 +144,7 @@ class NGramChain:
 
         At most 1e-14 letters per string are left out. Raises ValueError where strings practically never end.
         """
-        try:
-            visits = np.concatenate(expected_visits(self._cut(self.table), self._reached))
-        except EndlessStrings as never:
-            raise ValueError(
-                f"the strings of this chain practically never end (from some context on, {never}): "
-                "expectations need strings that do; temper it less sharply"
-            ) from None
+        visits = np.concatenate(expected_visits(self._cut(self.table), self._reached))
         visits.setflags(write=False)
         return visits
 
@@ -203,19 +181,10 @@ class NGramChain:
         Ties go to the shorter string, then to the alphabet's first. Raises ValueError where no string has positive
         probability.
         """
-        levels = self._cut(self.log_table)
-        best = best_to_come(levels)
-        score = float(best[0][0])
-        if score == -math.inf:
+        letters, score = likeliest(self._cut(self.log_table))
+        if not letters:
             raise ValueError("no string of this chain ever ends: temper it less sharply")
-        string, code = "", 0
-        while True:
-            k = min(len(string), self._depth)
-            letter = int(best_choices(levels, best, k)[code].argmax()) - 1
-            if letter < 0:
-                return string, score
-            string += self.alphabet[letter]
-            code = (code * self._n_letters + letter) % self._n_letters ** min(len(string), self._depth)
+        return "".join(self.alphabet[letter] for letter in letters), score
 
     # What it does
 
@@ -288,10 +257,8 @@ class NGramChain:
             raise ValueError(
                 f"alphabets are {self.alphabet!r} and {of.alphabet!r}: both chains must write in the same letters"
             )
-        if of._refuses is not None:
-            possible = self._possible(of._depth)
-            if any((p * r > 0).any() for p, r in zip(possible, self._cut(of._refuses.astype(float)), strict=True)):
-                return Estimate(-math.inf)
+        if of._refuses and any((p * r).any() for p, r in zip(self._possible(of._depth), of._refuses, strict=True)):
+            return Estimate(-math.inf)
         terms = zip(self._counts(of._depth), of._finite_logs, strict=True)
         return Estimate(float(sum(np.vdot(counts, logs) for counts, logs in terms)))
 
@@ -315,16 +282,14 @@ class NGramChain:
 
     @cached_property
     def _reached(self) -> list[FloatArray]:
-        if self._refuses is None:
-            return self._cut(np.ones(len(self.log_table)))
         return reachable(self._support)
 
     @cached_property
-    def _refuses(self) -> NDArray[np.bool_] | None:
-        """Steps of probability zero, the end at the first position aside; None where there are none."""
+    def _refuses(self) -> list[FloatArray]:
+        """1 for steps of probability zero, the end at the first position aside; an empty list where there are none."""
         refused = np.isneginf(self.log_table)
         refused[0, -1] = False
-        return refused if refused.any() else None
+        return self._cut(refused.astype(float)) if refused.any() else []
 
     @cached_property
     def _finite_logs(self) -> list[FloatArray]:
@@ -361,16 +326,27 @@ class NGramChain:
             return NGramChain._from_logs(np.log(rows_of(counts, order)), order, self.alphabet)
 
 
+def _fitted_table(
+    strings: Sequence[str], weights: ArrayLike | None, order: int, alphabet: str, smoothing: float | None
+) -> FloatArray:
+    """The smoothed rows of strings; see `NGramChain.fit`."""
+    check_alphabet(alphabet)
+    smoothing = SMOOTHING if smoothing is None else smoothing
+    if not 0 <= smoothing <= 1:
+        raise ValueError(f"smoothing is {smoothing}: a share of each row, from 0 to 1, is needed; try {SMOOTHING}")
+    rows, symbols, starts = encoded(strings, alphabet, max(order, 1))
+    counts = weighted_counts(rows, symbols, starts, _checked_weights(weights, len(strings)), alphabet, order)
+    return smoothed(counts, order, smoothing)
+
+
 def _picked(table: FloatArray, rows: IntArray, uniform: FloatArray) -> IntArray:
     """Invert the cumulative odds of each row at its uniform number in [0, 1): (n,) symbols, never one of odds zero."""
-
-    def blocks() -> Iterator[IntArray]:
-        for start in range(0, len(rows), _BLOCK):
-            odds = table[rows[start : start + _BLOCK]].cumsum(axis=1)
-            odds /= odds[:, -1:]  # from the last possible symbol on exactly 1, which no uniform number reaches
-            yield (odds <= uniform[start : start + _BLOCK, None]).sum(axis=1)
-
-    return np.concatenate(list(blocks()))
+    picks = []
+    for start in range(0, len(rows), _BLOCK):
+        odds = table[rows[start : start + _BLOCK]].cumsum(axis=1)
+        odds /= odds[:, -1:]  # from the last possible symbol on exactly 1, which no uniform number reaches
+        picks.append((odds <= uniform[start : start + _BLOCK, None]).sum(axis=1))
+    return np.concatenate(picks)
 
 
 # Errors at the edge

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.core.metrics import log_sum_exp
-from kdlab.ngrams._contexts import by_length, gathered
-from kdlab.ngrams._tables import rows_of
+from kdlab.ngrams._tables import by_length, gathered, rows_of
 from kdlab.ngrams.model import NGramChain
 
 __all__ = ["NAMES", "Outcome", "compare_objectives"]
@@ -50,25 +49,17 @@ def compare_objectives(truth: NGramChain, teacher: NGramChain, order: int, tau: 
 
     With p' the tempered teacher, q the student, s a prefix as the teacher sees it and c(s) what the student sees of it:
 
-    - Sequence, forward KL: q minimises KL(p' || q) between whole strings, as in the paper: `NGramChain.fit`. It is
-      the next line with the teacher's own prefixes.
-    - Token on p*'s prefixes, forward KL: q minimises E_{s ~ p*} KL(p'(.|s) || q(.|c(s))). So q(.|c) is the mean of
-      p'(.|s) over the prefixes that look like c, each weighed by how often p* passes it.
-    - Token on its own prefixes, forward KL: the same with prefixes from q, held fixed in each update as token-level
-      training does (GKD; Agarwal et al. 2024, arXiv 2306.13649). A fixed point, iterated from the sequence-level
-      student: weights go half the way to q's own visits, which gives a new q, until no probability moves by more than
-      1e-12. A teacher that sees just one letter more (t = order + 1) leaves the sequence-level student where it is,
-      for that student passes every run of t letters exactly as often as the teacher does.
-    - Token, reverse KL, on p*'s prefixes and on its own: q minimises E_s KL(q(.|c(s)) || p'(.|s)), prefixes held
-      fixed. So log q(.|c) is, up to a constant, the weighted mean of log p'(.|s): a geometric mean. MiniLLM (Gu
-      et al. 2024, arXiv 2306.08543) minimises KL(q || p') of whole strings, with a gradient through the prefixes
-      too; here there is none.
+    - Sequence, forward KL: q minimises KL(p' || q) between whole strings, as in the paper: `NGramChain.fit`.
+    - Token, forward KL, on p*'s prefixes: q minimises E_{s ~ p*} KL(p'(.|s) || q(.|c(s))), so q(.|c) is the mean of
+      p'(.|s), each s weighed by how often p* passes it. On its own prefixes: s ~ q, held fixed in each update as in
+      token-level training (GKD; Agarwal et al. 2024, arXiv 2306.13649); see `_settled`.
+    - Token, reverse KL, on either: q minimises E_s KL(q(.|c(s)) || p'(.|s)), prefixes held fixed, so log q(.|c) is, up
+      to a constant, the weighted mean of log p'(.|s). MiniLLM (Gu et al. 2024, arXiv 2306.08543) minimises KL(q || p')
+      of whole strings, with a gradient through the prefixes too; here there is none.
 
-    A student context that the prefixes never pass gets equal odds. ``teacher`` has order t >= 1 and gives every step
-    positive probability, ``order`` is 1 to t, ``truth`` of any order; all write in one alphabet.
-
-    Raises ValueError for other orders, two alphabets, a teacher with a step of probability zero, tau that is not
-    positive and finite, or strings that practically never end; RuntimeError where a fixed point is not reached.
+    A student context that the prefixes never pass gets equal odds. ``teacher`` has order t >= 1 and no step of
+    probability zero, ``order`` is 1 to t; all write in one alphabet. Raises ValueError where that is not so, for tau
+    that is not positive and finite, and where strings practically never end; RuntimeError where nothing settles.
 
     >>> from kdlab.ngrams.experiment import teacher_temperature
     >>> sweep = teacher_temperature(positions=2)
@@ -111,7 +102,12 @@ def _averaged_logs(teacher: NGramChain, visits: FloatArray, order: int) -> NGram
 
 
 def _settled(update: Update, teacher: NGramChain, student: NGramChain) -> NGramChain:
-    """Update the student on its own prefixes until it stands still; half steps, as whole ones may swing for ever."""
+    """Update the student on its own prefixes until no probability moves by more than 1e-12.
+
+    Weights go half the way to its visits at each update, as whole steps may swing for ever. A teacher that sees just
+    one letter more leaves the sequence-level student of forward KL where it is, for that one passes every run of
+    letters that the teacher sees exactly as often as the teacher does.
+    """
     visits = student.step_counts(teacher.order).sum(axis=1)
     for _ in range(_MOST_UPDATES):
         visits = (visits + student.step_counts(teacher.order).sum(axis=1)) / 2

@@ -1,10 +1,8 @@
 /**
- * The picture of a sweep of tau: text instead of mixtures. On the left what comes after a prefix under each model, twelve
- * names that the student invents, and the share of real names that it covers; on the right the precision-recall plane.
- *
- * What it shares with the sweeps of other worlds stands in sweep.js, and what all pictures need in tools.js; both are put
- * before this. kdlab/ngrams/view.py sends the numbers. A model is a table here, so one role is drawn in three ways side by side:
- * p* as a filled bar, the teacher as a dotted outline, the student as a stem with a dot.
+ * The picture of a sweep of text. On the left what comes after a prefix under each model (p* a filled bar, the teacher a
+ * dotted outline, the student a stem with a dot), twelve names that the student invents, and the share of real names that
+ * it covers; on the right the precision-recall plane. pictures/live.js and pictures/sweep_view.js are put before this file;
+ * kdlab/ngrams/view.py sends the numbers.
  */
 
 const LETTERS = { left: 12, right: 428, top: 26, bottom: 142 }; // svg units
@@ -36,13 +34,14 @@ function buildLetters(panel, { letters, prefix, next }) {
     };
   });
   svg(panel, "text", { class: "kdlab-quiet", x: right, y: bottom + 31, "text-anchor": "end", text: "■ the name ends" });
-  const seen = (probability) => (probability < FAINT ? "none" : ""); // a row of marks at nothing would say nothing
   return (i) => slots.forEach(({ teacher, stem, dot, x, middle }, k) => {
     const [taught, learned] = [next.teacher[i][k], next.student[i][k]];
     set(teacher, { d: `M${round(x + 2)} ${bottom}V${round(y(taught))}H${round(x + slot - 2)}V${bottom}` });
     set(stem, { d: `M${middle} ${bottom}V${round(y(learned))}` });
     set(dot, { cy: round(y(learned)) });
-    [teacher.style.display, stem.style.display, dot.style.display] = [seen(taught), seen(learned), seen(learned)];
+    for (const [mark, odds] of [[teacher, taught], [stem, learned], [dot, learned]]) {
+      mark.style.display = odds < FAINT ? "none" : ""; // a row of marks at nothing would say nothing
+    }
   });
 }
 
@@ -76,11 +75,6 @@ function buildShare(panel, { covered }) {
   };
 }
 
-function buildText(panel, sweep) {
-  panel.replaceChildren();
-  return [buildLetters(panel, sweep), buildNames(panel, sweep), buildShare(panel, sweep)];
-}
-
 // ---------------------------------------------------------------- the world
 
 export default viewsOf({
@@ -94,8 +88,10 @@ export default viewsOf({
   perPosition: ["tau", "precision", "recall", "switched", "names", "real", "covered", "sentence", "next.teacher", "next.student"],
   numbers: ["tau", "plane", "bounds", "direct", "precision", "recall", "switched", "real", "covered", "next"],
   remake: "ngrams.teacher_temperature(...)",
-  build: (page, sweep) => [
-    ...buildText(page.space, sweep), buildPlane(page.plane, sweep, nearest(sweep.tau, 1)),
-  ],
+  build: ({ space, plane }, sweep) => {
+    space.replaceChildren();
+    const left = [buildLetters, buildNames, buildShare].map((part) => part(space, sweep));
+    return [...left, buildPlane(plane, sweep, nearest(sweep.tau, 1))];
+  },
   idle: () => [],
 });

@@ -6,15 +6,15 @@ answer when the reader asks for other orders or other random numbers (kdlab.pict
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import traitlets
 
 from kdlab.core.sweep import expect
 from kdlab.ngrams import experiment as temperature
-from kdlab.ngrams._strings import LETTERS, real_names
 from kdlab.ngrams.experiment import NGramSweep
+from kdlab.ngrams.names import LETTERS, real_names
 from kdlab.pictures.limits import CLOSE, plane_limits
 from kdlab.pictures.live import front_end, plain
 from kdlab.pictures.sweep_view import SweepView, require_finite
@@ -50,10 +50,10 @@ class NGramView(SweepView):
     # What other sweeps are
 
     def _settings_of(self, sweep: NGramSweep) -> dict[str, Any]:
-        return {"orders": _named(sweep.orders), "seed": sweep.seed}
+        return _settings(sweep)
 
     def _key(self, settings: Mapping[str, Any]) -> str:
-        return f"{_named(_orders(settings['orders']))}|{settings['seed']}"
+        return f"{', '.join(map(str, _orders(settings['orders'])))}|{settings['seed']}"
 
     def _is_ready(self, settings: Mapping[str, Any]) -> bool:
         return False
@@ -80,15 +80,18 @@ def payload(sweep: NGramSweep) -> dict[str, Any]:
     Raises ValueError where a number is not finite.
     """
     recall, precision = plane_limits(sweep, CLOSE)
-    p_star, taught, learned = sweep.orders
+    settings = _settings(sweep)
     sent: dict[str, Any] = {
-        "key": f"{_named(sweep.orders)}|{sweep.seed}",
-        "settings": {"orders": _named(sweep.orders), "seed": sweep.seed},
-        "title": f"First names: p* of order {p_star}, teacher of order {taught}, student of order {learned}",
+        "key": "{orders}|{seed}".format(**settings),
+        "settings": settings,
+        "title": sweep.title,
         "tau": plain(sweep.taus),
         "plane": {"recall": plain(recall), "precision": plain(precision)},
         "bounds": {"recall": round(sweep.recall_bound, 4), "precision": round(sweep.precision_bound, 4)},
         "direct": {"precision": round(sweep.direct_precision, 4), "recall": round(sweep.direct_recall, 4)},
+        # Whole: rounded twice, they could differ from the sentence in the last digit.
+        "precision": sweep.precision.tolist(),
+        "recall": sweep.recall.tolist(),
         "switched": [0] * len(sweep.taus),
         "names": [list(names) for names in sweep.names],
         "real": [[int(name in real_names()) for name in names] for names in sweep.names],
@@ -102,15 +105,13 @@ def payload(sweep: NGramSweep) -> dict[str, Any]:
         },
         "sentence": list(sweep.sentences),
     }
-    for name in ("precision", "recall"):  # whole: rounded twice, they could differ from the sentence in the last digit
-        sent[name] = getattr(sweep, name).tolist()
     require_finite(sent, str(sent["key"]))
     return sent
 
 
-def _named(orders: Sequence[int]) -> str:
-    """Orders as the page has them: "3, 2, 1"."""
-    return ", ".join(str(order) for order in orders)
+def _settings(sweep: NGramSweep) -> dict[str, Any]:
+    """What makes a sweep, as the page has it: orders as "3, 2, 1"."""
+    return {"orders": ", ".join(map(str, sweep.orders)), "seed": sweep.seed}
 
 
 def _orders(named: str) -> tuple[int, ...]:
@@ -125,8 +126,8 @@ def _orders(named: str) -> tuple[int, ...]:
 
 def _choices(sweep: NGramSweep) -> dict[str, list[dict[str, Any]]]:
     """Return what each control offers, the sweep at hand among them even where it is unusual."""
-    offered: dict[str, list[Any]] = {"orders": [*_ORDERS], "seed": [*_SEEDS]}
-    for field, value in (("orders", _named(sweep.orders)), ("seed", sweep.seed)):
-        if value not in offered[field]:
-            offered[field].append(value)
-    return {field: [{"value": value, "label": str(value)} for value in values] for field, values in offered.items()}
+    offered, own = {"orders": _ORDERS, "seed": _SEEDS}, _settings(sweep)
+    return {
+        field: [{"value": value, "label": str(value)} for value in dict.fromkeys([*values, own[field]])]
+        for field, values in offered.items()
+    }

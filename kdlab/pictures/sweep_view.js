@@ -95,7 +95,8 @@ function pathBetween(points, switched, first, last) {
   return starts.map((start, n) => {
     const run = points.slice(start, starts[n + 1] ?? last + 1);
     const length = Math.max(...run.map(([x, y]) => Math.hypot(x - run[0][0], y - run[0][1])));
-    return `M${run.map((point) => point.join(" ")).join("L")}${length < 3 ? MARK : ""}`;
+    const unseen = length < 3 && first < last; // a single position is where the student's dot is
+    return `M${run.map((point) => point.join(" ")).join("L")}${unseen ? MARK : ""}`;
   }).join("");
 }
 

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 from kdlab.core.metrics import monte_carlo
-from kdlab.core.sweep import tau_positions
-from kdlab.ngrams._strings import first_names
-from kdlab.ngrams.experiment import PREFIX, NGramSweep, teacher_temperature
+from kdlab.ngrams.experiment import PREFIX, STORED, NGramSweep, measured, teacher_temperature
 from kdlab.ngrams.model import NGramChain
+from kdlab.ngrams.names import first_names
 
 
 @pytest.fixture(scope="module")
@@ -21,12 +20,18 @@ def sweep() -> NGramSweep:
     return teacher_temperature()
 
 
-def test_the_positions_are_whole_fiftieths_with_one_among_them(sweep: NGramSweep) -> None:
-    assert len(tau_positions()) == 61 and tau_positions()[0] == 0.3 and tau_positions()[-1] == 1.5
-    assert np.allclose(tau_positions() * 50, np.round(tau_positions() * 50)) and 1.0 in tau_positions()
-    assert np.array_equal(sweep.taus, tau_positions())
-    with pytest.raises(ValueError, match="positions is 1: a slider has 2 or more; 61 is usual"):
-        tau_positions(1)
+def test_what_is_stored_is_what_is_measured(sweep: NGramSweep) -> None:
+    """scripts/make_text.py wrote the file; 1e-9 is rounding, and invented names are the same to the letter."""
+    told: list[float] = []
+    again = measured(sweep.truth, sweep.teacher, 1, sweep.taus, 0, told.append)
+    with np.load(STORED) as file:
+        assert set(file) == set(again)
+    for name, value in again.items():
+        if name == "names":
+            assert sweep.names == tuple(map(tuple, value.tolist()))
+        else:
+            np.testing.assert_allclose(getattr(sweep, name), value, rtol=0, atol=1e-9, err_msg=name)
+    assert len(told) == 61 and told[-1] == 1.0
 
 
 @pytest.mark.parametrize("tau", [0.3, 0.62, 1.0, 1.5])

@@ -17,13 +17,13 @@ from kdlab.ngrams.model import NGramChain
 from kdlab.ngrams.objectives import NAMES, compare_objectives
 
 SEQUENCE, FORWARD, OWN_FORWARD, REVERSE, OWN_REVERSE = NAMES
-CASES = [("ab", 2, 1, 2), ("ab", 3, 1, 1), ("ab", 3, 2, 4), ("ab", 2, 1, 0), ("abc", 2, 1, 3)]
+CASES = [("ab", 2, 1, 2, 0.6), ("ab", 3, 1, 1, 1.2), ("ab", 3, 2, 4, 0.6), ("ab", 2, 1, 0, 1.2), ("abc", 2, 1, 3, 0.6)]
 Weights = dict[tuple[str, str], float]
 
 
 @pytest.fixture(scope="module")
 def sweep() -> NGramSweep:
-    return teacher_temperature(positions=25)  # twentieths
+    return teacher_temperature()
 
 
 def world(alphabet: str, teacher: int, truth: int) -> tuple[NGramChain, NGramChain]:
@@ -82,8 +82,7 @@ def minimum(weights: Weights, teacher: NGramChain, order: int, reverse: bool) ->
 # odds of 1e-3 and more, so a table to 1e-5. Tolerance 5e-5; students of different objectives are 1e-3 apart and more.
 
 
-@pytest.mark.parametrize("tau", [0.6, 1.2])
-@pytest.mark.parametrize(("alphabet", "teacher", "order", "truth"), CASES)
+@pytest.mark.parametrize(("alphabet", "teacher", "order", "truth", "tau"), CASES)
 def test_students_minimise_their_objectives(alphabet: str, teacher: int, order: int, truth: int, tau: float) -> None:
     p_star, taught = world(alphabet, teacher, truth)
     tempered, found = taught.tempered(1 / tau), students(p_star, taught, order, tau)
@@ -210,12 +209,11 @@ def test_reverse_on_its_own_prefixes_is_not_the_least_reverse_kl_of_whole_names(
     assert whole(NGramChain(sooner / sooner.sum(axis=1, keepdims=True), 1)) < whole(settled) - 0.5
 
 
-@pytest.mark.parametrize("tau", [0.4, 1.0])
-def test_two_letters_more_settle_too(tau: float) -> None:
-    """Whole steps swing for ever here at tau = 0.4."""
+def test_two_letters_more_settle_too() -> None:
+    """Whole steps swing for ever here."""
     p_star = names_chain(3)
-    taught = p_star.tempered(1 / tau)
-    for outcome in compare_objectives(p_star, p_star, 1, tau)[2::2]:
+    taught = p_star.tempered(1 / 0.4)
+    for outcome in compare_objectives(p_star, p_star, 1, 0.4)[2::2]:
         update = (
             kdlab.ngrams.objectives._averaged if "forward" in outcome.name else kdlab.ngrams.objectives._averaged_logs
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
@@ -13,20 +11,19 @@ from support.chains import random_chain
 from support.pictures import assert_tidy, dots, paths, said
 
 from kdlab.core.format import signed
-from kdlab.mixtures import plots
 from kdlab.ngrams import plots as plots_text
-from kdlab.ngrams._strings import first_names
 from kdlab.ngrams.experiment import NGramSweep, teacher_temperature
+from kdlab.ngrams.names import first_names
 from kdlab.ngrams.objectives import NAMES, Outcome, compare_objectives
-from kdlab.pictures.limits import plane_limits
+from kdlab.pictures.figure import STYLE, Picture
 
-TRUTH, TEACHER, DIRECT, DISTILLED = (plots.STYLE[role].colour for role in ("truth", "teacher", "direct", "distilled"))
+TRUTH, TEACHER, DIRECT, DISTILLED = (STYLE[role].colour for role in ("truth", "teacher", "direct", "distilled"))
 PRECISION_BOUND, RECALL_BOUND = "precision ≤ max log p*", "recall ≤ −H(p*)"
 
 
 @pytest.fixture(scope="module")
 def sweep() -> NGramSweep:
-    return teacher_temperature(positions=25)  # twentieths
+    return teacher_temperature()
 
 
 @pytest.fixture(scope="module")
@@ -34,74 +31,9 @@ def outcomes(sweep: NGramSweep) -> dict[float, tuple[Outcome, ...]]:
     return {tau: compare_objectives(sweep.truth, sweep.teacher, 1, tau) for tau in (0.3, 0.5, 1.0, 1.5)}
 
 
-# A name, letter by letter
-
-
-def test_letters_draws_the_next_letters_of_all_three_chains(sweep: NGramSweep) -> None:
-    here = sweep.at(0.6)
-    made = plots_text.letters(sweep.truth, here.teacher, here.student, "mary")
-    assert len(made.axes) == 5
-    for axes, prefix, coming in zip(
-        made.axes, ["", "m", "ma", "mar", "mary"], ["m", "a", "r", "y", "end"], strict=True
-    ):
-        truth, taught, learned = (c.next_letters(prefix) for c in (sweep.truth, here.teacher, here.student))
-        for bars, odds in zip(axes.containers, (truth, taught), strict=True):
-            assert {round(bar.get_x() + bar.get_width() / 2): bar.get_height() for bar in bars} == {
-                i: p for i, p in enumerate(odds) if p >= 0.005
-            }
-        assert {to_hex(bar.get_facecolor()) for bar in axes.containers[0]} == {TRUTH}
-        assert {to_hex(bar.get_edgecolor()) for bar in axes.containers[1]} == {TEACHER.lower()}
-        (line,) = axes.lines
-        assert to_hex(line.get_color()) == DISTILLED.lower() and line.get_marker() == "o"
-        assert dict(zip(line.get_xdata(), line.get_ydata(), strict=True)) == {
-            i: p for i, p in enumerate(learned) if p >= 0.005
-        }
-        bold = [label.get_text() for label in axes.get_xticklabels() if label.get_fontweight() == "bold"]
-        assert bold == [coming]
-        here_texts = [text.get_text() for text in axes.texts]
-        assert {f"{prefix}_", coming} <= set(here_texts)
-        at = -1 if coming == "end" else "abcdefghijklmnopqrstuvwxyz".index(coming)
-        for mark, odds in (("p*", truth), ("p′", taught), ("p″", learned)):
-            assert f"{mark}  {float(f'{100 * odds[at]:.2g}'):g} %" in here_texts
-    assert {axes.get_ylim() for axes in made.axes} == {made.axes[0].get_ylim()}  # rows may be compared
-
-
-def test_letters_says_what_each_chain_sees_and_the_product(sweep: NGramSweep) -> None:
-    here = sweep.at(1.0)
-    made = plots_text.letters(sweep.truth, here.teacher, here.student, "mary")
-    rows = [[text for text in said(made) if text.startswith(f"{mark} sees")] for mark in ("p*", "p′", "p″")]
-    assert [text.split(" sees ")[1] for text in rows[0]] == ["the start", "m", "ma", "…mar", "…ary"]
-    assert [text.split(" sees ")[1] for text in rows[1]] == ["the start", "m", "…ma", "…ar", "…ry"]
-    assert [text.split(" sees ")[1] for text in rows[2]] == ["the start", "…m", "…a", "…r", "…y"]
-    whole = [float(np.exp(chain.log_prob(["mary"])[0])) for chain in (sweep.truth, here.teacher, here.student)]
-    products = ", ".join(f"{float(f'{100 * p:.2g}'):g} %" for p in whole)
-    assert made.words.endswith(f"Multiplied: {products}.")
-    assert "After mar, y: " in made.words
-    assert {f"{m}  {p}" for m, p in zip(("p*", "p′", "p″"), products.split(", "), strict=True)} <= set(said(made))
-
-
-@pytest.mark.parametrize("name", ["mary", "maria", "jo", "robert"])
-@pytest.mark.parametrize("tau", [0.3, 1.0])
-def test_letters_is_tidy(sweep: NGramSweep, name: str, tau: float) -> None:
-    here = sweep.at(tau)
-    assert_tidy(plots_text.letters(sweep.truth, here.teacher, here.student, name))
-
-
-def test_letters_of_a_student_that_sees_nothing() -> None:
-    chains = [random_chain(1, order, "abc") for order in (2, 1, 0)]
-    made = plots_text.letters(*chains, "ab")
-    assert [text for text in said(made) if text.startswith("p″ sees")] == [
-        "p″ sees the start",
-        "p″ sees nothing",
-        "p″ sees nothing",
-    ]
-
-
-def test_letters_refuses_what_it_cannot_write(sweep: NGramSweep) -> None:
-    with pytest.raises(ValueError, match="'Mary', has 'M' outside the alphabet"):
-        plots_text.letters(sweep.truth, sweep.teacher, sweep.teacher, "Mary")
-    with pytest.raises(ValueError, match="three equal ones are needed"):
-        plots_text.letters(sweep.truth, sweep.teacher, random_chain(1, 1), "a")
+@pytest.fixture(scope="module")
+def drawn(sweep: NGramSweep, outcomes: dict[float, tuple[Outcome, ...]]) -> dict[float, Picture]:
+    return {tau: plots_text.objectives(several, sweep) for tau, several in outcomes.items()}
 
 
 # The slider of tau
@@ -152,25 +84,23 @@ def test_a_picture_without_the_path_gives_nothing_away(sweep: NGramSweep) -> Non
     assert not {"0.5", "0.7"} & set(said(still))
 
 
-@pytest.mark.parametrize("path", [True, False])
-def test_figures_are_tidy_at_every_position(sweep: NGramSweep, path: bool) -> None:
-    for tau in sweep.taus[::3]:
-        assert_tidy(plots_text.figure(sweep, float(tau), path=path))
+def test_figures_without_the_path_are_tidy(sweep: NGramSweep) -> None:
+    for tau in (0.3, 0.9, 1.5):
+        assert_tidy(plots_text.figure(sweep, tau, path=False))
 
 
 @pytest.mark.parametrize("orders", [(2, 1, 0), (2, 2, 2), (3, 3, 1), (2, 1, 1)])
 def test_figures_of_other_orders_are_tidy(orders: tuple[int, int, int]) -> None:
-    other = teacher_temperature(*orders, positions=3, seed=3)
-    for tau in other.taus:
-        assert_tidy(plots_text.figure(other, float(tau)))
+    other = teacher_temperature(*orders, positions=2, seed=3)
+    assert_tidy(plots_text.figure(other, 0.3))
     assert_tidy(plots_text.filmstrip(other, [0.3, 1.5]))
 
 
-def test_names_keep_off_the_path_and_the_bounds(sweep: NGramSweep) -> None:
-    """Of the plane at every third position; bounds are lines of two points."""
-    for tau in sweep.taus[::3]:
+def test_figures_are_tidy_and_names_keep_off_the_path_and_the_bounds(sweep: NGramSweep) -> None:
+    """At every twelfth position; bounds are lines of two points."""
+    for tau in sweep.taus[::12]:
         plane = plots_text.figure(sweep, float(tau)).axes[2]
-        plane.figure.draw_without_rendering()
+        assert_tidy(plane.figure)
         names = [text for text in plane.texts if text.get_text() not in (PRECISION_BOUND, RECALL_BOUND)]
         lines = [line for line in plane.lines if len(line.get_xdata()) > 1]
         assert len(names) == 7 and len(lines) == 3
@@ -180,17 +110,6 @@ def test_names_keep_off_the_path_and_the_bounds(sweep: NGramSweep) -> None:
                 box = name.get_window_extent()
                 inside = ((path.vertices > box.min) & (path.vertices < box.max)).all(axis=1)
                 assert not inside.any(), (tau, name.get_text())
-
-
-def test_the_plane_has_the_live_picture_s_limits(sweep: NGramSweep) -> None:
-    plane = plots_text.figure(sweep, 1.0).axes[2]
-    assert (plane.get_xlim(), plane.get_ylim()) == plane_limits(sweep)
-
-
-def test_the_same_picture_is_the_same_bytes_and_small(sweep: NGramSweep) -> None:
-    first = plots.png(plots_text.figure(sweep, 0.5))
-    assert first == plots.png(plots_text.figure(sweep, 0.5))
-    assert len(first) < 80_000
 
 
 @pytest.mark.parametrize("taus", [[1.0], [0.3, 0.6, 1.0, 1.5], [0.3, 0.4, 0.6, 0.8, 1.0, 1.2]])
@@ -214,13 +133,6 @@ def test_a_filmstrip_has_the_names_at_each_tau_and_one_plane(sweep: NGramSweep, 
     assert_tidy(made)
 
 
-@pytest.mark.parametrize("tau", [0.29, 1.51, float("nan")])
-def test_a_tau_off_the_slider_is_an_error(sweep: NGramSweep, tau: float) -> None:
-    for draw in (lambda: plots_text.figure(sweep, tau), lambda: plots_text.filmstrip(sweep, [1.0, tau])):
-        with pytest.raises(ValueError, match="the slider goes from 0.3 to 1.5"):
-            draw()
-
-
 def test_an_empty_filmstrip_is_an_error(sweep: NGramSweep) -> None:
     with pytest.raises(ValueError, match=r"at least one value in \[0.3, 1.5\]"):
         plots_text.filmstrip(sweep, [])
@@ -237,9 +149,9 @@ def test_something_else_than_a_sweep_is_an_error(wrong: Any) -> None:
 
 @pytest.mark.parametrize("tau", [0.3, 0.5, 1.0, 1.5])
 def test_objectives_stand_where_they_land(
-    sweep: NGramSweep, outcomes: dict[float, tuple[Outcome, ...]], tau: float
+    sweep: NGramSweep, drawn: dict[float, Picture], outcomes: dict[float, tuple[Outcome, ...]], tau: float
 ) -> None:
-    made = plots_text.objectives(outcomes[tau], sweep)
+    made = drawn[tau]
     (axes,) = made.axes
     large = [dot for dot in dots(axes, DISTILLED) if dot[2] > 4]
     there = {(round(one.recall, 9), round(one.precision, 9)) for one in outcomes[tau]}  # some stand in one place
@@ -254,10 +166,10 @@ def test_objectives_stand_where_they_land(
 
 @pytest.mark.parametrize("tau", [0.3, 0.5, 1.0, 1.5])
 def test_objectives_names_stand_by_their_own_markers(
-    sweep: NGramSweep, outcomes: dict[float, tuple[Outcome, ...]], tau: float
+    drawn: dict[float, Picture], outcomes: dict[float, tuple[Outcome, ...]], tau: float
 ) -> None:
     """Within 40 dots of the figure (a ninth of an inch is 12), and no marker that stands elsewhere is nearer."""
-    (axes,) = plots_text.objectives(outcomes[tau], sweep).axes
+    (axes,) = drawn[tau].axes
     axes.figure.draw_without_rendering()
     at = {one.name: axes.transData.transform((one.recall, one.precision)) for one in outcomes[tau]}
     for text in axes.texts:
@@ -272,9 +184,9 @@ def test_objectives_names_stand_by_their_own_markers(
 
 
 def test_shape_says_whose_prefixes_and_hollow_says_reverse(
-    sweep: NGramSweep, outcomes: dict[float, tuple[Outcome, ...]]
+    drawn: dict[float, Picture], outcomes: dict[float, tuple[Outcome, ...]]
 ) -> None:
-    (axes,) = plots_text.objectives(outcomes[0.5], sweep).axes
+    (axes,) = drawn[0.5].axes
     markers = {}
     for line in axes.lines:
         if len(line.get_xdata()) == 1 and line.get_markersize() > 4:
@@ -287,8 +199,8 @@ def test_shape_says_whose_prefixes_and_hollow_says_reverse(
             assert markers[one.recall, look[0]] is look[1]
 
 
-def test_a_bound_far_away_is_named_at_the_edge(sweep: NGramSweep, outcomes: dict[float, tuple[Outcome, ...]]) -> None:
-    near, far = (plots_text.objectives(outcomes[tau], sweep) for tau in (0.3, 1.0))
+def test_a_bound_far_away_is_named_at_the_edge(sweep: NGramSweep, drawn: dict[float, Picture]) -> None:
+    near, far = drawn[0.3], drawn[1.0]
     assert {PRECISION_BOUND, RECALL_BOUND} <= set(said(near))
     x, y = near.axes[0].get_xlim(), near.axes[0].get_ylim()
     assert x[0] < sweep.recall_bound < x[1] and y[0] < sweep.precision_bound < y[1]
@@ -298,16 +210,11 @@ def test_a_bound_far_away_is_named_at_the_edge(sweep: NGramSweep, outcomes: dict
     assert f"precision ≤ max log p* = {signed(sweep.precision_bound)}, above this edge ↑" in said(far)
 
 
-def test_outcomes_in_one_place_share_a_name(sweep: NGramSweep, outcomes: dict[float, tuple[Outcome, ...]]) -> None:
-    named = [text for text in said(plots_text.objectives(outcomes[1.0], sweep)) if "forward KL" in text]
+def test_outcomes_in_one_place_share_a_name(drawn: dict[float, Picture]) -> None:
+    named = [text for text in said(drawn[1.0]) if "forward KL" in text]
     assert f"{NAMES[0]}\n= {NAMES[1]}\n= {NAMES[2]}" in named
 
 
 def test_no_outcomes_are_an_error(sweep: NGramSweep) -> None:
     with pytest.raises(ValueError, match="No outcomes: pass what kdlab.ngrams.objectives.compare_objectives"):
         plots_text.objectives([], sweep)
-
-
-def test_no_pyplot() -> None:
-    code = "import sys, kdlab.ngrams.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

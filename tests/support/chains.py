@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from kdlab.ngrams._strings import first_names
 from kdlab.ngrams.model import NGramChain
+from kdlab.ngrams.names import first_names
 
 
 def random_chain(seed: Any, order: int, alphabet: str = "ab", end: tuple[float, float] = (0.2, 0.6)) -> NGramChain:
@@ -38,3 +38,27 @@ def sparse_chain(seed: Any, order: int) -> NGramChain:
 def names_chain(order: int) -> NGramChain:
     """The chain of all first names, fitted once for each order."""
     return NGramChain.fit(*first_names(), order=order)
+
+
+class Enumeration:
+    """Every string up to a length, and its log-probability, from the rows by name: no index arithmetic is shared."""
+
+    def __init__(self, chain: NGramChain, longest: int) -> None:
+        rows = {context: i for i, context in enumerate(chain.contexts)}
+        depth, table = max(chain.order, 1), chain.log_table
+        self.strings: list[str] = []
+        logs = []
+        prefixes, scores = [""], np.zeros(1)
+        for length in range(longest + 1):
+            at = np.array([rows[prefix if length < depth else prefix[-depth:]] for prefix in prefixes])
+            if length:
+                self.strings += prefixes
+                logs.append(scores + table[at, -1])
+            prefixes = [prefix + letter for prefix in prefixes for letter in chain.alphabet]
+            scores = (scores[:, None] + table[at, :-1]).ravel()
+        self.logs = np.concatenate(logs)
+        self.left_over = float(np.exp(scores).sum())  # the mass of all longer strings
+
+    @property
+    def mass(self) -> np.ndarray:
+        return np.exp(self.logs)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.transforms import Bbox
 
 
 def shown(figure: Figure) -> list[Text]:
@@ -36,9 +34,10 @@ def assert_tidy(figure: Figure) -> None:
     for said, box in boxes:
         inside = paper.x0 <= box.x0 and box.x1 <= paper.x1 and paper.y0 <= box.y0 and box.y1 <= paper.y1
         assert inside, f"{said!r} is cut off"
-    for (one, a), (other, b) in combinations(boxes, 2):
-        both = Bbox.intersection(a, b)
-        assert both is None or both.width * both.height < 1, f"{one!r} over {other!r}"
+    low, high = (np.array([getattr(box, corner) for _, box in boxes]) for corner in ("min", "max"))
+    common = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)  # (N, N, 2), negative where apart
+    over = np.triu(np.maximum(common, 0).prod(axis=-1) >= 1, 1)
+    assert not over.any(), [f"{boxes[i][0]!r} over {boxes[j][0]!r}" for i, j in np.argwhere(over)]
 
 
 def said(figure: Figure) -> list[str]:
