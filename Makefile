@@ -48,6 +48,7 @@ rooms: setup  ## Draw again the picture of the package that CONTRIBUTING.md open
 
 sweeps: setup  ## Compute the committed sweeps again (kdlab/data; minutes)
 	$(ONE_THREAD) $(BIN)/python scripts/make_sweeps.py $(ARGS)
+	$(ONE_THREAD) $(BIN)/python scripts/make_text.py
 
 bench: setup  ## Measure how fast the picture follows a key press (needs Chromium; leave the machine alone)
 	$(ONE_THREAD) $(BIN)/python benchmarks/latency.py $(ARGS)

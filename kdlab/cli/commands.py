@@ -96,7 +96,7 @@ def _add_run(commands: Any) -> None:
         "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings", help="any setting"
     )
     command.add_argument("--yes", action="store_true", help="start a long run without being asked")
-    command.add_argument("--no-notebooks", action="store_true", help="the same stages in this process alone")
+    command.add_argument("--no-notebooks", action="store_true", help="leave out the notebooks")
     command.set_defaults(answer=_run)
     command = commands.add_parser("results", help="the table and the figure of a run, finished or not")
     command.add_argument("folder", type=Path, help="the run's folder")
