@@ -1,6 +1,6 @@
 # Everything here sets itself up: the first target you run makes .venv from requirements.lock.
 #   make PYTHON=/path/to/python3.12 ...   to choose the Python that .venv is made with
-#   make test ARGS="-k mixtures"          to pass something on (lab, test, notebooks, site, bench)
+#   make test ARGS="-k mixtures"          to pass something on (lab, test, notebooks, site, rooms, bench)
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -14,7 +14,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 # Set-up compiles nothing ahead, so what Python compiles when it first meets it must be kept.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup lab test lint check notebooks site stills sweeps bench lm gpu lock clean
+.PHONY: help setup lab test lint check notebooks site stills rooms sweeps bench lm gpu lock clean
 
 help:  ## Say what the targets are (this)
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,11 +26,12 @@ lab: setup  ## Open JupyterLab on the first notebook (this machine only, with Ju
 test: setup  ## Run every test: the package, the page in a browser, the notebooks
 	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --nbval-lax --nbval-cell-timeout=120 tests notebooks $(ARGS)
 
-lint: setup  ## Lint and types
+lint: setup  ## Lint, types, and which room may import which
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
-check: lint  ## Lint, types and the fast tests
+check: lint  ## Lint, types, rooms and the fast tests
 	$(ONE_THREAD) $(BIN)/python -m pytest -m "not browser and not slow" tests
 
 notebooks: setup  ## Run the committed notebooks again and write them without what changes by chance
@@ -42,9 +43,11 @@ site: setup  ## Build the static site in site/, live without Python (Chromium fi
 stills: setup  ## Draw again what notebooks show before a slider moves (kdlab/data/stills), then run `make notebooks`
 	$(ONE_THREAD) $(BIN)/python scripts/make_stills.py
 
+rooms: setup  ## Draw again the picture of the package that CONTRIBUTING.md opens with
+	$(BIN)/python scripts/draw_rooms.py $(ARGS)
+
 sweeps: setup  ## Compute the committed sweeps again (kdlab/data; minutes)
-	$(ONE_THREAD) $(BIN)/python -c "import pathlib; from kdlab.mixtures.experiment import save_named_sweeps; \
-	  save_named_sweeps(pathlib.Path('kdlab/data'))"
+	$(ONE_THREAD) $(BIN)/python scripts/make_sweeps.py $(ARGS)
 
 bench: setup  ## Measure how fast the picture follows a key press (needs Chromium; leave the machine alone)
 	$(ONE_THREAD) $(BIN)/python benchmarks/latency.py $(ARGS)
@@ -102,4 +105,4 @@ lock:  ## Resolve both lock files again from pyproject.toml (needs uv)
 	sed -i.old -E '/^(cuda|nvidia|triton)/d' requirements-lm.lock && rm requirements-lm.lock.old
 
 clean:  ## Remove .venv and what the tools left behind
-	rm -rf .venv build dist site *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv build dist site *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache

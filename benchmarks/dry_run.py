@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import nbformat  # noqa: E402
 from nbclient import NotebookClient  # noqa: E402
-from support.sheets import NOTEBOOKS, SHEETS, Row, rows  # noqa: E402
+from support.sheets import NOTEBOOKS, SHEETS, Row, cells, rows  # noqa: E402
 
 READ, SPOKEN = 200, 130  # words a minute
 Seconds = dict[str, list[float]]  # of each cell of each notebook; the kernel's start is in the first
@@ -58,7 +58,7 @@ def _seconds(told: dict[str, str]) -> float:
 def sections(name: str) -> list[str]:
     """For each cell of a notebook, the heading that it stands below; the notebook's own title before the first."""
     heading, found = "", []
-    for cell in nbformat.read(NOTEBOOKS / name, as_version=4).cells:
+    for cell in cells(name):
         if cell.cell_type == "markdown":
             heading = (re.findall(r"^## (.*)$", cell.source, flags=re.M) or [heading])[-1]
         found.append(heading)
@@ -67,25 +67,24 @@ def sections(name: str) -> list[str]:
 
 def words(name: str, headings: list[str]) -> int:
     """Words to read in sections of a notebook: prose without its formulas."""
-    cells = nbformat.read(NOTEBOOKS / name, as_version=4).cells
-    prose = [cell.source for cell, below in zip(cells, sections(name), strict=True)
+    prose = [cell.source for cell, below in zip(cells(name), sections(name), strict=True)
              if cell.cell_type == "markdown" and below in headings]  # fmt: skip
     return len(re.sub(r"\$\$.*?\$\$|\$[^$]*\$", " ", "\n".join(prose), flags=re.S).split())
 
 
 def needs(row: Row, seconds: Seconds, reached: dict[str, int], read: set[tuple[str, str]]) -> dict[str, float]:
     """Return what a row needs; ``reached`` (cells run of each notebook) and ``read`` (sections seen) move on."""
-    cells, seen = 0.0, 0
+    running, seen = 0.0, 0
     for name in dict.fromkeys(name for name, _ in row.parts):
         headings = [heading for notebook, heading in row.parts if notebook == name]
         end = max(i for i, below in enumerate(sections(name)) if below in headings) + 1
         start = reached.get(name, 0)
-        cells += sum(seconds[name][start:end])
+        running += sum(seconds[name][start:end])
         reached[name] = max(start, end)
         seen += words(name, [heading for heading in headings if (name, heading) not in read])
         read.update((name, heading) for heading in headings)
     told = len(f"{row.ask} {row.say}".split())
-    return {"cells": cells, "words": seen, "reading": 60 * seen / READ, "speaking": 60 * told / SPOKEN}
+    return {"cells": running, "words": seen, "reading": 60 * seen / READ, "speaking": 60 * told / SPOKEN}
 
 
 def table(sheet: str, seconds: Seconds) -> tuple[str, int]:

@@ -35,7 +35,9 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 import websocket  # noqa: E402
 from playwright.sync_api import Browser, Locator, Page  # noqa: E402
 from support.chromium import launched  # noqa: E402
-from support.lab import Lab, Notebook, free_port, jupyterlab, write_notebook  # noqa: E402
+from support.lab import Lab, Notebook, jupyterlab, write_notebook  # noqa: E402
+
+from kdlab.cli.server import free_port  # noqa: E402
 
 ROUND = 10  # presses per contender and turn
 DRAG_SECONDS = 3.0

@@ -16,10 +16,10 @@ from kdlab.core.lazy import front_door
 
 if TYPE_CHECKING:
     from kdlab import lm, mixtures, ngrams
-    from kdlab.cli.commands import doctor
+    from kdlab.cli.doctor import doctor
     from kdlab.core.format import percent
     from kdlab.core.metrics import Estimate, monte_carlo, precision, recall
-    from kdlab.lessons import exercise
+    from kdlab.lessons.catalogue import exercise
     from kdlab.lessons.predictions import predict
     from kdlab.lessons.review import review
     from kdlab.mixtures.fit import Fit, fit_mixture
@@ -32,8 +32,8 @@ _WHERE = {
     "Fit": "mixtures.fit",
     "GaussianMixture": "mixtures.model",
     "NGramChain": "ngrams.model",
-    "doctor": "cli.commands",
-    "exercise": "lessons",
+    "doctor": "cli.doctor",
+    "exercise": "lessons.catalogue",
     "fit_mixture": "mixtures.fit",
     "lm": "",
     "mixtures": "",

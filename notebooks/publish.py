@@ -35,6 +35,7 @@ TEXTS = {  # Markdown that becomes a page, where it is there: {file: page}
     "notebooks/SYMBOLS.md": "SYMBOLS.html",
     "notebooks/MISCONCEPTIONS.md": "MISCONCEPTIONS.html",
     "notebooks/INSTRUCTOR.md": "INSTRUCTOR.html",
+    "notebooks/PLACES.md": "PLACES.html",
     "README.md": "README.html",
     "CONTRIBUTING.md": "CONTRIBUTING.html",
     "kdlab/data/README.md": "data.html",
@@ -45,6 +46,7 @@ FILES = {  # copied as they are: {file: place}
     "CITATION.cff": "CITATION.cff.txt",
     "notebooks/figures/live.png": "figures/live.png",
     "notebooks/figures/live.webp": "figures/live.webp",
+    "notebooks/figures/rooms.svg": "figures/rooms.svg",
 }
 MENU = {
     "SYMBOLS.html": "Symbols",
@@ -53,7 +55,6 @@ MENU = {
     "README.html": "Run it",
 }
 ADDRESS = re.compile(r"(mybinder\.org/v2/gh/)[^/]+/[^/]+")  # the one link that holds where the repository is
-HELPERS = {"SingleView": ["bells"]}  # scripts that answer for Python: {module: names}
 LESS = (
     "Live, without Python: the menus offer what was computed ahead. "
     'For the rest <a href="README.html">run the notebook</a>.'
@@ -153,8 +154,7 @@ class Site:
         """Write a page: its text in the frame that all pages share, the scripts and numbers of its live views."""
         for live in lives:
             self.modules[live.module], self.style = live.source, live.style
-        modules = list(dict.fromkeys(live.module for live in lives))
-        scripts = [*modules, *(name for module in modules for name in HELPERS.get(module, []))]
+        scripts = list(dict.fromkeys(live.module for live in lives))
         menu = [{"place": one.place, "short": one.short, "long": one.long} for one in self.entries]
         menu += [
             {"place": page, "short": name, "long": ""} for page, name in MENU.items() if page in self.texts.values()

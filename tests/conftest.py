@@ -1,4 +1,4 @@
-"""What tests share: one thread for the numerical libraries, and one JupyterLab for each process of them."""
+"""What tests share: one thread for the numerical libraries, one JupyterLab and one browser for each process of them."""
 
 import os
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # 
     os.environ.setdefault(_name, "1")
 
 import pytest  # noqa: E402
+from support import chromium  # noqa: E402
 from support.lab import Lab, jupyterlab  # noqa: E402
 
 
@@ -15,3 +16,10 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """JupyterLab on an empty folder; `jupyter.within(name)` is a folder in it for the tests of a module."""
     with jupyterlab(tmp_path_factory.mktemp("served"), tmp_path_factory.mktemp("jupyter")) as running:
         yield running
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _browsers() -> Iterator[None]:
+    """End the browsers that tests have shared."""
+    yield
+    chromium.close_all()

@@ -4,7 +4,6 @@ import doctest
 import importlib
 import json
 import os
-import pkgutil
 import re
 import shutil
 import subprocess
@@ -17,10 +16,10 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from support.repository import ROOT, text, tracked_files
 
 import kdlab
 
-ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("IPython", "anywidget", "ipywidgets", "matplotlib", "scipy", "torch", "transformers")
 # conda-forge's name of what the package index calls otherwise.
 INDEX_NAME = {"pytorch": "torch"}
@@ -53,10 +52,6 @@ def loaded(code, modules=HEAVY):
     return {module for module in modules if any(name == module or name.startswith(f"{module}.") for name in names)}
 
 
-def text(name):
-    return (ROOT / name).read_text(encoding="utf-8")
-
-
 def pins(name):
     """The versions in a lock file: {package: {version, ...}}, names as the index writes them."""
     versions = {}
@@ -65,13 +60,6 @@ def pins(name):
             package, version = line.split(";")[0].strip().split("==")
             versions.setdefault(package, set()).add(version)
     return versions
-
-
-def tracked_files():
-    done = subprocess.run(["git", "ls-files", "-z"], capture_output=True, text=True, cwd=ROOT)
-    if done.returncode:
-        pytest.skip(f"not a git checkout: {done.stderr.strip()}")
-    return [ROOT / name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
 
 
 # What an import brings and costs.
@@ -119,7 +107,7 @@ SHOW = "from kdlab import mixtures as m; view = "
 @pytest.mark.parametrize(
     "first",
     [
-        f"from kdlab import cli; cli.doctor(brief=True); {SHOW} m.show(m.teacher_entropy('line', 1), predict=ask)",
+        f"from kdlab import doctor; doctor(brief=True); {SHOW} m.show(m.teacher_entropy('line', 1), predict=ask)",
         f"{SHOW} m.by_hand('line', predict=ask)",
         f"{SHOW} m.show(m.teacher_entropy('ring', 1), predict=ask)",
     ],
@@ -139,9 +127,9 @@ def test_importing_kdlab_costs_little_more_than_numpy():
         for module, times in seconds.items():
             times.append(float(fresh_python(code.format(module))))
         ratio = min(seconds["kdlab"]) / min(seconds["numpy"])
-        if len(seconds["numpy"]) >= 5 and ratio <= 1.5:
+        if len(seconds["numpy"]) >= 5 and ratio <= 1.3:
             break
-    assert ratio <= 1.5, seconds
+    assert ratio <= 1.3, seconds
 
 
 def test_public_names_and_version():
@@ -166,9 +154,18 @@ def test_a_wheel_carries_the_page_and_the_data(tmp_path):
     assert packed == there
 
 
-@pytest.mark.parametrize("module", sorted(module.name for module in pkgutil.iter_modules(kdlab.__path__)))
-def test_examples_in_docstrings(module):
-    assert doctest.testmod(importlib.import_module(f"kdlab.{module}")).failed == 0
+# Those that run without PyTorch and a model.
+EXAMPLES = [
+    file
+    for file in sorted((ROOT / "kdlab").rglob("*.py"))
+    if re.search(r">>> (?!.*doctest: \+SKIP)", file.read_text(encoding="utf-8"))
+]
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.relative_to(ROOT / "kdlab").as_posix())
+def test_examples_in_docstrings(file):
+    found = doctest.testmod(importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts)))
+    assert found.failed == 0 < found.attempted
 
 
 # One lock is the truth.
@@ -242,7 +239,10 @@ def makefile_targets():
     return set(re.findall(r"^([a-z]+):", text("Makefile"), flags=re.M))
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", ".ci/run", "kdlab/cli/commands.py"])
+@pytest.mark.parametrize(
+    "name",
+    ["README.md", "CONTRIBUTING.md", "notebooks/PLACES.md", ".ci/run", "kdlab/cli/commands.py", "kdlab/cli/doctor.py"],
+)
 def test_commands_that_are_written_down_exist(name):
     written = set(re.findall(r"(?:`|^ *)make ([a-z]+)", text(name), flags=re.M))
     assert written <= makefile_targets()
@@ -258,15 +258,34 @@ def test_the_readme_names_the_commands_that_ci_runs():
     commands = re.findall(r"^make .*$", text(".ci/run"), flags=re.M)
     assert "make lint" in commands  # the rest of `make check` is part of `make test`
     assert commands[-1] == "make test"
-    assert "export KDLAB_REQUIRE_BROWSER=1" in text(".ci/run")
+    # CI skips no test for want of a browser, of PyTorch or of the real model.
+    assert "export KDLAB_REQUIRE_BROWSER=1 KDLAB_REQUIRE_TORCH=1 KDLAB_REQUIRE_WEIGHTS=1\n" in text(".ci/run")
+    assert "kdlab fetch smollm2" in text(".ci/run")
     steps = yaml.safe_load(text(".github/workflows/ci.yml"))["jobs"]["tests"]["steps"]
     assert steps[-1] == {"run": "bash .ci/run"}
 
 
-def test_files_that_the_readme_points_to_exist():
-    targets = re.findall(r"\]\(([^)#:]+)\)", text("README.md"))
-    assert targets
-    assert [target for target in targets if not (ROOT / target).exists()] == []
+def anchors(file):
+    """The headings of a page, as links name them."""
+    headings = re.findall(r"^##? (.*)$", file.read_text(encoding="utf-8"), flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize(("name", "most"), [("README.md", 75), ("CONTRIBUTING.md", 130), ("notebooks/PLACES.md", 130)])
+def test_a_page_is_short_and_its_links_lead_somewhere(name, most):
+    assert len(text(name).splitlines()) <= most
+    links = [one.partition("#") for one in re.findall(r"\]\(([^):]+)\)", text(name))]
+    assert links
+    for path, hash_, anchor in links:
+        file = (ROOT / name).parent / path if path else ROOT / name
+        assert file.exists() and (not hash_ or anchor in anchors(file)), path + hash_ + anchor
+
+
+def test_files_that_contributing_names_exist():
+    page = text("CONTRIBUTING.md")
+    named = re.findall(r"(?:kdlab|tests|notebooks|benchmarks|scripts)/[\w./]*\w", page)
+    assert len(named) > 20
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 def test_one_placeholder_for_the_public_address_in_one_place():

@@ -1,1 +1,1 @@
-"""What every world shares: the two numbers, and files that are whole or not there. numpy only."""
+"""What every world shares: precision and recall, the positions of a slider, numbers in words, files. numpy only."""

@@ -1,8 +1,8 @@
 """What a reader predicted and answered, kept beside the notebook: one plain file, theirs to read and to delete.
 
 The file is `my_answers.json` in the kernel's working directory, or in the folder that the environment variable
-KDLAB_ANSWERS names (for notebooks in a folder that many share). It is written when the reader answers and never
-otherwise, and nothing of it goes anywhere. Two notebooks that answer in the very same instant could lose one entry.
+KDLAB_ANSWERS names (for notebooks in a folder that many share). It is written only when the reader answers, and it is
+sent nowhere. Two notebooks that answer in the very same instant could lose one entry.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def _write(entries: Mapping[str, Any], path: Path) -> None:
         raise AnswersError(f"{path} cannot be written: there is no such folder. {_ELSEWHERE}")
     try:
         with written_whole(path, advice=_ELSEWHERE) as temporary:
-            # A character that is none (half of a surrogate pair) becomes its JSON escape.
+            # Half of a surrogate pair, which is no character, becomes its JSON escape.
             temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace", newline="\n")
     except OSError as error:
         raise AnswersError(error.strerror) from error

@@ -17,7 +17,6 @@ __all__ = ["PACKAGE", "Busy", "checksum", "held", "notebooks_folder", "written_w
 
 PACKAGE = Path(__file__).resolve().parents[1]  # kdlab/ itself
 
-_PIECE = 2**20
 _ADVICE = "Make room or choose another folder, and give the same command again"
 
 
@@ -77,8 +76,5 @@ def held(folder: Path, name: str, *, wait: float = 0.0) -> Iterator[None]:
 
 def checksum(path: Path) -> str:
     """The file's sha256, in hexadecimal."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""A package's front door: names that are loaded when somebody first asks for one (PEP 562). No imports of its own."""
+"""The front door of a package: names that are loaded when somebody first asks for one (PEP 562)."""
 
 from __future__ import annotations
 

@@ -1,13 +1,11 @@
-"""The ground floor: one expectation, read in both directions.
+"""Precision and recall of a generative model: how good is what it says, and how much of the truth does it cover?
 
-Every model in kdlab, in all three worlds, offers the same four things::
+Both are one expectation, read in two directions (Cha & Cho 2025, section 3). Models of all worlds offer four things::
 
     sample(n, rng)                    draw n rows
     log_prob(x)                       score them, in nats, one number per row
     tempered(beta)                    the same model, sharper (beta > 1) or flatter (beta < 1)
-    expected_log_prob(of, rng=None)   E_{x ~ self} [ of.log_prob(x) ]
-
-Precision and recall are the last one, with its two models swapped (Cha & Cho 2025, section 3).
+    expected_log_prob(of, rng=None)   E_{x ~ self} [ of.log_prob(x) ]: precision, and with the models swapped recall
 """
 
 from __future__ import annotations
@@ -26,8 +24,7 @@ __all__ = ["Estimate", "Model", "log_sum_exp", "monte_carlo", "precision", "reca
 class Estimate:
     """A number in nats, and how well it is known.
 
-    ``standard_error`` is 0.0 and ``n_samples`` is None where the value is exact (deterministic
-    quadrature or a closed form); both describe the Monte Carlo sample otherwise.
+    Where it is exact (quadrature or a closed form) ``standard_error`` is 0.0 and ``n_samples`` None.
     """
 
     value: float
@@ -79,13 +76,12 @@ def recall(student: Model, truth: Model, rng: Any = None) -> Estimate:
 def monte_carlo(model: Model, of: Model, *, n_samples: int, rng: Any) -> Estimate:
     """Estimate E_{x ~ model} [ of.log_prob(x) ] from ``n_samples`` draws, in any dimension.
 
-    The standard error is the sample standard deviation over the square root of ``n_samples``.
-    Raises ValueError for a missing ``rng`` or fewer than two samples.
+    The standard error is the sample standard deviation over the square root of ``n_samples``. Raises ValueError for a
+    missing ``rng`` or fewer than two samples.
     """
     if rng is None:
         raise ValueError(
-            "rng is None: a Monte Carlo estimate needs its randomness handed in; "
-            "pass rng=numpy.random.default_rng(seed)"
+            "rng is None: sampling needs its randomness handed in; pass rng=numpy.random.default_rng(seed)"
         )
     if n_samples < 2:
         raise ValueError(f"n_samples is {n_samples}: a standard error needs at least 2; ask for 1000 or more")

@@ -1,7 +1,7 @@
 """Sweeps: the positions of a slider, and at each of them everything there is to show.
 
-A sweep is made once, by pure functions; pictures, sentences and tests all read the same numbers from it. What a
-position holds is each world's own: this module knows the slider only.
+A sweep is made once, by pure functions; pictures, sentences and tests all read its numbers. What there is at a position
+is up to each world: this module knows the slider only.
 """
 
 from __future__ import annotations
@@ -11,23 +11,12 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "HIGHEST_BETA",
-    "N_BETAS",
-    "N_TAUS",
-    "TAUS",
-    "PlaneSweep",
-    "Sweep",
-    "beta_positions",
-    "expect",
-    "tau_positions",
-]
+__all__ = ["N_BETAS", "N_TAUS", "PlaneSweep", "Sweep", "beta_positions", "expect", "tau_positions"]
 
 FloatArray = NDArray[np.float64]
 S = TypeVar("S", bound="Sweep")
 
-N_BETAS, HIGHEST_BETA = 121, 100.0
-N_TAUS, TAUS = 61, (0.3, 1.5)
+N_BETAS, N_TAUS = 121, 61  # positions of the usual sliders
 _SLACK = 1e-9  # relative: the ends of a logarithmic slider are right only to rounding
 
 
@@ -35,7 +24,7 @@ class Sweep:
     """What the sweeps of all worlds share: P positions of one knob, and a sentence at each.
 
     A subclass is a frozen dataclass. It names its ``knob``, "beta" (logarithmic, from 1 up) or "tau", keeps the P
-    positions under that name's plural, and answers ``sentence(i)``.
+    positions as ``betas`` or ``taus``, and answers ``sentence(i)``.
     """
 
     knob: ClassVar[str]
@@ -47,7 +36,7 @@ class Sweep:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """P sentences, one per position: the same that the page shows."""
+        """P sentences, one per position, as the page shows them."""
         return tuple(self.sentence(i) for i in range(len(self.positions)))
 
     def sentence(self, i: int) -> str:
@@ -84,12 +73,12 @@ class PlaneSweep(Sweep):
 
 def beta_positions(n: int = N_BETAS) -> FloatArray:
     """(n,) values of beta, logarithmic from 1 to 100. ValueError for fewer than two."""
-    return np.geomspace(1.0, HIGHEST_BETA, _enough(n, N_BETAS))
+    return np.geomspace(1.0, 100.0, _enough(n, N_BETAS))
 
 
 def tau_positions(n: int = N_TAUS) -> FloatArray:
     """(n,) values of tau, evenly spaced from 0.3 to 1.5; 61 are whole fiftieths. ValueError for fewer than two."""
-    return np.round(np.linspace(*TAUS, _enough(n, N_TAUS)), 12)
+    return np.round(np.linspace(0.3, 1.5, _enough(n, N_TAUS)), 12)
 
 
 def _enough(n: int, usual: int) -> int:

@@ -1,38 +1,20 @@
-"""Exercises: task, hints, check, solution and the commonest wrong answers, together in one place.
-
-    from kdlab.lessons import exercise
+"""What a reader is asked: exercises that are checked, predictions before a picture, and both again at the end.
 
     exercise("01.2")                       # shows the task; hints and solution are a click away
     exercise("01.2").check(my_precision)   # says whether it is right, and if not, why not
+    predict("02.ring")                     # the question that covers a picture until the reader commits a guess
 
-`nb00` to `nb07` hold what is asked, one module per notebook; `frame` knows how answers are judged, `cards` how
-exercises look, `form` how they are answered on the page.
+`exercises/nb00` to `nb07` hold what is asked, one module per notebook, and `catalogue` finds one by its name; `kinds`
+judges answers, `card` is how an exercise looks, `exercise_view` how it is answered on the page. `predictions` are the
+questions before the pictures, `review` is what came of them.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
+from kdlab.core.lazy import front_door
 
-from kdlab.lessons.kinds import Exercise
+_WHERE = {"exercise": "catalogue", "exercises_of": "catalogue", "predict": "predictions"}
 
-__all__ = ["exercise", "exercises_of"]
+__all__ = ["exercise", "exercises_of", "predict"]
 
-_NOTEBOOKS = ("00", "01", "02", "03", "04", "05", "07")
-
-
-def exercises_of(notebook: str) -> tuple[Exercise, ...]:
-    """Return the exercises of a notebook, "00" to "07", in order. ValueError for any other name."""
-    if notebook not in _NOTEBOOKS:
-        raise ValueError(f"{notebook!r} is not a notebook with exercises: choose one of {', '.join(_NOTEBOOKS)}.")
-    return tuple(import_module(f"kdlab.lessons.exercises.nb{notebook}").EXERCISES)
-
-
-def exercise(name: str) -> Exercise:
-    """Return the exercise called ``name``, such as "01.2": the second of notebook 01. ValueError for others."""
-    notebook = str(name).partition(".")[0]
-    offered = exercises_of(notebook) if notebook in _NOTEBOOKS else ()
-    for one in offered:
-        if one.id == name:
-            return one
-    ids = ", ".join(one.id for book in _NOTEBOOKS for one in exercises_of(book))
-    raise ValueError(f"There is no exercise {name!r}: choose one of {ids}.")
+__getattr__, __dir__ = front_door(__name__, _WHERE)

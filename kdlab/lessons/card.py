@@ -1,6 +1,7 @@
 """How an exercise looks: plain HTML that folds by itself, without scripts, in a light page and in a dark one.
 
-The solution is never in view without a click: in HTML it is folded, and plain text leaves it out.
+The solution is never in view without a click: in HTML it is folded, and plain text leaves it out. A card asks for
+attributes and not for types: with ``options`` an exercise is a choice, with a ``source`` its solution is a function.
 """
 
 from __future__ import annotations
@@ -10,9 +11,8 @@ from html import escape
 from typing import Any
 
 from kdlab.core.files import PACKAGE
-from kdlab.lessons.kinds import Choice, Code, Verdict
 
-__all__ = ["STYLE", "STYLE_SHEET", "folded", "inline", "page", "plain", "question", "verdict"]
+__all__ = ["STYLE", "STYLE_SHEET", "bare_verdict", "folded", "inline", "page", "plain", "question", "verdict"]
 
 STYLE_SHEET = PACKAGE / "lessons/card.css"
 STYLE = f"<style>\n{STYLE_SHEET.read_text('utf-8')}</style>"
@@ -20,9 +20,8 @@ STYLE = f"<style>\n{STYLE_SHEET.read_text('utf-8')}</style>"
 
 def page(exercise: Any) -> str:
     """The whole card: the task, the options if there are any, hints and solution folded."""
-    options = ""
-    if isinstance(exercise, Choice):
-        options = "<ol>" + "".join(f"<li>{inline(option)}</li>" for option in exercise.options) + "</ol>"
+    listed = "".join(f"<li>{inline(option)}</li>" for option in exercise.options)
+    options = f"<ol>{listed}</ol>" if listed else ""
     return f'{STYLE}<div class="kdlab-card">{question(exercise)}{options}{folded(exercise)}</div>'
 
 
@@ -36,19 +35,19 @@ def folded(exercise: Any) -> str:
     count = len(exercise.hints)
     names = ["Hint"] if count == 1 else [f"Hint {i + 1} of {count}" for i in range(count)]
     parts = [_details(name, _paragraphs(hint)) for name, hint in zip(names, exercise.hints, strict=True)]
-    if isinstance(exercise, Code):
+    if exercise.source:
         solution = f"<pre><code>{escape(exercise.source)}</code></pre>{_paragraphs(exercise.right)}"
     else:
         solution = f"<p><b>{inline(exercise.answer)}.</b> {inline(exercise.right)}</p>"
     return "".join(parts) + _details("Solution", solution)
 
 
-def verdict(said: Verdict) -> str:
-    """A verdict as a short paragraph; its first word says what its colour says."""
+def verdict(said: Any) -> str:
+    """A verdict, with its ``kind`` and ``text``, as a short paragraph; its first word says what its colour says."""
     return f"{STYLE}{bare_verdict(said)}"
 
 
-def bare_verdict(said: Verdict) -> str:
+def bare_verdict(said: Any) -> str:
     """The same paragraph for a page that has the style sheet already."""
     return f'<div class="kdlab-verdict kdlab-verdict-{said.kind}">{inline(said.text)}</div>'
 
@@ -56,7 +55,7 @@ def bare_verdict(said: Verdict) -> str:
 def plain(exercise: Any) -> str:
     """The task in plain text. Hints and solution are left out: they are for a page that can fold them."""
     lines = [f"Exercise {exercise.id}. {exercise.title}", "", exercise.task]
-    if isinstance(exercise, Choice):
+    if exercise.options:
         lines += ["", *(f"{i}. {option}" for i, option in enumerate(exercise.options, 1))]
         lines += ["", f'Answer with exercise("{exercise.id}").check(number).']
     lines += ["", "Hints and the solution are a click away where this notebook runs in JupyterLab."]

@@ -1,6 +1,6 @@
 """An exercise as a widget: options chosen by mouse or keys, and folds that keys can open. Judged in Python.
 
-The only module of the exercises that loads widgets. Nothing of it is saved with a committed notebook.
+Nothing of it is saved with a committed notebook. Like a card, it asks an exercise for attributes and not for its type.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import anywidget
 import traitlets
 
 from kdlab.core import answers
-from kdlab.lessons import card as cards
-from kdlab.lessons.kinds import Choice, Code
+from kdlab.lessons import card
 from kdlab.pictures.live import front_end
 
 __all__ = ["ExerciseView", "view"]
@@ -32,34 +31,32 @@ class ExerciseView(anywidget.AnyWidget):
     """
 
     _esm = front_end("lessons/exercise_view.js")
-    _css = cards.STYLE_SHEET
+    _css = card.STYLE_SHEET
 
     content = traitlets.Dict().tag(sync=True)
     answer = traitlets.Dict().tag(sync=True)
     said = traitlets.Unicode("").tag(sync=True)
 
-    def __init__(self, exercise: Choice | Code) -> None:
+    def __init__(self, exercise: Any) -> None:
         self._exercise = exercise
-        options = exercise.options if isinstance(exercise, Choice) else ()
-        kept = _kept(exercise.key, options)
+        kept = _kept(exercise.key, exercise.options)
         super().__init__(
             content={
                 "name": exercise.id,
-                "question": cards.question(exercise),
-                "options": [cards.inline(option) for option in options],
-                "folded": cards.folded(exercise),
+                "question": card.question(exercise),
+                "options": [card.inline(option) for option in exercise.options],
+                "folded": card.folded(exercise),
             },
             answer=kept,
         )
-        if isinstance(exercise, Choice) and kept["option"] >= 0:
-            self.said = cards.bare_verdict(exercise.judge(kept["option"] + 1))
+        if kept["option"] >= 0:
+            self.said = card.bare_verdict(exercise.judge(kept["option"] + 1))
         self.observe(self._on_answer, names="answer")
 
     def _on_answer(self, change: Mapping[str, Any]) -> None:
         """The reader pressed Check."""
-        if isinstance(self._exercise, Choice):
-            verdict = self._exercise.check(change["new"]["option"] + 1, change["new"]["reason"])
-            self.said = cards.bare_verdict(verdict)
+        verdict = self._exercise.check(change["new"]["option"] + 1, change["new"]["reason"])
+        self.said = card.bare_verdict(verdict)
 
 
 def _kept(key: str, options: tuple[str, ...]) -> dict[str, Any]:

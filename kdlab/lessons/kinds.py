@@ -1,14 +1,14 @@
-"""What an exercise is, and how an answer is judged. Nothing here draws, and nothing raises for what a reader writes.
+"""The two kinds of exercises, a choice and a function, and how answers to them are judged.
 
-The diagnosis of a wrong function is computed: it is run beside the solution and beside each of the known
-mistakes, on the same inputs, and the first whose numbers agree says what happened.
+Nothing here raises for what a reader writes. What is wrong with a function is computed: it is run beside the solution
+and beside each known mistake, on the same inputs, and the first whose numbers agree says what happened.
 """
 
 from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,8 +16,9 @@ import numpy as np
 
 from kdlab.core import answers
 from kdlab.core.metrics import Estimate
+from kdlab.lessons import card
 
-__all__ = ["Case", "Choice", "Code", "Exercise", "Verdict", "Wrong"]
+__all__ = ["Case", "Choice", "Code", "Exercise", "Verdict"]
 
 Kind = Literal["right", "wrong", "other", "unfinished"]
 Function = Callable[..., Any]
@@ -34,20 +35,7 @@ class Verdict:
         return self.text
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
-        from kdlab.lessons import card as cards
-
-        return {"text/plain": self.text, "text/html": cards.verdict(self)}
-
-
-@dataclass(frozen=True)
-class Wrong:
-    """A common wrong answer (an option's text, or a function that makes the mistake) and what to say to it.
-
-    ``why``: what was probably done, why it is not so, where to look.
-    """
-
-    answer: str | Function
-    why: str
+        return {"text/plain": self.text, "text/html": card.verdict(self)}
 
 
 @dataclass(frozen=True)
@@ -59,35 +47,52 @@ class Case:
 
 
 @dataclass(frozen=True)
-class _Frame:
-    """What all kinds of exercises have. ``right`` is said to a right answer: why it is right."""
+class Exercise:
+    """What both kinds of exercises have.
+
+    ``right`` is said to a right answer: why it is right. ``wrong`` has, for each common wrong answer (an option's text,
+    or a function that makes the mistake), what to say to it: what was probably done, why it is not so, where to look.
+    """
 
     id: str
     title: str
     task: str
     hints: tuple[str, ...]
     right: str
-    wrong: tuple[Wrong, ...]
+    wrong: Mapping[Any, str]
+
+    def check(self, answer: Any) -> Verdict:
+        """Judge an answer, and keep it beside the notebook."""
+        raise NotImplementedError
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        from kdlab.lessons import card as cards
-        from kdlab.lessons import exercise_view as form
+        from kdlab.lessons.exercise_view import view  # widgets, which judging does without
 
-        return {"text/plain": cards.plain(self), "text/html": cards.page(self), **form.view(self)}
+        return {"text/plain": card.plain(self), "text/html": card.page(self), **view(self)}
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options to choose from, in the order shown; none where a function is asked for."""
+        return ()
+
+    @property
+    def source(self) -> str:
+        """The source of the solution where it is a function, as a reader may see it after a click."""
+        return ""
 
     @property
     def key(self) -> str:
         """The name under which answers to it are kept (kdlab.core.answers)."""
         return f"exercise {self.id}"
 
-    def _kept(self, entry: dict[str, Any], kind: Kind, text: str) -> Verdict:
+    def _keep(self, entry: dict[str, Any], kind: Kind, text: str) -> Verdict:
         """Keep the answer beside the notebook and return the verdict, with a word where that was not possible."""
         trouble = answers.keep(self.key, {"question": self.title, **entry, "right": kind == "right"})
         return Verdict(kind, f"{text} {trouble}".strip())
 
 
 @dataclass(frozen=True)
-class Choice(_Frame):
+class Choice(Exercise):
     """A prediction and a reason: one option, ``answer``, is right, and is shown as number ``place``.
 
     The reason is kept with the answer and not graded: it is there to be read again after the solution.
@@ -99,7 +104,7 @@ class Choice(_Frame):
     @property
     def options(self) -> tuple[str, ...]:
         """All options in the order shown."""
-        wrong = [str(one.answer) for one in self.wrong]
+        wrong = list(self.wrong)
         return (*wrong[: self.place - 1], self.answer, *wrong[self.place - 1 :])
 
     def check(self, answer: Any, reason: str = "") -> Verdict:
@@ -107,7 +112,7 @@ class Choice(_Frame):
         verdict = self.judge(answer)
         if verdict.kind == "unfinished":
             return verdict
-        return self._kept({"answer": self.option(answer), "reason": str(reason)}, verdict.kind, verdict.text)
+        return self._keep({"answer": self.option(answer), "reason": str(reason)}, verdict.kind, verdict.text)
 
     def judge(self, answer: Any) -> Verdict:
         """Judge an option, and keep nothing."""
@@ -116,8 +121,7 @@ class Choice(_Frame):
             return Verdict("unfinished", self._ask(answer))
         if option == self.answer:
             return Verdict("right", f"Right. {self.right}")
-        why = next(one.why for one in self.wrong if one.answer == option)
-        return Verdict("wrong", f"Not this one. {why}")
+        return Verdict("wrong", f"Not this one. {self.wrong[option]}")
 
     def option(self, answer: Any) -> str | None:
         """Return the option that ``answer`` names, None if it names none."""
@@ -138,22 +142,22 @@ class Choice(_Frame):
 
 
 @dataclass(frozen=True)
-class Code(_Frame):
+class Code(Exercise):
     """A function of about three lines. ``solution`` is that function, and its own source is what is shown.
 
     Answers are compared on all ``cases``: they agree within ``tolerance``, absolute, in the unit of the result.
-    ``look`` is said where an answer is neither right nor a known mistake.
+    ``advice`` is said where an answer is neither right nor a known mistake.
     """
 
     solution: Function
     cases: tuple[Case, ...]
     tolerance: float
-    look: str
+    advice: str
 
     @property
     def source(self) -> str:
-        """The source of the solution, as a reader may see it after a click."""
-        return textwrap.dedent(inspect.getsource(self.solution)).strip()
+        """The solution as it stands in its module."""
+        return _source(self.solution)
 
     @property
     def signature(self) -> str:
@@ -162,112 +166,91 @@ class Code(_Frame):
 
     def check(self, answer: Any) -> Verdict:
         """Judge a function that the reader wrote."""
-        found = self._values(answer)
-        if isinstance(found, Verdict):
-            return found
+        try:
+            results = [self._result(answer, case) for case in self.cases]
+        except _Unfinished as said:
+            return Verdict("unfinished", str(said))
         entry = {"answer": _source(answer)}
-        if self._same(found, self.solution):
-            return self._kept(entry, "right", f"Right. {self.right}")
-        for one in self.wrong:
-            if callable(one.answer) and self._same(found, one.answer):
-                return self._kept(entry, "wrong", f"Not yet. {one.why}")
-        return self._kept(entry, "other", self._difference(found))
+        different = self._difference(results, self.solution)
+        if not different:
+            return self._keep(entry, "right", f"Right. {self.right}")
+        for mistake, why in self.wrong.items():
+            if not self._difference(results, mistake):
+                return self._keep(entry, "wrong", f"Not yet. {why}")
+        return self._keep(entry, "other", f"Not yet. {different} {self.advice}")
 
-    def _values(self, function: Any) -> list[Any] | Verdict:
-        """Run the reader's function on every case: its results as arrays, or what to say instead."""
+    def _result(self, function: Any, case: Case) -> list[Any]:
+        """Run the reader's function on a case; its result as arrays. Raises _Unfinished where there is none."""
         name = self.solution.__name__
         if function is None or function is Ellipsis:
-            return Verdict("unfinished", f"Not answered yet: write {name}, and check it again.")
+            raise _Unfinished(f"Not answered yet: write {name}, and check it again.")
         if not callable(function):
-            return Verdict(
-                "unfinished", f"This is {_short(function)}, not a function: write check({name}), without calling it."
-            )
-        found = []
-        for case in self.cases:
-            arguments = case.make()
-            refused = self._arguments_refused(function, arguments)
-            if refused:
-                return Verdict("unfinished", refused)
-            try:
-                result = function(*arguments)
-            except (Exception, SystemExit) as error:
-                return Verdict("unfinished", f"{_stopped(error)} This was for {case.words}.")
-            wanted = self.solution(*case.make())
-            problem = _problem(result, wanted, name)
-            if problem:
-                return Verdict("unfinished", problem)
-            found.append(_arrays(result, _parts(wanted)))
-        return found
+            raise _Unfinished(f"This is {_short(function)}, not a function: write check({name}), without calling it.")
+        arguments, wanted = case.make(), self.solution(*case.make())
+        if not _takes(function, arguments):
+            pair = f"{inspect.signature(self.solution)}, yours takes {inspect.signature(function)}"
+            raise _Unfinished(f"{name} is called with {pair}: give it the same arguments.")
+        try:
+            result = function(*arguments)
+        except (Exception, SystemExit) as error:
+            raise _Unfinished(f"{_stopped(error)} This was for {case.words}.") from None
+        return _comparable(result, wanted, name)
 
-    def _arguments_refused(self, function: Function, arguments: tuple[Any, ...]) -> str:
-        try:
-            takes = inspect.signature(function)
-        except (TypeError, ValueError):
-            return ""  # a function that does not say what it takes will tell when it is called
-        try:
-            takes.bind(*arguments)
-        except TypeError:
-            wanted = inspect.signature(self.solution)
-            return f"{self.solution.__name__} is called with {wanted}, yours takes {takes}: give it the same arguments."
+    def _difference(self, results: list[Any], function: Function) -> str:
+        """Say on which case a function gives something else than these results; empty if it gives the same on all."""
+        for case, values in zip(self.cases, results, strict=True):
+            wanted = function(*case.make())
+            expected = _arrays(wanted, wanted)
+            if not all(np.allclose(a, b, rtol=0, atol=self.tolerance) for a, b in zip(values, expected, strict=True)):
+                return f"For {case.words} yours gives {_written(values)}, not {_written(expected)}."
         return ""
 
-    def _same(self, found: list[Any], function: Function) -> bool:
-        """Say whether a function gives what was found, on every case."""
-        for case, values in zip(self.cases, found, strict=True):
-            wanted = self._wanted(case, function)
-            if not all(np.allclose(a, b, rtol=0, atol=self.tolerance) for a, b in zip(values, wanted, strict=True)):
-                return False
-        return True
 
-    def _wanted(self, case: Case, function: Function) -> list[Any]:
-        result = function(*case.make())
-        return _arrays(result, _parts(result))
-
-    def _difference(self, found: list[Any]) -> str:
-        for case, values in zip(self.cases, found, strict=True):
-            wanted = self._wanted(case, self.solution)
-            if not all(np.allclose(a, b, rtol=0, atol=self.tolerance) for a, b in zip(values, wanted, strict=True)):
-                return f"Not yet. For {case.words} yours gives {_written(values)}, not {_written(wanted)}. {self.look}"
-        raise AssertionError("there is no difference")  # the caller has found one
+# Looking at a reader's function, and at what it returns
 
 
-Exercise = Choice | Code
+class _Unfinished(Exception):
+    """Raised with what to say where an answer cannot be compared."""
 
 
-# Looking at what a reader's function returns
-
-
-def _arrays(result: Any, parts: int = 0) -> list[Any]:
-    """A result as float arrays: one, or where a solution returns ``parts`` things, one for each."""
-    return [np.asarray(one, dtype=float) for one in (result if parts else (result,))]
-
-
-def _parts(result: Any) -> int:
-    """How many things a solution returns; 0 for one that is not wrapped in a tuple."""
-    return len(result) if isinstance(result, tuple) else 0
-
-
-def _problem(result: Any, wanted: Any, name: str) -> str:
-    """Say what is the matter with a result that cannot be compared; empty if it can be."""
-    if any(one is None or one is Ellipsis for one in (result if isinstance(result, tuple | list) else [result])):
-        return f"Not answered yet: fill in {name}, and check it again. It has to return something."
-    if isinstance(result, Estimate):
-        return f"{name} returns an Estimate, and a plain number is wanted: add .value."
-    parts = _parts(wanted)
-    if parts and (not isinstance(result, tuple | list) or len(result) != parts):
-        return f"{name} returns {_short(result)}: return {parts} things, with a comma between them."
+def _takes(function: Function, arguments: tuple[Any, ...]) -> bool:
+    """Say whether a function can be called so; one that does not say what it takes will tell when it is called."""
     try:
-        arrays = _arrays(result, parts)
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return True
+    try:
+        signature.bind(*arguments)
+    except TypeError:
+        return False
+    return True
+
+
+def _arrays(result: Any, wanted: Any) -> list[Any]:
+    """A result as float arrays: one, or as many as there are where the solution returns a tuple."""
+    return [np.asarray(one, dtype=float) for one in (result if isinstance(wanted, tuple) else (result,))]
+
+
+def _comparable(result: Any, wanted: Any, name: str) -> list[Any]:
+    """A result as arrays of the shapes that are wanted. Raises _Unfinished, with what to say, for any other."""
+    if any(one is None or one is Ellipsis for one in (result if isinstance(result, tuple | list) else [result])):
+        raise _Unfinished(f"Not answered yet: fill in {name}, and check it again. It has to return something.")
+    if isinstance(result, Estimate):
+        raise _Unfinished(f"{name} returns an Estimate, and a plain number is wanted: add .value.")
+    parts = len(wanted) if isinstance(wanted, tuple) else 0
+    if parts and (not isinstance(result, tuple | list) or len(result) != parts):
+        raise _Unfinished(f"{name} returns {_short(result)}: return {parts} things, with a comma between them.")
+    try:
+        arrays = _arrays(result, wanted)
     except Exception:  # whatever an object does that is asked to become numbers
-        return f"{name} returns {_short(result)}, which is not made of numbers."
-    for one, other in zip(arrays, _arrays(wanted, parts), strict=True):
+        raise _Unfinished(f"{name} returns {_short(result)}, which is not made of numbers.") from None
+    for one, other in zip(arrays, _arrays(wanted, wanted), strict=True):
         if one.shape != other.shape:
-            return (
-                f"{name} returns {_shape(one)} where {_shape(other)} is wanted: look at what you sum or average over."
-            )
+            shapes = f"{_shape(one)} where {_shape(other)} is wanted"
+            raise _Unfinished(f"{name} returns {shapes}: look at what you sum or average over.")
         if not np.isfinite(one).all():
-            return f"{name} returns {_written([one])}: look for a logarithm of zero or a division by zero."
-    return ""
+            raise _Unfinished(f"{name} returns {_written([one])}: look for a logarithm of zero or a division by zero.")
+    return arrays
 
 
 def _stopped(error: BaseException) -> str:
@@ -282,10 +265,8 @@ def _shape(array: Any) -> str:
 
 
 def _written(arrays: list[Any]) -> str:
-    texts = [
-        np.array2string(one, precision=3, separator=", ", threshold=12).replace("-", "\N{MINUS SIGN}") for one in arrays
-    ]
-    return " and ".join(" ".join(text.split()) for text in texts)
+    texts = [np.array2string(one, precision=3, separator=", ", threshold=12) for one in arrays]
+    return " and ".join(" ".join(text.split()) for text in texts).replace("-", "\N{MINUS SIGN}")
 
 
 def _short(value: Any) -> str:

@@ -1,9 +1,9 @@
-"""What a reader is asked before a picture: each question whole in one place, for the view that asks and the end of 07.
+"""The questions before the pictures: what a reader guesses, and what happens. Each is here once, whole.
 
     mixtures.show(sweep, predict=predict("02.ring"))
     quiz(picture, before, predict=predict("07.direct", results))
 
-No widgets and no drawing here.
+Both the view that asks and the review at the end of 07 take them from here. No widgets and no drawing.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+
+from kdlab.lm import report  # loads nothing until a run is asked for
 
 __all__ = ["QUESTIONS", "Question", "predict", "question"]
 
@@ -126,7 +128,7 @@ QUESTIONS = (
         "that depends on the run.",
     ),
 )
-# Where the direct student stands, in precision and in recall (findings.standing), and the option of 07 that says so.
+# Where the direct student stands, in precision and in recall (report.standing), and the option of 07 that says so.
 # What is not here is the last option: of any run that has both students, one option is right.
 _STANDINGS = {
     ("too close to tell", "too close to tell"): 0,
@@ -154,8 +156,6 @@ def predict(name: str, results: Mapping[str, Any] | None = None) -> dict[str, An
 
 
 def _of_run(asked: Question, results: Mapping[str, Any]) -> Question:
-    from kdlab.lm.report import tradeoff as findings  # not for the notebooks that read no run
-
-    found = findings.standing(results)
+    found = report.standing(results)
     place = None if found is None else _STANDINGS.get(found, len(asked.options) - 1)
-    return replace(asked, answer=None if place is None else asked.options[place], outcome=findings.outcome(results))
+    return replace(asked, answer=None if place is None else asked.options[place], outcome=report.outcome(results))

@@ -1,4 +1,4 @@
-"""What a reader predicted, beside what happened: the end of notebook 07. No widgets and no drawing.
+"""What a reader predicted in the notebooks, beside what happened: the table at the end of notebook 07.
 
 Guesses are read from the reader's own file (kdlab.core.answers); questions and outcomes from kdlab.lessons.predictions.
 """
@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from kdlab.core import answers
-from kdlab.lessons import card as cards
-from kdlab.lessons import predictions as questions
-from kdlab.lessons.predictions import Question
+from kdlab.lessons import card
+from kdlab.lessons.predictions import QUESTIONS, Question, question
 
 __all__ = ["Review", "Row", "review"]
 
@@ -91,7 +90,7 @@ def review(results: Mapping[str, Any] | None = None, folder: str | Path | None =
         kept = answers.read(folder)
     except answers.AnswersError as error:
         kept, trouble = {}, str(error)
-    asked = [questions.question(one.id, results) for one in questions.QUESTIONS]
+    asked = [question(one.id, results) for one in QUESTIONS]
     return Review(tuple(Row(one, _guess(kept.get(one.key), one.options)) for one in asked), trouble)
 
 
@@ -105,9 +104,9 @@ def _page(review: Review) -> str:
     lines = [_line("th", 'scope="col"', ("The question", "You guessed", "What happened"))]
     lines += [_line("td", "", (row.question.text, row.guessed, row.happened)) for row in review.rows]
     caption = f'<caption style="text-align: left">{escape(review.summary, quote=False)}</caption>'
-    return f'{cards.STYLE}<div class="kdlab-card"><table>{caption}{"".join(lines)}</table></div>'
+    return f'{card.STYLE}<div class="kdlab-card"><table>{caption}{"".join(lines)}</table></div>'
 
 
 def _line(tag: str, scope: str, cells: Sequence[str]) -> str:
     start = " ".join(filter(None, (tag, scope, 'style="text-align: left; vertical-align: top"')))
-    return "<tr>" + "".join(f"<{start}>{cards.inline(cell)}</{tag}>" for cell in cells) + "</tr>"
+    return "<tr>" + "".join(f"<{start}>{card.inline(cell)}</{tag}>" for cell in cells) + "</tr>"

@@ -15,9 +15,9 @@ _WHERE = {
     "RunConfig": "experiment",
     "read_results": "folder",
     "recorded_folder": "folder",
+    "open_run": "report.summary",
     "side_by_side": "report.summary",
     "table": "report.summary",
-    "open_run": "report.summary",
     "NextTokenSweep": "next_token",
     "next_token_sweep": "next_token",
     "visible": "next_token",
@@ -25,35 +25,9 @@ _WHERE = {
     "SIZES": "sizes",
     "parameters": "sizes",
     "show": "view_next_token",
-    "pipeline": "",
-    "plots": "",
-    "plots_next_token": "",
-    "plots_worlds": "",
-    "folder": "",
-    "report": "",
+    **dict.fromkeys(("folder", "pipeline", "plots", "plots_next_token", "plots_worlds", "report"), ""),
 }
 
-__all__ = [
-    "NextTokenSweep",
-    "PRESETS",
-    "RunConfig",
-    "SIZES",
-    "next_token_sweep",
-    "open_run",
-    "parameters",
-    "pipeline",
-    "plots",
-    "plots_next_token",
-    "plots_worlds",
-    "folder",
-    "read_recording",
-    "read_results",
-    "recorded_folder",
-    "report",
-    "show",
-    "side_by_side",
-    "table",
-    "visible",
-]
+__all__ = sorted(_WHERE)
 
 __getattr__, __dir__ = front_door(__name__, _WHERE)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from kdlab.lm import syllables
-from kdlab.lm.sizes import size_named
+from kdlab.lm.sizes import nearest, size_named
 
 __all__ = ["PRESETS", "RunConfig", "label", "model_names"]
 
@@ -69,10 +69,9 @@ class RunConfig:
             raise ValueError(f"taus is {self.taus}: give one or more positive temperatures, such as 0.6,0.8,1.0")
         if len({f"{tau:g}" for tau in self.taus}) < len(self.taus):
             raise ValueError(f"taus is {self.taus}: the same temperature twice would make the same student twice")
-        if self.corpus not in ("recorded", "sample"):
-            raise ValueError(f"corpus is {self.corpus!r}: choose recorded or sample")
-        if self.keep not in ("best", "last"):
-            raise ValueError(f"keep is {self.keep!r}: choose best or last")
+        for name, choices in (("corpus", ("recorded", "sample")), ("keep", ("best", "last"))):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} is {getattr(self, name)!r}: choose {' or '.join(choices)}")
         self._check_vocabulary()
 
     def _check_vocabulary(self) -> None:
@@ -94,7 +93,7 @@ class RunConfig:
         value.
         """
         if preset not in PRESETS:
-            near = _nearest(preset, PRESETS)
+            near = nearest(preset, PRESETS)
             raise ValueError(f"preset {preset!r} is none of {', '.join(PRESETS)} (nearest: {near})")
         kinds = {field.name: str(field.type) for field in fields(cls) if field.name != "preset"}
         typed = {}
@@ -147,16 +146,11 @@ def _at_least(least: int, name: str, value: int, why: str) -> None:
 
 
 _ELSEWHERE = {  # what other trainers call it
-    "lr": "rate",
-    "learning_rate": "rate",
-    "temperature": "taus",
-    "temperatures": "taus",
-    "epochs": "student_epochs",
-    "num_train_epochs": "student_epochs",
-    "batch_size": "batch",
-    "per_device_train_batch_size": "batch",
-    "max_length": "length",
-    "max_seq_length": "length",
+    **dict.fromkeys(("lr", "learning_rate"), "rate"),
+    **dict.fromkeys(("temperature", "temperatures"), "taus"),
+    **dict.fromkeys(("epochs", "num_train_epochs"), "student_epochs"),
+    **dict.fromkeys(("batch_size", "per_device_train_batch_size"), "batch"),
+    **dict.fromkeys(("max_length", "max_seq_length"), "length"),
     "vocab_size": "vocabulary",
     "model": "truth",
 }
@@ -166,10 +160,6 @@ def _meant(name: str, names: Mapping[str, Any]) -> str | None:
     """The setting that a name of another trainer, or a slip of the keys, stands for; None rather than a wild guess."""
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.7)
     return _ELSEWHERE.get(name, near[0] if near else None)
-
-
-def _nearest(name: str, names: Mapping[str, Any]) -> str:
-    return difflib.get_close_matches(str(name), names, n=1, cutoff=0.0)[0]
 
 
 PRESETS = {

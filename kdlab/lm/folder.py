@@ -62,7 +62,7 @@ def begin(folder: Path, config: RunConfig) -> None:
     path = folder / "run.json"
     if path.is_file():
         before = _read_json(path)
-        _same_settings(folder, {"keep": "last", **before["config"]}, now)
+        _refuse_others(folder, {"keep": "last", **before["config"]}, now)
         told["config"] = {name: now[name] for name in before["config"]}  # without keep, where it was
         told["versions"] = [*(entry for entry in before["versions"] if entry != versions()), versions()]
         if told == before:
@@ -73,15 +73,12 @@ def begin(folder: Path, config: RunConfig) -> None:
         temporary.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
 
 
-def _same_settings(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    names = sorted((before.keys() | now.keys()) - set(FREE))
-    other = [name for name in names if before.get(name) != now.get(name)]
+def _refuse_others(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+    other = [f"{name} was {before.get(name)!r}, now {now.get(name)!r}" for name in names if name not in FREE]
     if other:
-        raise ValueError(
-            f"{folder} holds a run with other settings: "
-            + "; ".join(f"{name} was {before.get(name)!r}, now {now.get(name)!r}" for name in other)
-            + ". Choose another folder, or delete that one."
-        )
+        told = f"{folder} holds a run with other settings: {'; '.join(other)}"
+        raise ValueError(f"{told}. Choose another folder, or delete that one.")
 
 
 def versions() -> dict[str, str]:
@@ -115,10 +112,8 @@ def read_results(folder: Path | str) -> dict[str, Any]:
 def _no_results(folder: Path) -> str:
     """What to do where a folder has no results."""
     if (folder / "run.json").is_file():
-        return (
-            "the run there has nothing to show yet: wait a little, or, if nothing is running there, give the run's "
-            "command again"
-        )
+        wait = "wait a little, or, if nothing is running there, give the run's command again"
+        return f"the run there has nothing to show yet: {wait}"
     beside = recorded_folder().parent / folder
     if (beside / "results.json").is_file():
         return f"the run that came with the notebooks is {os.path.relpath(beside)}"

@@ -105,11 +105,9 @@ def _agreed(config: RunConfig, yes: bool) -> None:
     from kdlab.lm.pipeline.estimate import estimate
 
     print(estimate(config), flush=True)
-    if yes:
-        return
-    if not sys.stdin.isatty():
+    if not yes and not sys.stdin.isatty():
         raise Failed("nobody is there to agree to that: add --yes to start it")
-    if input("Start it? [y/N] ").strip().lower() not in ("y", "yes"):
+    if not yes and input("Start it? [y/N] ").strip().lower() not in ("y", "yes"):
         raise Failed("not started")
 
 

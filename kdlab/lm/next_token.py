@@ -1,8 +1,7 @@
 """The slider of tau on one real next-token distribution: what a language model may say next, sharper or flatter.
 
-Pure numpy. The logits come from whoever has a model (kdlab.lm, in a notebook) or from a recording. Tempering never
-changes the order of the tokens, so the twelve likeliest are the same at every tau, and two numbers per position, the
-logarithm of the sum and the entropy, stand for all the others exactly.
+Tempering never changes the order of the tokens: the twelve likeliest are the same at every tau, and two numbers per
+position, the logarithm of the sum and the entropy, stand for all the others exactly. No model is needed here.
 """
 
 from __future__ import annotations
@@ -19,23 +18,16 @@ from kdlab.core.format import percent
 from kdlab.core.sweep import Sweep, tau_positions
 
 __all__ = [
-    "SHOWN",
-    "Position",
-    "NextTokenSweep",
-    "counted",
-    "entropy_limits",
-    "next_token_sweep",
-    "one_line",
-    "shared",
-    "tempered",
-    "visible",
-]
+    "SHOWN", "NextTokenSweep", "Position", "counted", "entropy_limits", "next_token_sweep", "one_line", "shared",
+    "tempered", "visible",
+]  # fmt: skip
 
 FloatArray = NDArray[np.float64]
 
 SHOWN = 12  # tokens with a bar of their own
 _LONGEST = 14  # characters of a token that are shown
 _DIGITS = 9  # that a recording keeps: far finer than anything that is shown
+_NUMBERS = ("taus", "logits", "log_sums", "entropies")
 
 
 @dataclass(frozen=True)
@@ -75,14 +67,8 @@ class NextTokenSweep(Sweep):
     source: str
 
     def __post_init__(self) -> None:
-        positions, kept = len(self.taus), len(self.tokens)
-        lengths = {
-            "log_sums": (len(self.log_sums), positions),
-            "entropies": (len(self.entropies), positions),
-            "samples": (len(self.samples), positions),
-            "logits": (len(self.logits), kept),
-        }
-        for name, (has, wanted) in lengths.items():
+        for name, along in (("log_sums", "taus"), ("entropies", "taus"), ("samples", "taus"), ("logits", "tokens")):
+            has, wanted = len(getattr(self, name)), len(getattr(self, along))
             if has != wanted:
                 raise ValueError(f"{name} has {has} entries, and {wanted} are needed: one for each tau, or each token")
 
@@ -117,40 +103,22 @@ class NextTokenSweep(Sweep):
     def at(self, tau: float) -> Position:
         """Everything at the position nearest to ``tau``."""
         i = self.index(tau)
-        return Position(
-            tau=float(self.taus[i]),
-            tokens=self.tokens,
-            probabilities=self.probabilities[i],
-            rest=float(self.rest[i]),
-            entropy=float(self.entropies[i]),
-            choices=float(self.choices[i]),
-            sample=self.samples[i],
-            sentence=self.sentence(i),
-        )
+        rest, entropy, choices = (float(of[i]) for of in (self.rest, self.entropies, self.choices))
+        odds, said = self.probabilities[i], self.sentence(i)
+        return Position(float(self.taus[i]), self.tokens, odds, rest, entropy, choices, self.samples[i], said)
 
     def recorded(self) -> dict[str, Any]:
         """Return all of it as plain values, to be written down; `NextTokenSweep.of` reads them."""
-        plain = {
-            name: [float(f"{value:.{_DIGITS}g}") for value in getattr(self, name)]
-            for name in ("taus", "logits", "log_sums", "entropies")
-        }
+        plain = {name: [float(f"{value:.{_DIGITS}g}") for value in getattr(self, name)] for name in _NUMBERS}
         texts = {"prompt": self.prompt, "tokens": list(self.tokens), "samples": list(self.samples)}
         return {**texts, **plain, "vocabulary": self.vocabulary, "source": self.source}
 
     @classmethod
     def of(cls, recorded: Mapping[str, Any]) -> NextTokenSweep:
         """Return the sweep that `recorded` wrote down. KeyError for what is missing, ValueError for wrong lengths."""
-        return cls(
-            prompt=recorded["prompt"],
-            taus=np.asarray(recorded["taus"], float),
-            tokens=tuple(recorded["tokens"]),
-            logits=np.asarray(recorded["logits"], float),
-            log_sums=np.asarray(recorded["log_sums"], float),
-            entropies=np.asarray(recorded["entropies"], float),
-            vocabulary=int(recorded["vocabulary"]),
-            samples=tuple(recorded["samples"]),
-            source=recorded["source"],
-        )
+        numbers: dict[str, Any] = {name: np.asarray(recorded[name], float) for name in _NUMBERS}
+        texts = {name: tuple(recorded[name]) for name in ("tokens", "samples")}
+        return cls(**{name: recorded[name] for name in ("prompt", "vocabulary", "source")} | texts | numbers)
 
 
 def next_token_sweep(
@@ -180,17 +148,9 @@ def next_token_sweep(
         raise ValueError(f"taus is {places}: positive temperatures are needed, one or more")
     likeliest = np.argsort(-values, kind="stable")[:SHOWN]
     log_sums, entropies = zip(*(_sums(values, tau) for tau in places), strict=True)
-    return NextTokenSweep(
-        prompt=prompt,
-        taus=places,
-        tokens=tuple(word(int(i)) for i in likeliest),
-        logits=values[likeliest],
-        log_sums=np.array(log_sums),
-        entropies=np.array(entropies),
-        vocabulary=len(values),
-        samples=tuple(samples) if len(samples) else ("",) * len(places),
-        source=source,
-    )
+    words, texts = tuple(word(int(i)) for i in likeliest), tuple(samples) or ("",) * len(places)
+    numbers = values[likeliest], np.array(log_sums), np.array(entropies)
+    return NextTokenSweep(prompt, places, words, *numbers, len(values), texts, source)
 
 
 def tempered(logits: ArrayLike, tau: float) -> FloatArray:

@@ -1,12 +1,12 @@
-"""Static pictures of a run with language models, from its results: no torch, no pyplot.
+"""Static pictures of a run with language models, from its results: the precision-recall plane and the loss curves.
 
-Colours and marks are those of the mixtures: the path of distilled students over tau, the direct student a square, the
-teacher, and the ceiling of recall.
+The plane is drawn from a `World`, a few numbers, so that `kdlab.lm.plots_worlds` can set other worlds beside a run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,88 +16,143 @@ from matplotlib.ticker import MaxNLocator
 
 from kdlab.core.files import written_whole
 from kdlab.core.format import signed
+from kdlab.lm.report.changes import Results, larger_error, models, value
 from kdlab.lm.report.summary import about
-from kdlab.lm.report.tradeoff import larger_error
 from kdlab.pictures.figure import INK, QUIET, STYLE, Picture, png
-from kdlab.pictures.plane import calm
+from kdlab.pictures.limits import Limits
+from kdlab.pictures.plane import Labels, calm, draw_bounds, frame
 
-__all__ = ["draw_precision_recall", "loss_curves", "precision_recall", "save"]
+__all__ = ["Place", "World", "draw_world", "loss_curves", "of_run", "precision_recall", "save"]
 
 
-def precision_recall(results: Mapping[str, Any], per: str = "token") -> Picture:
+# The plane
+
+
+@dataclass(frozen=True)
+class Place:
+    """A model in the plane, nats; the errors are 0 where the numbers are exact."""
+
+    recall: float
+    precision: float
+    recall_error: float = 0.0
+    precision_error: float = 0.0
+
+
+@dataclass(frozen=True)
+class World:
+    """What one plane shows: ``models`` with their names and roles, and the ``path`` of students along the knob.
+
+    Bounds are None where they are not known.
+    """
+
+    title: str
+    unit: str
+    note: str
+    path: tuple[Place, ...]
+    models: Mapping[str, tuple[str, Place]]
+    recall_bound: float | None = None
+    precision_bound: float | None = None
+
+
+def of_run(results: Results, per: str = "token") -> World:
+    """The world of a run, per "token" or per "sequence": estimates with their standard errors."""
+    found: dict[str, tuple[str, Place]] = {}
+    ceiling = results["truth"].get("negative_entropy")
+    bound = float(ceiling[per]["value"]) if ceiling else None
+    if bound is not None:
+        found["p*"] = "truth", Place(bound, bound)  # p*'s own recall is its own precision too
+    for one in models(results):
+        name, warmest = one["name"].removeprefix("tau-"), not any(role == "distilled" for role, _ in found.values())
+        found[f"τ = {name}" if one["role"] == "distilled" and warmest else name] = one["role"], _place(one, per)
+    over = ", the larger of two" if len(results["seeds"]) > 1 else " over sequences (one seed)"
+    return World(
+        title="Language models (this run)",
+        unit=f"nats per {per}",
+        note=f"bars: ± 1 standard error{over}",
+        path=tuple(place for role, place in found.values() if role == "distilled"),
+        models=found,
+        recall_bound=bound,
+    )
+
+
+def _place(model: Mapping[str, Any], per: str) -> Place:
+    errors = (larger_error(model[what][per]) for what in ("recall", "precision"))
+    return Place(value(model, "recall", per), value(model, "precision", per), *errors)
+
+
+# How dots look, the lowest first: the teacher is seen around others. Then where their names stand, in degrees.
+_LOOK: dict[str, dict[str, Any]] = {
+    "truth": {"size": 6, "color": "white", "markeredgecolor": STYLE["truth"].colour, "markeredgewidth": 1.4},
+    "distilled": {"size": 7},
+    "teacher": {"size": 8.5, "marker": "D", "color": "white", "markeredgecolor": STYLE["teacher"].colour,
+                "markeredgewidth": 1.8, "zorder": 4},
+    "direct": {"size": 6, "zorder": 6},
+}  # fmt: skip
+_TOWARD = {"truth": 200, "direct": 250, "teacher": 60, "distilled": 190}
+
+
+def draw_world(axes: Axes, world: World, *, shown: bool = True) -> None:
+    """Draw a world into ``axes``; ``shown=False``: a question mark in place of all models but p*."""
+    frame(axes, *_limits(world), unit=world.unit, ticks=8)
+    draw_bounds(axes, world.recall_bound, world.precision_bound, name_at=0.02)
+    names, at = Labels(axes), ([one.recall for one in world.path], [one.precision for one in world.path])
+    if not shown:
+        axes.text(0.46, 0.5, "?", transform=axes.transAxes, fontsize=44, color=QUIET, ha="center", va="center")
+    elif world.path:
+        axes.plot(*at, color=STYLE["distilled"].colour, linewidth=2.0, zorder=2)
+        names.keep_off(*at)
+    drawn = [(name, role, place) for name, (role, place) in world.models.items() if shown or role == "truth"]
+    for _, role, place in sorted(drawn, key=lambda one: list(_LOOK).index(one[1])):
+        _draw_dot(names, role, place)
+    for name, role, place in sorted(drawn, key=lambda one: list(_TOWARD).index(one[1])):
+        names.add(name, (place.recall, place.precision), STYLE[role].ink, 9, toward=_TOWARD[role])
+
+
+def _draw_dot(names: Labels, role: str, place: Place) -> None:
+    """A model's dot, with its errors where it has some."""
+    x, y, across, up = place.recall, place.precision, place.recall_error, place.precision_error
+    if across or up:
+        bars: dict[str, Any] = {"xerr": across, "yerr": up, "elinewidth": 1.3}
+        names.axes.errorbar(x, y, fmt="none", ecolor=STYLE[role].colour, zorder=4, **bars)
+        names.keep_off([x - across, x + across, x, x, x], [y, y, y, y - up, y + up])
+    names.dot(x, y, role, **_LOOK[role])
+
+
+def _limits(world: World) -> tuple[Limits, Limits]:
+    """Limits (recall, precision) that hold everything, error bars too; the margin is wider below, where names stand."""
+    places, found = [*world.path, *(place for _, place in world.models.values())], []
+    for what, bound in (("recall", world.recall_bound), ("precision", world.precision_bound)):
+        values = [getattr(one, what) for one in places] + ([] if bound is None else [bound])
+        low, high = (min(values), max(values)) if values else (0.0, 1.0)
+        length = max(high - low, 0.05)
+        reach = [getattr(one, f"{what}_error") + 0.02 * length for one in places]
+        below, above = ([v + s * r for v, r in zip(values, reach, strict=False)] for s in (-1, 1))
+        found.append((min([low - 0.17 * length, *below]), max([high + 0.13 * length, *above])))
+    return found[0], found[1]
+
+
+def precision_recall(results: Results, per: str = "token") -> Picture:
     """The plane of a run: every model with its errors, per "token" or per "sequence"."""
     made = Picture(figsize=(6.6, 4.9), dpi=110, facecolor="white")
-    draw_precision_recall(made.add_axes((0.12, 0.13, 0.84, 0.69)), results, per)
-    config, several = results["config"], len(results["seeds"]) > 1
+    config, world = results["config"], of_run(results, per)
     made.text(0.12, 0.94, "Students that learned from p*, or from a teacher at τ", fontsize=13, color=INK)
-    bars = "bars: one standard error" + (", the larger of two" if several else " over sequences (one seed)")
     sizes = f"p* {config['truth']}, teacher {config['teacher']}, students {config['student']}"
     made.text(0.12, 0.895, sizes, fontsize=9, color=QUIET)
-    made.text(0.12, 0.855, bars, fontsize=9, color=QUIET)
-    made.words = _words(results, per)
+    made.text(0.12, 0.855, world.note, fontsize=9, color=QUIET)
+    named = {f"τ = {name}" if name[0].isdigit() else name: one for name, one in world.models.items() if name != "p*"}
+    draw_world(made.add_axes((0.12, 0.13, 0.84, 0.69)), replace(world, models=named))
+    told = [
+        f"{one['name']}: precision {signed(value(one, 'precision', per))}, recall {signed(value(one, 'recall', per))}"
+        for one in results["models"]
+    ]
+    made.words = f"Precision against recall, nats per {per}. {about(results)}. {'; '.join(told)}."
     return made
 
 
-def draw_precision_recall(axes: Axes, results: Mapping[str, Any], per: str = "token") -> None:
-    """Draw the plane into ``axes``: path over tau, direct, teacher, and the ceiling of recall."""
-    axes.set(xlabel=f"recall, nats per {per}", ylabel=f"precision, nats per {per}")
-    calm(axes)
-    axes.margins(0.13)
-    models = results["models"]
-    path = sorted((one for one in models if one["role"] == "distilled"), key=lambda one: -one["tau"])
-    if path:
-        at = [_at(one, per) for one in path]
-        axes.plot(*zip(*at, strict=True), color=STYLE["distilled"].colour, linewidth=2.0, zorder=2)
-    for one in models:
-        _draw_model(axes, one, per)
-    ceiling = results["truth"].get("negative_entropy")
-    if ceiling:
-        value = ceiling[per]["value"]
-        axes.axvline(value, color=STYLE["bounds"].colour, linewidth=0.8, zorder=1)
-        axes.annotate(
-            "recall ≤ −H(p*)",
-            (value, 0.03),
-            (-3, 0),
-            xycoords=axes.get_xaxis_transform(),
-            textcoords="offset points",
-            rotation=90,
-            ha="right",
-            va="bottom",
-            fontsize=8,
-            color=QUIET,
-        )
+# Losses
 
 
-def _draw_model(axes: Axes, one: Mapping[str, Any], per: str) -> None:
-    role, (x, y) = STYLE[one["role"]], _at(one, per)
-    marker, size = {"distilled": ("o", 8.0), "direct": ("s", 8.5), "teacher": ("D", 7.0)}[one["role"]]
-    axes.errorbar(
-        x, y, xerr=larger_error(one["recall"][per]), yerr=larger_error(one["precision"][per]), color=role.colour,
-        fmt=marker, markersize=size, markeredgecolor="white", elinewidth=1.3, capsize=0, zorder=4,
-    )  # fmt: skip
-    name = f"τ = {one['tau']:g}" if one["role"] == "distilled" else one["name"]
-    # Names of distilled students stand below the path, the others above: there is better on both axes.
-    offset, place = ((-8, -8), ("right", "top")) if one["role"] == "distilled" else ((7, 7), ("left", "bottom"))
-    axes.annotate(
-        name, (x, y), offset, textcoords="offset points", ha=place[0], va=place[1], fontsize=9,
-        color=role.ink,
-    )  # fmt: skip
-
-
-def _at(one: Mapping[str, Any], per: str) -> tuple[float, float]:
-    return one["recall"][per]["value"], one["precision"][per]["value"]
-
-
-def _words(results: Mapping[str, Any], per: str) -> str:
-    """What the picture says, for those who do not see it."""
-    told = []
-    for one in results["models"]:
-        x, y = _at(one, per)
-        told.append(f"{one['name']}: precision {signed(y)}, recall {signed(x)}")
-    return f"Precision against recall, nats per {per}. {about(results)}. " + "; ".join(told) + "."
-
-
-def loss_curves(results: Mapping[str, Any], seed: int = 0) -> Picture:
+def loss_curves(results: Results, seed: int = 0) -> Picture:
     """Training loss of every model of a seed, nats per token, and its loss on p*'s validation texts by epoch."""
     curves = results["curves"].get(str(seed), {})
     made = Picture(figsize=(8.6, 3.5), dpi=110, facecolor="white")
@@ -108,9 +163,9 @@ def loss_curves(results: Mapping[str, Any], seed: int = 0) -> Picture:
     left.set_xlabel("steps", color=QUIET, fontsize=9)
     right.set_xlabel("epochs", color=QUIET, fontsize=9)
     left.set_ylabel("loss, nats per token", color=QUIET, fontsize=9)
-    taus = sorted(one["tau"] for one in results["models"] if one["role"] == "distilled")
+    taus = sorted(one["tau"] for one in results["models"] if one["role"] == "distilled") or results["config"]["taus"]
     for name, curve in curves.items():
-        look = _look(name, results["config"]["taus"] if not taus else taus)
+        look = _look(name, taus)
         left.plot(curve["steps"], curve["losses"], linewidth=1.6, **look)
         epochs = range(1, len(curve["validation"]) + 1)
         right.plot(epochs, curve["validation"], linewidth=1.6, marker=".", **look)
@@ -158,7 +213,7 @@ def _look(name: str, taus: list[float]) -> dict[str, Any]:
     return {"color": STYLE["distilled"].colour, "alpha": alpha, "label": f"τ = {tau:g}"}
 
 
-def save(results: Mapping[str, Any], folder: Path) -> list[Path]:
+def save(results: Results, folder: Path) -> list[Path]:
     """Write precision_recall.png and .svg into a folder; return where they are."""
     made, paths = precision_recall(results), [folder / f"precision_recall.{kind}" for kind in ("png", "svg")]
     with written_whole(paths[0]) as temporary:

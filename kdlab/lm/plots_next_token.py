@@ -1,7 +1,6 @@
 """Static pictures of tokens (notebook 05): texts cut into pieces, what each piece cost, and the slider of tau.
 
-Drawn with `kdlab.pictures`: same roles, no pyplot, and every picture carries its words. p* is grey and filled,
-p* tempered a dotted orange outline.
+p* is grey and filled, p* tempered a dotted orange outline.
 """
 
 from __future__ import annotations
@@ -70,13 +69,11 @@ def costs(scored: Sequence[Cut]) -> Picture:
     made, axes = _sheet(width, height)
     axes.text(left, height - 0.2, "−log p* of each token, nats: how surprised p* was", fontsize=9, color=QUIET)
     for n, (one, columns) in enumerate(zip(scored, widths, strict=True)):
-        base = height - 0.35 - row * (n + 1) + 0.42
-        x = left
+        x, base = left, height - 0.35 - row * (n + 1) + 0.42
         for k, (piece, wide) in enumerate(zip(one.pieces, columns, strict=True)):
-            given = k < one.given
-            colour = "white" if given else _TILES[0]
+            colour = "white" if k < one.given else _TILES[0]
             _tile(axes, (x, base - 0.33), (wide - 0.04, 0.28), _open(piece), size, colour)
-            if not given:
+            if k >= one.given:
                 _cost(axes, x + wide / 2 - 0.02, base, wide - 0.16, one.nats[k - one.given], top)
             x += wide
         _sum(axes, width - 2.3, base, one)
@@ -86,25 +83,21 @@ def costs(scored: Sequence[Cut]) -> Picture:
 
 def _cost(axes: Axes, middle: float, base: float, wide: float, nats: float, top: float) -> None:
     tall = 0.95 * nats / top
-    look: dict[str, Any] = {"color": STYLE["truth"].colour, "alpha": 0.45, "linewidth": 0}
-    axes.bar(middle, tall, wide, base, **look)
+    axes.bar(middle, tall, wide, base, color=STYLE["truth"].colour, alpha=0.45, linewidth=0)
     axes.text(middle, base + tall + 0.04, f"{nats:.1f}", fontsize=8.5, color=INK, ha="center")
 
 
 def _sum(axes: Axes, left: float, base: float, one: Cut) -> None:
-    count = len(one.nats)
+    count, end = len(one.nats), ", the end included" if one.pieces[-1] == _END else ""
     axes.text(left, base + 0.32, f"log p* = {signed(one.log_prob)}", fontsize=11, color=INK)
-    end = ", the end included" if one.pieces[-1] == _END else ""
     lines = f"{count} token{'s' * (count > 1)}{end}\n{signed(one.log_prob / count)} nats per token"
     axes.text(left, base + 0.24, lines, fontsize=8.5, color=QUIET, va="top", linespacing=1.4)
 
 
 def _words_of(one: Cut) -> str:
-    parts = ", ".join(
-        f"{_open(piece)} {nats:.1f}" for piece, nats in zip(one.pieces[one.given :], one.nats, strict=True)
-    )
-    given = "".join(one.pieces[: one.given])
-    return f"After {given!r}: {parts}; together log p* = {signed(one.log_prob)}."
+    pairs = zip(one.pieces[one.given :], one.nats, strict=True)
+    parts = ", ".join(f"{_open(piece)} {nats:.1f}" for piece, nats in pairs)
+    return f"After {''.join(one.pieces[: one.given])!r}: {parts}; together log p* = {signed(one.log_prob)}."
 
 
 def _sheet(width: float, height: float) -> tuple[Picture, Axes]:
@@ -118,11 +111,9 @@ def _sheet(width: float, height: float) -> tuple[Picture, Axes]:
 
 def _tile(axes: Axes, at: Pair, extent: Pair, text: str, size: float, colour: str) -> None:
     """One token on its tile; a white tile, which has an edge only, stands back."""
-    quiet = colour == "white"
-    edge = STYLE["bounds"].colour if quiet else colour
+    edge, ink = (STYLE["bounds"].colour, QUIET) if colour == "white" else (colour, INK)
     axes.bar(at[0], extent[1], extent[0], at[1], align="edge", color=colour, edgecolor=edge, linewidth=0.6)
     middle = at[0] + extent[0] / 2, at[1] + extent[1] / 2 - 0.01
-    ink = QUIET if quiet else INK
     look: dict[str, Any] = {"family": "DejaVu Sans Mono", "ha": "center", "va": "center", "parse_math": False}
     axes.text(*middle, text, fontsize=size, color=ink, **look)
 
@@ -145,15 +136,14 @@ def figure(sweep: NextTokenSweep, tau: float, *, path: bool = True) -> Picture:
     """
     i = expect(sweep, NextTokenSweep, "lm.next_token_sweep").index(tau)
     made = Picture(figsize=(9.2, 5.8), dpi=110, facecolor="white")
-    title = f"The next token after “{sweep.prompt}”"
-    made.text(0.02, 0.95, title, fontsize=14, color=INK, parse_math=False)
+    made.text(0.02, 0.95, f"The next token after “{sweep.prompt}”", fontsize=14, color=INK, parse_math=False)
     made.text(0.98, 0.95, f"τ = {sweep.taus[i]:.2f}", fontsize=13, color=INK, ha="right")
     _bars(made.add_axes((0.15, 0.365, 0.36, 0.535)), sweep, i, 9.5)
     _curve(made.add_axes((0.62, 0.425, 0.29, 0.45)), sweep, i, path=path)
     made.words = sweep.told(i)
     if sweep.samples[i]:
-        label = "one text at this τ, with the same random numbers at every τ"
-        made.text(0.02, 0.305, label, fontsize=8, color=QUIET)
+        same = "one text at this τ, with the same random numbers at every τ"
+        made.text(0.02, 0.305, same, fontsize=8, color=QUIET)
         _text(made, 0.02, 0.285, sweep, i, 108, 10.5)
     said = textwrap.fill(sweep.sentences[i], 112)
     made.text(0.02, 0.125, said, fontsize=10.5, color=INK, va="top", linespacing=1.45, parse_math=False)
@@ -169,8 +159,7 @@ def filmstrip(sweep: NextTokenSweep, taus: Sequence[float]) -> Picture:
         raise ValueError("A filmstrip of no tau: give at least one value in [0.3, 1.5], such as [0.3, 0.7, 1, 1.5].")
     indices = [expect(sweep, NextTokenSweep, "lm.next_token_sweep").index(tau) for tau in taus]
     columns = min(len(indices), 2)
-    rows = math.ceil(len(indices) / columns)
-    wide, high = 4.6, 3.45
+    rows, wide, high = math.ceil(len(indices) / columns), 4.6, 3.45
     made = Picture(figsize=(columns * wide, rows * high + 0.4), dpi=110, facecolor="white")
     whole = [one_line(sweep.prompt + sweep.samples[i]) for i in indices]
     made.words = "\n".join(f"{sweep.sentences[i]} Text: {text}" for i, text in zip(indices, whole, strict=True))
@@ -195,14 +184,8 @@ def _bars(axes: Axes, sweep: NextTokenSweep, i: int, size: float) -> None:
     look: dict[str, Any] = {"fill": False, "edgecolor": STYLE["teacher"].colour, "linestyle": ":", "linewidth": 1.6}
     axes.barh(y, taught, 0.66, **look)
     for k, p in enumerate(taught):
-        axes.text(
-            max(p, truth[k]) + 0.015,
-            k,
-            percent(p).replace("less than", "<"),
-            fontsize=size - 1,
-            color=STYLE["teacher"].ink,
-            va="center",
-        )
+        share, beside = percent(p).replace("less than", "<"), max(p, truth[k]) + 0.015
+        axes.text(beside, k, share, fontsize=size - 1, color=STYLE["teacher"].ink, va="center")
     axes.set(xlim=(0, 1), ylim=(len(names) - 0.4, -0.6), xticks=[])
     axes.set_yticks(y, [drawable(name) for name in names], parse_math=False)
     axes.tick_params(length=0, labelsize=size, labelcolor=INK)
@@ -226,8 +209,8 @@ def _curve(axes: Axes, sweep: NextTokenSweep, i: int, *, path: bool) -> None:
     axes.plot(sweep.taus[i], sweep.entropies[i], color=colour, markersize=11, markeredgecolor="white", **look)
     axes.plot(*start, color="white", markersize=5, markeredgecolor=truth, markeredgewidth=1.4, **look)
     axes.annotate("p*", start, (8, -13), textcoords="offset points", color=truth)
-    axes.set_xticks([mark for mark in _MARKS if sweep.taus[0] <= mark <= sweep.taus[-1]])
-    axes.set_xticklabels([f"{mark:g}" for mark in axes.get_xticks()])
+    marks = [mark for mark in _MARKS if sweep.taus[0] <= mark <= sweep.taus[-1]]
+    axes.set_xticks(marks, [f"{mark:g}" for mark in marks])
     axes.xaxis.label.set(color=QUIET, size=9)
     powers = [10**k for k in range(9) if math.log(10**k) <= high]
     beside = axes.twinx()

@@ -1,14 +1,9 @@
-"""Static pictures that set a run beside the other worlds (notebook 07): three planes, and a map of what models wrote.
-
-Drawn with `kdlab.pictures`: same roles, no pyplot, and every picture carries its words. A world is a few
-numbers, whatever it was made of.
-"""
+"""Static pictures that set a run beside the other worlds (notebook 07): three planes, and a map of its texts."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,41 +12,12 @@ from matplotlib.axes import Axes
 from kdlab.core.format import signed
 from kdlab.core.metrics import precision, recall
 from kdlab.core.sweep import PlaneSweep
-from kdlab.lm.report.tradeoff import larger_error, spread, students
+from kdlab.lm.plots import Place, World, draw_world, of_run
+from kdlab.lm.report.changes import Results, models
+from kdlab.lm.report.tradeoff import spread
 from kdlab.pictures.figure import INK, QUIET, STYLE, Picture
-from kdlab.pictures.plane import Labels, draw_bounds, frame
 
-__all__ = ["Place", "World", "embedding_map", "of_mixture", "of_names", "of_run", "three_worlds", "units"]
-
-Results = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Place:
-    """A model in the plane, nats; the errors are 0 where the numbers are exact."""
-
-    recall: float
-    precision: float
-    recall_error: float = 0.0
-    precision_error: float = 0.0
-
-
-@dataclass(frozen=True)
-class World:
-    """What one plane shows. ``path`` is what students do along the knob; ``named`` are those with a name.
-
-    ``ceiling`` is -H(p*): p*'s own recall, and its own precision too. ``precision_bound`` is None where none is known.
-    """
-
-    title: str
-    unit: str
-    note: str
-    path: tuple[Place, ...]
-    named: Mapping[str, Place]
-    ceiling: float | None
-    precision_bound: float | None = None
-    direct: Place | None = None
-    teacher: Place | None = None
+__all__ = ["embedding_map", "of_mixture", "of_names", "three_worlds", "units"]
 
 
 # Worlds
@@ -60,67 +26,32 @@ class World:
 def of_mixture(sweep: Any, highest: float = 20.0) -> World:
     """The world of notebook 02: a sweep of beta (mixtures.teacher_entropy), shown up to ``highest``. Exact."""
     shown = [i for i, beta in enumerate(sweep.betas) if beta <= highest * 1.001]
-    title, note = "Gaussian mixtures (02)", f"β from 1 to {highest:g}; exact"
-    return _of_sweep(
-        sweep, shown, title, "point", note, ("β = 1", f"{highest:g}"), sweep.scene.truth, sweep.scene.teacher
-    )
+    words = ("Gaussian mixtures (02)", "nats per point", f"β from 1 to {highest:g}; exact")
+    return _of_sweep(sweep, shown, sweep.scene, words, ("β = 1", f"{highest:g}"))
 
 
 def of_names(sweep: Any) -> World:
     """The world of notebook 04: a sweep of tau (ngrams.teacher_temperature), shown from 1 down. Exact."""
     shown = [i for i, tau in enumerate(sweep.taus) if tau <= 1.001][::-1]
     coldest = f"{sweep.taus[shown[-1]]:g}"
-    title, note = "First names, by letters (04)", f"τ from 1 to {coldest}; exact"
-    return _of_sweep(sweep, shown, title, "name", note, ("τ = 1", coldest), sweep.truth, sweep.teacher)
+    words = ("First names, by letters (04)", "nats per name", f"τ from 1 to {coldest}; exact")
+    return _of_sweep(sweep, shown, sweep, words, ("τ = 1", coldest))
 
 
 def _of_sweep(
-    sweep: PlaneSweep,
-    shown: list[int],
-    title: str,
-    unit: str,
-    note: str,
-    ends: tuple[str, str],
-    truth: Any,
-    teacher: Any,
+    sweep: PlaneSweep, shown: Sequence[int], owner: Any, words: tuple[str, str, str], ends: tuple[str, str]
 ) -> World:
-    """The world of a sweep's positions ``shown``, its ends named."""
+    """The world of a sweep's positions ``shown``, its ends named; ``owner`` has the truth and the teacher."""
     path = tuple(Place(float(sweep.recall[i]), float(sweep.precision[i])) for i in shown)
-    return World(
-        title=title,
-        unit=f"nats per {unit}",
-        note=note,
-        path=path,
-        named=dict(zip(ends, (path[0], path[-1]), strict=True)),
-        ceiling=sweep.recall_bound,
-        precision_bound=sweep.precision_bound,
-        direct=Place(sweep.direct_recall, sweep.direct_precision),
-        teacher=Place(recall(teacher, truth).value, precision(teacher, truth).value),
-    )
-
-
-def of_run(results: Results, per: str = "token") -> World:
-    """A run with language models, per "token" or per "sequence": estimates with their standard errors."""
-    models = {one["role"]: _place(one, per) for one in results["models"] if one["role"] != "distilled"}
-    path = students(results)
-    named = {f"τ = {one['tau']:g}" if i == 0 else f"{one['tau']:g}": _place(one, per) for i, one in enumerate(path)}
-    ceiling = results["truth"].get("negative_entropy")
-    over = ", the larger of two" if len(results["seeds"]) > 1 else " over sequences (one seed)"
-    return World(
-        title="Language models (this run)",
-        unit=f"nats per {per}",
-        note=f"bars: ± 1 standard error{over}",
-        path=tuple(named.values()),
-        named=named,
-        ceiling=ceiling[per]["value"] if ceiling else None,
-        direct=models.get("direct"),
-        teacher=models.get("teacher"),
-    )
-
-
-def _place(model: Mapping[str, Any], per: str) -> Place:
-    x, y = model["recall"][per], model["precision"][per]
-    return Place(x["value"], y["value"], larger_error(x), larger_error(y))
+    taught = recall(owner.teacher, owner.truth).value, precision(owner.teacher, owner.truth).value
+    drawn = {
+        "p*": ("truth", Place(sweep.recall_bound, sweep.recall_bound)),
+        ends[0]: ("distilled", path[0]),
+        ends[1]: ("distilled", path[-1]),
+        "direct": ("direct", Place(sweep.direct_recall, sweep.direct_precision)),
+        "teacher": ("teacher", Place(*taught)),
+    }
+    return World(*words, path, drawn, sweep.recall_bound, sweep.precision_bound)
 
 
 # Planes
@@ -144,94 +75,38 @@ def units(results: Results) -> Picture:
 def _planes(worlds: Sequence[World], title: str, hidden: Sequence[int] = ()) -> Picture:
     width, high, top = (3.35 if len(worlds) > 2 else 4.4), 3.3, 1.02  # inches of a panel and of what stands above
     made = Picture(figsize=(len(worlds) * width, high + top + 0.1), dpi=110, facecolor="white")
-    total_w, total_h = made.get_size_inches()
-    made.text(0.12 / total_w, 1 - 0.34 / total_h, title, fontsize=14, color=INK)
+    _write(made, 0.12, 0.34, title, 14, INK)
     for n, world in enumerate(worlds):
         left, said = n * width, world.title if len(worlds) > 2 else world.unit
-        made.text((left + 0.12) / total_w, 1 - 0.68 / total_h, said, fontsize=11, color=INK)
-        made.text((left + 0.12) / total_w, 1 - 0.88 / total_h, world.note, fontsize=8, color=QUIET)
-        box = ((left + 0.66) / total_w, 0.55 / total_h, (width - 0.86) / total_w, (high - 0.4) / total_h)
-        _draw_world(made.add_axes(box), world, shown=n not in hidden)
+        _write(made, left + 0.12, 0.68, said, 11, INK)
+        _write(made, left + 0.12, 0.88, world.note, 8, QUIET)
+        axes = _axes(made, left + 0.66, top - 0.05, width - 0.86, high - 0.4)
+        draw_world(axes, world, shown=n not in hidden)
     told = [_words(world, n not in hidden) for n, world in enumerate(worlds)]
     made.words = " ".join([f"{title}: precision against recall.", *told])
     return made
 
 
-def _draw_world(axes: Axes, world: World, *, shown: bool) -> None:
-    _draw_axes(axes, world)
-    names = Labels(axes)
-    distilled = STYLE["distilled"].colour
-    if world.ceiling is not None:
-        look: dict[str, Any] = {"color": "white", "markeredgecolor": STYLE["truth"].colour, "markeredgewidth": 1.4}
-        names.dot(world.ceiling, world.ceiling, "truth", 6, **look)
-    if not shown:
-        axes.text(0.46, 0.5, "?", transform=axes.transAxes, fontsize=44, color=QUIET, ha="center", va="center")
-    else:
-        if world.path:
-            at = [one.recall for one in world.path], [one.precision for one in world.path]
-            axes.plot(*at, color=distilled, linewidth=2.0, zorder=2)
-            names.keep_off(*at)
-        for place in world.named.values():
-            _draw_one(names, place, "distilled")
-        hollow: dict[str, Any] = {"marker": "D", "color": "white", "markeredgewidth": 1.8}
-        _draw_one(names, world.teacher, "teacher", zorder=4, **hollow, markeredgecolor=STYLE["teacher"].colour)
-        _draw_one(names, world.direct, "direct", zorder=6)
-    _name(names, world, shown)
+def _write(made: Picture, left: float, down: float, text: str, size: float, colour: str, **look: Any) -> None:
+    """Write at a place in inches from the picture's upper left corner."""
+    wide, high = made.get_size_inches()
+    made.text(left / wide, 1 - down / high, text, fontsize=size, color=colour, **look)
 
 
-def _draw_one(names: Labels, place: Place | None, role: str, **look: Any) -> None:
-    """A model's dot, with its errors where it has some."""
-    if place is None:
-        return
-    if place.recall_error or place.precision_error:
-        bars: dict[str, Any] = {"xerr": place.recall_error, "yerr": place.precision_error, "elinewidth": 1.3}
-        names.axes.errorbar(place.recall, place.precision, fmt="none", ecolor=STYLE[role].colour, zorder=4, **bars)
-    size = {"teacher": 8.5, "direct": 6.0, "distilled": 7.0}[role]  # the teacher lies below, and is seen around others
-    names.dot(place.recall, place.precision, role, size, **look)
-
-
-def _name(names: Labels, world: World, shown: bool) -> None:
-    if world.ceiling is not None:
-        names.add("p*", (world.ceiling, world.ceiling), STYLE["truth"].colour, 9, toward=200)
-    if not shown:
-        return
-    if world.direct is not None:
-        names.add("direct", (world.direct.recall, world.direct.precision), STYLE["direct"].colour, 9, toward=250)
-    if world.teacher is not None:
-        names.add("teacher", (world.teacher.recall, world.teacher.precision), STYLE["teacher"].ink, 9, toward=60)
-    for text, place in world.named.items():
-        names.add(text, (place.recall, place.precision), STYLE["distilled"].colour, 9, toward=190)
-
-
-def _draw_axes(axes: Axes, world: World) -> None:
-    """Limits that hold everything, labels, and the bounds with their names."""
-    places = [*world.path, *(one for one in (world.direct, world.teacher) if one is not None)]
-    ceiling = [] if world.ceiling is None else [world.ceiling]
-    top = [] if world.precision_bound is None else [world.precision_bound]
-    x = _limits([one.recall for one in places] + ceiling, [one.recall_error for one in places])
-    y = _limits([one.precision for one in places] + ceiling + top, [one.precision_error for one in places])
-    frame(axes, x, y, unit=world.unit, ticks=8)
-    draw_bounds(axes, world.ceiling, world.precision_bound, name_at=0.02)
-
-
-def _limits(values: Sequence[float], errors: Sequence[float]) -> tuple[float, float]:
-    """A margin on both sides, the wider one below, where names stand; ``errors`` of the first values find room too."""
-    if not values:
-        return 0.0, 1.0
-    low, high = min(values), max(values)
-    length = max(high - low, 0.05)
-    bars = [value + sign * error for value, error in zip(values, errors, strict=False) for sign in (-1, 1)]
-    aside = 0.02 * length
-    return min(low - 0.17 * length, min(bars) - aside), max(high + 0.13 * length, max(bars) + aside)
+def _axes(made: Picture, left: float, down: float, across: float, tall: float) -> Axes:
+    """Axes whose upper left corner is there, in inches, and that are so large."""
+    wide, high = made.get_size_inches()
+    return made.add_axes((left / wide, 1 - (down + tall) / high, across / wide, tall / high))
 
 
 def _words(world: World, shown: bool) -> str:
     if not shown:
         return f"{world.title}: not shown yet."
-    ends = list(world.named.items())
-    told = [f"{name}: {signed(one.precision)}, {signed(one.recall)}" for name, one in (ends if len(ends) < 9 else [])]
-    for name, one in (("direct", world.direct), ("teacher", world.teacher)):
-        told += [] if one is None else [f"{name}: {signed(one.precision)}, {signed(one.recall)}"]
+    told = [
+        f"{name}: {signed(place.precision)}, {signed(place.recall)}"
+        for role in ("distilled", "direct", "teacher")
+        for name, (own, place) in world.models.items() if own == role
+    ]  # fmt: skip
     return f"{world.title}, precision and recall in {world.unit}: {'; '.join(told)}."
 
 
@@ -247,30 +122,24 @@ def embedding_map(results: Results) -> Picture:
     points = results["map"]
     if not points:
         raise ValueError("These results have no map of samples yet: let the run go on until seed 0 is scored.")
-    panels = [(one["name"], f"distilled, τ = {one['tau']:g}", "distilled") for one in students(results)]
-    panels = [("teacher", "teacher", "teacher"), ("direct", "direct student", "direct"), *panels]
-    panels = [panel for panel in panels if panel[0] in points]
+    panels = [one for one in models(results) if one["name"] in points]
     columns = min(len(panels), 3 if len(panels) in (5, 6) else 4)
     rows, side, gap, top = math.ceil(len(panels) / columns), 2.2, 0.5, 0.72  # inches
     width = max(columns * (side + 0.1) + 0.1, 5.2)  # room for the title
     made = Picture(figsize=(width, rows * (side + gap) + top), dpi=110, facecolor="white")
-    total_w, total_h = made.get_size_inches()
-    made.text(
-        0.1 / total_w, 1 - 0.32 / total_h, "What each model wrote, on a map of p*'s texts", fontsize=13, color=INK
-    )
-    said = f"every dot is one of {len(points['truth'])} texts; grey: p*'s own"
-    made.text(0.1 / total_w, 1 - 0.54 / total_h, said, fontsize=8, color=QUIET)
-    limits = _square(np.concatenate([np.asarray(points[name], float) for name in ("truth", *(p[0] for p in panels))]))
+    _write(made, 0.1, 0.32, "What each model wrote, on a map of p*'s texts", 13, INK)
+    _write(made, 0.1, 0.54, f"every dot is one of {len(points['truth'])} texts; grey: p*'s own", 8, QUIET)
+    limits = _square(np.concatenate([points["truth"], *(points[one["name"]] for one in panels)]))
     told = []
-    for n, (name, title, role) in enumerate(panels):
+    for n, one in enumerate(panels):
         left, down = 0.1 + (n % columns) * (side + 0.1), top + (n // columns) * (side + gap)
-        axes = made.add_axes((left / total_w, 1 - (down + side) / total_h, side / total_w, side / total_h))
-        _draw_cloud(axes, points["truth"], points[name], role, limits)
-        wide = spread(results, name)
-        colour = STYLE[role].ink
-        middle, below = (left + side / 2) / total_w, f"{wide.value:.2f} times as wide as p*'s"
-        made.text(middle, 1 - (down + side + 0.17) / total_h, title, fontsize=9, color=colour, ha="center")
-        made.text(middle, 1 - (down + side + 0.33) / total_h, below, fontsize=8, color=QUIET, ha="center")
+        _draw_cloud(_axes(made, left, down, side, side), points["truth"], points[one["name"]], one["role"], limits)
+        title = {"direct": "direct student", "distilled": "distilled, τ = " + one["name"].removeprefix("tau-")}.get(
+            one["role"], one["role"]
+        )
+        wide, middle = spread(results, one["name"]), left + side / 2
+        _write(made, middle, down + side + 0.17, title, 9, STYLE[one["role"]].ink, ha="center")
+        _write(made, middle, down + side + 0.33, f"{wide.value:.2f} times as wide as p*'s", 8, QUIET, ha="center")
         told.append(f"{title}: {wide.value:.2f} ± {wide.error:.2f}")
     made.words = (
         "Maps of texts by p*'s hidden states, one for each model, over p*'s own texts. How wide each cloud is, as a "

@@ -71,10 +71,8 @@ class Recording:
     def shown(self) -> str:
         """One line that says what this is."""
         told, versions = self.about, self.about["versions"]
-        return (
-            f"recorded: {told['model']}, {told['vocabulary']:,} tokens, sha256 {told['sha256'][:12]}…; "
-            f"{told['date']}, torch {versions['torch']}, transformers {versions['transformers']}, on a CPU"
-        )
+        what = f"{told['model']}, {told['vocabulary']:,} tokens, sha256 {told['sha256'][:12]}…; {told['date']}"
+        return f"recorded: {what}, torch {versions['torch']}, transformers {versions['transformers']}, on a CPU"
 
 
 def read_recording(name: str = "smollm2") -> Recording:
@@ -96,20 +94,18 @@ def read_recording(name: str = "smollm2") -> Recording:
 
 
 def _found(name: str) -> Path:
-    places = [Path.cwd(), notebooks_folder()]
-    paths = [place / "recorded" / name / FILE for place in places]
-    found = next((path for path in paths if path.is_file()), None)
-    if found is None:
-        raise ValueError(
-            f"there is no recording {name!r}: looked for {' and '.join(map(str, paths))}; open the notebook in the "
-            "folder notebooks/ of the repository"
-        )
-    return found
+    paths = [place / "recorded" / name / FILE for place in (Path.cwd(), notebooks_folder())]
+    for path in paths:
+        if path.is_file():
+            return path
+    raise ValueError(
+        f"there is no recording {name!r}: looked for {' and '.join(map(str, paths))}; open the notebook in the folder "
+        "notebooks/ of the repository"
+    )
 
 
 def _recording(content: dict[str, Any]) -> Recording:
-    restricted = content["restricted"]
-    again = restricted["cut_again"]
+    restricted, again = content["restricted"], content["restricted"]["cut_again"]
     return Recording(
         about=content["about"],
         sweeps={one["prompt"]: NextTokenSweep.of(one) for one in content["sweeps"]},

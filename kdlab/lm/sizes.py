@@ -7,9 +7,10 @@ architecture with tied embeddings. The rungs below are ours, so that the same ex
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["SIZES", "Size", "flops_per_token", "parameters", "size_named"]
+__all__ = ["SIZES", "Size", "flops_per_token", "nearest", "parameters", "size_named"]
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,14 @@ def size_named(name: str) -> Size:
     """Return the rung of that name; ValueError, with the nearest name, for one that there is not."""
     if name in SIZES:
         return SIZES[name]
-    near = difflib.get_close_matches(str(name), SIZES, n=1, cutoff=0.0)
     raise ValueError(
-        f"size {name!r} is not a rung of the family: choose one of {', '.join(SIZES)} (nearest: {near[0]})"
+        f"size {name!r} is not a rung of the family: choose one of {', '.join(SIZES)} (nearest: {nearest(name, SIZES)})"
     )
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The one of ``names`` that is most like ``name``, for a message about a slip of the keys."""
+    return difflib.get_close_matches(str(name), list(names), n=1, cutoff=0.0)[0]
 
 
 def parameters(size: Size, vocabulary: int) -> int:

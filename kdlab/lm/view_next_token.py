@@ -1,7 +1,6 @@
-"""What a language model may say next, shown in a notebook: likeliest tokens, entropy, a text, as tau moves. No maths.
+"""What a language model may say next, shown in a notebook: likeliest tokens, entropy, a text, as tau moves.
 
-The picture is drawn by lm/view_next_token.js from `payload(sweep)`, which is sent once for each text that was read.
-All of them are there from the start: choosing another makes nothing.
+Drawn by lm/view_next_token.js from `payload(sweep)`. All sweeps are there from the start: choosing another makes none.
 """
 
 from __future__ import annotations
@@ -9,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import traitlets
 
 from kdlab.core.sweep import expect
 from kdlab.lm.next_token import NextTokenSweep, counted, entropy_limits, one_line, shared, visible
-from kdlab.pictures.live import front_end
+from kdlab.pictures.live import front_end, plain
 from kdlab.pictures.sweep_view import SweepView, require_finite
 
 __all__ = ["NextTokenView", "payload", "show"]
@@ -85,10 +85,7 @@ def payload(sweep: NextTokenSweep) -> dict[str, Any]:
     Raises ValueError where a number is not finite.
     """
     one, samples = sweep.index(1.0), [one_line(text) for text in sweep.samples]
-    odds = [
-        [*(round(float(p), 5) for p in row), round(float(rest), 5)]
-        for row, rest in zip(sweep.probabilities, sweep.rest, strict=True)
-    ]
+    odds = plain(np.column_stack([sweep.probabilities, sweep.rest]))
     sent: dict[str, Any] = {
         "key": sweep.prompt,
         "settings": {"prompt": sweep.prompt},
@@ -103,10 +100,7 @@ def payload(sweep: NextTokenSweep) -> dict[str, Any]:
         "sample": samples,
         "shared": [shared(text, samples[one]) for text in samples],
         "sentence": list(sweep.sentences),
-        "told": [
-            f"entropy {entropy:.2f} nats   {counted(choices)}"
-            for entropy, choices in zip(sweep.entropies, sweep.choices, strict=True)
-        ],
+        "told": [f"entropy {entropy:.2f} nats   {counted(np.exp(entropy))}" for entropy in sweep.entropies],
     }
     require_finite(sent, sweep.prompt)
     return sent

@@ -35,27 +35,6 @@ _WHERE = {
     "single": "",
 }
 
-__all__ = [
-    "Fit",
-    "GaussianMixture",
-    "Judge",
-    "MixtureSweep",
-    "Scene",
-    "Settings",
-    "by_hand",
-    "fit",
-    "fit_mixture",
-    "judge",
-    "line_mixture",
-    "make_scene",
-    "mechanism",
-    "plots",
-    "plots_mechanism",
-    "plots_single",
-    "show",
-    "show_pairs",
-    "single",
-    "teacher_entropy",
-]
+__all__ = sorted(_WHERE)
 
 __getattr__, __dir__ = front_door(__name__, _WHERE)

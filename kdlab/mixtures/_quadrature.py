@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BLOCK", "MAX_NODES", "Field", "TooManyNodes", "error_of", "expect_gaussian"]
+__all__ = ["BLOCK", "MAX_NODES", "Field", "TooManyNodes", "errors_of", "expect_gaussian", "folded"]
 
 FloatArray = NDArray[np.float64]
 
@@ -43,7 +43,7 @@ def expect_gaussian(
     """Return (E_{x ~ N(mean, L L')} [function(x)], nodes used), for D = 1 or 2.
 
     ``function`` maps (N, D) to (N,); ``mean`` is (D,), ``cholesky`` L is (D, D). The spacing is halved,
-    along the axes that need it, until `error_of` says that the sum is within ``tolerance``. Raises TooManyNodes.
+    along the axes that need it, until `errors_of` says that the sum is within ``tolerance``. Raises TooManyNodes.
     """
     spacings = np.full(mean.size, _COARSEST)
     while True:
@@ -51,15 +51,24 @@ def expect_gaussian(
         nodes = math.prod(axis.size for axis in axes)
         if nodes > max_nodes:
             raise TooManyNodes(f"{nodes} nodes wanted, {max_nodes} allowed")
-        products = _weighted_values(function, mean, cholesky, axes)
-        if error_of(products, tolerance) <= tolerance:
-            return float(products.sum()), nodes
-        spacings[_too_coarse(products)] /= 2
+        sums = folded(_weighted_values(function, mean, cholesky, axes))
+        if errors_of(sums[None], np.array([tolerance]))[0] <= tolerance:
+            return float(sums.sum()), nodes
+        spacings[_too_coarse(sums)] /= 2
 
 
-def error_of(products: FloatArray, tolerance: float) -> float:
-    """Estimate the error of a uniform rule, products.sum(), from the coarser rules that it contains.
+def folded(products: FloatArray) -> FloatArray:
+    """Whole blocks laid over each other and summed: (BLOCK,) or (BLOCK, BLOCK), all that coarser rules depend on."""
+    for axis in range(products.ndim):
+        ahead = products.shape[:axis]
+        products = products.reshape(*ahead, -1, BLOCK, *products.shape[axis + 1 :]).sum(axis=axis)
+    return products
 
+
+def errors_of(sums: FloatArray, tolerances: FloatArray) -> FloatArray:
+    """(M,): estimate the errors of M uniform rules from the coarser rules that each contains.
+
+    ``sums`` (M, BLOCK) or (M, BLOCK, BLOCK) are what `folded` makes of each rule's terms, ``tolerances`` is (M,).
     Every second node, begun at each of its 2^D corners, is a rule of twice the spacing; likewise every
     third and every fourth. Halving divides the error by 4 where the integrand has kinks and squares it
     where it is smooth, so continuing the power law of the last steps errs on the careful side. Halves alone
@@ -67,32 +76,27 @@ def error_of(products: FloatArray, tolerance: float) -> float:
     equal at 1/4 and 3/4), and never to halves and thirds at once. The last step itself must be small too
     (20 tolerances), in case a smooth part hides a small rough one behind it.
     """
-    value, folded = float(products.sum()), _folded(products)
-    halves, thirds, quarters = (_worst(folded, step, value) for step in (2, 3, 4))
-    if halves > 20 * tolerance:
-        return halves
-    return max(_continued(halves, quarters, 2), _continued(thirds, quarters, 3))
+    halves, thirds, quarters = (_worst(sums, step) for step in (2, 3, 4))
+    continued = np.maximum(_continued(halves, quarters, 2), _continued(thirds, quarters, 3))
+    return np.where(halves > 20 * tolerances, halves, continued)
 
 
-def _continued(error: float, coarser_error: float, step: int) -> float:
+def _continued(errors: FloatArray, coarser: FloatArray, step: int) -> FloatArray:
     """Continue the errors at 4 and at ``step`` times the spacing to once the spacing, as a power of it."""
-    if not 0 < error < coarser_error:
-        return error
-    power = math.log(coarser_error / error) / math.log(4 / step)
-    return float(error * step**-power)
+    falling = (errors > 0) & (errors < coarser)
+    ratio = np.divide(coarser, errors, out=np.ones_like(errors), where=falling)
+    return np.asarray(errors * step ** (-np.log(ratio) / math.log(4 / step)))
 
 
-def _too_coarse(products: FloatArray) -> NDArray[np.bool_]:
+def _too_coarse(sums: FloatArray) -> NDArray[np.bool_]:
     """(D,): which axes to halve, judged by what every second node along one axis alone would lose.
 
     Both, where neither loses much alone: a kink that runs across the diagonal errs in both at once.
     """
-    value, folded = float(products.sum()), _folded(products)
-    together = _worst(folded, 2, value)
-    others = [tuple(other for other in range(folded.ndim) if other != axis) for axis in range(folded.ndim)]
-    alone = np.array([_worst(folded.sum(axis=other), 2, value) for other in others])
-    if alone.max() < _SHARE * together:
-        return np.ones(folded.ndim, dtype=bool)
+    others = [tuple(other for other in range(sums.ndim) if other != axis) for axis in range(sums.ndim)]
+    alone = np.array([_worst(sums.sum(axis=other)[None], 2)[0] for other in others])
+    if alone.max() < _SHARE * _worst(sums[None], 2)[0]:
+        return np.ones(sums.ndim, dtype=bool)
     return np.asarray(alone >= _SHARE * alone.max())
 
 
@@ -120,23 +124,13 @@ def _weighted_values(
     return np.asarray(weights * values.reshape(weights.shape))
 
 
-def _folded(products: FloatArray) -> FloatArray:
-    """Whole blocks laid over each other and summed: (BLOCK,) or (BLOCK, BLOCK), all that coarser rules depend on."""
-    for axis in range(products.ndim):
-        ahead = products.shape[:axis]
-        products = products.reshape(*ahead, -1, BLOCK, *products.shape[axis + 1 :]).sum(axis=axis)
-    return products
-
-
-def _worst(folded: FloatArray, step: int, value: float) -> float:
-    """How far the worst of the rules of ``step`` times the spacing is from ``value``."""
-    return float(np.abs(_every(folded, step) - value).max())
-
-
-def _every(folded: FloatArray, step: int) -> FloatArray:
-    """Sums of the step^D rules of ``step`` times the spacing that the grid contains."""
-    apart = folded.reshape((BLOCK // step, step) * folded.ndim)
-    return np.asarray(step**folded.ndim * apart.sum(axis=tuple(range(0, 2 * folded.ndim, 2))))
+def _worst(sums: FloatArray, step: int) -> FloatArray:
+    """(M,): how far the worst of the step^D rules of ``step`` times the spacing is from the rule itself."""
+    m, *blocks = sums.shape
+    dim = len(blocks)
+    apart = sums.reshape(m, *(BLOCK // step, step) * dim).sum(axis=tuple(range(1, 2 * dim, 2)))
+    rules = step**dim * apart.reshape(m, step**dim)
+    return np.asarray(np.abs(rules - sums.reshape(m, BLOCK**dim).sum(axis=1, keepdims=True)).max(axis=1))
 
 
 class Field:
@@ -144,7 +138,7 @@ class Field:
 
     The same rule as `expect_gaussian`, with the nodes fixed in space instead of following the Gaussian,
     so that the function is evaluated once. Where the table does not serve a Gaussian (too wide for the
-    box, narrower than the spacing, not accurate enough) `mean_under` says None, never a wrong number.
+    box, narrower than the spacing, not accurate enough) `means_under` says NaN, never a wrong number.
     """
 
     def __init__(
@@ -159,37 +153,61 @@ class Field:
         chunks = (grid[start : start + _CHUNK] for start in range(0, len(grid), _CHUNK))
         self.values = np.concatenate([function(chunk) for chunk in chunks]).reshape(counts)
 
-    def mean_under(self, mean: FloatArray, covariance: FloatArray, tolerance: float) -> float | None:
-        """Return E_{x ~ N(mean, covariance)} [function(x)] to within ``tolerance``, or None."""
-        deviations = np.sqrt(np.diagonal(covariance))
-        cuts = 1 / np.sqrt(np.diagonal(np.linalg.inv(covariance)))
-        windows = [np.abs(axis - m) <= _RADIUS * s for axis, m, s in zip(self.axes, mean, deviations, strict=True)]
-        inside = all(
-            axis[0] <= m - _FIELD_RADIUS * s and axis[-1] >= m + _FIELD_RADIUS * s
-            for axis, m, s in zip(self.axes, mean, deviations, strict=True)
-        )
-        if not inside or cuts.min() < self.spacing:
-            return None
-        slices = [_whole_blocks(window) for window in windows]
-        offsets = [axis[s] - m for axis, s, m in zip(self.axes, slices, mean, strict=True)]
-        density = _gaussian_density(offsets, covariance) * self.spacing ** len(offsets)
-        products = density * self.values[tuple(slices)]
-        return float(products.sum()) if error_of(products, tolerance) <= tolerance else None
+    def means_under(self, means: FloatArray, covariances: FloatArray, tolerances: FloatArray) -> FloatArray:
+        """(M,): E_{x ~ N(means[m], covariances[m])} [function(x)] to within ``tolerances[m]``, or NaN."""
+        served = np.flatnonzero(self._holds(means, covariances))
+        means, covariances = means[served], covariances[served]
+        sums = np.empty((len(served), *[BLOCK] * len(self.axes)))
+        upright = (covariances[:, 0, 1:] == 0).all(axis=1)
+        sums[upright] = self._folded_upright(means[upright], covariances[upright])
+        for m in np.flatnonzero(~upright):
+            sums[m] = self._folded_turned(means[m], covariances[m])
+        found = np.full(len(tolerances), np.nan)
+        good = errors_of(sums, tolerances[served]) <= tolerances[served]
+        found[served[good]] = sums[good].sum(axis=tuple(range(1, sums.ndim)))
+        return found
+
+    def _holds(self, means: FloatArray, covariances: FloatArray) -> NDArray[np.bool_]:
+        """(M,): which Gaussians lie inside the box, and are at least as wide as the spacing wherever they are cut."""
+        reach = _FIELD_RADIUS * np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
+        low, high = ([axis[end] for axis in self.axes] for end in (0, -1))
+        inside = ((means - reach >= low) & (means + reach <= high)).all(axis=1)
+        cuts = 1 / np.sqrt(np.diagonal(np.linalg.inv(covariances), axis1=1, axis2=2))
+        return np.asarray(inside & (cuts.min(axis=1) >= self.spacing))
+
+    def _folded_upright(self, means: FloatArray, covariances: FloatArray) -> FloatArray:
+        """`folded` terms of Gaussians without correlation: products of a factor per axis, so matrix products do all."""
+        factors = []
+        for i, axis in enumerate(self.axes):
+            variance = covariances[:, i, i, None]
+            bell = np.exp(-0.5 * (axis - means[:, i, None]) ** 2 / variance)
+            factors.append(bell * self.spacing / np.sqrt(2 * math.pi * variance))
+        if len(factors) == 1:
+            return _summed_blocks(factors[0] * self.values)
+        sums = np.empty((len(means), BLOCK, BLOCK))
+        for i in range(BLOCK):  # rows i, i + BLOCK, ... of the plane
+            sums[:, i] = _summed_blocks(factors[0][:, i::BLOCK] @ self.values[i::BLOCK] * factors[1])
+        return sums
+
+    def _folded_turned(self, mean: FloatArray, covariance: FloatArray) -> FloatArray:
+        """`folded` terms of one Gaussian in the plane, on the blocks within its reach."""
+        reach = _RADIUS * np.sqrt(np.diagonal(covariance))
+        slices = [_whole_blocks(np.abs(axis - m) <= r) for axis, m, r in zip(self.axes, mean, reach, strict=True)]
+        x, y = (axis[s] - m for axis, s, m in zip(self.axes, slices, mean, strict=True))
+        inverse = np.linalg.inv(covariance)
+        left = np.stack([-0.5 * inverse[0, 0] * x**2, np.ones_like(x), -inverse[0, 1] * x], axis=1)
+        right = np.stack([np.ones_like(y), -0.5 * inverse[1, 1] * y**2, y])
+        # Densities lie in [0, 1] before they are normed: single precision errs by 1e-7 of each, up and down.
+        bell = np.exp((left @ right).astype(np.float32))
+        norm = self.spacing**2 * math.sqrt(inverse[0, 0] * inverse[1, 1] - inverse[0, 1] ** 2) / (2 * math.pi)
+        return norm * folded(bell * self.values[tuple(slices)])
+
+
+def _summed_blocks(rows: FloatArray) -> FloatArray:
+    """(M, n) to (M, BLOCK): each row's blocks laid over each other and summed."""
+    return np.asarray(rows.reshape(len(rows), rows.shape[1] // BLOCK, BLOCK).sum(axis=1))
 
 
 def _whole_blocks(window: NDArray[np.bool_]) -> slice:
     """The blocks of an axis that hold every node of the window."""
     return slice(window.argmax() // BLOCK * BLOCK, len(window) - window[::-1].argmax() // BLOCK * BLOCK)
-
-
-def _gaussian_density(offsets: list[FloatArray], covariance: FloatArray) -> FloatArray:
-    """Density on the grid spanned by one or two axes of offsets from the mean."""
-    inverse = np.linalg.inv(covariance)
-    norm = math.sqrt(np.linalg.det(inverse)) / (2 * math.pi) ** (len(offsets) / 2)
-    factors = [np.exp(-0.5 * inverse[i, i] * offset**2) for i, offset in enumerate(offsets)]
-    if len(offsets) == 1:
-        return np.asarray(norm * factors[0])
-    if inverse[0, 1] == 0:
-        return np.asarray(norm * np.outer(*factors))
-    x, y = np.meshgrid(*offsets, indexing="ij")
-    return np.asarray(norm * np.exp(-0.5 * (inverse[0, 0] * x**2 + inverse[1, 1] * y**2) - inverse[0, 1] * x * y))

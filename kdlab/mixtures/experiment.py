@@ -6,14 +6,10 @@ second or two; what is drawn, printed or asserted afterwards all comes from the 
 
 from __future__ import annotations
 
-import math
-import os
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
@@ -25,18 +21,18 @@ from kdlab.mixtures.fit import fit_mixture, narrowest_cut
 from kdlab.mixtures.judge import COVERED_SHARE, Judge, divergences
 from kdlab.mixtures.model import GaussianMixture
 from kdlab.mixtures.scenes import NAMED, Scene, make_scene
-from kdlab.mixtures.solver.beside import Both, one_after_the_other, second_process
 from kdlab.mixtures.solver.em import Covariance
 from kdlab.mixtures.solver.path import Path as StudentPath
 from kdlab.mixtures.solver.path import sampled_path, solve_path
 
 __all__ = [
     "CHOICES",
+    "MEASURED",
     "MixtureSweep",
     "Position",
     "Settings",
     "is_prepared",
-    "save_named_sweeps",
+    "make_sweep",
     "teacher_entropy",
 ]
 
@@ -58,7 +54,6 @@ CHOICES: dict[str, Any] = {
 }
 
 _JUMP = 0.05  # nats: a step of precision or recall that the eye may take for a jump
-_LONG = 60  # positions: making fewer is over before a second process would be of use
 _ONE_DIMENSIONAL = ("line", "falls")
 _SAMPLE_FLOOR = 0.5  # of the narrowest standard deviation in p*: how far students of points may shrink
 
@@ -230,7 +225,7 @@ def teacher_entropy(
     if positions == N_BETAS and is_prepared(settings):
         sweep = _load(settings)
     else:
-        sweep = _make(settings, beta_positions(positions), told)
+        sweep = make_sweep(settings, beta_positions(positions), told)
     told(1.0)
     return sweep
 
@@ -264,21 +259,22 @@ def _taught(name: str, seed: int, positions: int) -> dict[str, Any]:
     return arrays
 
 
-def _make(settings: Settings, betas: FloatArray, progress: Callable[[float], None]) -> MixtureSweep:
+def make_sweep(
+    settings: Settings, betas: FloatArray, progress: Callable[[float], None] = lambda fraction: None
+) -> MixtureSweep:
+    """Compute a sweep at the positions ``betas`` (P,), whether or not it is committed as data."""
     scene = _scene(*_scene_of(settings))
-    with second_process() if _worth_sharing(settings, scene, betas) else nullcontext() as both:
-        path = _students(settings, scene, betas, lambda fraction: progress(0.75 * fraction), both)
-        students = [path.model(i) for i in range(len(betas))]
-        direct = _direct(settings, scene)
-        judge = Judge(scene.truth, _union([direct, students[0], students[len(students) // 2], students[-1]]))
-        tempered = [scene.teacher.tempered(float(beta)) for beta in betas]
-        one, other = (both or one_after_the_other)(
-            (_near_truth, (judge, students, lambda fraction: progress(0.75 + 0.25 * fraction))),
-            (_near_students, (judge, students, tempered)),
-        )
+    path = _students(settings, scene, betas, lambda fraction: progress(0.75 * fraction))
+    direct = _direct(settings, scene)
+    judge = Judge(scene.truth, _union([direct, *(path.model(i) for i in (0, len(betas) // 2, -1))]))
+    progress(0.8)
+    recalls, coverages = judge.recalls_and_coverages(path)
+    progress(0.9)
     measured: dict[str, Any] = {
-        **one,
-        **other,
+        "precision": judge.precisions(path),
+        "recall": recalls,
+        "coverage": coverages,
+        "kl": divergences([scene.teacher.tempered(float(beta)) for beta in betas], path),
         "direct_precision": judge.precision(direct),
         "direct_recall": judge.recall(direct),
         "recall_bound": scene.truth.expected_log_prob(scene.truth).value,
@@ -288,44 +284,17 @@ def _make(settings: Settings, betas: FloatArray, progress: Callable[[float], Non
     return _assemble(settings, scene, betas, replace(path, switched=switched), direct, measured)
 
 
-def _worth_sharing(settings: Settings, scene: Scene, betas: FloatArray) -> bool:
-    """Say whether making the sweep takes so long that a second process gains more than it costs to start."""
-    return scene.truth.dim == 2 and settings.n_components > 1 and len(betas) >= _LONG
-
-
-def _near_truth(
-    judge: Judge, students: list[GaussianMixture], progress: Callable[[float], None]
-) -> dict[str, FloatArray]:
-    """What is measured on a grid around p*; recall and coverage share a student's log-densities there."""
-    recall, coverage = [], []
-    for i, student in enumerate(students):
-        recall.append(judge.recall(student))
-        coverage.append(judge.coverage(student))
-        progress((i + 1) / len(students))
-    return {"recall": np.array(recall), "coverage": np.array(coverage)}
-
-
-def _near_students(
-    judge: Judge, students: list[GaussianMixture], tempered: list[GaussianMixture]
-) -> dict[str, FloatArray]:
-    """What is measured where the student lies, or its teacher."""
-    precision = np.array([judge.precision(student) for student in students])
-    return {"precision": precision, "kl": divergences(tempered, students)}
-
-
 def _jumps(values: FloatArray) -> NDArray[np.bool_]:
     """(P,): where a step is over 0.05 nats and four times the median of the eight around it, or both beside it.
 
     A component too light for the likelihood to hold in place may change its place; recall feels that.
     """
     steps = np.abs(np.diff(values))
-    jumps = np.zeros(len(values), dtype=bool)
-    for i, step in enumerate(steps):
-        around = np.delete(steps[max(0, i - 4) : i + 5], min(i, 4))
-        beside = np.delete(steps[max(0, i - 1) : i + 2], min(i, 1))
-        usual = min(np.median(around), beside.max()) if around.size else math.inf
-        jumps[i + 1] = bool(step > max(_JUMP, 4 * float(usual)))
-    return jumps
+    if len(steps) < 2:
+        return np.zeros(len(values), dtype=bool)
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(steps, 4, constant_values=np.nan), 9)
+    usual = np.minimum(np.nanmedian(np.delete(windows, 4, axis=1), axis=1), np.nanmax(windows[:, [3, 5]], axis=1))
+    return np.append(False, steps > np.maximum(_JUMP, 4 * usual))
 
 
 def _assemble(
@@ -350,15 +319,13 @@ def _assemble(
     )
 
 
-def _students(
-    settings: Settings, scene: Scene, betas: FloatArray, progress: Callable[[float], None], both: Both | None
-) -> StudentPath:
+def _students(settings: Settings, scene: Scene, betas: FloatArray, progress: Callable[[float], None]) -> StudentPath:
     if settings.samples is None:
-        return solve_path(scene.teacher, settings.n_components, settings.covariance, betas, progress, both)
+        return solve_path(scene.teacher, settings.n_components, settings.covariance, betas, progress)
     rng = np.random.default_rng([settings.seed, 1])
     clouds = _common_samples(scene.teacher, betas, settings.samples, rng)
     floor = (_SAMPLE_FLOOR * narrowest_cut(scene.truth)) ** 2
-    return sampled_path(clouds, settings.n_components, settings.covariance, floor, progress, both)
+    return sampled_path(clouds, settings.n_components, settings.covariance, floor, progress)
 
 
 def _common_samples(teacher: GaussianMixture, betas: FloatArray, n: int, rng: np.random.Generator) -> list[FloatArray]:
@@ -391,35 +358,7 @@ def _union(models: Sequence[GaussianMixture]) -> GaussianMixture:
 # Committed data
 
 _PATH_FIELDS = tuple(field.name for field in fields(StudentPath))
-_MEASURED = "precision recall coverage kl direct_precision direct_recall recall_bound precision_bound".split()
-
-
-def save_named_sweeps(
-    folder: Path, names: Sequence[str] = tuple(NAMED), progress: Callable[[str], None] = print
-) -> None:
-    """Make every sweep of the scenes ``names`` and write one file per scene, whole or not at all."""
-    for name in names:
-        arrays: dict[str, Any] = {}
-        for settings in _named_settings(name):
-            sweep = _make(settings, beta_positions(), lambda fraction: None)
-            progress(f"{settings.key}: {int(sweep.switched.sum())} switches")
-            arrays |= {f"{settings.key}|{field}": value for field, value in _stored(sweep).items()}
-        temporary = folder / f"sweeps-{name}.npz.tmp"
-        with temporary.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-        os.replace(temporary, folder / f"sweeps-{name}.npz")
-
-
-def _named_settings(name: str) -> list[Settings]:
-    families = ("diag",) if name in _ONE_DIMENSIONAL else get_args(Covariance)
-    return [Settings(name, k, covariance) for k in CHOICES["n_components"] for covariance in families]
-
-
-def _stored(sweep: MixtureSweep) -> dict[str, Any]:
-    path: dict[str, Any] = {"log_weights": sweep.student_log_weights, "means": sweep.student_means}
-    path |= {"covariances": sweep.student_covariances, "switched": sweep.switched}
-    direct = {f"direct_{name}": getattr(sweep.direct, name) for name in ("log_weights", "means", "covariances")}
-    return path | direct | {name: getattr(sweep, name) for name in _MEASURED}
+MEASURED = "precision recall coverage kl direct_precision direct_recall recall_bound precision_bound".split()
 
 
 def _load(settings: Settings) -> MixtureSweep:
@@ -429,9 +368,9 @@ def _load(settings: Settings) -> MixtureSweep:
     with source.open("rb") as file, np.load(file) as data:
         stored = {
             name: data[f"{settings.key}|{name}"]
-            for name in (*_PATH_FIELDS, "direct_log_weights", "direct_means", "direct_covariances", *_MEASURED)
+            for name in (*_PATH_FIELDS, "direct_log_weights", "direct_means", "direct_covariances", *MEASURED)
         }
     path = StudentPath(**{name: stored[name] for name in _PATH_FIELDS})
     direct = GaussianMixture.from_log_weights(*(stored[f"direct_{n}"] for n in ("log_weights", "means", "covariances")))
-    measured = {name: stored[name] if stored[name].ndim else float(stored[name]) for name in _MEASURED}
+    measured = {name: stored[name] if stored[name].ndim else float(stored[name]) for name in MEASURED}
     return _assemble(settings, _scene(*_scene_of(settings)), beta_positions(), path, direct, measured)

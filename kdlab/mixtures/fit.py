@@ -17,7 +17,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from kdlab.core.metrics import log_sum_exp
 from kdlab.mixtures.model import GaussianMixture
-from kdlab.mixtures.solver.em import Cloud, Covariance, Family, Runs, Students, cloud_of, log_likelihood, run_em
+from kdlab.mixtures.solver.em import (
+    Cloud,
+    Covariance,
+    Family,
+    Runs,
+    Students,
+    cloud_of,
+    log_likelihood,
+    run_em,
+    stacked,
+)
 from kdlab.mixtures.solver.starts import grouped_starts, spread_starts
 
 __all__ = [
@@ -27,7 +37,6 @@ __all__ = [
     "best_of",
     "exact_projection",
     "fit_mixture",
-    "moved",
     "narrowest_cut",
     "node_cloud",
 ]
@@ -90,11 +99,7 @@ def fit_mixture(
     if not isinstance(target, GaussianMixture):
         cloud, family = _cloud_of_points(target, sample_weight, n_components, covariance, covariance_floor)
         _check_starts(starts, n_components, cloud.dim)
-        tried = [*starts, *spread_starts(cloud, family, n_components, _TRIED * n_starts)]
-        looked = run_em(cloud, family, Students.of(tried, cloud, family), tolerance=tolerance, max_iter=_LOOK)
-        best = best_of(looked.log_likelihood, len(starts) + n_starts)
-        runs = run_em(cloud, family, looked.students[best], tolerance=tolerance, max_iter=max_iter)
-        return _fit_from(runs, best_of(runs.log_likelihood, 1)[0], cloud)
+        return _fit_to_points(cloud, family, starts, n_components, n_starts, tolerance, max_iter)
     if sample_weight is not None:
         raise ValueError("sample_weight was given with a GaussianMixture, which brings its own weights: drop it")
     _check_starts(starts, n_components, target.dim)
@@ -140,15 +145,11 @@ def _fit_to_mixture(
     halvings = 0
     while True:
         grids = Grids.of(target, family.covariance, halvings)
-        tried = [*starts, *grouped_starts(target, grids.family, n_components, n_starts)]
-        tried += spread_starts(grids.coarse, grids.family, n_components, max(2, n_starts - len(tried)))
-        looked = run_em(
-            grids.coarse,
-            grids.family,
-            Students.of(tried, grids.coarse, grids.family),
-            tolerance=_COARSE_TOLERANCE,
-            max_iter=_LOOK,
-        )
+        grouped = grouped_starts(target, grids.family, n_components, n_starts).into(grids.coarse)
+        more = max(2, n_starts - len(grouped) - len(starts))
+        spread = spread_starts(grids.coarse, grids.family, n_components, more)
+        tried = _with_given(starts, [grouped, spread], grids.coarse, grids.family)
+        looked = run_em(grids.coarse, grids.family, tried, tolerance=_COARSE_TOLERANCE, max_iter=_LOOK)
         ends = grids.refined(looked.students[best_of(looked.log_likelihood, _SETTLED)])
         runs = run_em(grids.fine, grids.family, ends, tolerance=tolerance, max_iter=max_iter)
         winner = best_of(grids.compare(runs.students), 1)[0]
@@ -156,6 +157,12 @@ def _fit_to_mixture(
             fit = _fit_from(runs, winner, grids.fine)
             return replace(fit, log_likelihood=target.expected_log_prob(fit.model).value)
         halvings += 1
+
+
+def _with_given(starts: Sequence[GaussianMixture], found: list[Students], cloud: Cloud, family: Family) -> Students:
+    """All starts in one batch, the caller's first."""
+    given = [Students.of(starts).into(cloud)] if starts else []
+    return stacked([*given, *found]).within(family)
 
 
 @dataclass(frozen=True)
@@ -183,23 +190,16 @@ class Grids:
 
     def refined(self, students: Students) -> Students:
         """Move students from the coarse grid's coordinates to the fine one's."""
-        return moved(students, self.coarse, self.fine)
+        return students.out_of(self.coarse).into(self.fine)
 
     def compare(self, students: Students) -> FloatArray:
         """(S,) nats per point of students of the fine grid, judged on the finer one."""
-        return log_likelihood(self.finer, moved(students, self.fine, self.finer))
+        return log_likelihood(self.finer, students.out_of(self.fine).into(self.finer))
 
     def too_coarse_for(self, students: Students) -> bool:
         """Say whether a component of weight 1e-6 or more lies on the floor that the grid imposes."""
         narrow = np.linalg.eigvalsh(students.covariances)[..., 0] < self.family.floor * 1.001
         return bool((narrow & (students.log_weights > _LIGHT)).any())
-
-
-def moved(students: Students, old: Cloud, new: Cloud) -> Students:
-    """Move students from one cloud's coordinates to another's."""
-    ratio = old.scale / new.scale
-    means = students.means * ratio + (old.shift - new.shift) / new.scale
-    return Students(students.log_weights, means, students.covariances * ratio**2)
 
 
 def node_cloud(target: GaussianMixture, spacing: float, radius: float, *, cross: bool) -> Cloud:
@@ -239,6 +239,24 @@ def narrowest_cut(target: GaussianMixture) -> float:
 # Onto points
 
 
+def _fit_to_points(
+    cloud: Cloud,
+    family: Family,
+    starts: Sequence[GaussianMixture],
+    n_components: int,
+    n_starts: int,
+    tolerance: float,
+    max_iter: int,
+) -> Fit:
+    """A short look from many starts, and EM to its end from the best of them."""
+    spread = spread_starts(cloud, family, n_components, _TRIED * n_starts)
+    tried = _with_given(starts, [spread], cloud, family)
+    looked = run_em(cloud, family, tried, tolerance=tolerance, max_iter=_LOOK)
+    best = best_of(looked.log_likelihood, len(starts) + n_starts)
+    runs = run_em(cloud, family, looked.students[best], tolerance=tolerance, max_iter=max_iter)
+    return _fit_from(runs, best_of(runs.log_likelihood, 1)[0], cloud)
+
+
 def _cloud_of_points(
     target: ArrayLike, sample_weight: ArrayLike | None, n_components: int, covariance: Covariance, floor: float
 ) -> tuple[Cloud, Family]:
@@ -262,7 +280,7 @@ def best_of(log_likelihoods: FloatArray, n: int) -> NDArray[np.intp]:
 
 def _fit_from(runs: Runs, winner: int, cloud: Cloud) -> Fit:
     return Fit(
-        runs.students.model(winner, cloud),
+        runs.students.out_of(cloud).model(winner),
         float(runs.log_likelihood[winner]),
         int(runs.n_iter[winner]),
         bool(runs.converged[winner]),

@@ -7,15 +7,16 @@ never changes, is tabulated once for a whole slider instead of once for each stu
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.core.metrics import log_sum_exp, recall
-from kdlab.mixtures._quadrature import BLOCK, Field, TooManyNodes, error_of, expect_gaussian
+from kdlab.core.metrics import recall
+from kdlab.mixtures._quadrature import BLOCK, Field, TooManyNodes, errors_of, expect_gaussian
 from kdlab.mixtures.fit import narrowest_cut, node_cloud
 from kdlab.mixtures.model import GaussianMixture
-from kdlab.mixtures.solver.em import cloud_of, log_densities
+from kdlab.mixtures.solver.em import Students, cloud_of, log_densities
 
 __all__ = ["COVERED_DENSITY", "COVERED_SHARE", "Judge", "cross_entropies", "divergences"]
 
@@ -28,6 +29,7 @@ _TOLERANCE = 5e-7  # nats; the promise is 1e-6
 _FINENESS = (5, 7, 11, 16, 32)  # nodes per standard deviation of p*, tried in turn, for recall
 _TABLES = (5, 10)  # the same for precision
 _RADIUS = 7.5  # standard deviations of p* that its own grid covers
+_TOGETHER = 8  # students scored at once: what they need stays in the cache
 
 
 class Judge:
@@ -46,20 +48,32 @@ class Judge:
 
     def precision(self, student: GaussianMixture) -> float:
         """E_{x ~ student} [ log p*(x) ], nats."""
-        weights = student.weights
-        kept = np.flatnonzero(weights > 0).tolist()
-        return float(sum(weights[k] * self._under(student, k, len(kept) * float(weights[k])) for k in kept))
+        return float(self.precisions(Students.of([student]))[0])
 
-    def _under(self, student: GaussianMixture, k: int, share: float) -> float:
-        """Mean of log p* under component ``k``: from the table, or by a grid of the component's own."""
-        tolerance = _TOLERANCE / share
+    def recall(self, student: GaussianMixture) -> float:
+        """E_{x ~ p*} [ log student(x) ], nats."""
+        return float(self.recalls_and_coverages(Students.of([student]))[0][0])
+
+    def coverage(self, student: GaussianMixture) -> FloatArray:
+        """(K*,): the share of each mode's mass where student(x) >= 0.1 p*(x), from 0 to 1."""
+        return np.asarray(self._steps.measured(Students.of([student]))[1][0])
+
+    def precisions(self, students: Students) -> FloatArray:
+        """(P,) precisions; components of all students are averaged over one table."""
+        by_student = np.exp(students.log_weights)
+        kept = by_student.ravel() > 0
+        spent = (by_student * (by_student > 0).sum(axis=1, keepdims=True)).ravel()  # each component errs as much
+        tolerances = np.divide(_TOLERANCE, spent, out=np.full_like(spent, np.inf), where=kept)
+        values = np.where(kept, np.nan, 0.0)
+        means, covariances = np.concatenate(students.means), np.concatenate(students.covariances)
         for level in range(len(_TABLES)):
-            table = self._table(level)
-            value = None if table is None else table.mean_under(student.means[k], student.covariances[k], tolerance)
-            if value is not None:
-                return value
-        truth = self.truth.log_prob
-        return expect_gaussian(truth, student.means[k], student.choleskys[k], tolerance=tolerance)[0]
+            left, table = np.flatnonzero(np.isnan(values)), self._table(level) if np.isnan(values).any() else None
+            if table is not None:
+                values[left] = table.means_under(means[left], covariances[left], tolerances[left])
+        for m in np.flatnonzero(np.isnan(values)):  # by a grid of the component's own
+            root = np.linalg.cholesky(covariances[m])
+            values[m] = expect_gaussian(self.truth.log_prob, means[m], root, tolerance=float(tolerances[m]))[0]
+        return np.asarray((by_student * values.reshape(by_student.shape)).sum(axis=1))
 
     def _table(self, level: int) -> Field | None:
         """The table of log p* with ``_TABLES[level]`` nodes per deviation, made when first asked for."""
@@ -71,26 +85,31 @@ class Judge:
             self._tables.append(table)
         return self._tables[level]
 
-    def recall(self, student: GaussianMixture) -> float:
-        """E_{x ~ p*} [ log student(x) ], nats."""
-        if student.n_components > 1:
-            for level, fineness in enumerate(_FINENESS):
-                if level == len(self._grids):
-                    self._grids.append(_TruthGrid(self.truth, self._cut / fineness))
-                value = self._grids[level].mean_of(student)
-                if value is not None:
-                    return value
-        return recall(student, self.truth).value
+    def recalls_and_coverages(self, students: Students) -> tuple[FloatArray, FloatArray]:
+        """(P,) recalls and (P, K*) coverages; in the plane both come from the same log-densities."""
+        recalls, coverages = self._grids[0].measured(students)
+        if self._steps is not self._grids[0]:
+            coverages = self._steps.measured(students)[1]
+        for i in np.flatnonzero(np.isnan(recalls) | (students.log_weights.shape[1] == 1)).tolist():
+            recalls[i] = self._finer_recall(students.model(i))
+        return recalls, coverages
 
-    def coverage(self, student: GaussianMixture) -> FloatArray:
-        """(K*,): the share of each mode's mass where student(x) >= 0.1 p*(x), from 0 to 1."""
-        return self._steps.coverage(student)
+    def _finer_recall(self, student: GaussianMixture) -> float:
+        """Recall on grids finer than the first, or by the rule of the ground floor; in closed form for one Gaussian."""
+        for level in range(1, len(_FINENESS) if student.n_components > 1 else 1):
+            if level == len(self._grids):
+                self._grids.append(_TruthGrid(self.truth, self._cut / _FINENESS[level]))
+            value = self._grids[level].measured(Students.of([student]))[0][0]
+            if not np.isnan(value):
+                return float(value)
+        return recall(student, self.truth).value
 
 
 class _TruthGrid:
     """p* on a uniform grid: nodes, their mass, and which component each node's mass belongs to.
 
-    Only nodes within 7.5 standard deviations of some component are kept; ``near`` says where they lie in the grid.
+    Only nodes within 7.5 standard deviations of some component are kept. Nodes that `folded` would lay over each
+    other stand side by side; ``first`` says where each such row of them begins.
     """
 
     def __init__(self, truth: GaussianMixture, spacing: float) -> None:
@@ -98,58 +117,52 @@ class _TruthGrid:
         counts = [BLOCK * math.ceil((b - a) / spacing / BLOCK) for a, b in zip(low, high, strict=True)]
         axes = [a + spacing * (np.arange(n) + 0.3) for a, n in zip(low, counts, strict=True)]
         nodes = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, truth.dim)
-        rows = truth.component_log_probs(nodes).T
+        places = BLOCK ** np.arange(truth.dim)[::-1] @ (np.indices(counts).reshape(truth.dim, -1) % BLOCK)
+        joint = truth.component_log_probs(nodes)
         peaks = truth.component_log_probs(truth.means).diagonal()
-        self.near = np.flatnonzero((rows >= peaks[:, None] - 0.5 * _RADIUS**2).any(axis=0))
-        joint = rows[:, self.near] + truth.log_weights[:, None]
-        self.log_density = log_sum_exp(joint, axis=0)
-        self.mass = np.exp(self.log_density) * spacing**truth.dim
-        members = np.exp(joint) * spacing**truth.dim
+        near = np.flatnonzero((joint >= peaks - 0.5 * _RADIUS**2).any(axis=1))
+        near = near[np.argsort(places[near], kind="stable")]
+        self.first = np.searchsorted(places[near], np.arange(BLOCK**truth.dim))
+        members = np.exp(joint[near].T + truth.log_weights[:, None]) * spacing**truth.dim
+        self.mass = members.sum(axis=0)
+        self.log_density = np.log(self.mass) - truth.dim * math.log(spacing)
         self.shares = members / members.sum(axis=1, keepdims=True)
-        self.cloud = cloud_of(nodes[self.near], self.mass, cross=True)
-        self.counts = counts
-        self._latest: tuple[GaussianMixture | None, FloatArray] = (None, self.mass)
+        self.cloud = cloud_of(nodes[near], self.mass, cross=True)
 
-    def _scores(self, student: GaussianMixture) -> FloatArray:
-        """The student's log-density at the nodes; recall and coverage ask for it one after the other."""
-        if self._latest[0] is not student:
-            self._latest = student, log_densities(self.cloud, student)
-        return self._latest[1]
-
-    def mean_of(self, student: GaussianMixture) -> float | None:
-        products = np.zeros(math.prod(self.counts))
-        products[self.near] = self.mass * self._scores(student)
-        products = products.reshape(self.counts)
-        return float(products.sum()) if error_of(products, _TOLERANCE) <= _TOLERANCE else None
-
-    def coverage(self, student: GaussianMixture) -> FloatArray:
-        covered = self._scores(student) >= math.log(COVERED_DENSITY) + self.log_density
-        return np.asarray(self.shares @ covered)
+    def measured(self, students: Students) -> tuple[FloatArray, FloatArray]:
+        """(P,) recalls, NaN where the grid is too coarse for one, and (P, K*) coverages."""
+        edge = math.log(COVERED_DENSITY) + self.log_density
+        sums, coverages = [], []
+        for first in range(0, len(students), _TOGETHER):
+            scores = log_densities(self.cloud, students[first : first + _TOGETHER].into(self.cloud))
+            coverages.append((scores >= edge) @ self.shares.T)
+            scores *= self.mass
+            sums.append(np.add.reduceat(scores, self.first, axis=1))
+        folded = np.concatenate(sums).reshape(len(students), *[BLOCK] * self.cloud.dim)
+        good = errors_of(folded, np.full(len(students), _TOLERANCE)) <= _TOLERANCE
+        recalls = np.where(good, folded.reshape(len(students), -1).sum(axis=1), np.nan)
+        return recalls, np.concatenate(coverages)
 
 
-def divergences(tempered: list[GaussianMixture], students: list[GaussianMixture]) -> FloatArray:
+def divergences(tempered: Sequence[GaussianMixture], students: Students) -> FloatArray:
     """(P,) KL(tempered || student) in nats, to about 1e-6, on one grid for all; components stay in place."""
     own, under_student = _on_one_grid(tempered, students)
     return np.maximum(own - under_student, 0.0)
 
 
-def cross_entropies(tempered: list[GaussianMixture], students: list[GaussianMixture]) -> FloatArray:
+def cross_entropies(tempered: Sequence[GaussianMixture], students: Sequence[GaussianMixture]) -> FloatArray:
     """(P,) -E_{x ~ tempered} [ log student(x) ] in nats, to about 1e-6, on one grid for all."""
-    return -_on_one_grid(tempered, students)[1]
+    return -_on_one_grid(tempered, Students.of(students))[1]
 
 
-def _on_one_grid(tempered: list[GaussianMixture], students: list[GaussianMixture]) -> tuple[FloatArray, FloatArray]:
+def _on_one_grid(tempered: Sequence[GaussianMixture], students: Students) -> tuple[FloatArray, FloatArray]:
     """(P,) twice: the mean of the tempered teacher's own log-density, and of its student's."""
-    nodes = node_cloud(tempered[0], 0.45 * narrowest_cut(tempered[0]), 5.5, cross=False)
-    grid = nodes.points * nodes.scale + nodes.shift
-    rows = tempered[0].component_log_probs(grid).T
-    own, under_student = np.empty(len(tempered)), np.empty(len(tempered))
-    for i, (teacher, student) in enumerate(zip(tempered, students, strict=True)):
-        log_density = log_sum_exp(rows + teacher.log_weights[:, None], axis=0)
-        mass = np.exp(log_density)
-        mass /= mass.sum()
-        own[i], under_student[i] = mass @ log_density, mass @ student.log_prob(grid)
-    return own, under_student
+    nodes = node_cloud(tempered[0], 0.45 * narrowest_cut(tempered[0]), 5.5, cross=True)
+    own = log_densities(nodes, Students.of(tempered).into(nodes), exact=True)
+    mass = np.exp(own)
+    mass /= mass.sum(axis=1, keepdims=True)
+    under_student = log_densities(nodes, students.into(nodes), exact=True)
+    return (mass * own).sum(axis=1), (mass * under_student).sum(axis=1)
 
 
 def _box(model: GaussianMixture, radius: float) -> tuple[FloatArray, FloatArray]:

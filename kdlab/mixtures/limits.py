@@ -1,30 +1,33 @@
-"""What the static and the live picture share: the limits of the space and the contours of p*. No drawing."""
+"""What static and live pictures share: limits of their panels, notebook 01's axis, contours of p*. No drawing."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import contourpy
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from kdlab.pictures.limits import Limits
 
 if TYPE_CHECKING:
     from kdlab.mixtures.experiment import MixtureSweep
     from kdlab.mixtures.model import GaussianMixture
-
-__all__ = [
-    "SHARES",
-    "density_contours",
-    "map_limits",
-    "space_limits",
-]
+    from kdlab.mixtures.single import Measured
 
 Floats = NDArray[np.float64]
 SHARES = (0.99, 0.95, 0.85, 0.7, 0.5, 0.25)  # of p*'s mass inside each contour, outermost first
 _CELLS = 96  # per axis, for contours: interpolating the log density keeps them smooth
+
+STRETCH = 0.3  # nats below the bound of recall where its axis turns from straight to logarithmic
+_SHOWN = {"recall": 30.0, "precision": 7.0}  # nats below the bounds that the plane shows; what is worse is on its edge
+_ROOM = 0.09  # of an axis, beyond its bound
+BEYOND = _ROOM * _SHOWN["recall"]  # nats: the same room on an axis of recall that is not stretched
+
+
+# A sweep
 
 
 def space_limits(sweep: MixtureSweep) -> tuple[Limits, Limits]:
@@ -39,13 +42,17 @@ def space_limits(sweep: MixtureSweep) -> tuple[Limits, Limits]:
     if sweep.scene.points is not None:
         corners.append(np.asarray(sweep.scene.points, float))
     everything = np.concatenate(corners)
-    low, high = everything.min(axis=0), everything.max(axis=0)
-    if everything.shape[1] == 1:
-        x = (float(low[0]), float(high[0]))
-        return x, (0.0, _highest_density(sweep, x))
-    centre, half = (low + high) / 2, float((high - low).max()) / 2 * 1.02
-    (x0, y0), (x1, y1) = centre - half, centre + half
-    return (float(x0), float(x1)), (float(y0), float(y1))
+    if everything.shape[1] == 2:
+        return _square(everything, 0.51)
+    x = (float(everything.min()), float(everything.max()))
+    return x, (0.0, _highest_density(sweep, x))
+
+
+def map_limits(sweep: MixtureSweep) -> tuple[Limits, Limits]:
+    """Limits (x, y) of a square that holds every ellipse of the map, and a name beside it."""
+    teacher = sweep.scene.teacher
+    corners = [_boxes(teacher.means, teacher.covariances, 1.0)]
+    return _square(np.concatenate([*corners, _boxes(sweep.student_means, sweep.student_covariances, 1.0)]), 0.64)
 
 
 def _boxes(means: Floats, covariances: Floats, sigmas: float) -> Floats:
@@ -53,6 +60,14 @@ def _boxes(means: Floats, covariances: Floats, sigmas: float) -> Floats:
     dim = means.shape[-1]
     sd = np.sqrt(np.diagonal(covariances, axis1=-2, axis2=-1))
     return np.concatenate([(means - sigmas * sd).reshape(-1, dim), (means + sigmas * sd).reshape(-1, dim)])
+
+
+def _square(corners: Floats, reach: float) -> tuple[Limits, Limits]:
+    """Limits of a square around points (n, 2): ``reach`` times their longer side to each side of their middle."""
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    centre, half = (low + high) / 2, reach * float((high - low).max())
+    (x0, y0), (x1, y1) = centre - half, centre + half
+    return (float(x0), float(x1)), (float(y0), float(y1))
 
 
 def _highest_density(sweep: MixtureSweep, x_limits: Limits) -> float:
@@ -73,22 +88,6 @@ def _peak(x: Floats, log_weights: Floats, means: Floats, covariances: Floats) ->
     return float(np.exp(log_parts).sum(axis=-1).max())
 
 
-def map_limits(sweep: MixtureSweep) -> tuple[Limits, Limits]:
-    """Limits (x, y) of a square that holds every ellipse of the map, and a number beside it."""
-    teacher, corners = sweep.scene.teacher, []
-    for means, covariances in (
-        (teacher.means, teacher.covariances),
-        (sweep.student_means, sweep.student_covariances),
-    ):
-        reach = np.sqrt(np.diagonal(covariances, axis1=-2, axis2=-1))
-        corners += [(means - reach).reshape(-1, 2), (means + reach).reshape(-1, 2)]
-    everything = np.concatenate(corners)
-    low, high = everything.min(axis=0), everything.max(axis=0)
-    centre, half = (low + high) / 2, 0.64 * float((high - low).max())
-    (x0, y0), (x1, y1) = centre - half, centre + half
-    return (float(x0), float(x1)), (float(y0), float(y1))
-
-
 def density_contours(
     mixture: GaussianMixture, x: Limits, y: Limits, shares: Sequence[float] = SHARES
 ) -> list[tuple[float, list[Floats]]]:
@@ -106,3 +105,43 @@ def density_contours(
     lines = contourpy.contour_generator(xs, ys, log_density)
     levels = [(share, falling[np.searchsorted(mass, share * mass[-1])]) for share in shares]
     return [(share, [np.asarray(line) for line in lines.lines(level)]) for share, level in levels]
+
+
+# A single Gaussian by hand (notebook 01)
+
+
+def single_space_limits(truth: GaussianMixture) -> tuple[Limits, Limits]:
+    """Limits of place and density: all of p*, and the peak of a Gaussian as narrow as its narrowest component."""
+    sd = np.sqrt(truth.covariances[:, 0, 0])
+    reach = float(np.ceil((np.abs(truth.means[:, 0]) + 3 * sd).max()))
+    highest = max(math.exp(truth.mode_density()), 1 / (math.sqrt(2 * math.pi) * float(sd.min())))
+    return (-reach, reach), (0.0, 1.06 * highest)
+
+
+def single_plane_limits(measured: Measured) -> tuple[Limits, Limits]:
+    """Limits of recall and precision, nats: fixed, both bounds inside, and room beyond them for the bounds' names."""
+    recall, precision = measured.recall_bound, measured.precision_bound
+    beyond = float(unbend(-_ROOM * bend(recall - _SHOWN["recall"], recall), recall))
+    shown = _SHOWN["precision"]
+    return (recall - _SHOWN["recall"], beyond), (precision - shown, precision + _ROOM * shown)
+
+
+def bend(recall: ArrayLike, bound: float) -> Floats:
+    """Where a recall stands on the stretched axis: 0 at its bound, below it the logarithm of how far; the same shape.
+
+    Most Gaussians are close to the bound, and a spike is very far: log(1 + distance / STRETCH) has room for both.
+    """
+    apart = np.asarray(recall, float) - bound
+    return np.asarray(np.sign(apart) * np.log1p(np.abs(apart) / STRETCH))
+
+
+def unbend(place: ArrayLike, bound: float) -> Floats:
+    """Undo `bend`: the recall, nats, that stands at a place of the stretched axis."""
+    values = np.asarray(place, float)
+    return np.asarray(bound + np.sign(values) * STRETCH * np.expm1(np.abs(values)))
+
+
+def recall_marks(bound: float) -> tuple[float, ...]:
+    """Round recalls, nats, to mark on the stretched axis from its left end to shortly below the bound."""
+    round_ones = (-50.0, -30.0, -20.0, -10.0, -5.0, -3.0, -2.0, -1.0)
+    return tuple(one for one in round_ones if bound - _SHOWN["recall"] <= one <= bound - 0.1)

@@ -1,4 +1,4 @@
-"""Why it happens: what moves precision as beta rises, and which teacher component pays for which student component.
+"""Why it happens: what moves precision as beta rises, and which student component answers for which of the teacher's.
 
 Pure functions of mixtures and sweeps, for notebook 03. Everything is in nats.
 """
@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.core.metrics import log_sum_exp
+from kdlab.core.sweep import Sweep
 from kdlab.mixtures.experiment import MixtureSweep
 from kdlab.mixtures.judge import cross_entropies
 from kdlab.mixtures.model import GaussianMixture
@@ -37,10 +39,7 @@ _SETTLED = 1e-6  # nats and parameters: what quadrature promises
 
 def component_precisions(model: GaussianMixture, truth: GaussianMixture) -> FloatArray:
     """(K,): E_{x ~ N_k} [ log p*(x) ] for each component of ``model``, nats."""
-    parts = [
-        GaussianMixture([1.0], mean[None], covariance[None])
-        for mean, covariance in zip(model.means, model.covariances, strict=True)
-    ]
+    parts = [GaussianMixture([1.0], model.means[[k]], model.covariances[[k]]) for k in range(model.n_components)]
     return np.array([part.expected_log_prob(truth).value for part in parts])
 
 
@@ -106,12 +105,14 @@ def _cross_entropies(teacher: GaussianMixture, student: GaussianMixture) -> Floa
 
 
 @dataclass(frozen=True)
-class Pairs:
+class Pairs(Sweep):
     """`PairTerms` at each of a sweep's P positions; the first axis of every array is the position.
 
     Teacher components are in ``order``, of falling weight; student components in the sweep's own. ``exact`` (P,):
     the cross-entropy.
     """
+
+    knob: ClassVar[str] = "beta"
 
     sweep: MixtureSweep
     order: NDArray[np.intp]
@@ -123,14 +124,21 @@ class Pairs:
     exact: FloatArray
 
     @property
-    def sentences(self) -> tuple[str, ...]:
-        """P sentences: the heaviest pair, and the three numbers."""
-        return tuple(self._sentence(i) for i in range(len(self.jensen)))
+    def betas(self) -> FloatArray:
+        """(P,): the sweep's values of beta."""
+        return self.sweep.betas
 
-    def _sentence(self, i: int) -> str:
+    def at(self, beta: float) -> PairTerms:
+        """The terms at the position nearest to ``beta``."""
+        i = self.index(beta)
+        terms = (self.joint_weights[i], self.cross_entropies[i], self.shares[i])
+        return PairTerms(*terms, float(self.jensen[i]), float(self.variational[i]))
+
+    def sentence(self, i: int) -> str:
+        """The heaviest pair of position ``i``, and the three numbers."""
         taught, learned = np.unravel_index(int(self.shares[i].argmax()), self.shares[i].shape)
         return (
-            f"At β = {self.sweep.betas[i]:.2f} the heaviest pair is teacher component {taught + 1} with student "
+            f"At β = {self.betas[i]:.2f} the heaviest pair is teacher component {taught + 1} with student "
             f"component {learned + 1}: {self.shares[i].max():.2f} of the mass. The cross-entropy is "
             f"{self.exact[i]:.2f} nats; the variational bound says {self.variational[i]:.2f}, "
             f"Jensen's {self.jensen[i]:.2f}."
@@ -174,9 +182,8 @@ def reverse_student(target: GaussianMixture) -> GaussianMixture:
         return -entropy - gaussian(place).expected_log_prob(target).value
 
     found = []
-    means = [*target.means[:, 0], target.mean[0]]
-    for mean, variance in zip(means, [*target.covariances[:, 0, 0], target.covariance[0, 0]], strict=True):
-        sd = math.sqrt(variance)
+    variances = [*target.covariances[:, 0, 0], target.covariance[0, 0]]
+    for mean, sd in zip([*target.means[:, 0], target.mean[0]], np.sqrt(variances), strict=True):
         simplex = [(mean, math.log(sd)), (mean + _START_STEP * sd, math.log(sd)), (mean, math.log(sd) + _START_STEP)]
         settings = {"initial_simplex": simplex, "xatol": _SETTLED, "fatol": _SETTLED, "maxiter": 1000}
         found.append(minimize(divergence, simplex[0], method="Nelder-Mead", options=settings))

@@ -72,7 +72,7 @@ class GaussianMixture:
             ("covariances", checked_covariances),
         ):
             value.setflags(write=False)
-            object.__setattr__(self, name, value)
+            vars(self)[name] = value
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"cannot set {name!r}: a GaussianMixture is frozen; build a new one")
@@ -176,7 +176,14 @@ class GaussianMixture:
             with np.errstate(invalid="ignore", over="ignore"):
                 below = self.log_weights - self.log_weights.max()  # the heaviest stays at zero, free of rounding
                 logs = np.where(np.isneginf(below), -np.inf, beta * below)
-        return GaussianMixture.from_log_weights(logs, self.means, self.covariances)
+        return self._reweighted(logs - log_sum_exp(logs))
+
+    def _reweighted(self, log_weights: FloatArray) -> GaussianMixture:
+        """The same components, which need no second check, with other weights."""
+        other = GaussianMixture.__new__(GaussianMixture)
+        log_weights.setflags(write=False)
+        vars(other).update(log_weights=log_weights, means=self.means, covariances=self.covariances)
+        return other
 
     def expected_log_prob(self, of: Model, rng: np.random.Generator | None = None) -> Estimate:
         """Return E_{x ~ self} [ of.log_prob(x) ] in nats.

@@ -1,11 +1,7 @@
 """Static pictures of a sweep: for print, for GitHub, and for people who do not use a pointer.
 
 They show the same numbers, in the same colours and the same places, as the live picture (mixtures/view.js): the space
-on the left, the precision-recall plane on the right, the sentence below. What the two share: the
-roles' colours (STYLE), and the limits of both panels and the contours of p* (kdlab.mixtures.limits).
-
-Every function makes its own matplotlib Figure and returns it; none touches pyplot, whose figures are global state and
-not safe on the threads that widgets' callbacks run on.
+on the left, the precision-recall plane on the right, the sentence below. No pyplot (kdlab.pictures.figure says why).
 """
 
 from __future__ import annotations
@@ -18,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import PathPatch
+from matplotlib.patches import Ellipse, PathPatch
 from matplotlib.path import Path
 from numpy.typing import NDArray
 
@@ -28,10 +24,21 @@ from kdlab.mixtures.experiment import MixtureSweep
 from kdlab.mixtures.limits import density_contours, space_limits
 from kdlab.pictures.figure import INK, QUIET, STYLE, Picture, draw_key, ellipse
 from kdlab.pictures.limits import ROOMY, Limits, plane_limits
-from kdlab.pictures.plane import draw_bounds, draw_path, frame
+from kdlab.pictures.plane import Labels, draw_bounds, draw_path, frame
 
 if TYPE_CHECKING:
     from kdlab.mixtures.model import GaussianMixture
+
+__all__ = [
+    "draw_density",
+    "draw_plane",
+    "draw_space",
+    "fading",
+    "figure",
+    "filmstrip",
+    "teacher_ellipse",
+    "teacher_width",
+]
 
 Floats = NDArray[np.float64]
 
@@ -71,22 +78,18 @@ def filmstrip(sweep: MixtureSweep, betas: Sequence[float]) -> Picture:
     for n, index in enumerate(indices):
         left, top = (n % columns) * width, 0.75 + (n // columns) * height
         box = ((left + 0.06) / total_w, 1 - (top + 1.88) / total_h, 1.88 / total_w, 1.88 / total_h)
-        frame = made.add_axes(box)
-        draw_space(frame, sweep, index, small=True)
-        _caption(made, sweep, index, (left + 1.0) / total_w, 1 - (top + 1.97) / total_h, total_h)
+        draw_space(made.add_axes(box), sweep, index, small=True)
+        x, y = (left + 1.0) / total_w, 1 - (top + 1.97) / total_h
+        numbers = f"precision {signed(sweep.precision[index])}, recall {signed(sweep.recall[index])}"
+        made.text(x, y, f"β = {sweep.betas[index]:.2f}", fontsize=10, color=INK, ha="center", va="top")
+        made.text(x, y - 0.21 / total_h, numbers, fontsize=8, color=QUIET, ha="center", va="top")
     bottom = 1 - (0.75 + 1.88) / total_h
     plane = made.add_axes(((columns * width + 0.7) / total_w, bottom, 2.45 / total_w, 1.88 / total_h))
     draw_plane(plane, sweep, indices)
     made.text(0.06 / total_w, 1 - 0.3 / total_h, sweep.scene.title, fontsize=12, color=INK)
     draw_key(made, 0.06 / total_w, 1 - 0.58 / total_h)
-    made.words = "\n".join(sweep.at(beta).sentence for beta in betas)
+    made.words = "\n".join(sweep.sentences[index] for index in indices)
     return made
-
-
-def _caption(made: Figure, sweep: MixtureSweep, index: int, x: float, y: float, height: float) -> None:
-    numbers = f"precision {signed(sweep.precision[index])}, recall {signed(sweep.recall[index])}"
-    made.text(x, y, f"β = {sweep.betas[index]:.2f}", fontsize=10, color=INK, ha="center", va="top")
-    made.text(x, y - 0.21 / height, numbers, fontsize=8, color=QUIET, ha="center", va="top")
 
 
 # The space
@@ -109,21 +112,21 @@ def draw_space(axes: Axes, sweep: MixtureSweep, index: int, *, small: bool = Fal
 
 
 def _draw_curves(axes: Axes, sweep: MixtureSweep, index: int, lean: float) -> None:
-    x = np.linspace(*axes.get_xlim(), 400)
-    here = sweep.at(float(sweep.betas[index]))
-
-    def density(mixture: GaussianMixture) -> Floats:
-        return np.exp(mixture.log_prob(x[:, None]))
-
-    truth = density(sweep.scene.truth)
-    axes.fill_between(x, truth, color=STYLE["truth"].colour, alpha=0.16, linewidth=0)
-    axes.plot(x, truth, color=STYLE["truth"].colour, linewidth=1.0 * lean)
+    x, here = np.linspace(*axes.get_xlim(), 400), sweep.at(float(sweep.betas[index]))
+    draw_density(axes, x, sweep.scene.truth, "truth", 1.0 * lean)
     # Broken lines lie above solid ones: where two models are the same, both are seen.
-    shown = (("distilled", here.student, 2.2), ("direct", sweep.direct, 1.6), ("teacher", here.teacher, 2.2))
-    for name, mixture, width in shown:
-        role = STYLE[name]
-        axes.plot(x, density(mixture), color=role.colour, linestyle=role.line, linewidth=width * lean)
+    draw_density(axes, x, here.student, "distilled", 2.2 * lean)
+    draw_density(axes, x, sweep.direct, "direct", 1.6 * lean)
+    draw_density(axes, x, here.teacher, "teacher", 2.2 * lean)
     axes.axhline(0, color=STYLE["bounds"].colour, linewidth=0.8)
+
+
+def draw_density(axes: Axes, x: Floats, mixture: GaussianMixture, name: str, width: float) -> None:
+    """Draw the density of a mixture on a line over places x (N,), in the look of a role; that of p* is filled."""
+    role, height = STYLE[name], np.exp(mixture.log_prob(x[:, None]))
+    axes.plot(x, height, color=role.colour, linestyle=role.line, linewidth=width)
+    if name == "truth":
+        axes.fill_between(x, height, color=role.colour, alpha=0.16, linewidth=0)
 
 
 def _draw_truth(axes: Axes, sweep: MixtureSweep, x: Limits, y: Limits, lean: float) -> None:
@@ -150,10 +153,18 @@ def _draw_ellipses(axes: Axes, sweep: MixtureSweep, index: int, lean: float) -> 
     for _, mean, covariance in _parts(sweep.direct):
         axes.add_patch(ellipse(mean, covariance, 1.0, STYLE["direct"], 1.6 * lean, linestyle=(0, (4, 2.5))))
     for weight, mean, covariance in _parts(here.teacher):
-        style: dict[str, Any] = {"linestyle": (0, (0.01, 1.7)), "capstyle": "round"}
-        width = teacher_width(weight) * lean
-        alpha = min(1.0, 0.25 + 3 * weight)
-        axes.add_patch(ellipse(mean, covariance, 1.0, STYLE["teacher"], width, alpha=alpha, **style))
+        axes.add_patch(teacher_ellipse(weight, mean, covariance, teacher_width(weight) * lean))
+
+
+def teacher_ellipse(weight: float, mean: Floats, covariance: Floats, width: float) -> Ellipse:
+    """A component of the teacher at one standard deviation, dotted, fading with its weight."""
+    style: dict[str, Any] = {"linestyle": (0, (0.01, 1.7)), "capstyle": "round", "alpha": fading(weight)}
+    return ellipse(mean, covariance, 1.0, STYLE["teacher"], width, **style)
+
+
+def fading(weight: float) -> float:
+    """Opacity of a component, so that one without weight nearly vanishes. The page uses the same rule."""
+    return min(1.0, 0.25 + 3 * float(weight))
 
 
 def teacher_width(weight: float) -> float:
@@ -189,57 +200,27 @@ def draw_plane(axes: Axes, sweep: MixtureSweep, indices: Sequence[int], *, path:
     """
     frame(axes, *plane_limits(sweep, ROOMY))
     draw_bounds(axes, sweep.recall_bound, sweep.precision_bound)
+    names = Labels(axes)
     if path:
         draw_path(axes, sweep, alpha=0.3, linewidth=1.5)
-    if len(indices) == 1:
+        names.keep_off(sweep.recall, sweep.precision)
+    alone = len(indices) == 1
+    if alone:
         draw_path(axes, sweep, indices[0] + 1, linewidth=2.4)
-    _draw_students(axes, sweep, indices)
-
-
-def _draw_students(axes: Axes, sweep: MixtureSweep, indices: Sequence[int]) -> None:
-    direct, distilled = STYLE["direct"], STYLE["distilled"]
-    label: dict[str, Any] = {"textcoords": "offset points", "fontsize": 9}
-    size = 11 if len(indices) == 1 else 7
-    named = [(_on_paper(axes, [sweep.direct_recall], [sweep.direct_precision])[0], _UNDER)]
+        names.keep_off(sweep.recall[: indices[0] + 1], sweep.precision[: indices[0] + 1])
+    for index in indices:
+        names.dot(float(sweep.recall[index]), float(sweep.precision[index]), "distilled", 11 if alone else 7)
+    direct = (sweep.direct_recall, sweep.direct_precision)
+    names.dot(*direct, "direct", 7.5, zorder=6)
+    names.add("direct", direct, STYLE["direct"].colour, 9, toward=270)
+    named = [direct]
     for index in indices:
         at = (float(sweep.recall[index]), float(sweep.precision[index]))
-        axes.plot(*at, "o", color=distilled.colour, markersize=size, markeredgecolor="white", zorder=5)
-        here = _on_paper(axes, [at[0]], [at[1]])[0]
-        if len(indices) > 1 and any(np.hypot(*(here - other)) < near * axes.figure.dpi for other, near in named):
-            continue
-        named.append((here, _CROWDED))
-        text = "distilled" if len(indices) == 1 else f"{float(f'{sweep.betas[index]:.2g}'):g}"  # 100, not 1e+02
-        aside, up = _beside_path(axes, sweep, index)
-        offset = (0.9 * size * aside, 1.3 * size * up)
-        axes.annotate(text, at, offset, color=distilled.colour, ha="right", va="center", **label)
-    at = (sweep.direct_recall, sweep.direct_precision)
-    axes.plot(*at, direct.marker, color=direct.colour, markeredgecolor="white", markersize=7.5, zorder=6)
-    path = _on_paper(axes, sweep.recall, sweep.precision) - _on_paper(axes, [at[0]], [at[1]])
-    under = np.hypot(*(path - (0, -20)).T).min() >= np.hypot(*(path - (0, 20)).T).min()  # where the path is not
-    # The name stays left of the bound, which has a name of its own.
-    to_bound = _on_paper(axes, [sweep.recall_bound], [at[1]]) - _on_paper(axes, [at[0]], [at[1]])
-    aside = min(0.0, float(to_bound[0, 0]) * 72 / axes.figure.dpi - 19)
-    offset, align = ((aside, -8), "top") if under else ((aside, 7), "bottom")
-    axes.annotate("direct", at, offset, color=direct.colour, ha="center", va=align, **label)
+        apart = axes.transData.transform(at) - axes.transData.transform(named)
+        if alone or np.hypot(*apart.T).min() >= _CROWDED * axes.figure.dpi:
+            text = "distilled" if alone else f"{float(f'{sweep.betas[index]:.2g}'):g}"  # 100, not 1e+02
+            names.add(text, at, STYLE["distilled"].colour, 9, toward=190)
+            named.append(at)
 
 
-def _beside_path(axes: Axes, sweep: MixtureSweep, index: int) -> tuple[float, float]:
-    """Which way is off the path, as a unit vector on paper: left of a path that climbs, below one that goes left.
-
-    There is room for a name there; on the other side, where all is better, stand the bounds and their names.
-    """
-    ends = [max(index - 4, 0), min(index + 4, len(sweep.betas) - 1)]
-    start, end = _on_paper(axes, sweep.recall[ends], sweep.precision[ends])
-    across, climb = end - start
-    length = math.hypot(across, climb)
-    aside = min(0.0, -climb / length) if length > 0 else -1.0  # never to the right
-    return aside, math.sqrt(1 - aside * aside) * (1 if across > 0 else -1)
-
-
-_CROWDED = 0.3  # inches: dots closer than this to a named one go without a name of their own
-_UNDER = 0.15  # the same for the direct student's square, whose name stands on the side where the path is not
-
-
-def _on_paper(axes: Axes, recall: Any, precision: Any) -> Floats:
-    """Points of the plane, (N, 2), in dots of the figure."""
-    return np.asarray(axes.transData.transform(np.column_stack([recall, precision])))
+_CROWDED = 0.15  # inches: of several dots, those closer than this to a named one go without a name of their own

@@ -14,12 +14,12 @@ from matplotlib.axes import Axes
 
 from kdlab.core.format import deviation, short
 from kdlab.core.metrics import Estimate
-from kdlab.mixtures.limits_single import BEYOND, bend, plane_limits, recall_marks, space_limits, unbend
+from kdlab.mixtures.limits import BEYOND, bend, recall_marks, single_plane_limits, single_space_limits, unbend
 from kdlab.mixtures.model import GaussianMixture
+from kdlab.mixtures.plots import draw_density
 from kdlab.mixtures.scenes import Scene, line_mixture
 from kdlab.mixtures.single import Measured
 from kdlab.pictures.figure import INK, QUIET, STYLE, Picture
-from kdlab.pictures.limits import Limits
 from kdlab.pictures.plane import calm, draw_bounds, frame
 
 __all__ = ["estimates", "figure", "frontier"]
@@ -38,53 +38,41 @@ def figure(scene: Scene, measured: Measured) -> Picture:
 
 
 def _draw_space(axes: Axes, truth: GaussianMixture, measured: Measured) -> None:
-    x_limits, y_limits = space_limits(truth)
+    """Draw p* and the bell, and name both above the picture, each behind a sample of its line, as on the page."""
+    x_limits, y_limits = single_space_limits(truth)
     near = measured.centre + measured.width * np.linspace(-6, 6, 241)  # a spike is between the places of any fixed grid
     x = np.sort(np.concatenate([np.linspace(*x_limits, 401), near]))
     student = line_mixture([1.0], [measured.centre], [measured.width])
     axes.set(xlim=x_limits, ylim=y_limits, yticks=[])
     axes.spines["left"].set_visible(False)
-    for name, model, width in (("truth", truth, 1.0), ("distilled", student, 2.2)):
-        role, height = STYLE[name], np.exp(model.log_prob(x[:, None]))
-        axes.plot(x, height, color=role.colour, linestyle=role.line, linewidth=width)
-        if name == "truth":
-            axes.fill_between(x, height, color=role.colour, alpha=0.16, linewidth=0)
-    calm(axes)
-    axes.locator_params(axis="x", nbins=5, steps=[1, 2, 5, 10])
-    _draw_key(axes)
-
-
-def _draw_key(axes: Axes) -> None:
-    """Name both lines above the picture, each behind a sample of it, as the live picture does."""
-    for at, name, text, width in ((0.0, "truth", "p* truth", 1.0), (0.23, "distilled", "p″ your student", 2.2)):
-        role = STYLE[name]
-        sample: dict[str, Any] = {"color": role.colour, "linestyle": role.line, "linewidth": width}
-        axes.plot([at, at + 0.045], [1.045, 1.045], transform=axes.transAxes, clip_on=False, **sample)
-        axes.text(at + 0.06, 1.045, text, transform=axes.transAxes, fontsize=9, va="center", color=role.colour)
+    for name, said, model, width, at in (
+        ("truth", "p* truth", truth, 1.0, 0.0),
+        ("distilled", "p″ your student", student, 2.2, 0.23),
+    ):
+        colour, dashes = STYLE[name].colour, STYLE[name].line
+        draw_density(axes, x, model, name, width)
+        sample: dict[str, Any] = {"transform": axes.transAxes, "clip_on": False, "linewidth": width}
+        axes.plot([at, at + 0.045], [1.045, 1.045], color=colour, linestyle=dashes, **sample)
+        axes.text(at + 0.06, 1.045, said, transform=axes.transAxes, fontsize=9, va="center", color=colour)
+    calm(axes).locator_params(axis="x", nbins=5, steps=[1, 2, 5, 10])
 
 
 def _draw_plane(axes: Axes, measured: Measured) -> None:
-    """The plane with its fixed limits; a student beyond them stands on the edge, as an arrow."""
-    recall_limits, precision_limits = plane_limits(measured)
-    _plane(axes, measured, recall_limits, precision_limits)
-    _stretch(axes, measured.recall_bound)
-    axes.set_xlim(recall_limits)
-    x, y = max(measured.recall, recall_limits[0]), max(measured.precision, precision_limits[0])
-    marker = "<" if x > measured.recall else "v" if y > measured.precision else "o"
-    axes.plot(x, y, marker, color=STYLE["distilled"].colour, markersize=11, markeredgecolor="white", clip_on=False)
+    """The plane with its fixed limits; a student beyond them stands on the edge, as an arrow.
 
-
-def _plane(axes: Axes, measured: Measured, recall: Limits, precision: Limits) -> None:
-    frame(axes, recall, precision)
-    draw_bounds(axes, measured.recall_bound, measured.precision_bound)
-
-
-def _stretch(axes: Axes, bound: float) -> None:
-    """Stretch the axis of recall near its bound, with marks at round numbers and a label that says so."""
+    The axis of recall is stretched near its bound, with marks at round numbers and a label that says so.
+    """
+    recall_limits, precision_limits = single_plane_limits(measured)
+    bound = measured.recall_bound
+    frame(axes, recall_limits, precision_limits)
+    draw_bounds(axes, bound, measured.precision_bound)
     axes.set_xscale("function", functions=(lambda recall: bend(recall, bound), lambda place: unbend(place, bound)))
     marks = recall_marks(bound)
     axes.set_xticks(marks, [short(mark).removesuffix(".00") for mark in marks])
-    axes.set_xlabel("recall, nats (stretched near its bound)")
+    axes.set(xlabel="recall, nats (stretched near its bound)", xlim=recall_limits)
+    x, y = max(measured.recall, recall_limits[0]), max(measured.precision, precision_limits[0])
+    marker = "<" if x > measured.recall else "v" if y > measured.precision else "o"
+    axes.plot(x, y, marker, color=STYLE["distilled"].colour, markersize=11, markeredgecolor="white", clip_on=False)
 
 
 def frontier(bells: Sequence[Measured], chosen: Sequence[Measured] = ()) -> Picture:
@@ -92,11 +80,12 @@ def frontier(bells: Sequence[Measured], chosen: Sequence[Measured] = ()) -> Pict
 
     What has a recall beyond the plane's limits is left out, a spike's is far away: there the line ends in an arrow.
     """
-    made = Picture(figsize=(6.6, 4.2), dpi=110, facecolor="white")
+    made, first = Picture(figsize=(6.6, 4.2), dpi=110, facecolor="white"), bells[0]
     axes = made.add_axes((0.11, 0.14, 0.86, 0.82))
-    limits = (plane_limits(bells[0])[0][0], bells[0].recall_bound + BEYOND)  # straight, for its shape
-    shown = [bell for bell in bells if bell.recall >= limits[0]]
-    _plane(axes, bells[0], limits, (-3.2, bells[0].precision_bound + 0.25))
+    low = single_plane_limits(first)[0][0]
+    shown = [bell for bell in bells if bell.recall >= low]
+    frame(axes, (low, first.recall_bound + BEYOND), (-3.2, first.precision_bound + 0.25))  # straight, for its shape
+    draw_bounds(axes, first.recall_bound, first.precision_bound)
     colour = STYLE["distilled"].colour
     axes.plot([bell.recall for bell in shown], [bell.precision for bell in shown], color=colour, linewidth=1.8)
     if len(shown) < len(bells):
@@ -109,9 +98,7 @@ def frontier(bells: Sequence[Measured], chosen: Sequence[Measured] = ()) -> Pict
         text = f"centre {short(bell.centre)}, width {deviation(width)}"
         axes.annotate(text, at, (-9, -4), ha="right", va="top", **label)
     drawn = ", as far as drawn" if len(shown) < len(bells) else ""
-    start, end = (
-        f"recall {short(bell.recall)} and precision {short(bell.precision)}" for bell in (shown[0], shown[-1])
-    )
+    start, end = (f"recall {short(one.recall)} and precision {short(one.precision)}" for one in (first, shown[-1]))
     made.words = (
         f"The best precision for each recall that one bell can have{drawn}: from {start} nats, up and to the left, "
         f"to {end}. It stays below both bounds, away from the corner where they meet."
@@ -133,31 +120,18 @@ def _draw_going_on(axes: Axes, end: Measured, beyond: Measured, last: Measured) 
 def estimates(exact: float, found: Sequence[Estimate]) -> Picture:
     """Draw Monte Carlo estimates by number of samples, with bars of 2 standard errors, around the exact line."""
     made = Picture(figsize=(6.6, 3.0), dpi=110, facecolor="white")
-    axes = made.add_axes((0.13, 0.19, 0.84, 0.76))
-    n = [one.n_samples or 0 for one in found]
+    axes = calm(made.add_axes((0.13, 0.19, 0.84, 0.76)))
+    role, truth = STYLE["distilled"], STYLE["truth"].colour
+    n, values = [one.n_samples or 0 for one in found], [one.value for one in found]
     bars = [2 * one.standard_error for one in found]
-    axes.axhline(exact, color=STYLE["truth"].colour, linewidth=1.0)
-    role = STYLE["distilled"]
-    axes.errorbar(
-        n, [one.value for one in found], yerr=bars, fmt=role.marker, color=role.colour, capsize=4, linewidth=1.6
-    )
+    axes.axhline(exact, color=truth, linewidth=1.0)
+    axes.errorbar(n, values, yerr=bars, fmt=role.marker, color=role.colour, capsize=4, linewidth=1.6)
     axes.set(xscale="log", xlabel="samples", ylabel="precision, nats")
-    calm(axes)
-    axes.annotate(
-        "exact",
-        (0.5, exact),
-        (0, 4),
-        xycoords=axes.get_yaxis_transform(),
-        textcoords="offset points",
-        fontsize=9,
-        color=STYLE["truth"].colour,
-        ha="center",
-    )
+    place: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "ha": "center"}
+    axes.annotate("exact", (0.5, exact), (0, 4), fontsize=9, color=truth, **place)
+    said = (f"{m:,} samples, {short(value)} ± {bar:.3f}" for m, value, bar in zip(n, values, bars, strict=True))
     made.words = (
-        f"Estimates of a precision of {short(exact)} nats, each with a bar of 2 standard errors: "
-        + "; ".join(
-            f"{one.n_samples:,} samples, {short(one.value)} ± {bar:.3f}" for one, bar in zip(found, bars, strict=True)
-        )
-        + ". The bars shrink with the square root of the number of samples."
+        f"Estimates of a precision of {short(exact)} nats, each with a bar of 2 standard errors: {'; '.join(said)}. "
+        "The bars shrink with the square root of the number of samples."
     )
     return made

@@ -22,15 +22,14 @@ class Scene:
     """A ground truth and a teacher, K* and K' components in D = 1 or 2 dimensions.
 
     ``points`` (N, D) are the data that the teacher and the direct student were fitted to; None means that
-    both see the population. ``note`` says in a sentence what to look at.
+    both see the population.
     """
 
     name: str
     title: str
     truth: GaussianMixture
     teacher: GaussianMixture
-    points: FloatArray | None
-    note: str
+    points: FloatArray | None = None
 
 
 def line_mixture(weights: list[float], means: list[float], deviations: list[float]) -> GaussianMixture:
@@ -39,37 +38,37 @@ def line_mixture(weights: list[float], means: list[float], deviations: list[floa
 
 
 def line() -> Scene:
-    """Four modes on a line, lighter from left to right; the teacher knows p* exactly."""
+    """Four modes on a line, lighter from left to right; the teacher knows p* exactly. Precision rises."""
     truth = line_mixture([0.4, 0.3, 0.2, 0.1], [-3.0, -1.0, 1.0, 3.0], [0.45] * 4)
-    return Scene("line", "Four modes on a line", truth, truth, None, "Precision rises all the way.")
+    return Scene("line", "Four modes on a line", truth, truth)
 
 
 def ring() -> Scene:
-    """The paper's ring (section 3): eight equal modes, 100 points, a teacher of four components fitted to them."""
+    """The paper's ring (section 3): eight equal modes, 100 points, a teacher of four components fitted to them.
+
+    Which modes survive is sampling noise: the eight are equal, the teacher's four are not.
+    """
     grid = [(x, y) for x in (-1.0, 0.0, 1.0) for y in (-1.0, 0.0, 1.0) if (x, y) != (0.0, 0.0)]
     truth = GaussianMixture(np.full(8, 1 / 8), grid, [0.025 * np.eye(2)] * 8)
     with (files("kdlab") / "data" / "ring.npz").open("rb") as file, np.load(file) as data:
         teacher = GaussianMixture(data["weights"], data["means"], data["covariances"])
         points = data["points"]
-    note = "Which modes survive is sampling noise: the eight are equal, the teacher's four are not."
-    return Scene("ring", "The paper's ring", truth, teacher, points, note)
+    return Scene("ring", "The paper's ring", truth, teacher, points)
 
 
 def falls() -> Scene:
-    """Three modes, the light one in the middle: precision falls before it rises."""
+    """Three modes, the light one in the middle: it goes first, and precision falls before it rises."""
     truth = line_mixture([0.40, 0.12, 0.48], [-2.0, 0.0, 2.0], [0.375] * 3)
-    note = "The light mode in the middle goes first, and leaves one wide student that leans over the edge."
-    return Scene("falls", "A hole in the middle", truth, truth, None, note)
+    return Scene("falls", "A hole in the middle", truth, truth)
 
 
 def rare() -> Scene:
-    """Four common modes and a rare one far away; the teacher knows them all."""
+    """Four common modes and a rare one far away, the first that a selective teacher stops mentioning."""
     means = [(-1.6, 0.9), (-0.2, 1.5), (-1.2, -0.7), (0.5, 0.1), (2.4, -1.6)]
     deviations = [(0.40, 0.30), (0.35, 0.40), (0.30, 0.45), (0.40, 0.35), (0.25, 0.25)]
     covariances = [np.diag(np.square(pair)) for pair in deviations]
     truth = GaussianMixture([0.34, 0.28, 0.20, 0.15, 0.03], means, covariances)
-    note = "The rare mode is the first that a selective teacher stops mentioning."
-    return Scene("rare", "A rare mode", truth, truth, None, note)
+    return Scene("rare", "A rare mode", truth, truth)
 
 
 def random(seed: int) -> Scene:
@@ -80,7 +79,7 @@ def random(seed: int) -> Scene:
     covariances = [np.diag(row**2) for row in rng.uniform(0.25, 0.6, size=(6, 2))]
     truth = GaussianMixture(weights, means, covariances)
     teacher = fit_mixture(truth, 5).model
-    return Scene("random", "A random scene", truth, teacher, None, f"Drawn with seed {seed}.")
+    return Scene("random", "A random scene", truth, teacher)
 
 
 NAMED: dict[str, Callable[[], Scene]] = {"line": line, "ring": ring, "falls": falls, "rare": rare}

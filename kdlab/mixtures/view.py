@@ -20,7 +20,7 @@ from kdlab.pictures.limits import ROOMY, plane_limits
 from kdlab.pictures.live import front_end, plain
 from kdlab.pictures.sweep_view import SweepView, require_finite
 
-__all__ = ["MixtureView", "payload", "show"]
+__all__ = ["MixtureView", "parts", "payload", "show"]
 
 _FIELDS = ("scene", "n_components", "covariance", "samples", "seed")
 _LABELS: dict[str, dict[Any, str]] = {
@@ -82,48 +82,40 @@ def payload(sweep: MixtureSweep) -> dict[str, Any]:
     Geometry is rounded to 5 decimals, covariances to 7, most other numbers to 4. Raises ValueError where one is not
     finite.
     """
-    truth, teacher, direct = sweep.scene.truth, sweep.scene.teacher, sweep.direct
+    truth, teacher = sweep.scene.truth, sweep.scene.teacher
     (recall, precision), (x, y) = plane_limits(sweep, ROOMY), space_limits(sweep)
-    dim = int(truth.means.shape[1])
-    contours = density_contours(truth, x, y) if dim == 2 else []
+    contours = density_contours(truth, x, y) if truth.dim == 2 else []
+    student = (np.exp(sweep.student_log_weights), sweep.student_means, sweep.student_covariances)
+    direct = {name: round(getattr(sweep, f"direct_{name}"), 4) for name in ("precision", "recall")}
     sent: dict[str, Any] = {
         "key": sweep.settings.key,
         "settings": _plain_settings(sweep.settings),
         "title": sweep.scene.title,
-        "dim": dim,
+        "dim": truth.dim,
         "beta": plain(sweep.betas),
         "space": {"x": plain(x), "y": plain(y)},
         "plane": {"recall": plain(recall), "precision": plain(precision)},
         "bounds": {"recall": round(sweep.recall_bound, 4), "precision": round(sweep.precision_bound, 4)},
-        "truth": _mixture(truth),
+        "truth": parts(truth.weights, truth.means, truth.covariances),
         "contours": [{"level": share, "path": [plain(line, 3) for line in lines]} for share, lines in contours],
         "points": [] if sweep.scene.points is None else plain(sweep.scene.points, 3),
-        "teacher": {**_mixture(teacher), "weights": plain(np.exp(sweep.teacher_log_weights))},
-        "direct": {
-            **_mixture(direct),
-            "precision": round(sweep.direct_precision, 4),
-            "recall": round(sweep.direct_recall, 4),
-        },
-        "student": {
-            "weights": plain(np.exp(sweep.student_log_weights)),
-            "means": plain(sweep.student_means),
-            "covariances": plain(sweep.student_covariances, 7),
-        },
+        "teacher": parts(np.exp(sweep.teacher_log_weights), teacher.means, teacher.covariances),
+        "direct": {**parts(sweep.direct.weights, sweep.direct.means, sweep.direct.covariances), **direct},
+        "student": parts(*student),
         "switched": np.asarray(sweep.switched, int).tolist(),
         "covered": plain(sweep.coverage, 3),
         "sentence": list(sweep.sentences),
+        **{name: plain(getattr(sweep, name), 4) for name in ("weight_entropy", "effective_components", "kl")},
+        # Whole: rounded twice, they could differ from the sentence in the last digit.
+        **{name: getattr(sweep, name).tolist() for name in ("precision", "recall")},
     }
-    for name in ("weight_entropy", "effective_components", "kl"):
-        sent[name] = plain(getattr(sweep, name), 4)
-    for name in ("precision", "recall"):  # whole: rounded twice, they could differ from the sentence in the last digit
-        sent[name] = np.asarray(getattr(sweep, name), float).tolist()
     require_finite(sent, sweep.settings.key)
     return sent
 
 
-def _mixture(mixture: Any) -> dict[str, Any]:
-    covariances = plain(mixture.covariances, 7)
-    return {"weights": plain(mixture.weights), "means": plain(mixture.means), "covariances": covariances}
+def parts(weights: Any, means: Any, covariances: Any) -> dict[str, Any]:
+    """A mixture, or one for each position, as plain numbers."""
+    return {"weights": plain(weights), "means": plain(means), "covariances": plain(covariances, 7)}
 
 
 def _plain_settings(settings: Settings) -> dict[str, Any]:
@@ -137,8 +129,6 @@ def _choices(settings: Settings) -> dict[str, list[dict[str, Any]]]:
     for field in _FIELDS:
         values = experiments.CHOICES[field]
         names = values if isinstance(values, Mapping) else _LABELS.get(field, {})
-        listed = list(values)
-        if getattr(settings, field) not in listed:
-            listed.append(getattr(settings, field))
+        listed = dict.fromkeys([*values, getattr(settings, field)])
         offered[field] = [{"value": value, "label": str(names.get(value, value))} for value in listed]
     return offered

@@ -1,30 +1,23 @@
 /**
- * Who pays for whom: teacher components against student components, at every position of beta.
+ * Teacher components against student components, at every position of beta: a map of the components with their numbers,
+ * beside it three matrices of their pairs: (a'), (b') and the shares.
  *
- * Python (kdlab/mixtures/view_mechanism.py) sends the numbers once, as trait `pairs`; any position is drawn here from them. On the left the
- * components with their numbers, beside them three matrices: (a'), (b') and the shares. Only a slider, and nobody to ask.
+ * What it shares with the sweeps of other worlds stands in sweep_view.js, and what all pictures need in live.js; both are
+ * put before this. kdlab/mixtures/view_mechanism.py sends the numbers. There is a slider, and nothing else to choose.
  */
 
-const MATRICES = [
-  ["joint_weights", "(a′)  α′ α″", 2, true],
-  ["cross_entropies", "(b′)  cross-entropy, nats", 1, false],
-  ["shares", "share of mass, α′ r", 2, true],
-]; // name, title, decimals, whether cells light up with their value
+const MATRICES = {
+  joint_weights: ["(a′)  α′ α″", 2, true],
+  cross_entropies: ["(b′)  cross-entropy, nats", 1, false],
+  shares: ["share of mass, α′ r", 2, true],
+}; // title, decimals, whether cells light up with their value
 const SUMS = { jensen: "Jensen", variational: "variational", exact: "exact" };
 const CELL = { width: 66, height: 40, left: 38, top: 56 }; // svg units
 const MAP = 216;
 
-/** Refuse numbers that cannot be drawn; say which. */
-function checkPairs(pairs) {
-  const names = [...MATRICES.map(([name]) => name), ...Object.keys(SUMS), "sentence"];
-  const short = names.find((name) => pairs[name]?.length !== pairs.beta?.length);
-  const problem = short ? `not one entry in "${short}" for each beta`
-    : names.slice(0, -1).map((name) => notANumber(pairs[name], name)).find(Boolean);
-  if (problem) throw new Error(`These pairs cannot be drawn: ${problem}. Make them again with mechanism.pairs_along(...).`);
-}
-
 /** The components in their space, each with its number; returns draw(index). */
 function buildMap(panel, { teacher, student, space }) {
+  set(panel, { viewBox: `0 0 ${MAP} ${MAP}` });
   const x = scale(space.x, [4, MAP - 4]);
   const y = scale(space.y, [MAP - 4, 4]);
   const unit = x(1) - x(0);
@@ -90,100 +83,27 @@ function buildMatrix(panel, values, title, decimals, lit) {
   };
 }
 
-class MechanismView extends Live {
-  /** @param model the widget's traits: pairs, beta, page_errors */
-  constructor(model) {
-    super(model);
-    Object.assign(this, { frame: 0, page: this.build(), parts: [] });
-    const { slider } = this.page;
-    slider.addEventListener("input", () => this.moveTo(Number(slider.value)));
-    this.onBeta = () => this.guard(() => this.draw(nearest(this.pairs.beta, model.get("beta"))));
-    model.on("change:beta", this.onBeta);
-    this.guard(() => this.show(model.get("pairs")));
-  }
+// ---------------------------------------------------------------- the world
 
-  /** The controls and the empty frames. */
-  build() {
-    const root = set(document.createElement("div"), { class: "kdlab-view kdlab-pairs", role: "group" });
-    const page = { root, title: html(root, "div", { class: "kdlab-title" }) };
-    buildSlider(page, html(root, "div", { class: "kdlab-controls" }), BETA);
-    page.error = html(root, "div", { class: "kdlab-error", role: "alert", hidden: "" });
-    page.picture = html(root, "div", { class: "kdlab-picture" });
-    const head = html(page.picture, "div", { class: "kdlab-head" });
-    buildKey(head, { teacher: "p′ teacher", distilled: "p″ distilled" });
-    page.numbers = html(head, "span", { class: "kdlab-numbers" });
-    const panels = html(page.picture, "div", { class: "kdlab-pair-panels" });
-    page.map = svg(panels, "svg", { viewBox: `0 0 ${MAP} ${MAP}`, role: "img", "aria-label": "The components and their numbers" });
-    page.matrices = MATRICES.map(([, title]) => svg(panels, "svg", { role: "img", "aria-label": title }));
-    page.sentence = html(page.picture, "p", { class: "kdlab-sentence" });
-    buildVoice(page);
-    keepKeys(root);
-    keepInSight(root);
-    return page;
-  }
-
-  /** Create the elements, once, and draw the first position. */
-  show(pairs) {
-    checkPairs(pairs);
-    const { page } = this;
-    this.pairs = pairs;
-    this.parts = [buildMap(page.map, pairs), ...MATRICES.map(([name, ...how], m) => buildMatrix(page.matrices[m], pairs[name], ...how))];
-    setTitle(page, pairs.title);
-    page.slider.max = pairs.beta.length - 1;
-    buildMarks(page.marks, pairs.beta, BETA_MARKS);
-    this.draw(nearest(pairs.beta, this.model.get("beta")));
-  }
-
-  /** Draw one position: attributes only. */
-  draw(index) {
-    const { page, pairs } = this;
-    this.index = index;
-    this.parts.forEach((part) => part(index));
-    const beta = number(pairs.beta[index]);
-    if (Number(page.slider.value) !== index) page.slider.value = index;
-    const sums = Object.entries(SUMS).map(([name, word]) => `${word} ${number(pairs[name][index])}`);
-    page.slider.setAttribute("aria-valuetext", [`beta ${beta}`, ...sums].join(", "));
-    page.value.textContent = beta;
-    page.numbers.textContent = sums.join("   ");
-    write(page, pairs.sentence[index]);
-    page.root.dataset.index = index;
-  }
-
-  /** The slider moved: draw at the next frame, once, and let Python know where. */
-  moveTo(index) {
-    this.wanted = index;
-    this.frame ||= requestAnimationFrame(() => {
-      this.frame = 0;
-      this.guard(() => this.draw(this.wanted));
-    });
-    clearTimeout(this.telling);
-    this.telling = setTimeout(() => this.send({ beta: this.pairs.beta[this.wanted] }), 200);
-  }
-
-  /** Show an error, if there is one; without numbers there is no picture. */
-  update() {
-    const { page } = this;
-    page.error.hidden = !this.error;
-    page.error.textContent = this.error;
-    page.picture.hidden = !this.pairs;
-    page.slider.disabled = !this.pairs;
-  }
-
-  close() {
-    this.model.off("change:beta", this.onBeta);
-    cancelAnimationFrame(this.frame);
-    clearTimeout(this.telling);
-    clearTimeout(this.page.resting);
-  }
-}
-
-/** anywidget calls this once per widget. */
-export default function () {
-  return {
-    render({ model, el }) {
-      const view = new MechanismView(model);
-      el.append(view.page.root);
-      return () => view.close();
-    },
-  };
-}
+export default viewsOf({
+  place: "beta",
+  slider: BETA,
+  marks: BETA_MARKS,
+  roles: { teacher: "p′ teacher", distilled: "p″ distilled" },
+  panels: {
+    map: "The components and their numbers",
+    ...Object.fromEntries(Object.entries(MATRICES).map(([name, [title]]) => [name, title])),
+  },
+  fields: [],
+  perPosition: ["beta", ...Object.keys(MATRICES), ...Object.keys(SUMS), "sentence",
+    "teacher.weights", "student.weights", "student.means", "student.covariances"],
+  numbers: ["beta", "space", "teacher", "student", ...Object.keys(MATRICES), ...Object.keys(SUMS)],
+  remake: "mixtures.mechanism.pairs_along(...)",
+  told: (pairs, i) => Object.entries(SUMS).map(([name, word]) => `${word} ${number(pairs[name][i])}`).join("   "),
+  build(page, pairs) {
+    page.map.parentElement.className = "kdlab-pair-panels";
+    return [buildMap(page.map, pairs),
+      ...Object.entries(MATRICES).map(([name, how]) => buildMatrix(page[name], pairs[name], ...how))];
+  },
+  idle: () => [],
+});

@@ -1,20 +1,17 @@
 /**
  * kdlab's picture of a bell placed by hand: p* and one Gaussian on the left, what it is worth on the right.
  *
- * The bell is drawn here, within a frame, with or without a kernel. Its precision and recall come from Python, which
- * computes them exactly: one question at a time is under way, about the newest position. Every answer carries the
- * position it belongs to; until the one for the bell on the screen is here, the old numbers and their dot are pale.
+ * Bell and numbers are of this page alone, within a frame, with or without a kernel. `measure` below says what
+ * kdlab.mixtures.single.measure says, to 1e-6 nats and in the same words; a test compares the two.
  *
- * Shared with Python (kdlab/mixtures/view_single.py): the TRAITS below and page_errors. `world` never changes. `hand` is where the bell
- * is, {centre, width}; `answer` is what that is worth, with its texts: no number is formatted twice.
+ * Shared with Python (kdlab/mixtures/view_single.py): the TRAITS below and page_errors. `world` never changes. `hand` is where
+ * the bell is, {centre, width}; Python hears of it when the hand rests.
  */
 
-const TRAITS = ["hand", "answer", "prediction", "kernel_error"]; // whose changes matter here
+const TRAITS = ["hand", "prediction", "kernel_error"]; // whose changes matter here
 const ROLES = { truth: "p* truth", distilled: "p″ your student" };
 const NUMBERS = ["truth", "bounds", "space", "plane", "stretch", "marks", "step", "widths"];
 const KEPT = 200; // positions that the trail remembers
-const PATIENCE = 1000; // ms until the page says that it waits for the kernel
-const GIVE_UP = 4000; // ms until a question counts as lost and the next may be asked
 const DECADE = 70; // svg units above the picture's top that make a bell ten times as narrow
 const CIRCLE = "M-8 0a8 8 0 1 0 16 0a8 8 0 1 0 -16 0Z";
 const ARROW = "M-10 0L6 -9V9Z"; // points to the left
@@ -24,33 +21,74 @@ const BESIDE = 18; // svg units from an arrow on the edge to a triangle that bel
 const same = (one, other) => one.centre === other.centre && one.width === other.width;
 const clamp = (value, [low, high]) => Math.min(Math.max(value, low), high);
 
-/** As Python writes a width: two decimals, more where those would say too little. */
-const widthText = (width) => (width < 0.1 ? String(width) : width.toFixed(width < 1 ? 3 : 2).replace(/(\.\d\d)0$/, "$1"));
-
 /** A width with no more digits than are said of it; a drag does not stop at the slider's positions. */
 const roundedWidth = (width) => Number(width.toFixed(width < 0.1 ? 4 : width < 1 ? 3 : 2));
 
 /** The height of a bell's peak, and the width that has such a peak: the rule is its own inverse. */
 const peakOf = (width) => 1 / (width * Math.sqrt(2 * Math.PI));
 
+// ---------------------------------------------------------------- what a bell is worth
+
+const STEPS = 2048; // of the integral
+const REACH = 10; // standard deviations to each side
+
+/** log p*(x) of a mixture on a line, without underflow far from its components. */
+function logDensity({ weights, means, covariances }, x) {
+  const terms = weights.map((weight, k) => {
+    const variance = covariances[k][0][0];
+    return Math.log(weight) - 0.5 * (Math.log(2 * Math.PI * variance) + (x - means[k][0]) ** 2 / variance);
+  });
+  const highest = Math.max(...terms);
+  return highest + Math.log(terms.reduce((sum, term) => sum + Math.exp(term - highest), 0));
+}
+
+/** The mean of log p* over the bell, nats, by the trapezoidal rule, which is as good as exact under a bell. */
+function precisionOf(truth, { centre, width }) {
+  let [sum, mass] = [0, 0];
+  for (let i = 0; i <= STEPS; i += 1) {
+    const z = REACH * ((2 * i) / STEPS - 1);
+    const weight = Math.exp(-0.5 * z * z);
+    sum += weight * logDensity(truth, centre + width * z);
+    mass += weight;
+  }
+  return sum / mass;
+}
+
+/** The mean of the bell's log-density over p*, nats, in closed form. */
+function recallOf({ weights, means, covariances }, { centre, width }) {
+  const square = weights.reduce((sum, weight, k) => sum + weight * (covariances[k][0][0] + (means[k][0] - centre) ** 2), 0);
+  return -0.5 * Math.log(2 * Math.PI * width * width) - square / (2 * width * width);
+}
+
+/** Nats that may be very many, and a width: kdlab.core.format has the same rules. */
+const short = (value) => (Math.abs(value) < 1000 ? number(value)
+  : value.toLocaleString("en-US", { maximumFractionDigits: 0 }).replace("-", "−"));
+const deviation = (width) => (width >= 1 ? width.toFixed(2)
+  : width >= 0.1 ? width.toFixed(3).replace(/0$/, "") : width.toFixed(4).replace(/0+$/, ""));
+const belowBound = (apart) => (apart >= 0.9995 ? short(apart) : apart >= 0.0005 ? apart.toFixed(3) : "less than 0.001");
+
+/** Both numbers of a bell, how far each is below its bound, and all of it in words. */
+function measure({ truth, bounds }, hand) {
+  const worth = { precision: precisionOf(truth, hand), recall: recallOf(truth, hand) };
+  const names = Object.keys(worth);
+  const below = Object.fromEntries(names.map((name) => [name, belowBound(bounds[name] - worth[name])]));
+  const said = names.map((name) => `${name} ${short(worth[name])} nats (${below[name]} below its bound)`);
+  return { ...hand, ...worth, below, numbers: names.map((name) => `${name} ${short(worth[name])}`).join("   "),
+    sentence: `Centre ${short(hand.centre)}, width ${deviation(hand.width)}: ${said.join(", ")}.` };
+}
+
 // ---------------------------------------------------------------- what was tried
 
 const NEAR = 0.5; // nats below a bound: who was as near to both has seen that they want different bells
 
-/** Remember an answer: in the trail, as the best so far of what it is best in, and whether it comes near a bound. */
-function remember(memory, answer, bounds) {
-  const late = memory.stale && same(memory.stale, answer); // asked before Reset: it belongs to what was forgotten
-  memory.stale = null;
-  if (late) return;
-  memory.trail = [...memory.trail, answer].slice(-KEPT);
+/** Remember a bell: in the trail, as the best so far of what it is best in, and whether it comes near a bound. */
+function remember(memory, worth, bounds) {
+  if (memory.trail.length && same(memory.trail.at(-1), worth)) return; // drawn by another view of the widget, or again
+  memory.trail = [...memory.trail, worth].slice(-KEPT);
   for (const name of ["precision", "recall"]) {
-    if (!(memory.best[name]?.[name] >= answer[name])) memory.best[name] = answer;
-    if (answer[name] >= bounds?.[name] - NEAR) memory.near.add(name);
+    if (!(memory.best[name]?.[name] >= worth[name])) memory.best[name] = worth;
+    if (worth[name] >= bounds[name] - NEAR) memory.near.add(name);
   }
-}
-
-function forget(memory) {
-  Object.assign(memory, { trail: [], best: {} });
 }
 
 // ---------------------------------------------------------------- the space
@@ -160,20 +198,20 @@ function buildPlane(panel, world) {
   const y = scale(world.plane.precision, [FRAME.bottom, FRAME.top]);
   buildAxes(panel, world.plane, world.bounds, x, y,
     { marks: world.marks.map((value) => [value, number(value, 0)]), label: "recall, nats (stretched near its bound)" });
-  const at = (answer) => [round(Math.max(x(answer.recall), FRAME.left)), round(Math.min(y(answer.precision), FRAME.bottom))];
-  const beside = (answer) => { // a triangle on the edge would hide the arrow
-    const [cx, cy] = at(answer);
-    return [x(answer.recall) < FRAME.left ? cx + BESIDE : cx, y(answer.precision) > FRAME.bottom ? cy - BESIDE : cy];
+  const at = (worth) => [round(Math.max(x(worth.recall), FRAME.left)), round(Math.min(y(worth.precision), FRAME.bottom))];
+  const beside = (worth) => { // a triangle on the edge would hide the arrow
+    const [cx, cy] = at(worth);
+    return [x(worth.recall) < FRAME.left ? cx + BESIDE : cx, y(worth.precision) > FRAME.bottom ? cy - BESIDE : cy];
   };
   const trail = svg(panel, "path", { class: "kdlab-hand-trail" });
   const dot = svg(panel, "path", { class: "kdlab-student-dot" });
   const bests = { precision: buildBest(panel, "precision", 0), recall: buildBest(panel, "recall", 20) };
-  return (answer, memory) => {
-    const [cx, cy] = at(answer);
-    const [left, down] = [x(answer.recall) < FRAME.left, y(answer.precision) > FRAME.bottom];
+  return (worth, memory) => {
+    const [cx, cy] = at(worth);
+    const [left, down] = [x(worth.recall) < FRAME.left, y(worth.precision) > FRAME.bottom];
     const turned = left && down ? -45 : down ? -90 : 0; // the arrow points to where the student is
     set(dot, { d: left || down ? ARROW : CIRCLE, transform: `translate(${cx} ${cy}) rotate(${turned})`,
-      "data-precision": answer.precision, "data-recall": answer.recall });
+      "data-precision": worth.precision, "data-recall": worth.recall });
     set(trail, { d: memory.trail.map((tried) => `M${at(tried).join(" ")}h0`).join("") });
     Object.values(bests).forEach((draw) => draw(memory, beside));
   };
@@ -210,7 +248,6 @@ function buildPage(world) {
   page.reset = html(page.controls, "button", { class: "kdlab-reset", type: "button", text: "Reset" });
   page.next = page.centre.input;
   page.sentence.classList.add("kdlab-hand-sentence");
-  page.status = html(page.picture, "p", { class: "kdlab-hand-status", role: "status" });
   return page;
 }
 
@@ -236,21 +273,20 @@ function buildRange(controls, name, long, range, marks) {
 // ---------------------------------------------------------------- what happens when
 
 class Hand extends Live {
-  /** @param model the widget's traits  @param memory {opened, near, trail, best, stale}, shared by a widget's views */
+  /** @param model the widget's traits  @param memory {opened, near, trail, best}, shared by a widget's views */
   constructor(model, memory) {
     super(model);
-    Object.assign(this, { memory, world: model.get("world"), frame: 0, asked: null, patience: 0, told: model.get("hand") });
-    this.hand = this.told; // where the bell is; `told` is what Python and the page last agreed on
+    // `hand` is where the bell is on this page; Python's `hand` follows when it rests.
+    Object.assign(this, { memory, world: model.get("world"), hand: model.get("hand"), frame: 0, telling: 0 });
     this.page = buildPage(this.world);
     this.guard(() => this.build());
-    this.listen();
     this.guard(() => this.draw());
-    this.update();
+    this.listen();
   }
 
   build() {
     const bad = NUMBERS.map((name) => notANumber(this.world[name], name)).find(Boolean);
-    if (bad) throw new Error(`This scene cannot be drawn, it has ${bad}. Make it again with hand.by_hand(...).`);
+    if (bad) throw new Error(`This scene cannot be drawn, it has ${bad}. Make it again with mixtures.by_hand(...).`);
     this.space = buildSpace(this.page.space, this.world);
     this.plane = buildPlane(this.page.plane, this.world);
   }
@@ -264,16 +300,14 @@ class Hand extends Live {
       grip.addEventListener("pointerdown", (event) => this.drag(event, grip));
       grip.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false }); // or the page scrolls
     }
-    this.onChange = () => { this.guard(() => this.follow()); this.update(); };
-    TRAITS.forEach((name) => this.model.on(`change:${name}`, this.onChange));
+    this.watch(TRAITS, () => { this.guard(() => this.follow()); this.update(); });
   }
 
   /** Let go of the traits when the picture leaves the page. */
   close() {
-    TRAITS.forEach((name) => this.model.off(`change:${name}`, this.onChange));
+    this.unwatch();
     cancelAnimationFrame(this.frame);
-    clearTimeout(this.patience);
-    clearTimeout(this.lost);
+    clearTimeout(this.telling);
     clearTimeout(this.page.resting);
   }
 
@@ -303,108 +337,68 @@ class Hand extends Live {
     return clamp(Math.round(centre * steps) / steps, this.world.space.x);
   }
 
-  /** The bell goes somewhere: draw at the next frame, once, however many events came before it; ask what it is worth. */
+  /** The bell goes somewhere: draw at the next frame, once, however many events came before it; tell Python later. */
   move(hand) {
     this.hand = hand;
-    this.ask();
-    this.update();
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
       this.guard(() => this.draw());
     });
+    clearTimeout(this.telling);
+    this.telling = setTimeout(() => {
+      this.telling = 0;
+      this.send({ hand: this.hand });
+    }, 200);
   }
 
-  /** Ask Python about the newest position, unless a question is under way: its answer will ask again. */
-  ask() {
-    if (this.asked || same(this.hand, this.model.get("answer"))) return;
-    this.asked = this.hand;
-    clearTimeout(this.lost);
-    this.lost = setTimeout(() => { this.asked = null; this.ask(); }, GIVE_UP);
-    this.send({ hand: this.hand });
-  }
-
-  /** Some trait changed: an answer came, or Python moved the bell. */
+  /** Some trait changed: if Python moved the bell, and not the reader's hand just now, go there. */
   follow() {
-    const [hand, answer] = ["hand", "answer"].map((name) => this.model.get(name));
-    if (this.asked && (same(this.asked, answer) || !same(this.asked, hand))) { // answered, or Python knows better
-      this.asked = null;
-      clearTimeout(this.lost);
-      this.say(false);
-    }
-    // Compared by value: an echo from Python replaces the object, and must not take the bell back to where it was.
-    if (!same(hand, this.told) && !this.asked) this.hand = { ...hand };
-    this.told = hand;
-    this.ask();
+    const hand = this.model.get("hand");
+    if (this.telling || same(hand, this.hand)) return;
+    this.hand = { ...hand };
     this.draw();
   }
 
-  /** Draw the bell, and the newest numbers there are. */
+  /** Draw the bell and what it is worth. */
   draw() {
-    const { page, hand, world } = this;
+    const { page, hand, memory, world } = this;
     if (!this.plane) return;
     page.centre.show(hand.centre, number(hand.centre));
-    page.width.show(nearest(world.widths, hand.width), widthText(hand.width));
-    page.root.dataset.centre = hand.centre;
-    page.root.dataset.width = hand.width;
+    page.width.show(nearest(world.widths, hand.width), deviation(hand.width));
+    Object.assign(page.root.dataset, hand);
+    const worth = measure(world, hand);
+    remember(memory, worth, world.bounds);
     this.space.draw(hand);
-    const answer = this.model.get("answer");
-    this.plane(answer, this.memory);
-    page.numbers.textContent = answer.numbers;
-    write(page, answer.sentence);
+    this.plane(worth, memory);
+    page.numbers.textContent = worth.numbers;
+    write(page, worth.sentence);
+    this.update(); // both bounds may have been seen
   }
 
   reset() {
-    const { memory, model } = this;
-    memory.stale = this.asked; // its answer comes too late to count
-    forget(memory);
+    Object.assign(this.memory, { trail: [], best: {} });
     this.error = "";
-    if (same(model.get("answer"), memory.opened)) remember(memory, model.get("answer"), this.world.bounds);
-    this.move({ ...memory.opened });
+    this.move({ ...this.memory.opened });
   }
 
-  /** Bring everything around the picture up to date: what is old, errors, the prediction. */
+  /** Bring everything around the picture up to date: errors, the prediction. */
   update() {
-    const { page, model } = this;
-    const prediction = model.get("prediction");
-    const covered = Boolean(prediction && prediction.guess == null);
-    const waiting = !same(this.hand, model.get("answer"));
-    page.root.setAttribute("aria-busy", waiting);
-    for (const old of [page.numbers, page.sentence, page.plane]) old.classList.toggle("kdlab-old", waiting);
-    this.say(waiting);
-    for (const control of [page.centre.input, page.width.input, page.reset]) control.disabled = covered || !this.plane;
-    const message = [this.error, model.get("kernel_error")].filter(Boolean).join("\n");
-    page.error.hidden = !message;
-    if (page.error.textContent !== message) page.error.textContent = message;
+    const { page } = this;
+    const prediction = this.model.get("prediction");
+    const disabled = isOpen(prediction) || !this.plane;
+    for (const control of [page.centre.input, page.width.input, page.reset]) control.disabled = disabled;
+    this.showErrors();
     const still = this.memory.near.size === 2 ? "" : "Now come within half a nat of each bound, one after the other, and see.";
-    showPrediction(page, prediction, still, (guess) => {
-      this.send({ prediction: { ...prediction, guess } });
-      this.update();
-    });
-  }
-
-  /** Numbers that are long in coming are said to be; short waits are only pale. */
-  say(waiting) {
-    if (waiting === Boolean(this.patience)) return;
-    clearTimeout(this.patience);
-    this.patience = 0;
-    if (!waiting) this.page.status.textContent = "";
-    else {
-      this.patience = setTimeout(() => {
-        this.page.status.textContent = "The bell moves at once. Its numbers wait for the kernel.";
-      }, PATIENCE);
-    }
+    showPrediction(page, prediction, still, (guess) => this.commit(guess));
   }
 }
 
 /** anywidget calls this once per widget, so what is kept here belongs to one widget and to no other. */
 export default function () {
-  const memory = { opened: null, near: new Set(), trail: [], best: {}, stale: null };
+  const memory = { opened: null, near: new Set(), trail: [], best: {} };
   return {
     initialize({ model }) {
       memory.opened = { ...model.get("hand") };
-      const note = () => remember(memory, model.get("answer"), model.get("world").bounds);
-      note();
-      model.on("change:answer", note); // before any view draws it
     },
     render({ model, el }) {
       const view = new Hand(model, memory);

@@ -80,13 +80,10 @@ def draw_key(made: Figure, x: float, y: float) -> None:
     aspect = inches / float(made.get_size_inches()[1])
     for name in ("truth", "teacher", "direct", "distilled"):
         role = STYLE[name]
-        made.add_artist(_line([x, x + 0.26 / inches], [y + 0.006 * aspect] * 2, role))
+        across, up = [x, x + 0.26 / inches], [y + 0.006 * aspect] * 2
+        made.add_artist(Line2D(across, up, color=role.colour, linestyle=role.line, linewidth=2.2))
         made.text(x + 0.33 / inches, y, role.label, fontsize=9, color=role.ink)
         x += (0.33 + 0.072 * len(role.label) + 0.16) / inches
-
-
-def _line(x: list[float], y: list[float], role: Role) -> Line2D:
-    return Line2D(x, y, color=role.colour, linestyle=role.line, linewidth=2.2)
 
 
 def ellipse(mean: Floats, cov: Floats, sigmas: float, role: Role, width: float, **style: Any) -> Ellipse:

@@ -2,8 +2,9 @@
  * What every picture of kdlab needs: elements, numbers, scales, ellipses, the slider, the axes of the plane, the question
  * that covers a picture.
  *
- * There is no build step. Python puts this text before that of a view (kdlab/pictures/frontend.py) and sends the two as one module:
- * nothing is exported here, a view's file has the `export default`, and no name may be declared in both.
+ * There is no build step. Python puts this text before that of a view and sends the two as one module (`front_end` in
+ * kdlab/pictures/live.py): nothing is exported here, a view's file has the `export default`, and no name may be declared
+ * in both.
  */
 
 const FRAME = { width: 440, left: 58, right: 428, top: 12, bottom: 348, height: 396 }; // svg units of both panels
@@ -60,28 +61,21 @@ function notANumber(value, path) {
 }
 
 /** The density of a 1-D mixture at one place. */
-function density(place, weights, means, covariances) {
-  let sum = 0;
-  for (let k = 0; k < weights.length; k += 1) {
-    const variance = covariances[k][0][0];
-    sum += (weights[k] * Math.exp((-0.5 * (place - means[k][0]) ** 2) / variance)) / Math.sqrt(2 * Math.PI * variance);
-  }
-  return sum;
-}
+const density = (place, weights, means, covariances) => weights.reduce((sum, weight, k) => {
+  const variance = covariances[k][0][0];
+  return sum + (weight * Math.exp((-0.5 * (place - means[k][0]) ** 2) / variance)) / Math.sqrt(2 * Math.PI * variance);
+}, 0);
 
-/** A command of what is around, as to go to the next notebook: Ctrl with a sign, unless a text field has a use for it. */
+/** A command of JupyterLab or the browser, Ctrl and a letter or sign, but none that a text field uses (copy, undo, ...). */
 const isCommand = ({ key, ctrlKey, metaKey, shiftKey, altKey }) =>
   (ctrlKey || metaKey) && !altKey && key.length === 1 && !(shiftKey ? "vz" : "acvxyz").includes(key.toLowerCase());
 
-/** A slip: Shift and Enter, meant for the notebook, would commit a guess; Space on a slider would scroll the picture away. */
+/** A slip of the hand: Shift and Enter, meant for the notebook, would commit a guess; Space on a slider would scroll. */
 const isSlip = ({ key, ctrlKey, metaKey, shiftKey, target }) =>
   (key === "Enter" && (ctrlKey || metaKey || shiftKey) && !target.matches("textarea"))
   || (key === " " && target.matches("input[type=range]"));
 
-/**
- * JupyterLab would take arrow keys and letters away from what stands in an output: keep them here, all but commands. Escape
- * gives the keys back to what is around, the notebook's cell.
- */
+/** JupyterLab would take arrow keys and letters from an output: keep all but commands here. Escape goes back to the cell. */
 function keepKeys(root) {
   root.addEventListener("keydown", (event) => {
     if (!isCommand(event)) event.stopPropagation();
@@ -90,10 +84,7 @@ function keepKeys(root) {
   });
 }
 
-/**
- * Who comes to a slider by keys cannot scroll there, since the keys are the slider's: show the whole view, as far as it fits.
- * The same for an outcome, which gets the focus when its question is answered.
- */
+/** Where the slider has the keys, they do not scroll: bring the whole view onto the screen. The same for an outcome. */
 function keepInSight(root) {
   root.addEventListener("focusin", ({ target }) => {
     if (!target.matches("input[type=range]:focus-visible, .kdlab-outcome")) return;
@@ -108,10 +99,7 @@ function buildVoice(page) {
   page.voice = html(page.root, "p", { class: "kdlab-unseen", role: "status" });
 }
 
-/**
- * Say what has changed, the outcome of a prediction and the sentence, once the hand rests. The sentence itself is no live
- * region: it changes with every step of the slider, and would be read out at every step.
- */
+/** Say the outcome of a prediction and the sentence once the hand rests: a live region would speak at every step. */
 function announce(page) {
   if (!page.voice) return;
   clearTimeout(page.resting);
@@ -130,7 +118,7 @@ function write(page, sentence) {
   page.sentence.textContent = sentence;
 }
 
-/** The position nearest to `target`, as a ratio: most sweeps are logarithmic, and the others have no ties either. */
+/** The index of the place nearest to `target`, as a ratio: right for logarithmic places, near enough for others. */
 function nearest(places, target) {
   const away = places.map((place) => Math.abs(Math.log(place / target)));
   return away.indexOf(Math.min(...away));
@@ -138,27 +126,18 @@ function nearest(places, target) {
 
 // ---------------------------------------------------------------- Gaussians in the plane
 
-/** The 1-sigma ellipse of a 2 x 2 covariance: half axes and the angle of the longer one. */
-function axesOf([[a, b], [, d]]) {
-  const middle = (a + d) / 2;
-  const spread = Math.hypot((a - d) / 2, b);
-  return [Math.sqrt(middle + spread), Math.sqrt(Math.max(middle - spread, 0)), Math.atan2(2 * b, a - d) / 2];
-}
-
-/** Put an <ellipse> where a Gaussian is. The angle is negated since y grows downwards on a screen. */
-function placeEllipse(element, mean, covariance, sigmas, x, y, unit) {
-  const [long, short, angle] = axesOf(covariance);
+/** Put an <ellipse> where a 2-D Gaussian is, at so many standard deviations; `unit` is the svg units of 1. */
+function placeEllipse(element, mean, [[a, b], [, d]], sigmas, x, y, unit) {
+  const [middle, spread] = [(a + d) / 2, Math.hypot((a - d) / 2, b)]; // its variances are middle + spread and middle - spread
+  const [rx, ry] = [spread, -spread].map((more) => round(sigmas * unit * Math.sqrt(Math.max(middle + more, 0))));
   const [cx, cy] = [round(x(mean[0])), round(y(mean[1]))];
-  set(element, { cx, cy, rx: round(sigmas * long * unit), ry: round(sigmas * short * unit),
-    transform: `rotate(${round((-angle * 180) / Math.PI)} ${cx} ${cy})` });
+  const angle = round((-Math.atan2(2 * b, a - d) * 90) / Math.PI); // negated, since y grows downwards on a screen
+  set(element, { cx, cy, rx, ry, transform: `rotate(${angle} ${cx} ${cy})` });
 }
 
-/** Line width of a teacher component: beta is seen to empty it. plots.teacher_width is the same rule. */
-const teacherWidth = (weight) => round(0.5 + 4 * Math.sqrt(weight));
-
-/** A dotted line whose dots are as thick as the component is heavy; a component without weight nearly vanishes. */
+/** A dotted line as thick as a teacher's component is heavy, by the rule of plots.teacher_width: beta is seen to empty it. */
 function emphasise(element, weight) {
-  const width = teacherWidth(weight);
+  const width = round(0.5 + 4 * Math.sqrt(weight));
   element.style.strokeWidth = width;
   element.style.strokeDasharray = `0 ${round(1.5 + width * 1.25)}`;
   element.style.opacity = round(Math.min(1, 0.25 + 3 * weight));
@@ -258,14 +237,17 @@ function buildAxes(panel, limits, bounds, x, y, { marks = ticks(limits.recall), 
     transform: `translate(${limit + 14} ${ceiling + 12}) rotate(-90)` });
 }
 
+/** Whether a question still covers the picture. */
+const isOpen = (prediction) => Boolean(prediction) && prediction.guess == null;
+
 /**
- * Before the guess the question covers the picture; after it the guess is said, and `still`, what is still to be done; what
- * happens is said once that is empty. `page` holds {cover, picture, outcome} and what comes `next`, which gets the keys when
- * the option that had them is gone; `commit` is called with the option chosen.
+ * Before the guess the question covers the picture. After it the guess is said, with `still`, what is left to do, or, where
+ * that is empty, with what happens. `page` holds {cover, picture, outcome} and `next`, which gets the focus once an option
+ * is chosen; `commit` is called with that option.
  */
 function showPrediction(page, prediction, still, commit) {
   const { cover, picture, outcome } = page;
-  const covered = Boolean(prediction && prediction.guess == null);
+  const covered = isOpen(prediction);
   cover.hidden = !covered;
   picture.inert = covered;
   picture.classList.toggle("kdlab-covered", covered);
@@ -284,11 +266,32 @@ function showPrediction(page, prediction, still, commit) {
   }
 }
 
-/** What every view does alike: tell Python, and keep its errors. A view that extends this has `update()`. */
+/** What every view does alike: follow its traits, tell Python, keep errors. A view adds its `page` and `update()`. */
 class Live {
   /** @param model the widget's traits, page_errors among them */
   constructor(model) {
     Object.assign(this, { model, error: "" });
+  }
+
+  /** Run `action` now and whenever one of these traits changes, until `unwatch()`. */
+  watch(traits, action) {
+    const events = traits.map((name) => `change:${name}`);
+    events.forEach((event) => this.model.on(event, action));
+    this.unwatch = () => events.forEach((event) => this.model.off(event, action));
+    action();
+  }
+
+  /** The reader has chosen an option. */
+  commit(guess) {
+    this.send({ prediction: { ...this.model.get("prediction"), guess } });
+    this.update();
+  }
+
+  /** Show what went wrong, here or in Python. */
+  showErrors() {
+    const message = [this.error, this.model.get("kernel_error")].filter(Boolean).join("\n");
+    this.page.error.hidden = !message;
+    if (this.page.error.textContent !== message) this.page.error.textContent = message; // or it would be read out again
   }
 
   /** Tell Python. With no kernel there is nobody to tell, and the picture does not mind. */

@@ -1,8 +1,8 @@
 """A live picture: what its page is made of, the question that may cover it, and the still that stands beside it.
 
-There is no build step: a view's JavaScript lies beside its Python, and what all share is put before it. The question
-changes what is seen and no result. The still is what GitHub, print and a Lab without a kernel show: drawn when it is
-asked for, or found among those drawn ahead (data/stills), so that no slider waits for matplotlib.
+A view's JavaScript lies beside its Python; what all views share is put before it, with no build step. The question
+changes what is seen and no result. The still is a PNG for places without a page: GitHub, print, a Lab without a kernel.
+It is drawn when asked for, or found among those drawn ahead (data/stills), so that no slider waits for matplotlib.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def plain(values: Any, decimals: int = 5) -> Any:
 
 
 class LiveView(anywidget.AnyWidget):
-    """A view that may be covered by a question until the reader commits a guess, and that keeps what goes wrong.
+    """A view that a question may cover until the reader commits a guess, and that keeps whatever goes wrong.
 
     ``predict`` is ``{"question": str, "options": [str, ...], "outcome": str}``, or None; with an ``"id"`` as well,
     the guess is kept beside the notebook (kdlab.core.answers) and is there when the cell runs again. Raises ValueError
@@ -69,11 +69,18 @@ class LiveView(anywidget.AnyWidget):
 
         Raises ValueError where nothing was asked, or for a guess that is no option.
         """
-        self.prediction = _committed(self.prediction, guess)
+        if self.prediction is None:
+            raise ValueError(f"The guess {guess!r} has no question: this view was shown without predict=...")
+        if guess not in self.prediction["options"]:
+            raise ValueError(f"{guess!r} is not among the options: choose one of {self.prediction['options']}.")
+        self.prediction = {**self.prediction, "guess": guess}
 
     def _on_prediction(self, change: Mapping[str, Any]) -> None:
-        """A guess was committed, here or on the page: keep it. Where that fails, the page says so."""
-        trouble = _keep(change["new"])
+        """A guess was committed, here or on the page: keep it, if its question has an id. If not, the page says so."""
+        prediction = change["new"]
+        if not prediction or not prediction.get("id") or prediction.get("guess") is None:
+            return
+        trouble = answers.keep(_key(prediction), {name: prediction[name] for name in ("question", "options", "guess")})
         if trouble:
             self._kernel_errors.append(trouble)
             self.kernel_error = trouble
@@ -86,7 +93,7 @@ class LiveView(anywidget.AnyWidget):
         raise NotImplementedError
 
     def drawn(self) -> bytes:
-        """Draw what is shown now as a PNG; nothing that would answer an open question, as a still stays covered."""
+        """Draw what is shown now as a PNG, without what would answer an open question: a still cannot be uncovered."""
         raise NotImplementedError
 
     def still_name(self) -> str:
@@ -120,23 +127,6 @@ def _checked(predict: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if prediction["guess"] is None:
         prediction["guess"] = _kept_guess(prediction)
     return prediction
-
-
-def _committed(prediction: Mapping[str, Any] | None, guess: str) -> dict[str, Any]:
-    """Return the prediction with its guess."""
-    if prediction is None:
-        raise ValueError(f"The guess {guess!r} has no question: this view was shown without predict=...")
-    if guess not in prediction["options"]:
-        raise ValueError(f"{guess!r} is not among the options: choose one of {prediction['options']}.")
-    return {**prediction, "guess": guess}
-
-
-def _keep(prediction: Mapping[str, Any] | None) -> str:
-    """Keep a committed guess beside the notebook, if its question has an id; return what to say where that fails."""
-    if not prediction or not prediction.get("id") or prediction.get("guess") is None:
-        return ""
-    entry = {name: prediction[name] for name in ("question", "options", "guess")}
-    return answers.keep(_key(prediction), entry)
 
 
 def _kept_guess(prediction: Mapping[str, Any]) -> str | None:

@@ -80,16 +80,20 @@ def stretches(sweep: PlaneSweep, end: int) -> list[slice]:
     return [slice(start, stop) for start, stop in zip(starts, [*starts[1:], end], strict=True)]
 
 
-def draw_path(axes: Axes, sweep: PlaneSweep, end: int | None = None, **look: Any) -> None:
-    """Draw the students of positions 0 .. end - 1 (all unless given) as a line with its gaps.
+def draw_path(axes: Axes, sweep: PlaneSweep, end: int | None = None, *, linewidth: float, **look: Any) -> None:
+    """Draw the students of positions 0 .. end - 1 (all unless given) as a line with its gaps, into axes with limits.
 
-    A position alone between two gaps is a mark: a line of one point would show nothing.
+    A position alone between two gaps, or several in one place, are a mark: as a line they would be a speck.
     """
-    colour = STYLE["distilled"].colour
+    size = 2.2 * linewidth  # points
     for run in stretches(sweep, len(sweep.positions) if end is None else end):
-        alone = {"marker": "o", "markersize": 2.2 * look.get("linewidth", 1.5), "markeredgewidth": 0}
-        style = {"color": colour, **look, **(alone if run.stop - run.start == 1 else {})}
-        axes.plot(sweep.recall[run], sweep.precision[run], **style)
+        points = np.column_stack([sweep.recall[run], sweep.precision[run]])
+        length = np.ptp(axes.transData.transform(points), axis=0).max() * 72 / axes.figure.dpi
+        style: dict[str, Any] = {"color": STYLE["distilled"].colour, "linewidth": linewidth, **look}
+        if length < size:
+            points = points[:1]
+            style |= {"marker": "o", "markersize": size, "markeredgewidth": 0}
+        axes.plot(*points.T, **style)
 
 
 # Names

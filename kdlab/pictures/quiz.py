@@ -22,7 +22,7 @@ def quiz(picture: Picture, before: Picture, *, predict: Mapping[str, Any]) -> Qu
     """
     for one in (picture, before):
         if not isinstance(one, Picture):
-            raise TypeError(f"{type(one).__name__} is not a Picture: pass what a function of kdlab.plots_* returns.")
+            raise TypeError(f"{type(one).__name__} is not a Picture: pass what a function of a world's plots returns.")
     return QuizView(picture, before, predict)
 
 
@@ -38,7 +38,9 @@ class QuizView(LiveView):
     def __init__(self, picture: Picture, before: Picture, predict: Mapping[str, Any]) -> None:
         self._before = before
         width, height = (round(96 * inches) for inches in picture.get_size_inches())
-        super().__init__(predict, picture=_text(picture), words=picture.words, size=[width, height])
+        super().__init__(
+            predict, picture=base64.b64encode(png(picture)).decode(), words=picture.words, size=[width, height]
+        )
 
     @property
     def sentence(self) -> str:
@@ -48,7 +50,3 @@ class QuizView(LiveView):
     def drawn(self) -> bytes:
         """Draw the picture without the answer."""
         return png(self._before)
-
-
-def _text(picture: Picture) -> str:
-    return base64.b64encode(png(picture)).decode()

@@ -4,13 +4,13 @@
  * Python sends a sweep once: a slider's positions, and for each of them every number there is to show. From then on the
  * page draws any position by itself, so the slider answers within one frame with the kernel busy, stopped or gone.
  *
- * Shared with Python (kdlab/pictures/sweep_view.py): the TRAITS below, choices and page_errors. `settings` says what the reader
- * wants, `sweep` is Python's answer; one made for other settings than those wanted now is kept for later, not shown.
+ * Shared with Python (kdlab/pictures/sweep_view.py): the TRAITS below, choices and page_errors. `settings` says what the
+ * reader wants, `sweep` is Python's answer; one made for other settings than those wanted now is kept for later.
  *
- * A world, {place, ...}, says what is particular, and a view's file declares it:
+ * A view's file declares its world, which says what is particular:
  *   place                  the trait that the slider moves, and the sweep's list of positions: "beta"
  *   slider, marks          {text, label} of the slider, and the round values under it
- *   roles, panels          the key {role: text}, and what the two panels show {space: text, plane: text}
+ *   roles, panels          the key {role: text}, and what each panel shows, as {space: text, plane: text}
  *   fields, labels         the selects, each with its [short, long] name
  *   perPosition, numbers   the sweep's lists with an entry for each position, and its entries that hold numbers only
  *   remake                 the call that makes such a sweep again
@@ -37,6 +37,7 @@ function checkSweep(sweep, world) {
 // ---------------------------------------------------------------- the precision-recall plane
 
 const NAME_ROOM = 16; // svg units from the middle of a name to the path, for the dot to pass by
+const MARK = "h0m-1.2 0a1.2 1.2 0 1 0 2.4 0a1.2 1.2 0 1 0-2.4 0"; // a dot and a circle around it, where the path is
 
 /** The plane of one sweep, with the path so far from position `from`; returns draw(index). */
 function buildPlane(panel, sweep, from = 0) {
@@ -88,10 +89,14 @@ function besidePath(points, i) {
   return [aside, Math.sqrt(1 - aside * aside) * (x1 > x0 ? -1 : 1)];
 }
 
-/** The path from one position to another, with a gap wherever the best student switches to another solution. */
+/** The path from one position to another, with a gap wherever `switched` says so; a stretch of no length gets a mark. */
 function pathBetween(points, switched, first, last) {
-  const step = ([x, y], i) => (i === 0 || switched[first + i] ? `M${x} ${y}h0` : `L${x} ${y}`); // "h0": a lone point is a dot
-  return points.slice(first, last + 1).map(step).join("");
+  const starts = points.map((_, i) => i).filter((i) => i === first || (i > first && i <= last && switched[i]));
+  return starts.map((start, n) => {
+    const run = points.slice(start, starts[n + 1] ?? last + 1);
+    const length = Math.max(...run.map(([x, y]) => Math.hypot(x - run[0][0], y - run[0][1])));
+    return `M${run.map((point) => point.join(" ")).join("L")}${length < 3 ? MARK : ""}`;
+  }).join("");
 }
 
 // ---------------------------------------------------------------- the page
@@ -102,10 +107,9 @@ function buildPage(choices, world) {
   buildSlider(page, page.controls, world.slider);
   page.next = page.slider;
   page.selects = {};
-  for (const field of world.fields) {
-    page.selects[field] = buildSelect(page.controls, field, world.labels[field], choices[field] ?? []);
-  }
+  for (const field of world.fields) page.selects[field] = buildSelect(page.controls, field, world.labels[field], choices[field] ?? []);
   page.reset = html(page.controls, "button", { class: "kdlab-reset", type: "button", text: "Reset" });
+  page.reset.hidden = !world.fields.length; // with nothing to choose there is nothing to take back
   page.status = html(page.stage, "div", { class: "kdlab-status", role: "status", hidden: "" });
   page.doing = html(page.status, "span");
   page.progress = html(page.status, "span", { "aria-hidden": "true" }); // nobody wants to hear a hundred numbers
@@ -134,7 +138,6 @@ class SweepView extends Live {
     this.choices = model.get("choices");
     this.page = buildPage(this.choices, world);
     this.listen();
-    this.onChange();
   }
 
   /** Connect the controls and the traits. */
@@ -143,14 +146,12 @@ class SweepView extends Live {
     slider.addEventListener("input", () => this.moveTo(Number(slider.value)));
     Object.values(selects).forEach((select) => select.addEventListener("change", () => this.ask(this.chosen())));
     reset.addEventListener("click", () => this.reset());
-    this.onChange = () => { this.guard(() => this.follow()); this.update(); };
-    this.traits = [...TRAITS, this.world.place];
-    this.traits.forEach((name) => this.model.on(`change:${name}`, this.onChange));
+    this.watch([...TRAITS, this.world.place], () => { this.guard(() => this.follow()); this.update(); });
   }
 
   /** Let go of the traits when the picture leaves the page. */
   close() {
-    this.traits.forEach((name) => this.model.off(`change:${name}`, this.onChange));
+    this.unwatch();
     cancelAnimationFrame(this.frame);
     clearTimeout(this.telling);
     clearTimeout(this.page.resting);
@@ -218,13 +219,8 @@ class SweepView extends Live {
   /** The slider's value in words; a covered picture says no more than where the slider stands. */
   sayValue() {
     const { slider, value, numbers } = this.page;
-    const told = this.covered() ? [] : numbers.textContent.split("   ");
+    const told = isOpen(this.model.get("prediction")) ? [] : numbers.textContent.split("   ");
     slider.setAttribute("aria-valuetext", [`${this.world.place} ${value.textContent}`, ...told].join(", "));
-  }
-
-  covered() {
-    const prediction = this.model.get("prediction");
-    return Boolean(prediction && prediction.guess == null);
   }
 
   /** The slider moved: draw at the next frame, once, however many events came before it. */
@@ -234,12 +230,10 @@ class SweepView extends Live {
       this.memory.seen = true;
       this.update();
     }
-    if (!this.frame) {
-      this.frame = requestAnimationFrame(() => {
-        this.frame = 0;
-        this.guard(() => this.draw(this.wanted));
-      });
-    }
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = 0;
+      this.guard(() => this.draw(this.wanted));
+    });
     // Python hears of it when the hand rests: nothing on the page waits for that.
     clearTimeout(this.telling);
     this.telling = setTimeout(() => {
@@ -272,7 +266,7 @@ class SweepView extends Live {
     const { page, model } = this;
     const settings = model.get("settings");
     const prediction = model.get("prediction");
-    const covered = this.covered();
+    const covered = isOpen(prediction);
     const waiting = !this.sweep || this.nameOf(this.sweep.settings) !== this.nameOf(settings);
     const idle = this.world.idle(settings, waiting ? null : this.sweep);
     for (const field of this.world.fields) {
@@ -288,13 +282,9 @@ class SweepView extends Live {
     const doing = progress === null ? "Asking Python …" : "Making the students";
     if (page.doing.textContent !== doing) page.doing.textContent = doing;
     page.progress.textContent = progress === null ? "" : `: ${Math.round(progress * 100)} %`;
-    const message = [this.error, model.get("kernel_error")].filter(Boolean).join("\n");
-    page.error.hidden = !message;
-    if (page.error.textContent !== message) page.error.textContent = message;
-    showPrediction(page, prediction, this.memory.seen ? "" : "Now move the slider to its right end and see.", (guess) => {
-      this.send({ prediction: { ...prediction, guess } });
-      this.update();
-    });
+    this.showErrors();
+    const still = this.memory.seen ? "" : "Now move the slider to its right end and see.";
+    showPrediction(page, prediction, still, (guess) => this.commit(guess));
     const asked = this.nameOf(settings) === this.nameOf(this.memory.opened.settings);
     if (!asked) page.outcome.hidden = true; // it was about another picture
     page.root.classList.toggle("kdlab-untold", Boolean(asked && prediction && !this.memory.seen)); // the path ahead would tell

@@ -1,7 +1,7 @@
 """The live picture of a sweep: its slider, and controls that ask for other sweeps.
 
 Another sweep is answered at once where one is ready, else from a thread that makes it. What a sweep is about, mixtures
-or text, is a subclass's business. Errors of either side are shown on the page and kept in `view.errors`.
+or text, is for a subclass to say. Errors of either side are shown on the page and kept in `view.errors`.
 """
 
 from __future__ import annotations
@@ -201,11 +201,11 @@ class SweepView(LiveView):
 
 
 class _Superseded(Exception):
-    """Raised inside the making of a sweep that nobody waits for any more."""
+    """Raised inside the making of a sweep that nobody waits for any longer."""
 
 
 def require_finite(value: Any, path: str) -> None:
-    """Refuse to send a number that is none: JSON has no way to say it, and no picture could show it (ValueError)."""
+    """Raise ValueError for NaN or infinity among what is sent: JSON cannot say them, and no picture could show them."""
     if isinstance(value, dict):
         for name, inner in value.items():
             require_finite(inner, f"{path}, {name}")

@@ -159,7 +159,7 @@ def _live(cell: str, view: Any, made: dict[str, Json]) -> Live:
     if state.get("prediction"):
         state["prediction"] = {**state["prediction"], "guess": None}  # one kept on this machine is nobody else's
     answers, less = {}, False
-    if isinstance(view, SweepView):
+    if isinstance(view, SweepView) and view.choices:
         offered = state["choices"]
         answers = _answers(view, offered, made)
         state["choices"] = _answered(offered, answers)

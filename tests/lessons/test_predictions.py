@@ -8,19 +8,13 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from support.exercises import every_notebook
 from support.fake_results import PATH, fake_results
 
-from kdlab.lessons import predictions as questions
-from kdlab.lessons.predictions import QUESTIONS, Question
-from kdlab.lm.recording import read_recording
-from kdlab.lm.report import summary as accounts
-from kdlab.mixtures import experiment as experiments
-from kdlab.mixtures import scenes
-from kdlab.mixtures import single as bells
-from kdlab.mixtures import view as widgets
-from kdlab.pictures import live as predictions
+from kdlab import lm, mixtures, ngrams
+from kdlab.lessons.predictions import QUESTIONS, Question, predict, question
+from kdlab.pictures import live
 
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 every_question = pytest.mark.parametrize("one", QUESTIONS, ids=[one.id for one in QUESTIONS])
 
 
@@ -28,32 +22,31 @@ every_question = pytest.mark.parametrize("one", QUESTIONS, ids=[one.id for one i
 def test_a_question_is_whole_and_its_answer_is_an_option(one: Question) -> None:
     assert len(set(one.options)) == len(one.options) >= 3 and one.text.endswith("?") and one.outcome.endswith(".")
     assert one.answer in one.options or (one.id, one.answer) == ("07.direct", None)
-    assert predictions._checked({**questions.predict(one.id), "guess": one.options[0]})
-    assert predictions._key(questions.predict(one.id)) == one.key
+    assert live._checked({**predict(one.id), "guess": one.options[0]})
+    assert live._key(predict(one.id)) == one.key
 
 
 def test_ids_are_in_the_order_of_reading_and_each_is_one() -> None:
     ids = [one.id for one in QUESTIONS]
     assert len(set(ids)) == len(ids) and [one[:2] for one in ids] == sorted(one[:2] for one in ids)
     with pytest.raises(ValueError, match="There is no question '06.x': choose one of 00.line, 01.hand"):
-        questions.predict("06.x")
+        predict("06.x")
 
 
-@every_question
-def test_it_is_asked_below_the_heading_that_it_names(one: Question) -> None:
-    (path,) = NOTEBOOKS.glob(f"{one.id[:2]}_*.ipynb")
-    heading = ""
+@every_notebook
+def test_a_notebook_asks_its_questions_once_each_below_the_heading_that_they_name(path: Path) -> None:
+    heading, asked = "", []
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "markdown":
             heading = (re.findall(r"^## (.*)$", cell.source, flags=re.M) or [heading])[-1]
-        elif f'questions.predict("{one.id}"' in cell.source:
-            assert heading == one.section
-            return
-    pytest.fail(f"{path.name} does not ask {one.id}")
+        else:
+            asked += [(name, heading) for name in re.findall(r'\bpredict\("([^"]*)"', cell.source)]
+            assert "predict={" not in cell.source
+    assert asked == [(one.id, one.section) for one in QUESTIONS if one.id.startswith(f"{path.name[:2]}.")] != []
 
 
 def answer(name: str) -> str:
-    found = questions.question(name).answer
+    found = question(name).answer
     assert found is not None
     return found
 
@@ -64,7 +57,7 @@ def ends(numbers: np.ndarray) -> float:
 
 def test_the_answers_about_mixtures_are_what_the_sweeps_do() -> None:
     line, ring, falls, four = (
-        experiments.teacher_entropy(scene, k) for scene, k in (("line", 1), ("ring", 1), ("falls", 1), ("ring", 4))
+        mixtures.teacher_entropy(scene, k) for scene, k in (("line", 1), ("ring", 1), ("falls", 1), ("ring", 4))
     )
     assert (ends(line.precision) > 0 > ends(line.recall)) == (answer("00.line") == "Precision rises, recall falls")
     assert 2 < ends(ring.precision) < 10 and -100 < ends(ring.recall) < -20
@@ -80,20 +73,19 @@ def test_the_answers_about_mixtures_are_what_the_sweeps_do() -> None:
 
 
 def test_the_answer_about_the_bell_is_what_bells_do() -> None:
-    truth = scenes.make_scene("line").truth
+    truth = mixtures.make_scene("line").truth
     deviation = float(truth.covariance[0, 0] ** 0.5)
-    on_bump, spike, wide = (
-        bells.measure(truth, centre=c, width=w) for c, w in ((-3, 0.45), (-3, 0.1), (-1, deviation))
-    )
+    shapes = ((-3, 0.45), (-3, 0.1), (-1, deviation))
+    on_bump, spike, wide = (mixtures.single.measure(truth, centre=c, width=w) for c, w in shapes)
     assert spike.precision > on_bump.precision > wide.precision and wide.recall > on_bump.recall > spike.recall
     assert answer("01.hand") == "No: the two want different bells"
 
 
 def test_the_answers_about_text_are_what_the_temperatures_do() -> None:
-    names = experiments.teacher_temperature()
+    names = ngrams.teacher_temperature()
     assert names.at(1.5).precision < names.at(1).precision and names.at(1.5).recall < names.at(1).recall
     assert answer("04.tau") == "Both fall"
-    color = read_recording().sweeps["My favorite color is"]
+    color = lm.read_recording().sweeps["My favorite color is"]
     assert round(color.at(1).choices) == 79 and round(color.at(1.5).choices, -2) == 1800
     assert answer("05.tau") == "About 1,800"
 
@@ -114,23 +106,21 @@ def test_the_answers_about_text_are_what_the_temperatures_do() -> None:
 )
 def test_the_answer_of_07_is_read_from_the_run(direct: tuple[float, float], place: int) -> None:
     assert PATH[1.0] == pytest.approx((-6.51, -4.93), abs=0.03)
-    found = questions.question("07.direct", fake_results(direct=direct))
+    found = question("07.direct", fake_results(direct=direct))
     assert found.answer == found.options[place]
     assert found.outcome.startswith("the direct student's")
 
 
 def test_a_run_without_the_pair_and_the_recorded_one() -> None:
     nothing = fake_results({}, direct=None, teacher=None, ceiling=None)
-    assert questions.question("07.direct", nothing).answer is None
-    assert "no such pair" in questions.predict("07.direct", nothing)["outcome"]
-    recorded = questions.question("07.direct", accounts.open_run("recorded/cpu"))
+    assert question("07.direct", nothing).answer is None
+    assert "no such pair" in predict("07.direct", nothing)["outcome"]
+    recorded = question("07.direct", lm.open_run("recorded/cpu"))
     assert recorded.outcome == "the direct student's recall is higher, its precision too close to tell, per token."
     assert recorded.answer == "Higher recall, precision too close to tell"
 
 
 def test_a_view_takes_it_as_it_is() -> None:
-    view = widgets.show(
-        experiments.teacher_entropy("line", 1, "diag", positions=5), predict=questions.predict("00.line")
-    )
-    assert view.prediction["options"] == list(questions.question("00.line").options)
+    view = mixtures.show(mixtures.teacher_entropy("line", 1, positions=5), predict=predict("00.line"))
+    assert view.prediction["options"] == list(question("00.line").options)
     view.close()

@@ -9,54 +9,46 @@ from typing import Any
 import pytest
 from support.fake_results import fake_results
 
+from kdlab import mixtures
 from kdlab.core import answers
-from kdlab.lessons import card as cards
-from kdlab.lessons import predictions as questions
-from kdlab.lessons import review
-from kdlab.mixtures import experiment as experiments
-from kdlab.mixtures import view as widgets
+from kdlab.lessons import card
+from kdlab.lessons.predictions import QUESTIONS, predict, question
+from kdlab.lessons.review import Row, review
 
-IDS = [one.id for one in questions.QUESTIONS]
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("KDLAB_ANSWERS", raising=False)
-    return tmp_path
+IDS = [one.id for one in QUESTIONS]
 
 
 def guess(name: str, option: int, **changed: Any) -> None:
     """Keep a guess as a view does."""
-    asked = questions.question(name)
+    asked = question(name)
     entry = {"question": asked.text, "options": list(asked.options), "guess": asked.options[option]}
     answers.record(asked.key, {**entry, **changed})
 
 
-def row(name: str, results: Any = None) -> review.Row:
-    return review.review(results).rows[IDS.index(name)]
+def row(name: str, results: Any = None) -> Row:
+    return review(results).rows[IDS.index(name)]
 
 
 def test_without_a_guess_nothing_is_given_away(folder: Path) -> None:
-    found = review.review(fake_results())
+    found = review(fake_results())
     assert [one.question.id for one in found.rows] == IDS
     for one in found.rows:
         assert one.guess is None and one.came_true is None and one.happened == ""
         assert one.guessed == f"You made no guess here: notebook {one.question.id[:2]}, “{one.question.section}”, asks."
     assert found.summary == f"You have made none of the {len(IDS)} guesses yet."
     html = found._repr_mimebundle_()["text/html"]
-    for outcome in (one.outcome for one in questions.QUESTIONS):
+    for outcome in (one.outcome for one in QUESTIONS):
         assert outcome.partition(".")[0] not in str(found) + html
     assert list(folder.iterdir()) == []
 
 
 def test_a_guess_that_a_view_kept_stands_beside_what_happened() -> None:
-    sweep = experiments.teacher_entropy("line", 1, "diag", positions=5)
+    sweep = mixtures.teacher_entropy("line", 1, "diag", positions=5)
     for option, true in ((0, True), (2, False)):
-        view = widgets.show(sweep, predict=questions.predict("00.line"))
-        view.commit(questions.question("00.line").options[option])
+        view = mixtures.show(sweep, predict=predict("00.line"))
+        view.commit(question("00.line").options[option])
         found = row("00.line")
-        assert found.came_true is true and found.guessed == questions.question("00.line").options[option]
+        assert found.came_true is true and found.guessed == question("00.line").options[option]
         assert found.happened == (
             "As you guessed: precision rises, recall falls."
             if true
@@ -81,7 +73,7 @@ def test_the_sentence_counts() -> None:
     guess("00.line", 0)
     guess("02.falls", 0)
     guess("07.direct", 0)
-    assert review.review(fake_results()).summary == f"You made 3 of {len(IDS)} guesses; 1 of them came true."
+    assert review(fake_results()).summary == f"You made 3 of {len(IDS)} guesses; 1 of them came true."
 
 
 @pytest.mark.parametrize("entry", [{"guess": "Something else"}, {"guess": 3}, {"guess": ["x"]}, {"guess": None}])
@@ -95,12 +87,12 @@ def test_entries_of_another_shape_and_of_exercises_are_passed_over() -> None:
     answers.record("exercise 00.1", {"answer": "x"})
     answers.record("prediction 99.x", {"guess": "y"})
     guess("02.ring", 1)
-    assert review.review().summary == f"You made 1 of {len(IDS)} guesses; 1 of them came true."
+    assert review().summary == f"You made 1 of {len(IDS)} guesses; 1 of them came true."
 
 
 def test_a_broken_file_is_said_and_stays(folder: Path) -> None:
     (folder / answers.FILE).write_text("broken", encoding="utf-8")
-    found = review.review()
+    found = review()
     assert "could not be read" in found.summary and "my_answers.json" in found.summary
     assert found.summary in str(found)
     assert (folder / answers.FILE).read_text(encoding="utf-8") == "broken"
@@ -110,19 +102,19 @@ def test_another_folder_and_the_one_that_the_environment_names(folder: Path, mon
     guess("00.line", 0)
     elsewhere = folder / "elsewhere"
     elsewhere.mkdir()
-    assert review.review(folder=elsewhere).rows[0].guess is None
+    assert review(folder=elsewhere).rows[0].guess is None
     monkeypatch.setenv("KDLAB_ANSWERS", str(elsewhere))
-    assert review.review().rows[0].guess is None and review.review(folder=folder).rows[0].guess is not None
+    assert review().rows[0].guess is None and review(folder=folder).rows[0].guess is not None
     guess("00.line", 1)
-    assert (elsewhere / answers.FILE).is_file() and review.review().rows[0].came_true is False
+    assert (elsewhere / answers.FILE).is_file() and review().rows[0].came_true is False
 
 
 def test_the_page_is_a_table_with_every_cell_and_no_script() -> None:
     guess("02.ring", 1)
-    found = review.review()
+    found = review()
     page = found._repr_mimebundle_()["text/html"]
-    assert page.startswith(cards.STYLE) and "<script" not in page
+    assert page.startswith(card.STYLE) and "<script" not in page
     assert re.findall(r'<th scope="col"[^>]*>([^<]*)</th>', page) == ["The question", "You guessed", "What happened"]
     assert page.count("<tr>") == len(IDS) + 1 and page.count("</td>") == 3 * len(IDS)
     assert f">{found.summary}</caption>" in page
-    assert cards.inline(row("02.ring").happened) in page
+    assert card.inline(row("02.ring").happened) in page

@@ -138,8 +138,8 @@ def test_bars_are_the_larger_error_and_the_picture_says_which() -> None:
     assert "bars: ± 1 standard error over sequences (one seed)" in said(one)
     assert "bars: ± 1 standard error, the larger of two" in said(several)
     for over_seeds, bar in ((0.3, 0.3), (0.001, 0.05)):
-        world = plots_worlds.of_run(fake_results(seeds=3, over_seeds=over_seeds))
-        assert world.direct and (world.direct.recall_error, world.direct.precision_error) == (bar, bar)
+        _, direct = plots_worlds.of_run(fake_results(seeds=3, over_seeds=over_seeds)).models["direct"]
+        assert (direct.recall_error, direct.precision_error) == (bar, bar)
     assert {round(float(np.ptp(bar, axis=0).max()), 6) for bar in bars(several.axes[0])} == {0.6}
     assert [axes.get_xlabel() for axes in one.axes] == ["recall, nats per token", "recall, nats per sequence"]
 

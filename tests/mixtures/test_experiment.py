@@ -13,18 +13,12 @@ from support.accuracy import committed, errors_at
 
 from kdlab import GaussianMixture, fit_mixture
 from kdlab.core.sweep import beta_positions
-from kdlab.mixtures.experiment import CHOICES, MixtureSweep, Settings, is_prepared, teacher_entropy
+from kdlab.mixtures.experiment import CHOICES, MixtureSweep, Settings, is_prepared, make_sweep, teacher_entropy
 from kdlab.mixtures.judge import COVERED_DENSITY, COVERED_SHARE
-from kdlab.mixtures.solver import beside
+from kdlab.mixtures.scenes import NAMED
 
 PREPARED = {settings.key: settings for settings in committed()}
 every_committed_sweep = pytest.mark.parametrize("key", PREPARED)
-
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The other core has tests of its own; that a second process changes nothing is asserted in test_beside.py."""
-    monkeypatch.setattr(beside, "available_cores", lambda: 1)
 
 
 @functools.cache
@@ -35,9 +29,7 @@ def prepared(key: str) -> MixtureSweep:
 
 def remade(settings: Settings) -> MixtureSweep:
     """The sweep computed now, whatever is committed: through the public door, one position more, is another sweep."""
-    from kdlab.mixtures import experiment as experiments
-
-    return experiments._make(settings, beta_positions(), lambda fraction: None)
+    return make_sweep(settings, beta_positions())
 
 
 def numbers(sweep: MixtureSweep) -> dict[str, Any]:
@@ -48,8 +40,8 @@ def numbers(sweep: MixtureSweep) -> dict[str, Any]:
 
 
 def test_every_named_scene_is_prepared_for_every_choice() -> None:
-    """line and falls in one family (in 1-D they are the same), ring and rare in three; five sizes of student."""
-    assert len(PREPARED) == 5 * (1 + 1 + 3 + 3)
+    """Scenes on a line in one family (in 1-D they are the same), the others in three; five sizes of student."""
+    assert len(PREPARED) == 5 * sum(1 if make().truth.dim == 1 else 3 for make in NAMED.values())
 
 
 @every_committed_sweep
@@ -388,7 +380,7 @@ def test_a_sweep_is_frozen() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"scene": "circle"}, r"scene is 'circle': choose one of line, ring, falls, rare, random"),
+        ({"scene": "circle"}, r"scene is 'circle': choose one of line, ring, falls, rare"),
         ({"covariance": "tied"}, r"covariance is 'tied': choose one of diag, full, spherical"),
         ({"n_components": 0}, r"n_components is 0: "),
         ({"n_components": -2}, r"n_components is -2: "),
@@ -435,8 +427,8 @@ def drawn(n: int, seed: int) -> list[Settings]:
         chosen: dict[str, Any] = {}
         for control, choices in CHOICES.items():
             values = list(choices)
-            share = [odds[control][value] for value in values] if control in odds else None
-            chosen[control] = values[rng.choice(len(values), p=share)]
+            share = np.array([odds[control].get(value, 0.02) for value in values]) if control in odds else None
+            chosen[control] = values[rng.choice(len(values), p=None if share is None else share / share.sum())]
         found.append(Settings(**chosen))
     return found
 

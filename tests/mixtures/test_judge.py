@@ -13,6 +13,7 @@ from support.worlds import random_mixture
 from kdlab import GaussianMixture, fit_mixture
 from kdlab.mixtures.judge import COVERED_DENSITY, Judge, divergences
 from kdlab.mixtures.scenes import line_mixture, make_scene
+from kdlab.mixtures.solver.em import Students
 
 NAMES = ["line", "ring", "falls", "rare", "random"]
 
@@ -103,7 +104,7 @@ def test_divergences_are_entropy_and_recall_by_the_engine(name: str) -> None:
     teacher = make_scene(name).teacher
     tempered = [teacher.tempered(beta) for beta in (1.0, 3.0, 20.0, 100.0)]
     several = [fit_mixture(target, 2).model for target in tempered]
-    found = divergences(tempered, several)
+    found = divergences(tempered, Students.of(several))
     for value, target, student in zip(found, tempered, several, strict=True):
         expected = target.expected_log_prob(target).value - target.expected_log_prob(student).value
         assert value == pytest.approx(expected, abs=1e-4)
@@ -112,11 +113,11 @@ def test_divergences_are_entropy_and_recall_by_the_engine(name: str) -> None:
 
 def test_the_divergence_from_oneself_is_nothing() -> None:
     tempered = [make_scene("rare").teacher.tempered(beta) for beta in (1.0, 10.0, 100.0)]
-    assert np.abs(divergences(tempered, tempered)).max() <= 1e-12
+    assert np.abs(divergences(tempered, Students.of(tempered))).max() <= 1e-12
 
 
 def test_the_divergence_of_two_gaussians_by_hand() -> None:
     """KL(N(0, 1) || N(1, 4)) = log 2 + (1 + 1) / 8 - 1 / 2."""
     one: Any = line_mixture([1.0], [0.0], [1.0])
     other = line_mixture([1.0], [1.0], [2.0])
-    assert divergences([one], [other])[0] == pytest.approx(math.log(2) + 0.25 - 0.5, abs=1e-6)
+    assert divergences([one], Students.of([other]))[0] == pytest.approx(math.log(2) + 0.25 - 0.5, abs=1e-6)

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from support.fake_sweep import fake_sweep
 
-from kdlab.lm.recording import read_recording
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import limits
-from kdlab.ngrams.experiment import teacher_temperature
+from kdlab.mixtures.scenes import make_scene
+from kdlab.mixtures.single import measure
+from kdlab.mixtures.view_single import LINES
 
 
 @pytest.mark.parametrize("dim", [1, 2])
-def test_limits_hold_everything_that_is_drawn(dim: int) -> None:
+def test_the_space_holds_every_student(dim: int) -> None:
     sweep = fake_sweep(dim)
-    recall, precision = limits.plane_limits(sweep)
-    for low, high, values in (
-        (*recall, [*sweep.recall, sweep.direct_recall, sweep.recall_bound]),
-        (*precision, [*sweep.precision, sweep.direct_precision, sweep.precision_bound]),
-    ):
-        assert low < min(values) and max(values) < high
     (x0, x1), (y0, y1) = limits.space_limits(sweep)
     sd = np.sqrt(sweep.student_covariances[..., 0, 0])
     assert x0 <= (sweep.student_means[..., 0] - 2 * sd).min()
@@ -29,17 +26,6 @@ def test_limits_hold_everything_that_is_drawn(dim: int) -> None:
         assert x1 - x0 == pytest.approx(y1 - y0)
     else:
         assert y0 == 0
-
-
-def test_limits_of_text_hold_the_plane() -> None:
-    sweep = teacher_temperature(positions=5)
-    recall, precision = limits.text_limits(sweep)
-    for (low, high), values in (
-        (recall, [*sweep.recall, sweep.direct_recall, sweep.recall_bound]),
-        (precision, [*sweep.precision, sweep.direct_precision, sweep.precision_bound]),
-    ):
-        assert low < min(values) and max(values) < high
-        assert max(values) - min(values) > 0.8 * (high - low)
 
 
 @pytest.mark.parametrize("n_components", [1, 2, 8])
@@ -57,17 +43,6 @@ def test_the_map_is_a_square_that_holds_every_ellipse(n_components: int) -> None
             assert (mean - sd > [x0, y0]).all() and (mean + sd < [x1, y1]).all()
 
 
-def test_the_entropy_s_axis_holds_every_position() -> None:
-    for sweep in read_recording().sweeps.values():
-        low, high = limits.entropy_limits(sweep)
-        assert low == 0 <= min(sweep.entropies) and max(sweep.entropies) < high
-
-
-@pytest.mark.parametrize(("values", "held"), [([-2.0, 0.0], (-2.5, 1.0)), ([3.0, 3.1], (2.875, 3.35))])
-def test_a_margin_is_a_share_of_what_is_held_or_of_half_a_nat(values: list[float], held: tuple[float, float]) -> None:
-    assert limits.with_margin(values, 0.25, 0.5) == pytest.approx(held, abs=1e-12)
-
-
 def test_contours_hold_the_share_of_mass_they_promise() -> None:
     """200,000 draws: the standard error of a share is at most 0.0011, so 0.01 is far outside chance."""
     from matplotlib.path import Path as Outline
@@ -81,3 +56,34 @@ def test_contours_hold_the_share_of_mass_they_promise() -> None:
         for line in lines:
             inside ^= Outline(line).contains_points(draws)  # a hole is inside twice
         assert inside.mean() == pytest.approx(share, abs=0.01)
+
+
+# A single Gaussian by hand
+
+
+@pytest.mark.parametrize("bound", [-1.85, -2.3])
+def test_the_stretched_axis(bound: float) -> None:
+    """Increasing, zero at the bound, its own inverse's inverse; every mark is on it, in order, clear of the bound."""
+    recalls = bound - np.array([30.0, 10.0, 0.6, 0.3, 0.0, -0.1])
+    places = limits.bend(recalls, bound)
+    assert np.all(np.diff(places) > 0) and places[4] == 0
+    assert places[3] == pytest.approx(-math.log(2), abs=1e-12)  # STRETCH below the bound
+    assert limits.unbend(places, bound) == pytest.approx(recalls, abs=1e-12)
+    marks = limits.recall_marks(bound)
+    assert list(marks) == sorted(marks) and len(marks) >= 5
+    assert bound - 30 <= marks[0] and marks[-1] <= bound - 0.1
+
+
+@pytest.mark.parametrize("scene", LINES)
+def test_both_panels_hold_p_star_and_what_is_worth_seeing(scene: str) -> None:
+    truth = make_scene(scene).truth
+    (x0, x1), (y0, y1) = limits.single_space_limits(truth)
+    assert x0 == -x1 and x0 <= truth.means.min() - 3 * 0.3 and truth.means.max() + 3 * 0.3 <= x1
+    assert y0 == 0 and np.exp(truth.log_prob(np.linspace(x0, x1, 2001)[:, None])).max() < y1
+    at = measure(truth, 0.0, 1.0)
+    (r0, r1), (p0, p1) = limits.single_plane_limits(at)
+    assert (r0, p0) == (at.recall_bound - 30, at.precision_bound - 7)
+    # The room beyond the bound is 9 % of the stretched axis on its left, as on the page.
+    below, above = limits.bend([r0, r1], at.recall_bound)
+    assert above == pytest.approx(-0.09 * below, abs=1e-12)
+    assert p1 == pytest.approx(at.precision_bound + 0.63, abs=1e-12)

@@ -16,7 +16,6 @@ from support.accuracy import dense_mean
 from support.worlds import mixtures, random_mixture
 
 from kdlab import GaussianMixture, precision, recall
-from kdlab.core.metrics import log_sum_exp
 from kdlab.mixtures._quadrature import MAX_NODES
 from kdlab.mixtures.scenes import line_mixture, make_scene
 
@@ -60,11 +59,6 @@ def test_a_component_without_weight_does_not_count() -> None:
     np.testing.assert_allclose(model.log_prob(x), single.log_prob(x), rtol=1e-14)
     assert model.responsibilities(x)[:, 1].max() == 0.0
     assert model.weight_entropy == 0.0
-
-
-def test_log_sum_exp() -> None:
-    values = np.array([[1000.0, 1000.0], [-np.inf, -np.inf], [0.0, -np.inf]])
-    np.testing.assert_allclose(log_sum_exp(values), [1000 + math.log(2), -np.inf, 0.0])
 
 
 def test_moments_of_the_whole_mixture() -> None:

@@ -2,39 +2,19 @@
 
 from __future__ import annotations
 
-import io
-import re
-import subprocess
-import sys
-from typing import Any
-
-import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from PIL import Image
 from support.fake_sweep import fake_sweep
 
 from kdlab.core.files import PACKAGE
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import plots
+from kdlab.pictures.figure import png
 
 
 def texts(figure: Figure) -> list[str]:
     inside = [text.get_text() for axes in figure.axes for text in axes.texts]
     return [text.get_text() for text in figure.texts] + inside
-
-
-@pytest.mark.parametrize("role", sorted(plots.STYLE))
-def test_page_and_matplotlib_use_the_same_colours(role: str) -> None:
-    css = (PACKAGE / "pictures/view.css").read_text("utf-8")
-    found = re.search(rf"--kdlab-{role}: light-dark\((#[0-9A-Fa-f]{{6}}),", css)
-    assert found and found[1].lower() == plots.STYLE[role].colour.lower()
-
-
-def test_the_colours_are_okabe_and_itos() -> None:
-    assert plots.STYLE["teacher"].colour == "#E69F00"
-    assert plots.STYLE["direct"].colour == "#0072B2"
-    assert plots.STYLE["distilled"].colour == "#D55E00"
 
 
 def test_page_and_matplotlib_thin_the_teacher_by_the_same_rule() -> None:
@@ -53,18 +33,9 @@ def test_a_figure_says_the_sweeps_sentence_and_is_reproducible(dim: int, beta: f
     assert sweep.at(beta).sentence in said
     assert sweep.scene.title in said
     assert f"β = {sweep.at(beta).beta:.2f}" in said
-    first = plots.png(figure)
-    assert first == plots.png(plots.figure(sweep, beta))
+    first = png(figure)
+    assert first == png(plots.figure(sweep, beta))
     assert len(first) < 80_000
-
-
-def test_the_png_keeps_the_colours() -> None:
-    """A palette may shift a hue by what no eye sees, not by more."""
-    picture = Image.open(io.BytesIO(plots.png(plots.figure(fake_sweep(2), 5.0)))).convert("RGB")
-    pixels = np.asarray(picture, int).reshape(-1, 3)
-    for role in ("teacher", "direct", "distilled"):
-        colour = np.array([int(plots.STYLE[role].colour[i : i + 2], 16) for i in (1, 3, 5)])
-        assert np.abs(pixels - colour).max(axis=1).min() <= 6, role
 
 
 def test_the_dot_stands_where_the_sweep_says() -> None:
@@ -75,14 +46,6 @@ def test_the_dot_stands_where_the_sweep_says() -> None:
     here = sweep.at(5.0)
     assert dots[0].get_xdata()[0] == here.recall
     assert dots[0].get_ydata()[0] == here.precision
-
-
-def test_the_solid_path_has_a_gap_at_a_switch() -> None:
-    sweep = fake_sweep(2)
-    end = len(sweep.betas)
-    runs = plots._runs(sweep.switched, end)
-    assert [(run.start, run.stop) for run in runs] == [(0, 60), (60, end)]
-    assert plots._runs(sweep.switched, 1) == [slice(0, 1)]
 
 
 @pytest.mark.parametrize("dim", [1, 2])
@@ -97,32 +60,12 @@ def test_a_filmstrip_has_a_frame_per_beta_and_one_plane(dim: int, betas: list[fl
         assert f"β = {here.beta:.2f}" in said
         numbers = f"precision {here.precision:.2f}, recall {here.recall:.2f}".replace("-", "−")
         assert numbers in said
-    assert plots.png(figure)
-
-
-@pytest.mark.parametrize("beta", [0.5, 101.0, float("nan"), float("inf"), -1.0])
-def test_a_beta_outside_the_sweep_is_an_error(beta: float) -> None:
-    with pytest.raises(ValueError, match=r"outside this sweep: choose a number from 1 to 100"):
-        plots.figure(fake_sweep(1), beta)
-    with pytest.raises(ValueError, match="outside this sweep"):
-        plots.filmstrip(fake_sweep(1), [1, beta])
+    assert png(figure)
 
 
 def test_an_empty_filmstrip_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"at least one value in \[1, 100\]"):
         plots.filmstrip(fake_sweep(1), [])
-
-
-@pytest.mark.parametrize("wrong", [None, 3, "ring", {"beta": [1]}])
-def test_something_else_than_a_sweep_is_an_error(wrong: Any) -> None:
-    with pytest.raises(TypeError, match="is not a MixtureSweep"):
-        plots.figure(wrong)
-
-
-def test_no_pyplot() -> None:
-    """Its figures are global and not safe on the threads that callbacks run on."""
-    code = "import sys, kdlab.mixtures.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_picture_without_the_path_ahead_gives_nothing_away() -> None:

@@ -27,7 +27,7 @@ LAST = 120
 BROKEN = """
 from kdlab import mixtures
 view = mixtures.show_pairs(mixtures.mechanism.pairs_along(mixtures.teacher_entropy("ring", 2)))
-view.pairs = {**view.pairs, "shares": view.pairs["shares"][:-1]}
+view.sweep = {**view.sweep, "shares": view.sweep["shares"][:-1]}
 view
 """
 
@@ -39,7 +39,7 @@ def pairs() -> Pairs:
 
 def test_what_is_sent_is_plain_and_right(pairs: Pairs) -> None:
     view = show_pairs(pairs)
-    sent = json.loads(json.dumps(view.pairs))
+    sent = json.loads(json.dumps(view.sweep))
     for name, _ in MATRICES:
         np.testing.assert_allclose(sent[name], getattr(pairs, name), atol=1e-6)
     assert sent["sentence"] == list(pairs.sentences)
@@ -55,16 +55,18 @@ def test_without_a_page_there_is_a_picture_and_its_sentence(pairs: Pairs) -> Non
     view.beta = 5.0
     data, metadata = view._repr_mimebundle_()
     assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
-    assert data["text/plain"] == metadata["image/png"]["alt"] == pairs.sentences[pairs.sweep.index(5.0)]
+    assert data["text/plain"] == metadata["image/png"]["alt"] == pairs.sentence(pairs.index(5.0))
+    assert view.position.jensen == pairs.jensen[pairs.index(5.0)]
+    assert len(view.filmstrip().axes) == 12  # a map and three matrices for each of three betas
     assert view.errors == []
 
 
 def test_bad_input_is_refused(pairs: Pairs) -> None:
-    with pytest.raises(TypeError, match="MixtureSweep is not Pairs"):
+    with pytest.raises(TypeError, match=r"MixtureSweep is not a Pairs: pass what .*pairs_along"):
         show_pairs(pairs.sweep)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="'line' lives on a line"):
         show_pairs(pairs_along(experiments.teacher_entropy("line", 2)))
-    with pytest.raises(ValueError, match=r"beta = 0.5 is outside"):
+    with pytest.raises(ValueError, match="beta is 0.5: the slider goes from 1 to 100"):
         show_pairs(pairs).beta = 0.5
 
 
@@ -136,7 +138,7 @@ def test_notebook_03(lab: Lab, browser: Browser, pairs: Pairs) -> None:
         f"{predicted} What happens: it falls first, then rises a little."
     )
     expect(gated).to_have_attribute("data-index", str(LAST))
-    root, sent = notebook.view(1), show_pairs(pairs).pairs
+    root, sent = notebook.view(1), show_pairs(pairs).sweep
     step_through(notebook, root, sent)
     assert_names_are_beside(root.locator(".kdlab-pair-panels > svg").first)
     assert serious(gated) == [] == serious(root)
@@ -161,7 +163,7 @@ def test_numbers_that_cannot_be_drawn_are_said_and_kept(lab: Lab, browser: Brows
     notebook = lab.open(browser, "broken.ipynb")
     notebook.run_all()
     root = notebook.view(0)
-    expect(root.locator(".kdlab-error")).to_contain_text('not one entry in "shares" for each beta')
+    expect(root.locator(".kdlab-error")).to_contain_text('120 entries in "shares" for 121 positions of beta')
     expect(root.locator(".kdlab-beta")).to_be_disabled()
     notebook.page.wait_for_function("true")
     assert any("shares" in error for error in notebook.json("view.errors"))

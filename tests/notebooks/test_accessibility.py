@@ -47,7 +47,7 @@ VIEWS: dict[str, tuple[tuple[str, ...], Callable[[], Any]]] = {
     "line": (SWEEP, lambda: widgets.show(experiments.teacher_entropy("line", 1), predict=ASKED)),
     "hand": (("mixtures/view_single.js",), hand.by_hand),
     "pairs": (
-        ("mixtures/view_mechanism.js",),
+        ("pictures/sweep_view.js", "mixtures/view_mechanism.js"),
         lambda: pairs.show_pairs(mechanism.pairs_along(experiments.teacher_entropy("ring", 2))),
     ),
     "text": (("pictures/sweep_view.js", "ngrams/view.js"), lambda: text.show(teacher_temperature())),

@@ -17,8 +17,8 @@ import pytest
 from support.printed import NUMBER, said, sweep
 
 from kdlab import GaussianMixture, fit_mixture, precision, recall
+from kdlab.lm.report import changes as findings
 from kdlab.lm.report import summary as accounts
-from kdlab.lm.report import tradeoff as findings
 from kdlab.mixtures import judge as scores
 from kdlab.mixtures import plots
 from kdlab.mixtures.scenes import line_mixture
@@ -275,8 +275,8 @@ def test_what_the_code_gives_is_what_the_page_says() -> None:
         losses = p.log_prob(x) - q.log_prob(x)
         error = losses.std() / math.sqrt(len(losses))
         assert get(code) == pytest.approx(losses.mean(), abs=5 * error), code  # missed once in a million
-    assert get("mechanism.pair_terms(teacher, student).shares").sum(axis=1) == pytest.approx(teacher.weights)
-    assert isinstance(get("fits.exact_projection(teacher, 1, 'diag')"), GaussianMixture)
+    assert get("mixtures.mechanism.pair_terms(teacher, student).shares").sum(axis=1) == pytest.approx(teacher.weights)
+    assert isinstance(get("mixtures.fit.exact_projection(teacher, 1, 'diag')"), GaussianMixture)
 
 
 def test_numbers_of_the_symbols() -> None:

@@ -20,9 +20,10 @@ import pytest
 from nbconvert import HTMLExporter
 from playwright.sync_api import Browser, Locator, Page, expect
 from support.chromium import chromium
-from support.lab import START_LIMIT, Lab, free_port
+from support.lab import START_LIMIT, Lab
 from support.shown import assert_shows, assert_stills_shown
 
+from kdlab.cli.server import free_port
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures import view as widgets
 
@@ -34,7 +35,7 @@ RUN_LIMIT = 120_000  # milliseconds for all cells of notebook 00
 
 # The classic notebook asks a new kernel for widgets that it may have, waits up to 4 s for the answer, and then draws
 # all widgets again: what a cell showed before that is gone (widgetsnbextension 4, in this lock). A reader who is
-# patient sees the picture at once; one who is not runs the cell again, as the README says.
+# patient sees the picture at once; one who is not runs the cell again, as PLACES.md says.
 PATIENCE = 6_000  # milliseconds
 
 
@@ -249,7 +250,7 @@ def test_the_classic_notebook_shows_it_when_the_cell_is_run_again(browser: Brows
     opened = Classic(classic, browser, AGAIN)
     opened.run_all()
     opened.page.wait_for_timeout(PATIENCE)
-    opened.run_cell_with("widgets.show(")
+    opened.run_cell_with("mixtures.show(")
     root = opened.page.locator(".kdlab-view")
     expect(root).to_have_count(1)
     press_and_compare(opened.page, root)
@@ -268,7 +269,7 @@ def stills(path: Path) -> list[str]:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
 def test_a_notebook_turned_into_html_keeps_every_still(path: Path) -> None:
-    """`jupyter nbconvert --to html`, which a browser then prints, as the README says."""
+    """`jupyter nbconvert --to html`, which a browser then prints, as PLACES.md says."""
     page, _ = HTMLExporter().from_filename(str(path))
     pictures = stills(path)
     assert pictures

@@ -1,17 +1,13 @@
-"""The static site: what it is made of, and the whole of it in Chromium, as files and from a server, with no network."""
+"""The whole static site in Chromium, as files and from a server, with no network."""
 
 from __future__ import annotations
 
-import doctest
 import functools
 import html.parser
 import http.server
-import importlib
 import json
 import re
-import sys
 import threading
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,232 +16,17 @@ from urllib.parse import unquote
 
 import nbformat
 import pytest
-import yaml
-from nbformat.v4 import new_code_cell, new_notebook, new_output
-from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 from support.axe import serious
-from support.chromium import NoChromium, chromium
+from support.chromium import chromium
+from support.site import FORMULA, LIVE, NOTEBOOKS, prose, publish
 
-from kdlab.lessons import review
-from kdlab.lm.report import summary as accounts
+from kdlab import lm
+from kdlab.lessons.review import Row, review
 from kdlab.mixtures import experiment as experiments
-from kdlab.mixtures import view as widgets
-from kdlab.mixtures import view_single as hand
 from kdlab.mixtures.single import measure
 
-ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOKS = ROOT / "notebooks"
-sys.path.insert(0, str(NOTEBOOKS))
-
-import publish  # noqa: E402
-from publishing import animation  # noqa: E402
-from publishing.formulas import mathml  # noqa: E402
-from publishing.pages import Book, slug  # noqa: E402
-from publishing.views import live_views, script  # noqa: E402
-
-# The live views of each notebook, in order: what draws them.
-LIVE = {
-    "00_start_here": ["MixtureView"],
-    "01_precision_and_recall": ["SingleView"],
-    "02_teacher_entropy": ["MixtureView", "MixtureView"],
-    "03_why_it_happens": ["MixtureView", "MechanismView"],
-    "04_from_mixtures_to_text": ["NGramView"],
-    "05_meet_smollm2": ["NextTokenView", "NextTokenView"],
-    "06_distil_smollm2": [],
-    "07_read_the_trade_off": ["QuizView"],
-}
-FORMULA = re.compile(r"\$\$(.+?)\$\$|\$(.+?)\$", re.DOTALL)
-
-
-def prose(name: str) -> str:
-    """All Markdown of a notebook."""
-    cells = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells
-    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-
-
-FORMULAS = sorted({one or other for name in LIVE for one, other in FORMULA.findall(prose(name))})
-
-
-@pytest.mark.parametrize("module", ["formulas", "pages"])
-def test_examples_in_docstrings(module: str) -> None:
-    found = doctest.testmod(importlib.import_module(f"publishing.{module}"))
-    assert found.attempted and not found.failed
-
-
-# Formulas
-
-
-def words(math: str) -> str:
-    return "".join(ET.fromstring(math).itertext())
-
-
-@pytest.mark.parametrize("tex", FORMULAS)
-def test_every_formula_becomes_mathml_with_nothing_left_of_its_tex(tex: str) -> None:
-    made = mathml(tex, block=True)
-    assert not re.search(r"[\\$^_{}~]", words(made))
-    # What stays of the TeX without its commands is what a reader reads, whatever the order of what is above and below.
-    plain = re.sub(r"\\(?:mathbb\{E\}|(?!log|exp|max)[a-zA-Z]+)|\\", "", tex)
-    letters = re.compile(r"[a-zA-Z0-9]")
-    assert sorted(letters.findall(words(made))) == sorted(letters.findall(plain))
-
-
-def test_primes_stand_as_in_the_prose() -> None:
-    assert words(mathml("p''", block=False)) == "p\N{DOUBLE PRIME}"
-    assert "<msup>" not in mathml("p'", block=False)
-    subscript = ET.fromstring(mathml("\\alpha'_k", block=False)).find(".//msub")
-    assert subscript is not None and ["".join(part.itertext()) for part in subscript] == ["α\N{PRIME}", "k"]
-
-
-def test_a_command_that_is_not_known_is_refused() -> None:
-    with pytest.raises(ValueError, match="not understood"):
-        mathml(r"\unheard{x}", block=False)
-
-
-# Prose
-
-
-def test_links_lead_to_pages_and_formulas_are_set() -> None:
-    book = Book({"notebooks/01.ipynb": "01.html", "README.md": "README.html"})
-    made = book.prose("See [one](01.ipynb#a-part), [two](../README.md), β = 1 and $w_c$.", "notebooks/00.ipynb")
-    assert 'href="01.html#a-part"' in made and 'href="README.html"' in made
-    assert "β\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}1" in made and "<math" in made and "$" not in made
-
-
-def test_a_link_to_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="nowhere.md, which is not on the site"):
-        Book({}).prose("[here](nowhere.md)", "notebooks/00.ipynb")
-
-
-def test_pictures_of_the_network_are_only_named() -> None:
-    made = Book({}).prose("[![Binder](https://mybinder.org/badge_logo.svg)](#there)", "README.md")
-    assert "<img" not in made and "Binder" in made
-
-
-def test_tasks_can_be_ticked_and_have_their_words_as_labels() -> None:
-    made = Book({}).prose("- [ ] bring *chalk*\n- [x] sweep", "notebooks/00.ipynb")
-    assert made.count('<label><input type="checkbox"') == 2 and made.count(" checked") == 1
-    assert "<em>chalk</em></span></label>" in made
-
-
-def test_names_of_headings() -> None:
-    assert slug("3. “A <em>student</em> of high precision” is p*", "A.md") == "3-a-student-of-high-precision-is-p"
-
-
-# Views
-
-
-def test_a_module_becomes_a_script() -> None:
-    assert "return () => 1;" in script("const a = 1;\nexport default () => 1;\n", "View")
-    for module in ("const a = 1;", "export default 1;\nexport default 2;", 'import "x";\nexport default 1;'):
-        with pytest.raises(ValueError, match="cannot become a script"):
-            script(module, "View")
-
-
-def test_nothing_is_run_but_what_a_view_needs(tmp_path: Path) -> None:
-    picture = new_output("execute_result", {"image/png": "aGVsbG8="})
-    sources = [
-        "from kdlab import mixtures, no_such_module\nraise SystemExit",
-        "scene = 'line'\nquestion = {'question': '?', 'options': ['a', 'b'], 'outcome': 'a', 'guess': 'b'}",
-        "other = no_such_name",
-        "print('said')\nview = mixtures.by_hand(scene, predict=question)\nview",
-    ]
-    notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
-    notebook.cells[-1].outputs = [picture]
-    (live,) = live_views(notebook, tmp_path, {})
-    assert (live.module, live.state["prediction"]["guess"], live.answers) == ("SingleView", None, {})
-    assert live.state["world"]["title"] and not {name for name in live.state if name.startswith("_")}
-
-
-def test_only_a_site_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publish.Site, "build", lambda site: site.write(".nojekyll", "new"))
-    out = tmp_path / "site"
-    publish.publish(out)
-    (out / "stale.html").touch()
-    publish.publish(out)
-    assert [path.name for path in out.iterdir()] == [".nojekyll"]
-    (tmp_path / "mine.txt").write_text("keep")
-    with pytest.raises(publish.PublishError, match="did not write"):
-        publish.publish(tmp_path)
-    assert (tmp_path / "mine.txt").read_text() == "keep"
-
-
-def test_a_site_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publish.Site, "build", lambda site: site.write("large", b"0" * 15_000_001))
-    with pytest.raises(publish.PublishError, match="15000001 bytes"):
-        publish.publish(tmp_path / "site")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_what_is_built_in_the_open_is_this_site_with_no_more_rights_than_it_takes() -> None:
-    flow = yaml.safe_load((ROOT / ".github" / "workflows" / "pages.yml").read_text(encoding="utf-8"))
-    build, deploy = flow["jobs"]["build"], flow["jobs"]["deploy"]
-    assert flow["permissions"] == {"contents": "read"} and "permissions" not in build
-    assert deploy["permissions"] == {"pages": "write", "id-token": "write"}
-    assert {"run": "make site"} in build["steps"] and deploy["needs"] == "build"
-    used = [step["uses"].split("@")[0] for job in (build, deploy) for step in job["steps"] if "uses" in step]
-    official = ("checkout", "configure-pages", "upload-pages-artifact", "deploy-pages")
-    assert used == [f"actions/{name}" for name in official]
-    assert "\nsite: setup" in (ROOT / "Makefile").read_text(encoding="utf-8")
-
-
-# The header figure
-
-
-@pytest.mark.parametrize("path", [animation.MOVING, animation.STILL], ids=["moving", "still"])
-def test_the_committed_figure_is_small_and_says_what_it_was_made_from(path: Path) -> None:
-    assert path.stat().st_size < 1_000_000
-    with Image.open(path) as picture:
-        assert re.fullmatch("[0-9a-f]{8}", picture.getexif()[animation.IMAGE_DESCRIPTION])
-        assert getattr(picture, "n_frames", 1) > 10 or path == animation.STILL
-
-
-def test_the_readme_shows_the_figure_in_words_too() -> None:
-    assert f"![{animation.WORDS}](notebooks/figures/live.webp)" in (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def test_the_film_goes_from_end_to_end_and_back() -> None:
-    places = animation.positions(120, 44, 8)
-    top = places.index(120)
-    assert places[0] == 0 and places[: top + 1] == sorted(set(places[: top + 1]))
-    assert places[top:] == sorted(set(places[top:]), reverse=True) and places[-1] > 0
-    stays = animation.durations(places)
-    assert stays[0] == stays[top] > 10 * stays[1]
-
-
-def test_without_a_browser_the_committed_figure_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    @contextmanager
-    def launched() -> Iterator[Any]:
-        raise NoChromium("no Chromium on this machine")
-        yield
-
-    monkeypatch.setattr(animation, "launched", launched)
-    monkeypatch.setattr(animation, "_kept", lambda path: "of old")
-    before = animation.MOVING.read_bytes()
-    assert "stays as it was committed" in animation.refreshed()
-    assert animation.MOVING.read_bytes() == before
-
-
-@pytest.mark.browser
-def test_a_film_shows_the_slider_moving(browser: Browser, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    @contextmanager
-    def launched() -> Iterator[Browser]:
-        yield browser
-
-    monkeypatch.setattr(animation, "launched", launched)
-    view = widgets.show(experiments.teacher_entropy("line", n_components=1, positions=13))
-    pictures = animation.film(view, range(0, 12, 3), scale=0.5)
-    assert len({picture.tobytes() for picture in pictures}) == 4
-    path = tmp_path / "film.webp"
-    animation.write(path, pictures, "0123abcd", [70] * 4)
-    with Image.open(path) as film:
-        assert (film.n_frames, film.size) == (4, pictures[0].size)
-        film.seek(2)
-        assert film.convert("RGB").tobytes() == pictures[2].tobytes()
-        assert animation._kept(path) == "0123abcd"
-
-
-# The site itself
+pytestmark = pytest.mark.browser
 
 
 class Outline(html.parser.HTMLParser):
@@ -341,14 +122,12 @@ def settle(page: Page) -> None:
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
-@pytest.mark.browser
 def test_the_site_is_small_and_whole(site: Path, outlines: dict[str, Outline]) -> None:
     assert sum(path.stat().st_size for path in site.rglob("*") if path.is_file()) <= 15_000_000
     assert {f"{name}.html" for name in LIVE} | {"index.html", "SYMBOLS.html", "README.html"} <= set(outlines)
     assert len(list((site / "sweeps").iterdir())) >= 40
 
 
-@pytest.mark.browser
 def test_every_link_resolves_and_nothing_is_loaded_from_elsewhere(site: Path, outlines: dict[str, Outline]) -> None:
     broken = []
     for name, outline in outlines.items():
@@ -366,7 +145,6 @@ def test_every_link_resolves_and_nothing_is_loaded_from_elsewhere(site: Path, ou
     assert not re.search(r"@import|url\(", styles)
 
 
-@pytest.mark.browser
 @pytest.mark.parametrize("name", LIVE)
 def test_a_page_has_every_formula_and_every_picture_of_its_notebook(name: str, outlines: dict[str, Outline]) -> None:
     outline = outlines[f"{name}.html"]
@@ -396,7 +174,6 @@ def press(page: Page, view: Any) -> tuple[str, str, str]:
     return "".join(picture), view.locator(".kdlab-sentence").inner_text(), slider.get_attribute("aria-valuetext") or ""
 
 
-@pytest.mark.browser
 @pytest.mark.parametrize("name", LIVE)
 def test_a_page_opened_as_a_file_is_live(name: str, site: Path, browser: Browser) -> None:
     with opened(browser, (site / f"{name}.html").as_uri()) as page:
@@ -413,16 +190,12 @@ def test_a_page_opened_as_a_file_is_live(name: str, site: Path, browser: Browser
                 assert view.locator("img").evaluate("e => e.naturalWidth") > 500
                 continue
             shown = [press(page, view) for _ in range(3)]
-            if module == "SingleView":
-                expect(view).to_have_attribute("aria-busy", "false")
-                shown[2] = press(page, view)
             assert all(one != other for one, other in zip(shown[0], shown[2], strict=True)), shown
         page.set_viewport_size({"width": 390, "height": 844})
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         keeps_nobody_out(page)
 
 
-@pytest.mark.browser
 def test_the_other_pages_fit_a_phone(site: Path, browser: Browser) -> None:
     others = sorted({path.name for path in site.glob("*.html")} - {f"{name}.html" for name in LIVE})
     phone: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
@@ -434,7 +207,6 @@ def test_the_other_pages_fit_a_phone(site: Path, browser: Browser) -> None:
             keeps_nobody_out(page)
 
 
-@pytest.mark.browser
 def test_on_a_phone_the_slider_stays_with_what_it_moves(site: Path, browser: Browser) -> None:
     """Each panel, scrolled to the middle of the screen, is there whole, and so is the slider."""
     phone: dict[str, Any] = {"viewport": {"width": 390, "height": 844}}
@@ -448,7 +220,6 @@ def test_on_a_phone_the_slider_stays_with_what_it_moves(site: Path, browser: Bro
             assert slider and shown and slider["y"] + slider["height"] <= shown["y"]
 
 
-@pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_front_page_answers_to_keys(scheme: Any, address: str, browser: Browser) -> None:
     sweep = experiments.teacher_entropy("line", n_components=1)
@@ -469,7 +240,6 @@ def test_the_front_page_answers_to_keys(scheme: Any, address: str, browser: Brow
         expect(page).to_have_url(f"{address}/00_start_here.html")
 
 
-@pytest.mark.browser
 def test_the_first_view_answers_within_a_second(address: str, browser: Browser) -> None:
     """The best of three: other work on the machine only ever adds."""
     with opened(browser, f"{address}/") as page:
@@ -480,7 +250,6 @@ def test_the_first_view_answers_within_a_second(address: str, browser: Browser) 
         assert min(taken) < 1000, taken
 
 
-@pytest.mark.browser
 def test_menus_offer_what_was_made_ahead(site: Path, browser: Browser) -> None:
     with opened(browser, (site / "02_teacher_entropy.html").as_uri()) as page:
         view = page.locator(".kdlab-view").first
@@ -499,7 +268,6 @@ def test_menus_offer_what_was_made_ahead(site: Path, browser: Browser) -> None:
         expect(page.locator(".live .aside").first).to_contain_text("computed ahead")
 
 
-@pytest.mark.browser
 def test_text_has_what_notebook_04_asks_its_reader_to_choose(site: Path, browser: Browser) -> None:
     with opened(browser, (site / "04_from_mixtures_to_text.html").as_uri()) as page:
         view = page.locator(".kdlab-view")
@@ -518,7 +286,6 @@ def test_text_has_what_notebook_04_asks_its_reader_to_choose(site: Path, browser
         expect(view).to_have_attribute("data-key", "3, 2, 1|2")
 
 
-@pytest.mark.browser
 def test_what_was_not_made_ahead_is_said_and_what_is_missing_too(site: Path, browser: Browser) -> None:
     with opened(browser, (site / "00_start_here.html").as_uri()) as page:
         said = page.evaluate("""async () => {
@@ -530,7 +297,6 @@ def test_what_was_not_made_ahead_is_said_and_what_is_missing_too(site: Path, bro
         assert "needs Python" in said[0] and said[1] is None
 
 
-@pytest.mark.browser
 def test_a_guess_is_kept_in_the_browser_until_it_is_forgotten(address: str, browser: Browser) -> None:
     with opened(browser, f"{address}/00_start_here.html") as page:
         expect(page.locator(".forgetting")).to_be_hidden()
@@ -546,10 +312,9 @@ def test_a_guess_is_kept_in_the_browser_until_it_is_forgotten(address: str, brow
         assert page.evaluate("localStorage.length") == 0
 
 
-@pytest.mark.browser
 def test_the_guesses_of_this_browser_stand_beside_what_happened(address: str, browser: Browser) -> None:
     with opened(browser, f"{address}/07_read_the_trade_off.html") as page:
-        nothing = review.review(accounts.open_run(NOTEBOOKS / "recorded" / "cpu"), folder=NOTEBOOKS / "recorded")
+        nothing = review(lm.open_run(NOTEBOOKS / "recorded" / "cpu"), folder=NOTEBOOKS / "recorded")
         lines = page.locator("[data-review] tr:has(td)")
         assert lines.count() == len(nothing.rows) and "none of the" in page.locator("caption").inner_text()
         first, other = nothing.rows[0].question, nothing.rows[1].question
@@ -558,34 +323,20 @@ def test_the_guesses_of_this_browser_stand_beside_what_happened(address: str, br
             page.evaluate("([id, guess]) => localStorage.setItem(GUESS + id, guess)", [one.id, guess])
         page.reload()
         expect(page.locator("caption")).to_have_text(f"You made 2 of {len(nothing.rows)} guesses; 1 of them came true.")
-        for line, row in zip(lines.all(), (review.Row(first, first.answer), review.Row(other, wrong)), strict=False):
+        for line, row in zip(lines.all(), (Row(first, first.answer), Row(other, wrong)), strict=False):
             shown = [cell.inner_text().replace("\N{NO-BREAK SPACE}", " ") for cell in line.locator("td").all()]
             assert shown == [row.question.text, row.guessed, row.happened]
 
 
-@pytest.mark.browser
 def test_a_bell_is_worth_on_the_page_what_it_is_in_python(site: Path, browser: Browser) -> None:
-    view = hand.by_hand("line")
-    bells = [{"centre": c, "width": w} for c in (-5.0, -3.0, -0.35, 0.0, 2.8) for w in (0.005, 0.012, 0.15, 1.0, 5.0)]
+    """The same module as in a notebook: the whole picture is looked at in tests/mixtures/test_view_single_page.py."""
     with opened(browser, (site / "01_precision_and_recall.html").as_uri()) as page:
-        answers = page.evaluate(
-            """([world, bells]) => bells.map((hand) => {
-              const model = new Model({ world, hand }, {});
-              kdlab.core.answers.SingleView.hand(model);
-              return model.get("answer");
-            })""",
-            [view.world, bells],
-        )
-    truth = experiments.make_scene("line").truth
-    for bell, answer in zip(bells, answers, strict=True):
-        expected = hand._answer(measure(truth, bell["centre"], bell["width"]))
-        for name in ("precision", "recall"):
-            # Recall goes down to -1e6; Python's own is exact to 1e-6 nats.
-            assert answer.pop(name) == pytest.approx(expected.pop(name), abs=3e-6, rel=1e-11)
-        assert answer == expected
+        page.locator(".kdlab-cover button").first.click()
+        page.locator(".kdlab-hand-width").press("Home")
+        right = measure(experiments.make_scene("line").truth, 0.0, 0.005)
+        expect(page.locator(".kdlab-sentence")).to_have_text(right.sentence)
 
 
-@pytest.mark.browser
 def test_without_scripts_and_on_paper_there_are_stills(site: Path, browser: Browser) -> None:
     with opened(browser, (site / "02_teacher_entropy.html").as_uri(), java_script_enabled=False) as page:
         assert [one.is_visible() for one in page.locator(".live .still").all()] == [True, True]
@@ -597,7 +348,6 @@ def test_without_scripts_and_on_paper_there_are_stills(site: Path, browser: Brow
         assert not page.locator(".kdlab-view").first.is_visible()
 
 
-@pytest.mark.browser
 @pytest.mark.parametrize(("motion", "picture"), [("no-preference", "live.webp"), ("reduce", "live.png")])
 def test_the_figure_moves_only_for_those_who_do_not_mind(
     motion: Any, picture: str, site: Path, browser: Browser
@@ -606,7 +356,6 @@ def test_the_figure_moves_only_for_those_who_do_not_mind(
         assert page.locator("picture img").evaluate("e => e.currentSrc").endswith(f"figures/{picture}")
 
 
-@pytest.mark.browser
 def test_states_are_plain_json(site: Path) -> None:
     page = (site / "index.html").read_text(encoding="utf-8")
     states = re.findall(r'<script type="application/json" id="state-[^"]+">(.*?)</script>', page)

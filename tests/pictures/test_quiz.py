@@ -10,63 +10,46 @@ import pytest
 from playwright.sync_api import expect
 from support.axe import serious
 from support.chromium import chromium
-from support.fake_results import fake_results
 from support.lab import Lab
 
 from kdlab.core import answers
-from kdlab.lm import plots_worlds
-from kdlab.mixtures import experiment as experiments
-from kdlab.mixtures import plots
-from kdlab.ngrams.experiment import teacher_temperature
-from kdlab.pictures import quiz as stills
-from kdlab.pictures.figure import Picture
+from kdlab.core.files import notebooks_folder
+from kdlab.pictures.figure import Picture, draw_key, png
+from kdlab.pictures.quiz import quiz
 
-NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "07_read_the_trade_off.ipynb"
 PREDICT = {"id": "07.test", "question": "Where?", "options": ["here", "there"], "outcome": "there."}
 
 
-@pytest.fixture(scope="module")
 def pictures() -> tuple[Picture, Picture]:
-    worlds = experiments.teacher_entropy("ring", n_components=1), teacher_temperature(positions=5), fake_results()
-    return plots_worlds.three_worlds(*worlds), plots_worlds.three_worlds(*worlds, path=False)
+    whole, before = Picture(figsize=(6, 2)), Picture(figsize=(6, 2))
+    whole.words, before.words = "Here, there and everywhere.", "Somewhere."
+    draw_key(whole, 0.02, 0.5)
+    return whole, before
 
 
-def test_without_a_page_there_is_the_picture_without_the_answer(pictures: tuple[Picture, Picture]) -> None:
-    whole, before = pictures
-    view = stills.quiz(whole, before, predict=PREDICT)
-    data, metadata = view._repr_mimebundle_()
-    assert base64.b64decode(data["image/png"]) == plots.png(before) != plots.png(whole)
-    assert data["text/plain"] == metadata["image/png"]["alt"] == before.words
-    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == view.model_id
-    view.close()
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # where a guess is kept
 
 
-def test_what_is_sent_is_the_whole_picture_and_its_words(pictures: tuple[Picture, Picture]) -> None:
-    view = stills.quiz(*pictures, predict=PREDICT)
-    assert base64.b64decode(view.picture) == plots.png(pictures[0])
-    assert view.words == pictures[0].words and view.size[0] > view.size[1] > 0
-    view.close()
+def test_a_page_gets_the_whole_picture_and_other_places_the_one_without_the_answer() -> None:
+    whole, before = pictures()
+    view = quiz(whole, before, predict=PREDICT)
+    assert (base64.b64decode(view.picture), view.words, view.size) == (png(whole), whole.words, [576, 192])
+    for guess in (None, "there"):
+        assert view.prediction["guess"] == guess
+        data, metadata = view._repr_mimebundle_()
+        assert base64.b64decode(data["image/png"]) == png(before) != png(whole)
+        assert data["text/plain"] == metadata["image/png"]["alt"] == before.words
+        assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == view.model_id
+        view.commit("there")
 
 
-def test_a_guess_is_kept_and_is_there_again(
-    pictures: tuple[Picture, Picture], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    first = stills.quiz(*pictures, predict=PREDICT)
-    assert first.prediction["guess"] is None
-    first.commit("there")
-    assert answers.read()["prediction 07.test"]["guess"] == "there"
-    again = stills.quiz(*pictures, predict=PREDICT)
-    assert again.prediction["guess"] == "there" and again.errors == first.errors == []
-    with pytest.raises(ValueError, match="'nowhere' is not among the options"):
-        again.commit("nowhere")
-
-
-def test_anything_but_pictures_is_refused(pictures: tuple[Picture, Picture]) -> None:
+def test_anything_but_pictures_is_refused() -> None:
     with pytest.raises(TypeError, match="str is not a Picture"):
-        stills.quiz(pictures[0], "before", predict=PREDICT)  # type: ignore[arg-type]
+        quiz(pictures()[0], "before", predict=PREDICT)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="no usable outcome"):
-        stills.quiz(*pictures, predict={**PREDICT, "outcome": ""})
+        quiz(*pictures(), predict={**PREDICT, "outcome": ""})
 
 
 @pytest.mark.browser
@@ -74,9 +57,9 @@ def test_anything_but_pictures_is_refused(pictures: tuple[Picture, Picture]) -> 
 def test_notebook_07_asks_first_and_shows_then(jupyter: Lab) -> None:
     """Run in JupyterLab: covered until a key commits a guess, the picture in place, the same size before and after."""
     lab = jupyter.within("stills")
-    shutil.copy(NOTEBOOK, lab.folder)
+    shutil.copy(notebooks_folder() / "07_read_the_trade_off.ipynb", lab.folder)
     with chromium() as browser:
-        notebook = lab.open(browser, NOTEBOOK.name)
+        notebook = lab.open(browser, "07_read_the_trade_off.ipynb")
         notebook.run_all()
         page = notebook.page
         still = page.locator(".kdlab-still")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Quiet (no requests of its own) and able to run in a container.
@@ -20,6 +20,12 @@ _SWITCHES = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# What the tests of a process share: one Playwright (a second beside it is refused), a browser for each set of switches,
+# and contexts that outlive their module.
+_running = ExitStack()
+_playwright: Playwright | None = None
+_browsers: dict[tuple[str, ...], Browser] = {}
+_kept: list[BrowserContext] = []
 
 
 class NoChromium(Exception):
@@ -32,20 +38,48 @@ def launched(*switches: str) -> Iterator[Browser]:
     path = next((path for path in map(shutil.which, _NAMES) if path), None)
     if path is None:
         raise NoChromium("no Chromium on this machine (on Debian: apt-get install chromium)")
-    with sync_playwright() as playwright:
+    with ExitStack() as stack:
+        playwright = _playwright or stack.enter_context(sync_playwright())
         browser = playwright.chromium.launch(executable_path=path, args=[*_SWITCHES, *switches])
-        try:
-            yield browser
-        finally:
-            browser.close()
+        stack.callback(browser.close)
+        yield browser
 
 
 @contextmanager
 def chromium(*switches: str) -> Iterator[Browser]:
-    """For tests: yield a browser; skip where there is none, unless KDLAB_REQUIRE_BROWSER=1 asks to fail."""
+    """For tests: yield a browser; skip where there is none, unless KDLAB_REQUIRE_BROWSER=1 asks to fail.
+
+    Every module gets the same one, as starting it takes seconds; all pages are closed at the end of the block.
+    """
     import pytest
 
     if os.environ.get("KDLAB_REQUIRE_BROWSER") != "1" and not any(map(shutil.which, _NAMES)):
         pytest.skip("no Chromium on this machine (on Debian: apt-get install chromium)")
-    with launched(*switches) as browser:
-        yield browser
+    global _playwright
+    if _playwright is None:
+        _playwright = _running.enter_context(sync_playwright())
+    if switches not in _browsers:
+        _browsers[switches] = _running.enter_context(launched(*switches))
+    try:
+        yield _browsers[switches]
+    finally:
+        for context in _browsers[switches].contexts:
+            for page in context.pages:
+                page.close()
+            if context not in _kept:
+                context.close()
+
+
+def keep(context: BrowserContext) -> BrowserContext:
+    """Leave a context, and what its pages have read, for the modules that come."""
+    _kept.append(context)
+    return context
+
+
+def close_all() -> None:
+    """End every browser; the last thing that a process of tests does."""
+    global _playwright
+    _playwright = None
+    _browsers.clear()
+    _kept.clear()
+    _running.close()

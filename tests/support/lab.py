@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
-import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +12,9 @@ from typing import Any
 
 import nbformat
 from playwright.sync_api import Browser, BrowserContext, Locator, Page
+from support.chromium import keep
+
+from kdlab.cli import server
 
 START_LIMIT = 90  # seconds until JupyterLab must answer
 RUN_LIMIT = 240_000  # milliseconds for all cells of a notebook
@@ -53,11 +50,7 @@ class Lab:
 
     def answers(self) -> bool:
         """Say whether the server is up."""
-        try:
-            with urllib.request.urlopen(f"{self.address}/api/status?token={self.token}", timeout=5):
-                return True
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            return False
+        return server.is_there(f"{self.address}/api/status", self.token)
 
     def open(self, browser: Browser, name: str, **options: Any) -> Notebook:
         """Open a notebook of the folder on a page of its own, and wait for its kernel."""
@@ -72,7 +65,8 @@ class Lab:
         """Pages with the same options share what their browser keeps: JupyterLab's code is read once."""
         key = browser, json.dumps(options, sort_keys=True)
         if key not in self._contexts:
-            self._contexts[key] = browser.new_context(**{"viewport": {"width": 1400, "height": 1000}, **options})
+            size = {"viewport": {"width": 1400, "height": 1000}}
+            self._contexts[key] = keep(browser.new_context(**{**size, **options}))
         return self._contexts[key]
 
 
@@ -123,13 +117,6 @@ class Notebook:
         return root
 
 
-def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 def write_notebook(path: Path, *sources: str) -> None:
     """Write a notebook of code cells for the kernel of this environment."""
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
@@ -140,52 +127,10 @@ def write_notebook(path: Path, *sources: str) -> None:
 @contextmanager
 def jupyterlab(folder: Path, state: Path) -> Iterator[Lab]:
     """Serve `folder` on a free port of this machine; settings, runtime files and the log go to `state`."""
-    port = free_port()
-    lab = Lab(folder, f"http://127.0.0.1:{port}", secrets.token_hex(16))
-    state.mkdir(parents=True, exist_ok=True)
     for name, values in _SETTINGS.items():
-        file = state / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file = state / "jupyterlab_settings_dir" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(values), encoding="utf-8")
-    with (state / "log").open("wb") as log, _server(lab, port, state, log) as process:
-        try:
-            limit = time.monotonic() + START_LIMIT
-            while not lab.answers():
-                if process.poll() is not None or time.monotonic() > limit:
-                    raise RuntimeError(f"JupyterLab does not start:\n{(state / 'log').read_text('utf-8')[-2000:]}")
-                time.sleep(0.1)
-            yield lab
-        finally:
-            process.terminate()
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def _server(lab: Lab, port: int, state: Path, log: Any) -> subprocess.Popen[bytes]:
-    places = {
-        "JUPYTER_CONFIG_DIR": "config",
-        "JUPYTER_DATA_DIR": "data",
-        "JUPYTER_RUNTIME_DIR": "runtime",
-        "JUPYTERLAB_SETTINGS_DIR": "settings",
-        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
-        "IPYTHONDIR": "ipython",
-    }
-    options = [
-        "--ServerApp.ip=127.0.0.1",
-        f"--ServerApp.port={port}",
-        "--ServerApp.port_retries=0",
-        f"--ServerApp.root_dir={lab.folder}",
-        f"--IdentityProvider.token={lab.token}",
-        "--ServerApp.open_browser=False",
-        "--ServerApp.allow_root=True",
-        "--LabApp.expose_app_in_browser=True",
-    ]
-    return subprocess.Popen(
-        [sys.executable, "-m", "jupyterlab", *options],
-        env={**os.environ, **{name: str(state / place) for name, place in places.items()}},
-        stdout=log,
-        stderr=log,
-        stdin=subprocess.DEVNULL,
-    )
+    option = "--LabApp.expose_app_in_browser=True"
+    with server.jupyterlab(folder, state, option, patience=START_LIMIT) as (address, token):
+        yield Lab(folder, address, token)

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page
 
 from kdlab.pictures.live import STYLE_SHEET, front_end
 
@@ -63,3 +66,31 @@ def served(*names: str, style: Path = STYLE_SHEET) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+@contextmanager
+def opened(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
+    """A page at this address that fails if anything throws where nobody catches it."""
+    page = browser.new_page(**({"viewport": {"width": 980, "height": 760}} | options))
+    thrown: list[str] = []
+    page.on("pageerror", lambda error: thrown.append(str(error)))
+    page.goto(address)
+    page.wait_for_function("window.ready")
+    yield page
+    page.close()
+    assert thrown == []
+
+
+def get(page: Page, name: str) -> Any:
+    """A trait of the widget."""
+    return page.evaluate("name => model.get(name)", name)
+
+
+def put(page: Page, **values: Any) -> None:
+    """Set traits as a message from Python would."""
+    page.evaluate("values => Object.entries(values).forEach(([n, v]) => model.set(n, v))", values)
+
+
+def settle(page: Page) -> None:
+    """Wait until what was asked for is drawn."""
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
+
+import nbformat
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 SHEETS = {"60 minutes": 60, "120 minutes": 120}
 LINKED = re.compile(r"\[\d\d\]\((\d\d_\w+\.ipynb)\)")
+INLINE = re.compile(r"\[([^\]]*)\]\(([^)]*)\)")
+BY_NAME = re.compile(r"\[([^\]]*)\]\[(\w+)\]")
 QUOTED = re.compile(r"“([^”]*)”")
 BOLD = re.compile(r"\*\*([^*]+)\*\*(?: (?:slowly )?(?:from \d+ )?(?:to|at) ([\d.]+|\*[^*]+\*)(?:, then to ([\d.]+))?)?")
 
@@ -53,3 +59,12 @@ def rows(sheet: str) -> list[Row]:
     lines = [line for line in section(sheet).splitlines() if line.startswith("|")][2:]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return [Row(*map(int, first.split("–")), *rest) for first, *rest in cells]  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=16)
+def cells(name: str) -> list[Any]:
+    """The cells of a notebook as it is committed."""
+    return list(nbformat.read(NOTEBOOKS / name, as_version=4).cells)
+
+
+ROWS = [(sheet, row) for sheet in SHEETS for row in rows(sheet)]

@@ -1,17 +1,10 @@
 """Exercises of notebook 00: one slider."""
 
-# mypy: allow-untyped-defs, allow-untyped-calls
-# The functions are shown to readers as they stand: annotations would be in the way.
-
 from __future__ import annotations
 
 import numpy as np
 
-from kdlab.lessons.kinds import Case, Choice, Code, Exercise, Wrong
-
-__all__ = ["EXERCISES"]
-
-# 00.1
+from kdlab.lessons.kinds import Case, Choice, Code, Exercise
 
 FIRST_LOST = Choice(
     id="00.1",
@@ -29,26 +22,21 @@ raise β from 1. Which mode does the student stop covering first, and why?""",
         "centre moves left, away from it, the student narrows, and at β = 1.85 this mode is the first that it no "
         "longer covers."
     ),
-    wrong=(
-        Wrong(
-            "The leftmost, which is far out",
+    wrong={
+        "The leftmost, which is far out": (
             "It is far out, but it is the heaviest: the teacher says it more and more often, and the student follows. "
-            "It is the only mode that is never lost. Ask what happens to the weights.",
+            "It is the only mode that is never lost. Ask what happens to the weights."
         ),
-        Wrong(
-            "The second from the right: one of the inner two has to go to make room",
+        "The second from the right: one of the inner two has to go to make room": (
             "Modes do not push each other out. It is lost too, but only at β = 3.55, when the student has moved on. "
-            "Another one has less weight and is further from where the student goes.",
+            "Another one has less weight and is further from where the student goes."
         ),
-        Wrong(
-            "All at once, when the student turns narrow",
+        "All at once, when the student turns narrow": (
             "The student narrows little by little, since the teacher's weights change little by little. Drag slowly: "
-            "the count in the sentence goes 4, 3, 2, 1.",
+            "the count in the sentence goes 4, 3, 2, 1."
         ),
-    ),
+    },
 )
-
-# 00.2
 
 
 def my_tempered(w, beta):
@@ -86,40 +74,35 @@ TEMPER = Code(
 teachers, to six decimals.""",
     hints=("In numpy `w**beta` works on all entries at once, and `.sum()` adds them up.",),
     right="With β above 1 the heaviest gets heavier, the lightest gets lighter, and they still sum to 1.",
-    wrong=(
-        Wrong(
-            _not_normalised,
+    wrong={
+        _not_normalised: (
             "You raised the weights to the power β and did not divide by their sum. With β above 1 they add up to less "
-            "than 1, and are no weights of a mixture.",
+            "than 1, and are no weights of a mixture."
         ),
-        Wrong(
-            _multiplied,
+        _multiplied: (
             "You multiplied by β. Once that is divided by the sum, β drops out and nothing has changed. A power "
-            "does change the ratios: `w**beta`.",
+            "does change the ratios: `w**beta`."
         ),
-        Wrong(
-            _only_multiplied,
+        _only_multiplied: (
             "You multiplied by β: every weight grows alike, none gains on another, and they no longer sum to 1. A "
-            "power changes the ratios: `w**beta`, then divide by the sum.",
+            "power changes the ratios: `w**beta`, then divide by the sum."
         ),
-        Wrong(
-            _softmax,
+        _softmax: (
             "This is the softmax of β times w. A softmax takes log-weights: of β times log w it would be right. At β = "
-            "1 your function should give back w.",
+            "1 your function should give back w."
         ),
-        Wrong(
-            _temperature,
+        _temperature: (
             "You raised to the power 1/β. That is a temperature, which works the other way round: with rising β your "
-            "weights grow more equal.",
+            "weights grow more equal."
         ),
-    ),
+    },
     solution=my_tempered,
     cases=(
         Case("w = 0.4, 0.3, 0.2, 0.1 and β = 2", lambda: (np.array([0.4, 0.3, 0.2, 0.1]), 2.0)),
         Case("w = 0.6, 0.4 and β = 5", lambda: (np.array([0.6, 0.4]), 5.0)),
     ),
     tolerance=1e-6,
-    look="Try β = 1: it should give back w. Then look at the sum.",
+    advice="Try β = 1: it should give back w. Then look at the sum.",
 )
 
 EXERCISES: tuple[Exercise, ...] = (FIRST_LOST, TEMPER)

@@ -1,19 +1,12 @@
 """Exercises of notebook 01: what precision and recall measure, and what they leave out."""
 
-# mypy: allow-untyped-defs, allow-untyped-calls
-# The functions are shown to readers as they stand: annotations would be in the way.
-
 from __future__ import annotations
 
 import numpy as np
 
 from kdlab.core.metrics import recall
-from kdlab.lessons.kinds import Case, Choice, Code, Exercise, Wrong
+from kdlab.lessons.kinds import Case, Choice, Code, Exercise
 from kdlab.mixtures.scenes import line, line_mixture
-
-__all__ = ["EXERCISES"]
-
-# 01.1
 
 SPIKE = Choice(
     id="01.1",
@@ -28,28 +21,23 @@ Gaussian, and you may choose its centre and its width. Which choice has the high
         "comes to max log p* = −1.04 nats. It is no good model: it says one thing again and again, and its recall "
         "falls without limit. Precision alone does not ask for variety."
     ),
-    wrong=(
-        Wrong(
-            "The mean and the variance of p*",
+    wrong={
+        "The mean and the variance of p*": (
             "Its precision is only −2.91 nats. It is wide: 17 percent of what it says lies more than two bump widths "
-            "from every centre, in the gaps or outside all bumps. Ask what is scored, and by whom.",
+            "from every centre, in the gaps or outside all bumps. Ask what is scored, and by whom."
         ),
-        Wrong(
-            "The centre and the width of the heaviest bump",
+        "The centre and the width of the heaviest bump": (
             "A good guess: −1.51 nats. But samples on the flanks of the bump score less than samples at its top. What "
-            "happens to the average if you draw only from the top?",
+            "happens to the average if you draw only from the top?"
         ),
-        Wrong(
-            "Wide enough to give every bump a fair density",
+        "Wide enough to give every bump a fair density": (
             "A fair density on every bump helps recall, which scores what the truth says. Precision scores what the "
             "student says. Of that, a part falls into the gaps. A few samples fall far outside: one by one, those "
             "cost most. With the mean and the variance of p*, 9 percent lie more than two bump widths beyond the outer "
-            "centres, and log p* there is −10.8 nats on average.",
+            "centres, and log p* there is −10.8 nats on average."
         ),
-    ),
+    },
 )
-
-# 01.2
 
 
 def my_precision(student, truth, rng):
@@ -104,43 +92,36 @@ check compares with the solution on two pairs of models, and allows 0.1 nats for
         "An expectation over x ~ p″ is an average over samples of p″. What is averaged is log p*(x).",
     ),
     right="The student speaks and the truth listens. With 10,000 samples the standard error here is at most 0.02 nats.",
-    wrong=(
-        Wrong(
-            _recall_instead,
+    wrong={
+        _recall_instead: (
             "You drew from the truth and scored under the student. That is recall: the same operation with the two "
-            "models swapped. For precision the student is the one who speaks.",
+            "models swapped. For precision the student is the one who speaks."
         ),
-        Wrong(
-            _scored_by_itself,
+        _scored_by_itself: (
             "You drew from the student and also scored under the student. That estimates minus the student's entropy, "
-            "and the truth has no say in it. Score the samples with `truth.log_prob`.",
+            "and the truth has no say in it. Score the samples with `truth.log_prob`."
         ),
-        Wrong(
-            _log_of_the_mean,
+        _log_of_the_mean: (
             "You averaged the densities and then took the logarithm. Precision is the average of the logarithms, which "
-            "is lower (Jensen): one very unlikely sample must be able to hurt. Do not take exp first.",
+            "is lower (Jensen): one very unlikely sample must be able to hurt. Do not take exp first."
         ),
-        Wrong(
-            _truth_by_itself,
+        _truth_by_itself: (
             "You drew from the truth and scored under the truth. That estimates −H(p*), the bound on recall, and the "
-            "student has no say in it. Draw from the student.",
+            "student has no say in it. Draw from the student."
         ),
-        Wrong(
-            _wrong_sign,
+        _wrong_sign: (
             "This is minus the precision. The right one speaks and the right one scores; only the sign is turned. "
-            "Precision is the mean log-density as it is, and no loss: higher is better. Leave out the minus.",
+            "Precision is the mean log-density as it is, and no loss: higher is better. Leave out the minus."
         ),
-        Wrong(
-            _summed,
+        _summed: (
             "You added up all 10,000 scores. Who speaks and who scores is right, but a sum grows with the number of "
-            "samples. An expectation is estimated by a mean: divide by their number.",
+            "samples. An expectation is estimated by a mean: divide by their number."
         ),
-        Wrong(
-            _in_bits,
+        _in_bits: (
             "This is precision in bits, with the logarithm to base 2. Who speaks and who scores is right; only the "
-            "unit is not. `log_prob` gives nats already: take its mean, and do not divide by log 2.",
+            "unit is not. `log_prob` gives nats already: take its mean, and do not divide by log 2."
         ),
-    ),
+    },
     solution=my_precision,
     cases=(
         Case(
@@ -153,10 +134,8 @@ check compares with the solution on two pairs of models, and allows 0.1 nats for
         ),
     ),
     tolerance=0.1,
-    look="Ask of each line: who is drawn from, and who scores? Then: is it the plain mean of all scores?",
+    advice="Ask of each line: who is drawn from, and who scores? Then: is it the plain mean of all scores?",
 )
-
-# 01.3
 
 
 def my_divergence(student, truth):
@@ -196,35 +175,31 @@ decimals.""",
     ),
     right="KL(p* ‖ p″) = −H(p*) − recall. What recall misses its bound by is the divergence of the student from the "
     "truth.",
-    wrong=(
-        Wrong(
-            _forgot_the_sign,
+    wrong={
+        _forgot_the_sign: (
             "You have +H(p*) where −H(p*) belongs. Entropy is minus the mean log-density, so E over x ~ p* of log "
-            "p*(x) is −H(p*). Try a student equal to the truth: the divergence must be 0.",
+            "p*(x) is −H(p*). Try a student equal to the truth: the divergence must be 0."
         ),
-        Wrong(
-            _forgot_the_entropy,
+        _forgot_the_entropy: (
             "You returned minus the recall: that is the cross-entropy. For a perfect student it is H(p*), and a "
-            "divergence would be 0. So H(p*) has still to be taken off.",
+            "divergence would be 0. So H(p*) has still to be taken off."
         ),
-        Wrong(
-            _turned_around,
+        _turned_around: (
             "You computed KL(p″ ‖ p*), where the student speaks. Recall belongs to the other direction, where the "
-            "truth speaks. Look at which model comes first where you call recall.",
+            "truth speaks. Look at which model comes first where you call recall."
         ),
-        Wrong(
-            _upside_down,
+        _upside_down: (
             "That is minus the divergence. This divergence is never negative: recall never exceeds −H(p*), so it is "
-            "recall that is taken from −H(p*), and not the other way round.",
+            "recall that is taken from −H(p*), and not the other way round."
         ),
-    ),
+    },
     solution=my_divergence,
     cases=(
         Case("a student with centre −1 and standard deviation 2", lambda: _models(-1.0, 2.0)),
         Case("a student with centre 0 and standard deviation 3", lambda: _models(0.0, 3.0)),
     ),
     tolerance=1e-6,
-    look="Try a student that equals the truth: what must come out?",
+    advice="Try a student that equals the truth: what must come out?",
 )
 
 EXERCISES: tuple[Exercise, ...] = (SPIKE, SAMPLING, DIVERGENCE)

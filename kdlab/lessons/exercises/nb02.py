@@ -1,17 +1,10 @@
 """Exercises of notebook 02: what a more selective teacher does to its student."""
 
-# mypy: allow-untyped-defs, allow-untyped-calls
-# The functions are shown to readers as they stand: annotations would be in the way.
-
 from __future__ import annotations
 
 import numpy as np
 
-from kdlab.lessons.kinds import Case, Choice, Code, Exercise, Wrong
-
-__all__ = ["EXERCISES"]
-
-# 02.1
+from kdlab.lessons.kinds import Case, Choice, Code, Exercise
 
 RARE = Choice(
     id="02.1",
@@ -34,27 +27,22 @@ at β = 1 with the one at β = 1.53. Which mode goes first, and which of the two
         "larger β that small share costs "
         "more: at β = 100 log p″ is −77 nats there, on average."
     ),
-    wrong=(
-        Wrong(
-            "The rare one; both numbers fall",
+    wrong={
+        "The rare one; both numbers fall": (
             "The right mode. But precision asks only about what the student says, and the component that it had there "
             "now helps with the common modes: precision rises, from −2.50 to −2.26. What is hardly said is hardly "
-            "scored. (At the switch itself, around β = 1.12, precision dips for two steps; compare the two ends.)",
+            "scored. (At the switch itself, around β = 1.12, precision dips for two steps; compare the two ends.)"
         ),
-        Wrong(
-            "The rare one; precision falls, recall hardly notices",
+        "The rare one; precision falls, recall hardly notices": (
             "The right mode, but not the right number. Precision averages over the student's own samples, and "
-            "hardly any of them lie there to be scored. Which average still runs over the rare mode?",
+            "hardly any of them lie there to be scored. Which average still runs over the rare mode?"
         ),
-        Wrong(
-            "The weakest of the four common ones, since the rare one is far from everything",
+        "The weakest of the four common ones, since the rare one is far from everything": (
             "Distance does not keep it: β acts on the weights alone, and the rare one is the lightest by far. The "
-            "weakest common mode goes later, at β = 4.64.",
+            "weakest common mode goes later, at β = 4.64."
         ),
-    ),
+    },
 )
-
-# 02.2
 
 
 def my_gaussian(weights, means, variances):
@@ -98,28 +86,24 @@ Return the pair `mean, variance`, each of shape (D,). The check compares on two 
         "Variance is the mean of the variances plus the variance of the means. That second part is why a student of "
         "one has to be so wide while the teacher still speaks of several bumps."
     ),
-    wrong=(
-        Wrong(
-            _forgot_the_spread,
+    wrong={
+        _forgot_the_spread: (
             "The mean is right, and the variance is only the mean of the components' variances. The centres lie apart, "
-            "and one Gaussian must span them: add the weighted mean of `(means - mean) ** 2`.",
+            "and one Gaussian must span them: add the weighted mean of `(means - mean) ** 2`."
         ),
-        Wrong(
-            _unweighted,
+        _unweighted: (
             "You gave every component the same weight. Then β could change nothing at all: what it changes are the "
-            "weights. Use `weights @ ...` for every mean.",
+            "weights. Use `weights @ ...` for every mean."
         ),
-        Wrong(
-            _deviation,
+        _deviation: (
             "The second thing that you return is a standard deviation. The variance is wanted: leave out the square "
-            "root.",
+            "root."
         ),
-        Wrong(
-            _averaged_deviations,
+        _averaged_deviations: (
             "You averaged the standard deviations of the components and squared the result. It is variances that add "
-            "up: average those, and take no roots on the way.",
+            "up: average those, and take no roots on the way."
         ),
-    ),
+    },
     solution=my_gaussian,
     cases=(
         Case(
@@ -136,10 +120,8 @@ Return the pair `mean, variance`, each of shape (D,). The check compares on two 
         ),
     ),
     tolerance=1e-6,
-    look="Take one component first: its own mean and variance must come back. Then let two centres lie apart.",
+    advice="Take one component first: its own mean and variance must come back. Then let two centres lie apart.",
 )
-
-# 02.3
 
 TWENTY = Choice(
     id="02.3",
@@ -154,23 +136,20 @@ it was measured under the tempered teacher, and not under p*. What do the 20 nat
         "teacher has an advantage there. The direct student says much that this teacher hardly ever says, and does "
         "badly. On our points the same two students are 4.5 nats apart under p*, and 20.7 under the tempered teacher."
     ),
-    wrong=(
-        Wrong(
-            "Its samples are now e²⁰ times as likely under the truth",
+    wrong={
+        "Its samples are now e²⁰ times as likely under the truth": (
             "That is what 20 nats of precision would mean, as a geometric mean, if p* had done the scoring. Here "
-            "another model scored. Look for the name under the logarithm.",
+            "another model scored. Look for the name under the logarithm."
         ),
-        Wrong(
-            "The student now covers more of what p* says",
+        "The student now covers more of what p* says": (
             "That would be recall: samples from p*, scored by the student. Precision takes samples from the student "
-            "and can rise while it covers less. And here p* was not even asked.",
+            "and can rise while it covers less. And here p* was not even asked."
         ),
-        Wrong(
-            "It must be a slip: precision is bounded, so nobody gains 20 nats",
+        "It must be a slip: precision is bounded, so nobody gains 20 nats": (
             "Precision is bounded from above, and has no floor. From −21.20 to −0.46 is a gain of 20.7 nats, all of it "
-            "below the bound; that pair is in this notebook. The number can be right. Ask what it measures.",
+            "below the bound; that pair is in this notebook. The number can be right. Ask what it measures."
         ),
-    ),
+    },
 )
 
 EXERCISES: tuple[Exercise, ...] = (RARE, MOMENTS, TWENTY)

@@ -1,17 +1,10 @@
 """Exercises of notebook 03: where the trade-off comes from."""
 
-# mypy: allow-untyped-defs, allow-untyped-calls
-# The functions are shown to readers as they stand: annotations would be in the way.
-
 from __future__ import annotations
 
 import numpy as np
 
-from kdlab.lessons.kinds import Case, Choice, Code, Exercise, Wrong
-
-__all__ = ["EXERCISES"]
-
-# 03.1
+from kdlab.lessons.kinds import Case, Choice, Code, Exercise
 
 
 def my_slope(w, log_alpha, scores):
@@ -73,44 +66,37 @@ sums to 1. The check compares on two teachers, to six decimals.""",
     ),
     right="Precision rises with β exactly where this covariance is positive: where, under w, the heavier components "
     "tend to have the better scores.",
-    wrong=(
-        Wrong(
-            _unweighted,
+    wrong={
+        _unweighted: (
             "You gave every component the same weight. The tempered teacher does not: a component that it hardly says "
-            "any more should hardly count. Take all means under w.",
+            "any more should hardly count. Take all means under w."
         ),
-        Wrong(
-            _numpy_cov,
+        _numpy_cov: (
             "This is np.cov as it comes: every component counts the same, and it divides by K′ − 1. The teacher weighs "
-            "its components with w, and that is where w has to come in.",
+            "its components with w, and that is where w has to come in."
         ),
-        Wrong(
-            _as_from_a_sample,
+        _as_from_a_sample: (
             "Your weights are right, but the result is too far from 0: np.cov divides as for a sample, of which the "
-            "mean is only estimated (the n − 1). Here w is the whole distribution. Write the sum out, or pass ddof=0.",
+            "mean is only estimated (the n − 1). Here w is the whole distribution. Write the sum out, or pass ddof=0."
         ),
-        Wrong(
-            _tempered_logs,
+        _tempered_logs: (
             "You used log w(β), the tempered weights, in place of log α. As log w = β log α + a constant, this gives β "
-            "times the slope. w says how much each component counts; log α is what is compared with the scores.",
+            "times the slope. w says how much each component counts; log α is what is compared with the scores."
         ),
-        Wrong(
-            _forgot_the_means,
+        _forgot_the_means: (
             "This is the mean of the product. A covariance takes the means off first (or the product of the two means "
-            "at the end), so that adding a constant to all scores changes nothing.",
+            "at the end), so that adding a constant to all scores changes nothing."
         ),
-        Wrong(
-            _regression,
+        _regression: (
             "You divided the covariance by the variance of log α. That is the slope of the regression line in the "
             "picture above: score per unit of log-weight. The sign is right, the size is not. Precision per unit of β "
-            "is asked for, and the formula has no division: return the covariance as it is.",
+            "is asked for, and the formula has no division: return the covariance as it is."
         ),
-        Wrong(
-            _wrong_sign,
+        _wrong_sign: (
             "This is minus the slope: the size is right, the sign is turned. The weights move towards the heavier "
-            "components as β rises. So where these have the better scores, precision must rise. Leave out the minus.",
+            "components as β rises. So where these have the better scores, precision must rise. Leave out the minus."
         ),
-    ),
+    },
     solution=my_slope,
     cases=(
         Case(
@@ -120,11 +106,9 @@ sums to 1. The check compares on two teachers, to six decimals.""",
         Case("α = 0.5, 0.2, 0.3 at β = 3", lambda: _slope_case([0.5, 0.2, 0.3], [-2.4, -1.1, -1.9], 3.0)),
     ),
     tolerance=1e-6,
-    look="Check two simple cases. If all scores are equal, the slope must be 0. With `log_alpha` in the place of the "
+    advice="Check two simple cases. If all scores are equal, the slope must be 0. With `log_alpha` in the place of the "
     "scores, it must be the variance of log α under w.",
 )
-
-# 03.2
 
 SEEKING = Choice(
     id="03.2",
@@ -140,26 +124,21 @@ grows. Why?""",
         "tempered weight, and for the light ones that goes to 0. So the selection is made by the teacher, not by the "
         "loss."
     ),
-    wrong=(
-        Wrong(
-            "Tempering the teacher turns the forward divergence into the reverse one",
+    wrong={
+        "Tempering the teacher turns the forward divergence into the reverse one": (
             "The divergence is the same at every β: samples come from the teacher, and the student is scored on them. "
-            "What changes is the teacher in it. Look at what it still says.",
+            "What changes is the teacher in it. Look at what it still says."
         ),
-        Wrong(
-            "The student has one component, so it would end there with any teacher",
+        "The student has one component, so it would end there with any teacher": (
             "At β = 1 a student of one component covers all 4 modes. One component is a reason why it has to choose "
-            "between wide and narrow, but not why it chooses narrow. What else changes with β?",
+            "between wide and narrow, but not why it chooses narrow. What else changes with β?"
         ),
-        Wrong(
-            "The fit gets stuck in a local optimum",
+        "The fit gets stuck in a local optimum": (
             "There is nothing to get stuck in: the best single Gaussian has the teacher's mean and variance, by a "
-            "formula. The optimum itself moves with β. What moves the teacher's mean and variance?",
+            "formula. The optimum itself moves with β. What moves the teacher's mean and variance?"
         ),
-    ),
+    },
 )
-
-# 03.3
 
 COINCIDE = Choice(
     id="03.3",
@@ -174,23 +153,20 @@ of K″ = 4. The truth has eight modes. Why do four more components change nothi
         "help a student to know more than its teacher. It also takes a family that holds the teacher's components: "
         "with spherical covariances the two paths differ."
     ),
-    wrong=(
-        Wrong(
-            "Eight components are hard to fit: four of them end in bad places",
+    wrong={
+        "Eight components are hard to fit: four of them end in bad places": (
             "Then its loss would stay above 0, and the two paths would differ. They are the same, because both "
-            "students are the same model. Whose model?",
+            "students are the same model. Whose model?"
         ),
-        Wrong(
-            "Components that are not needed are pruned, because the fit prefers small models",
+        "Components that are not needed are pruned, because the fit prefers small models": (
             "Nothing in this fit prefers small models: it maximises the likelihood of what the teacher says. What is "
-            "the highest value that this likelihood can reach?",
+            "the highest value that this likelihood can reach?"
         ),
-        Wrong(
-            "Four components are enough for the eight modes of p*",
+        "Four components are enough for the eight modes of p*": (
             "They are not: at β = 1 recall is −1.82 nats, well below its bound of −1.22, so this is not p*. But the "
-            "student is not fitted to p*. Whom does it imitate, and how well can it?",
+            "student is not fitted to p*. Whom does it imitate, and how well can it?"
         ),
-    ),
+    },
 )
 
 EXERCISES: tuple[Exercise, ...] = (SLOPE, SEEKING, COINCIDE)

@@ -1,17 +1,10 @@
 """Exercises of notebook 04: is a language model a mixture too?"""
 
-# mypy: allow-untyped-defs, allow-untyped-calls
-# The functions are shown to readers as they stand: annotations would be in the way.
-
 from __future__ import annotations
 
 import numpy as np
 
-from kdlab.lessons.kinds import Case, Choice, Code, Exercise, Wrong
-
-__all__ = ["EXERCISES"]
-
-# 04.1
+from kdlab.lessons.kinds import Case, Choice, Code, Exercise
 
 
 def my_tempered(row, tau):
@@ -56,34 +49,29 @@ to nine decimals.""",
         "This is what the slider does to every row of the teacher. A language model computes the same from logits: "
         "softmax(logits / τ), because logits are log-probabilities up to a constant."
     ),
-    wrong=(
-        Wrong(
-            _the_other_way,
+    wrong={
+        _the_other_way: (
             "You raised to the power τ. Then a low temperature flattens: at τ = 0.5 you take square roots, which bring "
-            "the odds closer together. A cold step is the selective one. Use 1/τ.",
+            "the odds closer together. A cold step is the selective one. Use 1/τ."
         ),
-        Wrong(
-            _not_normalised,
-            "The powers are right, but your row no longer sums to one: it is no distribution yet. Divide by the sum.",
+        _not_normalised: (
+            "The powers are right, but your row no longer sums to one: it is no distribution yet. Divide by the sum."
         ),
-        Wrong(
-            _neither,
+        _neither: (
             "You raised to the power τ and left it at that. At τ = 0.5 these are square roots: the smaller entry gains "
             "more, and the odds come closer together. A cold step is the selective one: use 1/τ. Then divide by the "
-            "sum, so that the row is a distribution again.",
+            "sum, so that the row is a distribution again."
         ),
-        Wrong(
-            _divided,
+        _divided: (
             "You divided the probabilities by τ. All of them change alike, so none gains on another, and the sum is no "
             "longer one. A temperature divides logarithms, and log(row) / τ is the logarithm of row ** (1/τ). Use that "
-            "power, then divide by the sum.",
+            "power, then divide by the sum."
         ),
-        Wrong(
-            _softmax_of_probabilities,
+        _softmax_of_probabilities: (
             "You took the softmax of probabilities. Softmax wants logits, that is, log-probabilities up to a constant: "
-            "exp(log(row) / τ) is row ** (1/τ). Yours is not the row itself even at τ = 1.",
+            "exp(log(row) / τ) is row ** (1/τ). Yours is not the row itself even at τ = 1."
         ),
-    ),
+    },
     solution=my_tempered,
     cases=(
         Case("two letters at τ = 0.5", lambda: (np.array([0.75, 0.25]), 0.5)),
@@ -91,11 +79,9 @@ to nine decimals.""",
         Case("τ = 1, which changes nothing", lambda: (np.array([0.5, 0.3, 0.2]), 1.0)),
     ),
     tolerance=1e-9,
-    look="Put in τ = 1 first: the row must come back. Then τ = 0.5: its larger entry must grow, and the sum must still "
-    "be 1.",
+    advice="Put in τ = 1 first: the row must come back. Then τ = 0.5: its larger entry must grow, and the sum must "
+    "still be 1.",
 )
-
-# 04.2
 
 
 def my_log_prob(steps):
@@ -138,34 +124,29 @@ Return one number. The check compares on three names, to nine decimals.""",
         "A sum over steps: precision and recall of text are averages of such sums. Longer names have more terms, so a "
         "model that writes longer text has lower log-probabilities for that reason alone."
     ),
-    wrong=(
-        Wrong(
-            _product,
+    wrong={
+        _product: (
             "That is the probability itself. Its logarithm is wanted: the sum of the logs. (For a page of text the "
-            "product would be too small for a computer; the sum is not.)",
+            "product would be too small for a computer; the sum is not.)"
         ),
-        Wrong(
-            _without_the_end,
+        _without_the_end: (
             "You left the last step out. Without the end you score everything that begins with these letters: then "
-            "the probabilities of “mar” and “mary” and the rest would add up to more than one.",
+            "the probabilities of “mar” and “mary” and the rest would add up to more than one."
         ),
-        Wrong(
-            _per_step,
+        _per_step: (
             "You averaged over the steps. That is a rate, nats per step (the end is a step too), and compares texts of "
-            "different lengths. Precision and recall are defined on whole texts: take the sum.",
+            "different lengths. Precision and recall are defined on whole texts: take the sum."
         ),
-        Wrong(
-            _wrong_sign,
+        _wrong_sign: (
             "This is minus the log-probability: a loss, as trainers print it. The steps are right, the end among them, "
             "and so is the sum; only the sign is turned. A probability is at most 1, so its logarithm is at most 0: "
-            "leave out the minus.",
+            "leave out the minus."
         ),
-        Wrong(
-            _in_bits,
+        _in_bits: (
             "This is the log-probability in bits, with the logarithm to base 2. The steps are right, the end among "
-            "them, and so is the sum; only the unit is not. In nats it is the natural logarithm: np.log.",
+            "them, and so is the sum; only the unit is not. In nats it is the natural logarithm: np.log."
         ),
-    ),
+    },
     solution=my_log_prob,
     cases=(
         Case("a name of one letter", lambda: (np.array([0.1, 0.5]),)),
@@ -173,10 +154,8 @@ Return one number. The check compares on three names, to nine decimals.""",
         Case("a name of four letters", lambda: (np.array([0.09, 0.41, 0.77, 0.3, 0.6]),)),
     ),
     tolerance=1e-9,
-    look="Take a name of one letter: two steps, and so two natural logarithms to add.",
+    advice="Take a name of one letter: two steps, and so two natural logarithms to add.",
 )
-
-# 04.3
 
 ROOM = Choice(
     id="04.3",
@@ -197,23 +176,20 @@ so it is the tempered teacher itself. Go from τ = 1 to τ = 0.3. What happens t
         "the ring of notebook 02 it gave nothing: there the heaviest component is no better than the four are on "
         "average. Here likelier letters are also better ones.)"
     ),
-    wrong=(
-        Wrong(
-            "It vanishes: a student with room for everything loses nothing",
+    wrong={
+        "It vanishes: a student with room for everything loses nothing": (
             "Nothing of its teacher. But the scores are taken against p*, and at τ = 0.3 the teacher itself does not "
-            "say what p* says. Look at recall: −11.91 at τ = 1, −18.31 at τ = 0.3.",
+            "say what p* says. Look at recall: −11.91 at τ = 1, −18.31 at τ = 0.3."
         ),
-        Wrong(
-            "Both numbers rise: the teacher drops its mistakes",
+        "Both numbers rise: the teacher drops its mistakes": (
             "It does drop unlikely strings, and precision does rise, from −15.09 to −7.27. But p* says some of these "
-            "strings too, and the student now finds them hardly possible. That is recall: from −11.91 to −18.31.",
+            "strings too, and the student now finds them hardly possible. That is recall: from −11.91 to −18.31."
         ),
-        Wrong(
-            "Both numbers fall: a copy of a copy is worse than either",
+        "Both numbers fall: a copy of a copy is worse than either": (
             "Copying costs nothing here: the student is the tempered teacher, exactly. And precision rises, from "
-            "−15.09 to −7.27, since the strings that are left are ones that p* finds likely.",
+            "−15.09 to −7.27, since the strings that are left are ones that p* finds likely."
         ),
-    ),
+    },
 )
 
 EXERCISES: tuple[Exercise, ...] = (TEMPER, SCORE, ROOM)

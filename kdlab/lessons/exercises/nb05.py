@@ -1,17 +1,10 @@
 """Exercises of notebook 05: a real language model as p*."""
 
-# mypy: allow-untyped-defs, allow-untyped-calls
-# The functions are shown to readers as they stand: annotations would be in the way.
-
 from __future__ import annotations
 
 import numpy as np
 
-from kdlab.lessons.kinds import Case, Choice, Code, Exercise, Wrong
-
-__all__ = ["EXERCISES"]
-
-# 05.1
+from kdlab.lessons.kinds import Case, Choice, Code, Exercise
 
 
 def my_log_prob(logits, ids):
@@ -56,28 +49,24 @@ Return one number. The check compares on three texts, to six decimals.""",
         "This is how every text is scored from here on: one log-softmax per step, one entry of it picked, all of them "
         "added. Precision and recall are means of such sums."
     ),
-    wrong=(
-        Wrong(
-            _sum_of_logits,
+    wrong={
+        _sum_of_logits: (
             "You added the logits as they are. A logit by itself says nothing: add 5 to all of a step, and the "
-            "probabilities are the same. Take log Σ exp of the step's logits off first.",
+            "probabilities are the same. Take log Σ exp of the step's logits off first."
         ),
-        Wrong(
-            _likeliest,
+        _likeliest: (
             "You scored the likeliest token of each step. Asked for is the text that is there, likely or not: pick "
-            "the entries that `ids` names.",
+            "the entries that `ids` names."
         ),
-        Wrong(
-            _without_the_end,
+        _without_the_end: (
             "The last step is missing. It is the end, a token like the others: without it you score everything that "
-            "begins with this text, and a model that never stops looks as good as one that does.",
+            "begins with this text, and a model that never stops looks as good as one that does."
         ),
-        Wrong(
-            _per_token,
+        _per_token: (
             "You divided by the number of tokens. That is a rate, and a useful one; but asked for is the text's own "
-            "log-probability, the sum.",
+            "log-probability, the sum."
         ),
-    ),
+    },
     solution=my_log_prob,
     cases=(
         Case("a text of one token, the end", lambda: _text(0, [5])),
@@ -85,10 +74,8 @@ Return one number. The check compares on three texts, to six decimals.""",
         Case("a text of five tokens", lambda: _text(2, [1, 1, 4, 3, 5])),
     ),
     tolerance=1e-6,
-    look="Take the text of one token: one logit, less the logarithm of the sum of exp over all six.",
+    advice="Take the text of one token: one logit, less the logarithm of the sum of exp over all six.",
 )
-
-# 05.2
 
 
 def my_choices(logits, tau):
@@ -130,28 +117,24 @@ Return one number. The check compares on three sets of logits, to six decimals."
         "This is the number beside the slider: 4.37 nats after “My favorite color is” are 79 choices. Equal logits "
         "give V at every τ; otherwise it goes from one at τ near 0 up to V as τ grows."
     ),
-    wrong=(
-        Wrong(
-            _entropy_only,
+    wrong={
+        _entropy_only: (
             "That is the entropy, in nats. It is a good answer to another question: for V equally likely tokens it is "
-            "log V. Take exp of it, and it counts tokens.",
+            "log V. Take exp of it, and it counts tokens."
         ),
-        Wrong(
-            _the_other_way,
+        _the_other_way: (
             "You multiplied by τ where the logits are divided by it. A cold step, τ = 0.5, doubles the differences "
-            "between logits and leaves fewer choices; yours leaves more.",
+            "between logits and leaves fewer choices; yours leaves more."
         ),
-        Wrong(
-            _tempered_the_result,
+        _tempered_the_result: (
             "You computed the choices at τ = 1 and raised the result to τ. Temperature acts on the probabilities, "
-            "before the entropy is taken: what happens to it depends on all the logits.",
+            "before the entropy is taken: what happens to it depends on all the logits."
         ),
-        Wrong(
-            _from_the_likeliest,
+        _from_the_likeliest: (
             "That is one over the largest probability. It counts as if all tokens were as likely as the likeliest; "
-            "the others are not. The entropy weighs each with its own probability.",
+            "the others are not. The entropy weighs each with its own probability."
         ),
-    ),
+    },
     solution=my_choices,
     cases=(
         Case("three logits at τ = 0.5", lambda: (np.array([2.0, 1.0, -1.0]), 0.5)),
@@ -159,10 +142,8 @@ Return one number. The check compares on three sets of logits, to six decimals."
         Case("five logits at τ = 0.8", lambda: (np.array([1.0, 0.0, 0.5, -3.0, 2.0]), 0.8)),
     ),
     tolerance=1e-6,
-    look="Put in equal logits: whatever τ is, the answer must be their number.",
+    advice="Put in equal logits: whatever τ is, the answer must be their number.",
 )
-
-# 05.3
 
 AGAIN = Choice(
     id="05.3",
@@ -180,23 +161,20 @@ a student is trained and scored on it. What can go wrong?""",
         "p* was restricted to: such a text has no score at all. That is why samples are kept as tokens here, the end "
         "included, and trained on and scored as those."
     ),
-    wrong=(
-        Wrong(
-            "Nothing: decoding and cutting again gives the same text, so the same score",
+    wrong={
+        "Nothing: decoding and cutting again gives the same text, so the same score": (
             "The same text, yes. But a model of tokens scores a sequence of tokens, and one text has many of them: the "
-            "four cuts of Paris above have log-probabilities from −0.26 to −32.22.",
+            "four cuts of Paris above have log-probabilities from −0.26 to −32.22."
         ),
-        Wrong(
-            "The new cut is always the likeliest one, so scores come out somewhat too high",
+        "The new cut is always the likeliest one, so scores come out somewhat too high": (
             "The tokenizer's cut follows its merging rules and has not asked p*. Often it is the likeliest, and that "
-            "is no promise: 21 of the 256 texts above come back with a token that the restricted p* never says.",
+            "is no promise: 21 of the 256 texts above come back with a token that the restricted p* never says."
         ),
-        Wrong(
-            "Only the number of tokens changes, so scores per token change and scores per text do not",
+        "Only the number of tokens changes, so scores per token change and scores per text do not": (
             "The score per text changes as well: it is the score of another sequence. Compare the sums, not the "
-            "means, of the four cuts of Paris above.",
+            "means, of the four cuts of Paris above."
         ),
-    ),
+    },
 )
 
 EXERCISES: tuple[Exercise, ...] = (LOG_PROB, CHOICES, AGAIN)

@@ -1,17 +1,10 @@
 """Exercises of notebook 07: did language do what the mixtures did?"""
 
-# mypy: allow-untyped-defs, allow-untyped-calls
-# The functions are shown to readers as they stand: annotations would be in the way.
-
 from __future__ import annotations
 
 import numpy as np
 
-from kdlab.lessons.kinds import Case, Choice, Code, Exercise, Wrong
-
-__all__ = ["EXERCISES"]
-
-# 07.1
+from kdlab.lessons.kinds import Case, Choice, Code, Exercise
 
 
 def my_per_token(nats, tokens):
@@ -51,27 +44,23 @@ texts, to nine decimals.""",
         "All nats over all tokens. With this way of counting no model passes −H(p*) per token on endlessly many texts, "
         "since the tokens are the same for both. A mean of each text's own average has no such ceiling."
     ),
-    wrong=(
-        Wrong(
-            _mean_of_ratios,
+    wrong={
+        _mean_of_ratios: (
             "You averaged the averages, so that a text of two tokens counts as much as one of thirty. A model that is "
-            "good at short texts would then look good at all, and could pass p* itself. Pool first, then divide.",
+            "good at short texts would then look good at all, and could pass p* itself. Pool first, then divide."
         ),
-        Wrong(
-            _per_text,
+        _per_text: (
             "That is nats per text, the other way to count. It is the recall of the definition; but where texts are "
-            "longer, it is lower for that reason alone. Divide by all the tokens.",
+            "longer, it is lower for that reason alone. Divide by all the tokens."
         ),
-        Wrong(
-            _over_the_longest,
+        _over_the_longest: (
             "You divided by the longest text, as if all had its length. Some end earlier, by themselves: count the "
-            "tokens that are there.",
+            "tokens that are there."
         ),
-        Wrong(
-            _turned_over,
-            "Turned over: these are tokens per nat. Nats per token has the nats above and the tokens below.",
+        _turned_over: (
+            "Turned over: these are tokens per nat. Nats per token has the nats above and the tokens below."
         ),
-    ),
+    },
     solution=my_per_token,
     cases=(
         Case("a short text and a long one", lambda: (np.array([-9.0, -60.0]), np.array([2, 30]))),
@@ -79,10 +68,8 @@ texts, to nine decimals.""",
         Case("five texts", lambda: (np.array([-50.0, -3.0, -12.5, -80.0, -7.0]), np.array([20, 1, 6, 31, 4]))),
     ),
     tolerance=1e-9,
-    look="Take the first case: 69 nats in 32 tokens.",
+    advice="Take the first case: 69 nats in 32 tokens.",
 )
-
-# 07.2
 
 
 def my_step(warm, cold):
@@ -128,33 +115,28 @@ compares on three pairs, to nine decimals.""",
         "wants to be larger than 0.14 before one speaks of it. Where both are measured on the same texts, they err "
         "together, and the difference is usually known better than this."
     ),
-    wrong=(
-        Wrong(
-            _errors_added,
+    wrong={
+        _errors_added: (
             "You added the errors. That would be right if one were always too high by as much as the other is "
-            "too low, as it were. Independent errors partly cancel: add the squares and take the root.",
+            "too low, as it were. Independent errors partly cancel: add the squares and take the root."
         ),
-        Wrong(
-            _errors_subtracted,
+        _errors_subtracted: (
             "You subtracted the errors. Then two numbers known equally badly would have a difference that is known "
-            "exactly. Uncertainty about either is uncertainty about the difference: add the squares and take the root.",
+            "exactly. Uncertainty about either is uncertainty about the difference: add the squares and take the root."
         ),
-        Wrong(
-            _errors_averaged,
+        _errors_averaged: (
             "You averaged the errors. A difference of two uncertain numbers is more uncertain than either of them, and "
-            "an average is not. Add the squares and take the root.",
+            "an average is not. Add the squares and take the root."
         ),
-        Wrong(
-            _root_forgotten,
+        _root_forgotten: (
             "The squares add, as they should; what you return is the square of the error, in nats squared. Take the "
-            "root.",
+            "root."
         ),
-        Wrong(
-            _other_way,
+        _other_way: (
             "The error is right; the change has the wrong sign. From warm to cold is cold minus warm: a precision that "
-            "rises as τ falls has a positive change.",
+            "rises as τ falls has a positive change."
         ),
-    ),
+    },
     solution=my_step,
     cases=(
         Case("precision from −6.5 to −5.7", lambda: ((-6.5, 0.06), (-5.7, 0.08))),
@@ -162,10 +144,8 @@ compares on three pairs, to nine decimals.""",
         Case("an exact start", lambda: ((-2.0, 0.0), (-2.5, 0.3))),
     ),
     tolerance=1e-9,
-    look="Errors of 0.06 and 0.08 give 0.1: a triangle with sides 3, 4, 5.",
+    advice="Errors of 0.06 and 0.08 give 0.1: a triangle with sides 3, 4, 5.",
 )
-
-# 07.3
 
 MIDDLEMAN = Choice(
     id="07.3",
@@ -185,25 +165,22 @@ is the likeliest reason?""",
         "exact projection, and the student saw no more of it than it would have seen of p*. A trained teacher is no "
         "such projection. Tempering starts from this handicap, and must first make up for it."
     ),
-    wrong=(
-        Wrong(
-            "At τ = 1 the teacher is too selective: the student is told too little",
+    wrong={
+        "At τ = 1 the teacher is too selective: the student is told too little": (
             "At τ = 1 nothing is tempered: the teacher writes as it learned to. And selectivity would, as a rule, "
-            "raise precision and lower recall, but here both are lower. Look at the teacher's own two numbers.",
+            "raise precision and lower recall, but here both are lower. Look at the teacher's own two numbers."
         ),
-        Wrong(
-            "It is the trade-off: the direct student has chosen another point on the same path",
+        "It is the trade-off: the direct student has chosen another point on the same path": (
             "The path is made of students of one teacher, at one τ after another. The direct student learned from no "
             "teacher, and in that run no τ leads to it. (Nor is every path a trade-off all along: on the ring it dips, "
             "and there one student of the path is better than another on both numbers.) So ask what moves the whole "
-            "path: what did the other student learn from?",
+            "path: what did the other student learn from?"
         ),
-        Wrong(
-            "Distilled students see the teacher's texts once removed, so they see fewer of them",
+        "Distilled students see the teacher's texts once removed, so they see fewer of them": (
             "Both see equally many texts, and both see them whole. It is not how many but whose: look at who wrote the "
-            "texts, and at what that writer scores under p*.",
+            "texts, and at what that writer scores under p*."
         ),
-    ),
+    },
 )
 
 EXERCISES: tuple[Exercise, ...] = (POOLED, STEP, MIDDLEMAN)

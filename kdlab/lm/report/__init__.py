@@ -4,84 +4,20 @@ from __future__ import annotations
 
 from kdlab.core.lazy import front_door
 
-_WHERE = {
-    "Change": "tradeoff",
-    "Step": "tradeoff",
-    "among_students": "tradeoff",
-    "change": "tradeoff",
-    "direct_against_one": "tradeoff",
-    "larger_error": "tradeoff",
-    "map_sentences": "tradeoff",
-    "model_of": "tradeoff",
-    "moved": "tradeoff",
-    "outcome": "tradeoff",
-    "path_sentences": "tradeoff",
-    "race_sentence": "tradeoff",
-    "race_table": "tradeoff",
-    "spread": "tradeoff",
-    "standing": "tradeoff",
-    "steps": "tradeoff",
-    "steps_table": "tradeoff",
-    "students": "tradeoff",
-    "teacher_sentences": "tradeoff",
-    "units_sentence": "tradeoff",
-    "KEPT": "robustness",
-    "Validated": "robustness",
-    "kept": "robustness",
-    "kept_table": "robustness",
-    "lower_at_equal_recall": "robustness",
-    "passed_best": "robustness",
-    "stopping_sentences": "robustness",
-    "stopping_table": "robustness",
-    "validated": "robustness",
-    "again_sentences": "again",
-    "again_table": "again",
-    "precisions_apart": "again",
-    "against_the_paper": "summary",
-    "lengths": "summary",
-    "lost_texts": "summary",
-    "open_run": "summary",
-    "which_run": "summary",
+_MODULES = {
+    "changes": "Change KEPT Step change kept larger_error model_of steps students",
+    "tradeoff": (
+        "among_students direct_against_one map_sentences moved outcome path_sentences race_sentence race_table spread "
+        "standing steps_table teacher_sentences units_sentence"
+    ),
+    "robustness": (
+        "Validated again_sentences again_table kept_table lower_at_equal_recall passed_best precisions_apart "
+        "stopping_sentences stopping_table validated"
+    ),
+    "summary": "about against_the_paper lengths lost_texts open_run side_by_side table which_run",
 }
+_WHERE = {name: module for module, names in _MODULES.items() for name in names.split()}
 
-__all__ = [
-    "Change",
-    "KEPT",
-    "Step",
-    "Validated",
-    "again_sentences",
-    "again_table",
-    "against_the_paper",
-    "among_students",
-    "change",
-    "direct_against_one",
-    "kept",
-    "kept_table",
-    "larger_error",
-    "lengths",
-    "lost_texts",
-    "lower_at_equal_recall",
-    "map_sentences",
-    "model_of",
-    "moved",
-    "open_run",
-    "outcome",
-    "passed_best",
-    "path_sentences",
-    "precisions_apart",
-    "race_sentence",
-    "race_table",
-    "spread",
-    "standing",
-    "steps",
-    "steps_table",
-    "stopping_sentences",
-    "stopping_table",
-    "students",
-    "teacher_sentences",
-    "units_sentence",
-    "validated",
-    "which_run",
-]
+__all__ = sorted(_WHERE)
 
 __getattr__, __dir__ = front_door(__name__, _WHERE)

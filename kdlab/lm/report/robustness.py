@@ -1,11 +1,13 @@
-"""When training stopped, and what of a run's trade-off depends on it: read from its losses on validation texts.
+"""How much of a run's trade-off hangs on when training stopped, and on which training it was.
 
-A student that goes on learning its own corpus can lose recall for that reason alone. Every sentence is made from
-results.json, so that it holds for any run. No torch, no drawing.
+A student that goes on learning its own corpus can lose recall for that reason alone: the losses on validation texts
+tell. And two runs with equal settings and seeds are one run where both machines round alike; where they do not, the
+second is another training, from the first sum that comes out otherwise.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,21 +15,15 @@ from typing import Any
 import numpy as np
 
 from kdlab.core.format import plus, signed
+from kdlab.lm.report.changes import KEPT, Results, aligned, kept, listed, model_of, models, shown, students, value
 
 __all__ = [
-    "KEPT",
-    "Validated",
-    "kept",
-    "kept_table",
-    "lower_at_equal_recall",
-    "passed_best",
-    "stopping_sentences",
-    "stopping_table",
-    "validated",
-]
+    "Validated", "again_sentences", "again_table", "kept_table", "lower_at_equal_recall", "passed_best",
+    "precisions_apart", "stopping_sentences", "stopping_table", "validated",
+]  # fmt: skip
 
-Results = Mapping[str, Any]
-KEPT = {"best": "each model's best weights on validation texts", "last": "the last weights"}
+
+# When training stopped
 
 
 @dataclass(frozen=True)
@@ -45,27 +41,16 @@ class Validated:
         """After the last pass."""
         return self.by_epoch[-1]
 
-    @property
-    def label(self) -> str:
-        """As in the tables."""
-        return "direct" if self.tau is None else f"tau {self.tau:g}"
-
-
-def kept(results: Results) -> str:
-    """Which weights of a run were scored, "best" or "last"; runs from before there was a choice kept the last."""
-    return str(results["config"].get("keep", "last"))
-
 
 def validated(results: Results) -> list[Validated]:
     """The students, direct first and then the warmest; over the seeds whose losses are there for all of them.
 
     Empty where there are none: losses are recorded while a model trains, and older results may lack them.
     """
-    found = [one for one in results["models"] if one["role"] != "teacher"]
-    found.sort(key=lambda one: -1e9 if one["tau"] is None else -float(one["tau"]))
-    curves = results["curves"]
-    seeds = [seed for seed in sorted(curves) if all(_losses(curves[seed], one["name"]) for one in found)]
-    return [_over([_losses(curves[seed], one["name"]) for seed in seeds], one) for one in found] if seeds else []
+    found = [one for one in models(results) if one["role"] != "teacher"]
+    curves = [curves for _, curves in sorted(results["curves"].items())]
+    whole = [own for own in curves if all(_losses(own, one["name"]) for one in found)]
+    return [_over([_losses(own, one["name"]) for own in whole], one) for one in found] if whole else []
 
 
 def _losses(curves: Mapping[str, Any], name: str) -> list[float]:
@@ -86,12 +71,11 @@ def passed_best(results: Results) -> list[Validated]:
 
 def stopping_table(results: Results) -> str:
     """A line for each student: its recall on validation texts after the best pass and after the last."""
-    lines = [f"{'nats per token':<16}{'best':>8}{'after pass':>13}{'last':>9}{'last − best':>14}"]
+    rows = [("nats per token", "best", "after pass", "last", "last − best")]
     for one in validated(results):
-        epochs = ", ".join(map(str, one.best_epochs))
-        apart = signed(one.last - one.best)
-        lines.append(f"{one.label:<16}{signed(one.best):>8}{epochs:>13}{signed(one.last):>9}{apart:>14}")
-    return "\n".join(lines)
+        epochs, apart = ", ".join(map(str, one.best_epochs)), signed(one.last - one.best)
+        rows.append((shown(one.name), signed(one.best), epochs, signed(one.last), apart))
+    return aligned((16, 8, 13, 9, 14), rows)
 
 
 def stopping_sentences(results: Results, errors: Sequence[float] = ()) -> list[str]:
@@ -112,20 +96,16 @@ def stopping_sentences(results: Results, errors: Sequence[float] = ()) -> list[s
     ]
     late = [one for one in path if one.best > one.last]
     if not late:
-        return [
-            *said,
-            "All of them were best after the last pass: more passes might have raised recall further.",
-            *_lead(results),
-            _noise(results),
-        ]
-    elif last < best < 0:
+        said.append("All of them were best after the last pass: more passes might have raised recall further.")
+        return [*said, *_lead(results), _noise(results)]
+    if last < best < 0:
         less = f", less what τ = {warm.tau:g} lost" if warm in late else ""
         said.append(
             f"So {100 * best / last:.0f} % of the fall with the last weights is there at the best passes. The rest is "
             f"what τ = {cold.tau:g} lost after its best pass{less}."
         )
-    said.append(f"Trained on past their best: τ = {_listed(late)}.")
-    not_yet = [one.label for one in validated(results) if one.best == one.last]
+    said.append(f"Trained on past their best: τ = {listed(one.tau or 0.0 for one in late)}.")
+    not_yet = [shown(one.name) for one in validated(results) if one.best == one.last]
     said += [f"Best after the last pass, so perhaps not at their best yet: {', '.join(not_yet)}."] if not_yet else []
     return [*said, *_other_steps(path, kept(results), errors), _highest(path), *_lead(results), _noise(results)]
 
@@ -151,21 +131,21 @@ def _other_steps(path: Sequence[Validated], scored: str, errors: Sequence[float]
     said = [f"Step by step, with the {other} weights: {', '.join(map(plus, changes))}."]
     if len(errors) != len(changes):
         return said
-    pairs = zip(path, path[1:], changes, errors, strict=False)
-    inside = [f"τ = {a.tau:g} to {b.tau:g}" for a, b, value, error in pairs if abs(value) <= 2 * error]
-    if inside:
-        said.append(f"Not larger than two of the errors above: {'; '.join(inside)}.")
-    return said
+    found = zip(path, path[1:], changes, errors, strict=False)
+    inside = [f"τ = {a.tau:g} to {b.tau:g}" for a, b, apart, error in found if abs(apart) <= 2 * error]
+    return [*said, f"Not larger than two of the errors above: {'; '.join(inside)}."] if inside else said
 
 
 def _highest(path: Sequence[Validated]) -> str:
     """Which tau at or below 1 has the highest recall after each pass."""
     passes = min(len(one.by_epoch) for one in path)
-    best = [max(path, key=lambda one: one.by_epoch[i]).tau for i in range(passes)]
+    best = [max(path, key=lambda one: one.by_epoch[i]).tau or 0.0 for i in range(passes)]
     if len(set(best)) == 1:
         return f"From τ = 1 down, the highest of these recalls after every pass: that of τ = {best[0]:g}."
-    after = ", ".join(f"{tau:g}" for tau in best)
-    return f"From τ = 1 down, the highest of these recalls after pass 1, 2, …: that of τ = {after}."
+    return f"From τ = 1 down, the highest of these recalls after pass 1, 2, …: that of τ = {listed(best)}."
+
+
+# One run made twice, with other weights kept
 
 
 def kept_table(best: Results, last: Results) -> str:
@@ -173,19 +153,13 @@ def kept_table(best: Results, last: Results) -> str:
 
     Raises ValueError where the two runs differ in anything else.
     """
-    settings = [{**one["config"], "keep": "", "threads": 0} for one in (best, last)]
-    if settings[0] != settings[1] or (kept(best), kept(last)) != ("best", "last"):
+    if _other_settings(best, last, "keep") or (kept(best), kept(last)) != ("best", "last"):
         raise ValueError("these are not one run made twice: give a run with keep=best, and the same one with keep=last")
-    lines = [f"{'nats per token':<16}{'precision: best':>17}{'last':>8}{'recall: best':>18}{'last':>8}"]
-    for one in validated(best):
-        row = [f"{one.label:<16}"]
-        for what, width in (("precision", 17), ("recall", 18)):
-            both = [
-                next(m for m in run["models"] if m["name"] == one.name)[what]["token"]["value"] for run in (best, last)
-            ]
-            row.append(f"{signed(both[0]):>{width}}{signed(both[1]):>8}")
-        lines.append("".join(row))
-    return "\n".join(lines)
+    rows: list[tuple[str, ...]] = [("nats per token", "precision: best", "last", "recall: best", "last")]
+    for name, pair in _pairs(best, last).items():
+        if name != "teacher":
+            rows.append((shown(name), *(signed(value(m, what)) for what in ("precision", "recall") for m in pair)))
+    return aligned((16, 17, 8, 18, 8), rows)
 
 
 def lower_at_equal_recall(one: Results, other: Results) -> bool:
@@ -193,16 +167,84 @@ def lower_at_equal_recall(one: Results, other: Results) -> bool:
 
     Paths go from tau = 1 down, in straight lines from student to student; only recalls that both paths have count.
     """
-    paths = []
-    for run in (one, other):
-        models = [next(m for m in run["models"] if m["name"] == v.name) for v in validated(run) if v.tau and v.tau <= 1]
-        dots = sorted((m["recall"]["token"]["value"], m["precision"]["token"]["value"]) for m in models)
-        paths.append(np.array(dots).T)
-    (x, y), (other_x, other_y) = paths
-    both = np.concatenate([x, other_x])
-    both = both[(both >= max(x[0], other_x[0])) & (both < min(x[-1], other_x[-1]))]  # their warm ends may be one
-    return bool(len(both)) and bool(np.all(np.interp(both, x, y) < np.interp(both, other_x, other_y)))
+    (x, y), (other_x, other_y) = (
+        np.array(sorted((value(m, "recall"), value(m, "precision")) for m in students(run, highest=1.0))).T
+        for run in (one, other)
+    )
+    common = np.concatenate([x, other_x])
+    common = common[(common >= max(x[0], other_x[0])) & (common < min(x[-1], other_x[-1]))]  # warm ends may be one
+    return bool(len(common)) and bool(np.all(np.interp(common, x, y) < np.interp(common, other_x, other_y)))
 
 
-def _listed(some: Sequence[Validated]) -> str:
-    return ", ".join(f"{one.tau:g}" for one in some)
+# One run made again
+
+
+def again_table(first: Results, second: Results) -> str:
+    """A line for each model: precision of both runs, how far apart, in how many errors; recall; the passes kept.
+
+    Nats per token. An error is that of the difference over texts, as if both runs' texts were independent. Raises
+    ValueError where the runs differ in their settings.
+    """
+    _one_run(first, second)
+    rows = [
+        ("nats per token", "precision", "again", "apart", "errors", "recall", "again", "apart", "   kept after pass")
+    ]
+    for name, pair in _pairs(first, second).items():
+        (a, b), (c, d) = ([value(one, what) for one in pair] for what in ("precision", "recall"))
+        passes = " and ".join(_passes(one, name) for one in (first, second))
+        numbers = (signed(a), signed(b), plus(b - a), f"{_errors(pair):.1f}", signed(c), signed(d), plus(d - c))
+        rows.append((shown(name), *numbers, f"   {passes}"))
+    return aligned((16, 10, 8, 8, 8, 12, 8, 8, 0), rows)
+
+
+def again_sentences(first: Results, second: Results) -> list[str]:
+    """What both runs say from end to end, and which model came out farthest apart. Raises ValueError as above."""
+    apart, pairs = precisions_apart(first, second), _pairs(first, second)
+    path = [one for one in students(first, highest=1.0) if one["name"] in pairs]
+    said = []
+    for what in ("precision", "recall") if len(path) > 1 else ():
+        ends = zip(pairs[path[0]["name"]], pairs[path[-1]["name"]], strict=True)
+        moves = " and ".join(plus(value(cold, what) - value(warm, what)) for warm, cold in ends)
+        said.append(f"From tau {path[0]['tau']:g} to {path[-1]['tau']:g}, {what}: {moves}.")
+    far = max(apart, key=lambda name: abs(apart[name]))
+    said.append(
+        f"Farthest apart in precision: {shown(far)}, by {abs(apart[far]):.2f}, which is {_errors(pairs[far]):.1f} "
+        "errors over texts."
+    )
+    return said
+
+
+def precisions_apart(first: Results, second: Results) -> dict[str, float]:
+    """For each model, the second run's precision minus the first's, nats per token. Raises ValueError as above."""
+    _one_run(first, second)
+    return {name: value(b, "precision") - value(a, "precision") for name, (a, b) in _pairs(first, second).items()}
+
+
+def _one_run(first: Results, second: Results) -> None:
+    if other := _other_settings(first, second):
+        raise ValueError(f"these runs differ in {', '.join(other)}: give one run made twice, with equal settings")
+
+
+def _other_settings(first: Results, second: Results, *free: str) -> list[str]:
+    """Names of the settings in which two runs differ; threads and ``free`` may."""
+    one, other = first["config"], second["config"]
+    return sorted(name for name in {*one, *other} - {"threads", *free} if one.get(name) != other.get(name))
+
+
+def _pairs(first: Results, second: Results) -> dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """The models that both runs have: teacher, direct, then the warmest student."""
+    found = ((one, model_of(second, one["name"])) for one in models(first))
+    return {one["name"]: (one, other) for one, other in found if other is not None}
+
+
+def _errors(pair: Sequence[Mapping[str, Any]]) -> float:
+    """How many errors over texts the two precisions are apart."""
+    a, b = (one["precision"]["token"] for one in pair)
+    return float(abs(b["value"] - a["value"]) / math.hypot(a["over_sequences"], b["over_sequences"]))
+
+
+def _passes(results: Results, name: str) -> str:
+    """After which pass the kept weights were, seed by seed."""
+    losses = [_losses(curves, name) for _, curves in sorted(results["curves"].items())]
+    found = [int(np.argmin(one)) + 1 if kept(results) == "best" else len(one) for one in losses if one]
+    return ", ".join(map(str, found)) or "?"

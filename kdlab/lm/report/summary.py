@@ -1,7 +1,4 @@
-"""What a run was: its models, sizes and texts, beside the paper's. The numbers are for `tradeoff` to read.
-
-Everything is taken from results.json and holds for any run. No torch, no drawing.
-"""
+"""What a run was, and what it found: its settings beside the paper's, its numbers in a table, its texts."""
 
 from __future__ import annotations
 
@@ -17,12 +14,12 @@ import numpy as np
 from kdlab.core.format import signed
 from kdlab.lm.experiment import PRESETS
 from kdlab.lm.folder import read_results, recorded_folder
-from kdlab.lm.report.robustness import kept
-from kdlab.lm.report.tradeoff import model_of, students
+from kdlab.lm.report.changes import Results, aligned, kept, listed, model_of, models, shown, students, value
 
-__all__ = ["against_the_paper", "lengths", "lost_texts", "open_run", "which_run"]
+__all__ = [
+    "about", "against_the_paper", "lengths", "lost_texts", "open_run", "side_by_side", "table", "which_run",
+]  # fmt: skip
 
-Results = Mapping[str, Any]
 _WIDTH = 108  # of printed text
 _NAMES = {"bundled": "SmolLM2-135M-Instruct", "random": "a tiny Llama with random weights"}
 
@@ -37,6 +34,16 @@ def open_run(run: str) -> dict[str, Any]:
     """
     beside = recorded_folder().parent / run
     return read_results(beside if not Path(run).exists() and beside.is_dir() else run)
+
+
+def about(results: Results) -> str:
+    """One line that says which run this is: ground truth, sizes, lengths."""
+    config = results["config"]
+    vocabulary = "" if config["vocabulary"] is None else f" with {config['vocabulary']:,} tokens"
+    return (
+        f"{config['preset']}: p* {config['truth']}{vocabulary}, teacher {config['teacher']}, students "
+        f"{config['student']}, at most {config['length']} tokens from {config['prompt']!r} on"
+    )
 
 
 def which_run(results: Results) -> str:
@@ -82,7 +89,7 @@ def against_the_paper(results: Results) -> str:
          _shape(config["student"], config["student_sequences"], config["student_epochs"])),
         ("a text", f"{paper.length} tokens, from {paper.prompt!r}",
          f"{config['length']} tokens, from {config['prompt'].strip()!r}"),
-        ("tau", _taus(paper.taus), _taus(config["taus"])),
+        ("tau", listed(paper.taus), listed(sorted(config["taus"]))),
         ("batch, rate", f"{paper.batch}, {paper.rate:g}", f"{config['batch']}, {config['rate']:g}"),
         ("scored on", f"{paper.evaluation_sequences:,} texts", f"{config['evaluation_sequences']:,} texts"),
         ("seeds", f"{paper.seeds}", f"{config['seeds']}"),
@@ -110,11 +117,35 @@ def _shape(rung: str, sequences: int, epochs: int) -> str:
     return f"{rung}, {sequences:,} texts x {epochs}"
 
 
-def _taus(taus: Sequence[float]) -> str:
-    return ", ".join(f"{tau:g}" for tau in sorted(taus))
+# Numbers
 
 
-# Texts
+def table(results: Results, per: str = "token", *, where: bool = True) -> str:
+    """Return a run's numbers as text: precision and recall of every model, in nats per "token" or per "sequence".
+
+    ``where=False`` leaves out the device and the day, so that the same numbers are the same text.
+    """
+    config, done, ceiling = results["config"], results["seeds"], results["truth"].get("negative_entropy")
+    rows = [(f"nats per {per}", "precision", "recall")]
+    if ceiling:
+        own = _number(ceiling[per])
+        rows.append(("p* itself", own, f"{own:>22}   minus its entropy: the ceiling of recall"))
+    for one in results["models"]:
+        rows.append((shown(one["name"]), _number(one["precision"][per]), _number(one["recall"][per])))
+    lines = [
+        about(results) + (f"; {results['device']}, {results['date']}" if where else ""),
+        aligned((18, 22, 22), rows),
+        "± one standard error over sequences" + ("" if len(done) < 2 else "; in brackets, over seeds"),
+        f"seeds finished: {len(done)} of {config['seeds']}",
+    ]
+    lines += [f"not scored yet: {'; '.join(results['missing'])}"] if results["missing"] else []
+    return "\n".join(lines)
+
+
+def _number(estimate: Mapping[str, Any]) -> str:
+    over_seeds = estimate.get("over_seeds")
+    brackets = "" if over_seeds is None else f" ({over_seeds:.2f})"
+    return f"{signed(estimate['value'])} ± {estimate['over_sequences']:.2f}{brackets}"
 
 
 def lengths(results: Results) -> str:
@@ -123,21 +154,35 @@ def lengths(results: Results) -> str:
     All nats over all texts, divided by all nats over all tokens, is tokens per text: it is in the results already.
     """
     ceiling = results["truth"].get("negative_entropy")
-    rows = [("p*", _tokens(ceiling))] if ceiling else []
-    names = [name for name in ("teacher", "direct") if model_of(results, name) is not None]
-    rows += [(name, _tokens(_model(results, name)["precision"])) for name in names]
-    rows += [(f"tau {one['tau']:g}", _tokens(one["precision"])) for one in students(results)]
-    return "\n".join(f"{name:<9}{tokens:6.1f} tokens per text" for name, tokens in rows)
-
-
-def _model(results: Results, name: str) -> Mapping[str, Any]:
-    return next(one for one in results["models"] if one["name"] == name)
+    found = [("p*", ceiling)] if ceiling else []
+    found += [(shown(one["name"]), one["precision"]) for one in models(results)]
+    return aligned((9, 6, 0), [(name, f"{_tokens(one):.1f}", " tokens per text") for name, one in found])
 
 
 def _tokens(estimates: Mapping[str, Any]) -> float:
     """Mean over seeds."""
-    both = zip(estimates["sequence"]["by_seed"], estimates["token"]["by_seed"], strict=True)
-    return float(np.mean([sequence / token for sequence, token in both]))
+    pairs = zip(estimates["sequence"]["by_seed"], estimates["token"]["by_seed"], strict=True)
+    return float(np.mean([sequence / token for sequence, token in pairs]))
+
+
+# Texts
+
+
+def side_by_side(results: Results, n: int = 4, width: int = 34, columns: int = 3) -> str:
+    """Return ``n`` samples of p* and of every model as text, in columns ``width`` letters wide."""
+    taus = {model["name"]: model["tau"] for model in results["models"] if model["role"] == "distilled"}
+    named = {"truth": "p*", **{name: f"student at tau {tau:g}" for name, tau in taus.items()}}
+    cells = [
+        [[named.get(name, name), "-" * (width - 2)], *(textwrap.wrap(text, width - 2) or [""] for text in texts[:n])]
+        for name, texts in results["texts"].items()
+    ]
+    lines: list[str] = []
+    for first in range(0, len(cells), columns):
+        for row in zip(*cells[first : first + columns], strict=False):
+            for parts in itertools.zip_longest(*row, fillvalue=""):
+                lines.append("".join(f"{part:<{width}}" for part in parts).rstrip())
+            lines.append("")
+    return "\n".join(lines).rstrip()
 
 
 def lost_texts(results: Results, n: int = 4) -> str:
@@ -155,76 +200,19 @@ def lost_texts(results: Results, n: int = 4) -> str:
         if one["tau"] != 1.0 and one.get("at_one") is not None:
             under["τ = 1"] = one["at_one"]
         under[f"τ = {one['tau']:g}"] = one["distilled"]
-        told = ",  ".join(f"{name} {signed(value)}" for name, value in under.items())
         whole = " / ".join(part.strip() for part in one["text"].splitlines() if part.strip())
         lines += textwrap.wrap(f"· {whole}", _WIDTH, subsequent_indent="  ")
-        lines.append(f"    nats per token under {told}")
-    return "\n".join([*lines, *_on_average(results, path)])
+        lines.append(_under(under))
+    return "\n".join([*lines, "All texts:", _under(_on_average(results, path))])
 
 
-def _on_average(results: Results, path: Sequence[Mapping[str, Any]]) -> list[str]:
+def _under(nats_of: Mapping[str, float]) -> str:
+    return "    nats per token under " + ",  ".join(f"{name} {signed(nats)}" for name, nats in nats_of.items())
+
+
+def _on_average(results: Results, path: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """What the same models give all texts of p*."""
     named = {"direct": model_of(results, "direct"), **{f"τ = {one['tau']:g}": one for one in (path[0], path[-1])}}
-    recalls = {name: one["recall"]["token"]["value"] for name, one in named.items() if one is not None}
+    recalls = {name: value(one, "recall") for name, one in named.items() if one is not None}
     ceiling = results["truth"].get("negative_entropy")
-    under = ({"p*": ceiling["token"]["value"]} if ceiling else {}) | recalls
-    return [f"All texts:\n    nats per token under {',  '.join(f'{n} {signed(value)}' for n, value in under.items())}"]
-
-
-# Numbers and texts
-
-
-def table(results: Mapping[str, Any], per: str = "token", *, where: bool = True) -> str:
-    """Return a run's numbers as text: precision and recall of every model, in nats per "token" or per "sequence".
-
-    ``where=False`` leaves out the device and the day, so that the same numbers are the same text.
-    """
-    config, done = results["config"], results["seeds"]
-    lines = [
-        about(results) + (f"; {results['device']}, {results['date']}" if where else ""),
-        f"{f'nats per {per}':<18}{'precision':>22}{'recall':>22}",
-    ]
-    ceiling = results["truth"].get("negative_entropy")
-    if ceiling:
-        both = _number(ceiling[per])
-        lines.append(f"{'p* itself':<18}{both:>22}{both:>22}   minus its entropy: the ceiling of recall")
-    for model in results["models"]:
-        name = model["name"] if model["tau"] is None or model["name"] == "teacher" else f"tau {model['tau']:g}"
-        lines.append(f"{name:<18}{_number(model['precision'][per]):>22}{_number(model['recall'][per]):>22}")
-    lines.append("± one standard error over sequences" + ("" if len(done) < 2 else "; in brackets, over seeds"))
-    lines.append(f"seeds finished: {len(done)} of {config['seeds']}")
-    lines += [f"not scored yet: {'; '.join(results['missing'])}"] if results["missing"] else []
-    return "\n".join(lines)
-
-
-def side_by_side(results: Mapping[str, Any], n: int = 4, width: int = 34, columns: int = 3) -> str:
-    """Return ``n`` samples of p* and of every model as text, in columns ``width`` letters wide."""
-    taus = {model["name"]: model["tau"] for model in results["models"] if model["role"] == "distilled"}
-    named = {"truth": "p*", **{name: f"student at tau {tau:g}" for name, tau in taus.items()}}
-    cells = [
-        [[named.get(name, name), "-" * (width - 2)], *(textwrap.wrap(text, width - 2) or [""] for text in texts[:n])]
-        for name, texts in results["texts"].items()
-    ]
-    lines: list[str] = []
-    for first in range(0, len(cells), columns):
-        for row in zip(*cells[first : first + columns], strict=False):
-            for parts in itertools.zip_longest(*row, fillvalue=""):
-                lines.append("".join(f"{part:<{width}}" for part in parts).rstrip())
-            lines.append("")
-    return "\n".join(lines).rstrip()
-
-
-def about(results: Mapping[str, Any]) -> str:
-    """One line that says which run this is: ground truth, sizes, lengths."""
-    config = results["config"]
-    vocabulary = "" if config["vocabulary"] is None else f" with {config['vocabulary']:,} tokens"
-    return (
-        f"{config['preset']}: p* {config['truth']}{vocabulary}, teacher {config['teacher']}, students "
-        f"{config['student']}, at most {config['length']} tokens from {config['prompt']!r} on"
-    )
-
-
-def _number(estimate: Mapping[str, Any]) -> str:
-    over_seeds = estimate.get("over_seeds")
-    brackets = "" if over_seeds is None else f" ({over_seeds:.2f})"
-    return f"{signed(estimate['value'])} ± {estimate['over_sequences']:.2f}{brackets}"
+    return ({"p*": float(ceiling["token"]["value"])} if ceiling else {}) | recalls

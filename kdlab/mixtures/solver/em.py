@@ -41,6 +41,7 @@ _NOISE = 1e-6  # nats: what single precision may blur, with room to spare
 _LIGHT = math.log(1e-4)  # components below this weight neither leap nor hold up the others
 _LIGHT_SHARE = 0.01  # of their movement that counts: the likelihood is flat there, their steps are rough
 _BLOCK = 2**17  # scores at once, of all students, components and nodes: what they need stays in the cache
+_FIELDS = ("log_weights", "means", "covariances")  # of mixtures and of students alike
 _NOTHING = 1e-300  # a component with less mass than this has nothing to move it
 
 
@@ -130,7 +131,7 @@ def _smallest_eigenvalue(matrices: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True)
 class Students:
-    """S students at once, in standard coordinates: S starts of one fit, or one student at S betas.
+    """S students at once: S starts of one fit, or one student at S betas. EM wants them in a cloud's coordinates.
 
     ``log_weights`` (S, K), ``means`` (S, K, D), ``covariances`` (S, K, D, D).
     """
@@ -140,25 +141,35 @@ class Students:
     covariances: FloatArray
 
     @classmethod
-    def of(cls, models: Sequence[GaussianMixture], cloud: Cloud, family: Family) -> Students:
-        """Bring mixtures into the cloud's coordinates and into the family."""
-        covariances = np.stack([model.covariances for model in models]) / cloud.scale**2
-        return cls(
-            np.stack([model.log_weights for model in models]),
-            (np.stack([model.means for model in models]) - cloud.shift) / cloud.scale,
-            family.project(covariances),
-        )
+    def of(cls, models: Sequence[GaussianMixture]) -> Students:
+        """Stack mixtures of one size, in their own coordinates."""
+        return cls(*(np.stack([getattr(one, name) for one in models]) for name in _FIELDS))
+
+    def into(self, cloud: Cloud) -> Students:
+        """From the coordinates of the points to the cloud's."""
+        return Students(self.log_weights, (self.means - cloud.shift) / cloud.scale, self.covariances / cloud.scale**2)
+
+    def out_of(self, cloud: Cloud) -> Students:
+        """Back to the coordinates of the points."""
+        return Students(self.log_weights, self.means * cloud.scale + cloud.shift, self.covariances * cloud.scale**2)
+
+    def within(self, family: Family) -> Students:
+        """Each covariance replaced by the family's member nearest to it."""
+        return replace(self, covariances=family.project(self.covariances))
+
+    def model(self, s: int) -> GaussianMixture:
+        """Student ``s`` as a mixture."""
+        return GaussianMixture.from_log_weights(self.log_weights[s], self.means[s], self.covariances[s])
 
     def __getitem__(self, which: Any) -> Students:
         return Students(self.log_weights[which], self.means[which], self.covariances[which])
 
+    def __setitem__(self, which: Any, others: Students) -> None:
+        for name in _FIELDS:
+            getattr(self, name)[which] = getattr(others, name)
+
     def __len__(self) -> int:
         return len(self.log_weights)
-
-    def model(self, s: int, cloud: Cloud) -> GaussianMixture:
-        """Bring student ``s`` back to the coordinates of the points."""
-        means = self.means[s] * cloud.scale + cloud.shift
-        return GaussianMixture.from_log_weights(self.log_weights[s], means, self.covariances[s] * cloud.scale**2)
 
     def packed(self) -> FloatArray:
         """Flatten to (S, M), coordinates in which any step is allowed: covariances as log-Cholesky factors."""
@@ -216,11 +227,7 @@ def _inverses(covariances: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 def stacked(parts: Sequence[Students]) -> Students:
     """Put students of one shape into one batch."""
-    return Students(
-        np.concatenate([part.log_weights for part in parts]),
-        np.concatenate([part.means for part in parts]),
-        np.concatenate([part.covariances for part in parts]),
-    )
+    return Students(*(np.concatenate([getattr(part, name) for part in parts]) for name in _FIELDS))
 
 
 @dataclass(frozen=True)
@@ -237,45 +244,63 @@ def em_step(cloud: Cloud, family: Family, students: Students) -> tuple[Students,
     """Return the students after one EM step, and their log-likelihoods (S,) *before* it (standard coordinates)."""
     s, k = students.log_weights.shape
     some = max(1, _BLOCK // (k * cloud.weights.shape[-1]))
-    if s <= some:
-        moments, reached = _moments(cloud, students)
-        return _maximised(moments, students, cloud, family), reached
     blocks = [slice(first, first + some) for first in range(0, s, some)]
-    parts = [_moments(cloud[block], students[block]) for block in blocks]
+    parts = [_moments(cloud[block], students[block]) for block in blocks] if s > some else [_moments(cloud, students)]
     moments, reached = (np.concatenate(part) for part in zip(*parts, strict=True))
     return _maximised(moments, students, cloud, family), reached
 
 
 def _moments(cloud: Cloud, students: Students) -> tuple[FloatArray, FloatArray]:
     """E-step: each component's share of the features' mean (S, K, F), and the log-likelihoods (S,)."""
-    scores = _coefficients(students, cloud) @ cloud.features
+    scores = _scores(cloud, students)
     top = scores.max(axis=1)
     scores -= top[:, None]
     # Shares lie in [0, 1] and their sum in [1, K]: single precision is plenty for both.
-    shares = np.exp(scores.astype(np.float32)).astype(np.float64)
-    total = shares.sum(axis=1)
-    reached = ((np.log(total.astype(np.float32)) + top) * cloud.weights).sum(axis=-1)
-    shares *= (cloud.weights / total)[:, None]
-    return shares @ np.swapaxes(cloud.features, -1, -2), reached
+    below = scores.astype(np.float32)
+    np.exp(below, out=below)
+    total = below.sum(axis=1)
+    shares = np.multiply(below, (cloud.weights / total)[:, None], out=scores)
+    top += np.log(total)
+    top *= cloud.weights
+    if cloud.features.ndim == 3:
+        return shares @ np.swapaxes(cloud.features, 1, 2), top.sum(axis=-1)
+    s, k, n = shares.shape  # one product of matrices for all students
+    return (shares.reshape(s * k, n) @ cloud.features.T).reshape(s, k, -1), top.sum(axis=-1)
+
+
+def _scores(cloud: Cloud, students: Students) -> FloatArray:
+    """(S, K, N): each component's weighted log-density at the points, in the cloud's coordinates."""
+    coefficients = _coefficients(students, cloud)
+    if cloud.features.ndim == 3:
+        return np.asarray(coefficients @ cloud.features)
+    s, k, f = coefficients.shape  # one product of matrices for all students
+    return (coefficients.reshape(s * k, f) @ cloud.features).reshape(s, k, -1)
 
 
 def log_likelihood(cloud: Cloud, students: Students) -> FloatArray:
     """(S,) nats per point in the coordinates of the points, in double precision throughout."""
-    scores = _coefficients(students, cloud) @ cloud.features
+    scores = _scores(cloud, students)
     total = cloud.weights.sum(axis=-1)
     return np.asarray((log_sum_exp(scores, axis=1) * cloud.weights).sum(axis=-1) / total - cloud.log_jacobian)
 
 
-def log_densities(cloud: Cloud, student: GaussianMixture) -> FloatArray:
-    """(N,) nats at the points, to 1e-6: what `GaussianMixture.log_prob` says, several times faster."""
-    coefficients = _coefficients(Students.of([student], cloud, Family("full")), cloud)[0]
-    some, n = _BLOCK // student.n_components, cloud.features.shape[1]
-    parts = []
-    for first in range(0, n, some):
-        scores = coefficients @ cloud.features[:, first : first + some]
-        top = scores.max(axis=0)
-        parts.append(np.log(np.exp((scores - top).astype(np.float32)).sum(axis=0)) + top)
-    return np.concatenate(parts) - cloud.log_jacobian
+def log_densities(cloud: Cloud, students: Students, *, exact: bool = False) -> FloatArray:
+    """(S, N) nats at the points, what `GaussianMixture.log_prob` says, several times faster; to 1e-6, or ``exact``."""
+    s, k = students.log_weights.shape
+    found = np.empty((s, cloud.features.shape[1]))
+    coefficients = _coefficients(students, cloud)
+    for i in range(s):
+        some = max(1, _BLOCK // k)
+        for first in range(0, found.shape[1], some):
+            block = slice(first, first + some)
+            scores = coefficients[i] @ cloud.features[:, block]
+            top = scores.max(axis=0)
+            scores -= top
+            below = np.exp(scores, out=scores) if exact else np.exp(scores.astype(np.float32))
+            found[i, block] = np.log(below.sum(axis=0))
+            found[i, block] += top
+    found -= cloud.log_jacobian
+    return found
 
 
 def _coefficients(students: Students, cloud: Cloud) -> FloatArray:

@@ -9,21 +9,18 @@ has a gap, and `Path.switched` says so.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.core.metrics import log_sum_exp
-from kdlab.mixtures.fit import Grids, best_of, exact_projection, moved
+from kdlab.mixtures.fit import Grids, best_of, exact_projection
 from kdlab.mixtures.model import GaussianMixture
-from kdlab.mixtures.solver.beside import Both
 from kdlab.mixtures.solver.em import (
     Cloud,
     Covariance,
     Family,
-    Runs,
     Students,
     cloud_of,
     log_likelihood,
@@ -54,26 +51,17 @@ _FINE = {"tolerance": 1e-5, "max_iter": 60}
 _ON_POINTS = {"tolerance": 1e-3, "max_iter": 20, "passes": 6}
 _JUMP = 0.5  # like _STEP, for students fitted to points
 _TOGETHER = 128  # runs of EM at once: enough to spare overhead, few enough for progress to be told
-_WORTH_SHARING = 4  # runs of EM at once: fewer wait longer for the other process than they gain
 _SETTLED = 32  # positions settled at once: what the last ones moved by is a good guess for the next
 
 
 @dataclass(frozen=True)
-class Path:
-    """Students at P values of beta. ``switched`` (P,): the student does not continue the one before it.
+class Path(Students):
+    """Students at P values of beta, in their own coordinates; component k keeps its identity along the path.
 
-    ``log_weights`` (P, K), ``means`` (P, K, D), ``covariances`` (P, K, D, D); component k keeps its
-    identity along the path.
+    ``switched`` (P,): the student does not continue the one before it.
     """
 
-    log_weights: FloatArray
-    means: FloatArray
-    covariances: FloatArray
     switched: NDArray[np.bool_]
-
-    def model(self, i: int) -> GaussianMixture:
-        """The student at position ``i``."""
-        return GaussianMixture.from_log_weights(self.log_weights[i], self.means[i], self.covariances[i])
 
 
 def solve_path(
@@ -82,27 +70,25 @@ def solve_path(
     covariance: Covariance,
     betas: FloatArray,
     progress: Progress = _unheard,
-    both: Both | None = None,
 ) -> Path:
     """Project the teacher, tempered by each of ``betas`` (P,), onto students of K'' components.
 
-    No sampling. Where one component or the teacher itself is the answer there is no EM and no switch. ``both``, where
-    given, does two tasks at once or one after the other (kdlab.mixtures.solver.beside), and the students are the same
-    to the last bit.
+    No sampling. Where one component or the teacher itself is the answer there is no EM and no switch.
     """
     tempered = [teacher.tempered(beta) for beta in betas]
     exact = [exact_projection(target, n_components, covariance) for target in tempered]
     if exact[0] is not None:
         progress(1.0)
-        return _path_of([model for model in exact if model is not None])
+        students = Students.of([model for model in exact if model is not None])
+        return _path(students, np.zeros(len(betas), dtype=bool))
     halvings = 0
     while True:
         grids = Grids.of(teacher, covariance, halvings)
         told = _half_of_the_rest(progress, halvings)
-        students, switched = _solve(teacher, tempered, grids, n_components, told, both)
+        students, switched = _solve(teacher, tempered, grids, n_components, told)
         if not grids.too_coarse_for(students):
             progress(1.0)
-            return _path(students, grids.fine, switched)
+            return _path(students.out_of(grids.fine), switched)
         halvings += 1
 
 
@@ -117,7 +103,6 @@ def sampled_path(
     covariance: Covariance,
     floor: float,
     progress: Progress = _unheard,
-    both: Both | None = None,
 ) -> Path:
     """Fit students to points (N, D), one set per position, continuing along the slider in the same way.
 
@@ -128,19 +113,17 @@ def sampled_path(
     frame = laid_out[0]
     family = Family(covariance, floor / frame.scale**2)
     in_frame = [_in_frame(cloud, frame) for cloud in laid_out]
-    cold = [
-        list(spread_starts(cloud, family, n_components, _COLD)) if i % _STRETCH == 0 else []
-        for i, cloud in enumerate(in_frame)
-    ]
+    begun = range(0, len(in_frame), _STRETCH)
+    cold = {i: spread_starts(in_frame[i], family, n_components, _COLD).within(family) for i in begun}
     stack = replace(
         frame,
         points=np.stack([cloud.points for cloud in in_frame]),
         weights=np.stack([cloud.weights for cloud in in_frame]),
         features=np.stack([cloud.features for cloud in in_frame]),
     )
-    search = _Search(stack, family, _ON_POINTS, both)
+    search = _Search(stack, family, _ON_POINTS)
     students = search.along_the_slider(cold, progress)
-    return _path(students, frame, search.jumps(students))
+    return _path(students.out_of(frame), search.jumps(students))
 
 
 def _in_frame(cloud: Cloud, frame: Cloud) -> Cloud:
@@ -151,19 +134,8 @@ def _in_frame(cloud: Cloud, frame: Cloud) -> Cloud:
     return replace(cloud, points=z, features=features, shift=frame.shift, scale=frame.scale)
 
 
-def _path(students: Students, cloud: Cloud, switched: NDArray[np.bool_]) -> Path:
-    """Bring students, one per position, back to the coordinates of the cloud's points."""
-    means = students.means * cloud.scale + cloud.shift
-    return Path(students.log_weights, means, students.covariances * cloud.scale**2, switched)
-
-
-def _path_of(models: Sequence[GaussianMixture]) -> Path:
-    return Path(
-        np.stack([model.log_weights for model in models]),
-        np.stack([model.means for model in models]),
-        np.stack([model.covariances for model in models]),
-        np.zeros(len(models), dtype=bool),
-    )
+def _path(students: Students, switched: NDArray[np.bool_]) -> Path:
+    return Path(students.log_weights, students.means, students.covariances, switched)
 
 
 def _solve(
@@ -172,30 +144,29 @@ def _solve(
     grids: Grids,
     n_components: int,
     progress: Progress,
-    both: Both | None,
 ) -> tuple[Students, NDArray[np.bool_]]:
     """Search on the coarse grid, settle on the fine one, and look at both where the path switches."""
-    search = _Search(_weighted(grids.coarse, teacher, tempered), grids.family, _COARSE, both)
-    cold = [list(grouped_starts(target, grids.family, n_components, _COLD)) for target in tempered]
+    search = _Search(_weighted(grids.coarse, teacher, tempered), grids.family, _COARSE)
+    grouped = [grouped_starts(target, grids.family, n_components, _COLD) for target in tempered]
+    cold = {i: starts.into(grids.coarse).within(grids.family) for i, starts in enumerate(grouped)}
     found = search.along_the_slider(cold, lambda fraction: progress(0.6 * fraction))
-    settle = _Search(_weighted(grids.fine, teacher, tempered), grids.family, _FINE, both)
-    settled = settle.each(moved(found, grids.coarse, grids.fine), lambda fraction: progress(0.6 + 0.4 * fraction))
+    settle = _Search(_weighted(grids.fine, teacher, tempered), grids.family, _FINE)
+    settled = settle.each(grids.refined(found), lambda fraction: progress(0.6 + 0.4 * fraction))
     return settle.at_switches(settled)
 
 
 def _weighted(cloud: Cloud, teacher: GaussianMixture, tempered: Sequence[GaussianMixture]) -> Cloud:
     """A stack: the teacher's grid with each tempered teacher's weights on it."""
-    rows = teacher.component_log_probs(cloud.points * cloud.scale + cloud.shift).T
-    cells = cloud.weights * np.exp(-log_sum_exp(rows + teacher.log_weights[:, None], axis=0))
-    log_densities = [log_sum_exp(rows + one.log_weights[:, None], axis=0) for one in tempered]
-    return replace(cloud, weights=cells * np.exp(log_densities))
+    densities = np.exp(teacher.component_log_probs(cloud.points * cloud.scale + cloud.shift))
+    cells = cloud.weights / (densities @ teacher.weights)
+    return replace(cloud, weights=np.stack([one.weights for one in tempered]) @ (densities * cells[:, None]).T)
 
 
 class _Search:
     """EM along the slider: a stack of clouds, one per position, all in the same coordinates."""
 
-    def __init__(self, clouds: Cloud, family: Family, effort: dict[str, float], both: Both | None = None) -> None:
-        self.clouds, self.family, self.effort, self._both = clouds, family, effort, both
+    def __init__(self, clouds: Cloud, family: Family, effort: dict[str, float]) -> None:
+        self.clouds, self.family, self.effort = clouds, family, effort
         self.n_positions = len(clouds.weights)
         self._asked: dict[tuple[int, int], tuple[float, float]] = {}
 
@@ -207,28 +178,18 @@ class _Search:
         progress: Progress = _unheard,
     ) -> tuple[Students, FloatArray]:
         """Run EM from start s at position ``where[s]``, some together; return the ends and their nats per point."""
+        effort = self.effort["tolerance"], max_iter or int(self.effort["max_iter"])
         ends, scores = [], []
         for first in range(0, len(where), _TOGETHER):
             some = slice(first, first + _TOGETHER)
-            for runs in self._run_together(np.asarray(where[some]), starts[some], max_iter):
-                ends.append(runs.students)
-                scores.append(runs.log_likelihood)
+            runs = run_em(self.clouds[np.asarray(where[some])], self.family, starts[some], *effort)
+            ends.append(runs.students)
+            scores.append(runs.log_likelihood)
             progress(min(1.0, (first + _TOGETHER) / len(where)))
         return stacked(ends), np.concatenate(scores)
 
-    def _run_together(self, where: NDArray[np.intp], starts: Students, max_iter: int | None) -> Sequence[Runs]:
-        """Run EM from all starts at once, or from half of them here and half beside, where there are enough."""
-        effort = self.effort["tolerance"], max_iter or int(self.effort["max_iter"])
-        if self._both is None or len(where) < _WORTH_SHARING:
-            return [run_em(self.clouds[where], self.family, starts, *effort)]
-        cut = len(where) // 2
-        tasks = [
-            (self.clouds[where[half]], self.family, starts[half], *effort) for half in (slice(cut), slice(cut, None))
-        ]
-        return self._both((run_em, tasks[0]), (run_em, tasks[1]))
-
-    def along_the_slider(self, cold: Sequence[Sequence[GaussianMixture]], progress: Progress) -> Students:
-        """The best student of each position, from its own starts and from its neighbours' students."""
+    def along_the_slider(self, cold: Mapping[int, Students], progress: Progress) -> Students:
+        """The best student of each position, from its own starts (``cold``) and from its neighbours' students."""
         best, reached = self._from_own_starts(cold, lambda fraction: progress(0.7 * fraction))
         passes, quiet = int(self.effort["passes"]), 0
         for turn in range(passes):
@@ -238,64 +199,57 @@ class _Search:
                 break
         return _in_line(best)
 
-    def _from_own_starts(
-        self, cold: Sequence[Sequence[GaussianMixture]], progress: Progress
-    ) -> tuple[list[Students], list[float]]:
+    def _from_own_starts(self, cold: Mapping[int, Students], progress: Progress) -> tuple[Students, FloatArray]:
         """Run each position's own starts; positions without any carry on from the one before, all in step."""
-        where = np.array([i for i, starts in enumerate(cold) if starts])
-        owners = np.repeat(where, [len(cold[i]) for i in where])
-        starts = Students.of([start for own in cold for start in own], self.clouds, self.family)
-        looked, scores = self.run(owners, starts, _LOOK, lambda fraction: progress(0.4 * fraction))
+        where = np.array(list(cold))
+        owners = np.repeat(where, [len(starts) for starts in cold.values()])
+        looked, scores = self.run(owners, stacked(list(cold.values())), _LOOK, lambda done: progress(0.4 * done))
         guesses = looked[[np.flatnonzero(owners == i)[best_of(scores[owners == i], 1)[0]] for i in where]]
-        best: dict[int, Students] = {}
-        reached: dict[int, float] = {}
+        best, reached = guesses[np.zeros(self.n_positions, dtype=int)], np.full(self.n_positions, np.nan)
         while where.size:
-            ends, scores = self.run(where, guesses)
-            best |= {int(i): ends[[s]] for s, i in enumerate(where)}
-            reached |= dict(zip(where.tolist(), scores.tolist(), strict=True))
-            progress(0.4 + 0.6 * len(best) / len(cold))
-            onward = [s for s, i in enumerate(where) if i + 1 < len(cold) and not cold[i + 1]]
-            where, guesses = where[onward] + 1, ends[onward]
-        return [best[i] for i in range(len(cold))], [reached[i] for i in range(len(cold))]
+            guesses, reached[where] = self.run(where, guesses)
+            best[where] = guesses
+            progress(0.4 + 0.6 * float(np.isfinite(reached).mean()))
+            onward = np.array([i + 1 < self.n_positions and i + 1 not in cold for i in where.tolist()])
+            where, guesses = where[onward] + 1, guesses[onward]
+        return best, reached
 
-    def _pass_along(self, best: list[Students], reached: list[float], *, forward: bool) -> int:
+    def _pass_along(self, best: Students, reached: FloatArray, *, forward: bool) -> int:
         """Let all positions try their neighbours' students, stretches of ten in step; count those that changed."""
         step = 1 if forward else -1
         changed = 0
         for offset in range(_STRETCH)[::step]:
-            where = range(offset, self.n_positions, _STRETCH)
-            told = [i for i in where if 0 <= i - step < self.n_positions]
-            changed += len(self._try_neighbours(told, step, best, reached))
+            where = np.arange(offset, self.n_positions, _STRETCH)
+            changed += len(self._try_neighbours(where, step, best, reached))
         return changed
 
-    def _try_neighbours(self, where: list[int], step: int, best: list[Students], reached: list[float]) -> list[int]:
+    def _try_neighbours(
+        self, where: NDArray[np.intp], step: int, best: Students, reached: FloatArray
+    ) -> NDArray[np.intp]:
         """Continue the students of ``where - step`` at ``where``; keep what is better (from the left: as good).
 
         Return where that was.
         """
-        if not where:
-            return []
-        theirs = stacked([best[i - step] for i in where])
-        mine = _aligned(stacked([best[i] for i in where]), theirs)
-        for s, i in enumerate(where):
-            best[i] = mine[[s]]
-        apart = ~_steady(mine, theirs)
-        asked = [s for s, i in enumerate(where) if self._worth_asking(i, step, reached) and apart[s]]
-        if not asked:
-            return []
-        ends, scores = self.run([where[s] for s in asked], theirs[asked])
-        other = ~_same(ends, mine[asked])
+        where = where[(where >= 0) & (where < len(best)) & (where - step >= 0) & (where - step < len(best))]
+        if not where.size:
+            return where
+        theirs = best[where - step]
+        mine = _aligned(best[where], theirs)
+        best[where] = mine
+        asked = np.array([self._worth_asking(i, step, reached) for i in where.tolist()], dtype=bool)
+        asked &= ~_steady(mine, theirs)
+        if not asked.any():
+            return where[:0]
+        where, mine = where[asked], mine[asked]
+        ends, scores = self.run(where, theirs[asked])
         needed = -_TIE if step > 0 else _TIE  # equally good: continue from the left
-        changed = []
-        for s, i in enumerate(where[s] for s in asked):
-            if scores[s] - reached[i] >= needed and other[s]:
-                best[i], reached[i] = ends[[s]], float(scores[s])
-                changed.append(i)
-        return changed
+        won = (scores - reached[where] >= needed) & ~_same(ends, mine)
+        best[where[won]], reached[where[won]] = ends[won], scores[won]
+        return where[won]
 
-    def _worth_asking(self, i: int, step: int, reached: list[float]) -> bool:
+    def _worth_asking(self, i: int, step: int, reached: FloatArray) -> bool:
         """Say whether position ``i`` or its neighbour has changed, and so its likelihood, since this was asked last."""
-        now = reached[i], reached[i - step]
+        now = float(reached[i]), float(reached[i - step])
         before, self._asked[i, step] = self._asked.get((i, step)), now
         return before != now
 
@@ -336,22 +290,20 @@ class _Search:
         """Let the students on both sides of each switch compete around it; return who won, and the switches."""
         everywhere = np.ones(len(students), dtype=bool)
         switched = self.switches(students, ~everywhere, everywhere)
-        best = [students[[i]] for i in range(len(students))]
-        reached = log_likelihood(self.clouds, students).tolist()
+        best, reached = students[everywhere], log_likelihood(self.clouds, students)
         changed = ~everywhere
         for step in (1, -1):
             here = np.flatnonzero(switched) - (step < 0)
             for _ in range(_STRETCH):
-                won = self._try_neighbours([i for i in here.tolist() if 0 <= i < len(best)], step, best, reached)
-                changed[won] = True
-                here = np.array(won, dtype=int) + step
+                here = self._try_neighbours(here, step, best, reached)
+                changed[here] = True
+                here = here + step
         winners = _in_line(best)
         return winners, self.switches(winners, switched, changed)
 
 
-def _in_line(best: list[Students]) -> Students:
-    """One batch, in which component k keeps its identity from position to position."""
-    line = stacked(best)
+def _in_line(line: Students) -> Students:
+    """The same students, in which component k keeps its identity from position to position."""
     orders = _orders(line[1:], line[:-1])
     kept = [np.arange(line.log_weights.shape[1])]
     for order in orders:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.mixtures.model import GaussianMixture
-from kdlab.mixtures.solver.em import Cloud, Family
+from kdlab.mixtures.solver.em import Cloud, Family, Students, stacked
 
 __all__ = ["grouped_starts", "spread_starts"]
 
@@ -21,28 +21,27 @@ _NO_MASS = 1e-300  # weights below this have underflowed, or will
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
-def grouped_starts(
-    target: GaussianMixture, family: Family, n_components: int, n_starts: int
-) -> Iterator[GaussianMixture]:
-    """Yield students made of the target's own components: grouped, each group replaced by its moments.
+def grouped_starts(target: GaussianMixture, family: Family, n_components: int, n_starts: int) -> Students:
+    """Return students made of the target's own components: grouped, each group replaced by its moments.
 
     Every way to form K'' groups is ranked by Runnalls' bound on the divergence it costs (Runnalls
     2007, IEEE Transactions on Aerospace and Electronic Systems 43): sum over groups of weight times half
-    the log-determinant of the merged covariance. The ``n_starts`` cheapest are yielded, cheapest first.
+    the log-determinant of the merged covariance. The ``n_starts`` cheapest are returned, cheapest first.
     Where the student may have more components than the target, the largest are split instead.
     """
     weights, means, covariances = _merged_down(target)
     if n_components >= len(weights):
-        yield _split_up(target, n_components)
-        return
+        return Students.of([_split_up(target, n_components)])
     member = _groupings(len(weights), n_components)
-    mass = member @ weights
-    centre = (member * weights) @ means / mass[..., None]
-    second = np.einsum("sgk,kij->sgij", member * weights, covariances + means[:, :, None] * means[:, None, :])
-    spread = family.project(second / mass[..., None, None] - centre[..., :, None] * centre[..., None, :])
+    shares = member * weights
+    mass = shares.sum(axis=-1)
+    centre = shares @ means / mass[..., None]
+    squares = covariances + means[:, :, None] * means[:, None, :]
+    second = (shares @ squares.reshape(len(means), -1)).reshape(*mass.shape, *squares.shape[1:]) / mass[..., None, None]
+    spread = family.project(second - centre[..., :, None] * centre[..., None, :])
     cost = (mass * np.linalg.slogdet(spread)[1]).sum(axis=1)
-    for best in np.argsort(cost, kind="stable")[:n_starts]:
-        yield GaussianMixture.from_log_weights(np.log(mass[best]), centre[best], spread[best])
+    best = np.argsort(cost, kind="stable")[:n_starts]
+    return Students(np.log(mass[best] / weights.sum()), centre[best], spread[best])
 
 
 @cache
@@ -107,16 +106,15 @@ def _split_up(target: GaussianMixture, n_components: int) -> GaussianMixture:
     return GaussianMixture.from_log_weights(log_weights, means, covariances)
 
 
-def spread_starts(cloud: Cloud, family: Family, n_components: int, n_starts: int) -> Iterator[GaussianMixture]:
-    """Yield students whose centres are points spread over the cloud: k-means++ without chance.
+def spread_starts(cloud: Cloud, family: Family, n_components: int, n_starts: int) -> Students:
+    """Return students (standard coordinates) whose centres are points spread over the cloud: k-means++ without chance.
 
     k-means++ (Arthur & Vassilvitskii 2007) draws each centre with probability proportional to the squared
     distance from the ones so far; here the draws are the golden-ratio sequence, low in discrepancy and the
     same every time. No k-means step follows: it would bring many starts to the same few places.
     """
-    for start in range(n_starts):
-        centres = _spread_centres(cloud, n_components, start)
-        yield _moments_of(cloud, family, _nearest(cloud.points, centres), centres)
+    centres = [_spread_centres(cloud, n_components, start) for start in range(n_starts)]
+    return stacked([_moments_of(cloud, family, some) for some in centres])
 
 
 def _spread_centres(cloud: Cloud, n_components: int, start: int) -> FloatArray:
@@ -132,16 +130,13 @@ def _spread_centres(cloud: Cloud, n_components: int, start: int) -> FloatArray:
     return cloud.points[chosen]
 
 
-def _nearest(points: FloatArray, centres: FloatArray) -> NDArray[np.intp]:
-    return np.asarray(((points[:, None, :] - centres) ** 2).sum(axis=-1).argmin(axis=1))
-
-
-def _moments_of(cloud: Cloud, family: Family, labels: NDArray[np.intp], centres: FloatArray) -> GaussianMixture:
-    """The groups' moments, each softened by a hundredth of the whole cloud's spread."""
+def _moments_of(cloud: Cloud, family: Family, centres: FloatArray) -> Students:
+    """Moments of the points nearest to each centre, softened by a hundredth of the whole cloud's spread."""
     k = len(centres)
+    labels = ((cloud.points[:, None, :] - centres) ** 2).sum(axis=-1).argmin(axis=1)
     member = (labels == np.arange(k)[:, None]) * cloud.weights
     mass = np.maximum(member.sum(axis=1), 1e-3 / k)
     apart = cloud.points - centres[:, None, :]
     second = np.einsum("kn,kni,knj->kij", member, apart, apart) / mass[:, None, None]
-    covariances = family.project(second + 0.01 * np.eye(cloud.dim)) * cloud.scale**2
-    return GaussianMixture.from_log_weights(np.log(mass), centres * cloud.scale + cloud.shift, covariances)
+    covariances = family.project(second + 0.01 * np.eye(cloud.dim))
+    return Students(np.log(mass / mass.sum())[None], centres[None], covariances[None])

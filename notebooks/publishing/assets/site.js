@@ -1,14 +1,14 @@
 /**
  * What a page does where there is no Python: it opens its live views, through the same front-end modules as in a notebook,
- * and answers what a view asks for from numbers that were made ahead.
+ * and answers a wish for another sweep from numbers that were made ahead.
  *
  * Plain scripts only, and nothing is fetched but scripts beside this page: so a page works when it is opened as a file.
  */
 
 "use strict";
 
-/** Filled by the scripts of a page: {name: what a module exports}, and {name: what answers a change of a trait}. */
-const kdlab = { modules: {}, answers: {}, arrived: {} };
+/** Filled by the scripts of a page: {name: what a module exports}, and {file: a sweep}. */
+const kdlab = { modules: {}, arrived: {} };
 
 // ---------------------------------------------------------------- a widget's model without a kernel
 
@@ -155,7 +155,7 @@ function open(figure) {
     keepGuess(model);
     place.scrollIntoView({ block: "nearest" }); // the picture has opened, and its sentence is far below the options
   };
-  const answers = { prediction: guessed, ...kdlab.answers[module] };
+  const answers = { prediction: guessed };
   if (sweeps) answers.settings = sweepAnswer(sweeps);
   const model = new Model(state, answers);
   const exported = kdlab.modules[module];

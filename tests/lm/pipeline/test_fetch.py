@@ -17,6 +17,7 @@ import pytest
 from support import tiny_gguf
 
 from kdlab.cli import commands as cli
+from kdlab.cli import doctor
 from kdlab.lm.pipeline import fetch as smollm2
 from kdlab.lm.pipeline.fetch import WeightsError, cache_folder, checkpoint, fault, fetch_smollm2
 
@@ -408,12 +409,12 @@ def test_the_command(index, capsys):
 
 
 def test_the_doctor_says_where_or_how(index):
-    (check,) = [check for check in cli.checks() if "SmolLM2" in check.name]
+    (check,) = [check for check in doctor.checks() if "SmolLM2" in check.name]
     assert (check.status, f"{checkpoint()} is not there" in check.found) == ("optional", True)
     assert "`kdlab fetch smollm2`" in check.remedy
     fetch_smollm2()
-    (check,) = [check for check in cli.checks() if "SmolLM2" in check.name]
+    (check,) = [check for check in doctor.checks() if "SmolLM2" in check.name]
     assert (check.status, check.found) == ("ok", f"fetched and verified, in {checkpoint()}")
     (checkpoint() / "config.json").write_text("")
-    (check,) = [check for check in cli.checks() if "SmolLM2" in check.name]
+    (check,) = [check for check in doctor.checks() if "SmolLM2" in check.name]
     assert (check.status, check.found[:26]) == ("optional", "config.json has 0 bytes, n")

@@ -1,18 +1,21 @@
-"""When training stopped: read from a run's losses on validation texts, whatever these are."""
+"""What the trade-off hangs on: when training stopped, and one run made again; by hand, and as it was recorded."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 from support.fake_results import fake_results
 
-from kdlab.lm.report import robustness as stopping
-from kdlab.lm.report import summary as accounts
-from kdlab.lm.report import tradeoff as findings
+from kdlab.lm.report import robustness
+from kdlab.lm.report.changes import kept, model_of, steps
+from kdlab.lm.report.summary import open_run
 
 PATH = {1.0: (-6.0, -5.0), 0.8: (-5.0, -5.5), 0.6: (-4.0, -6.5)}
+ENDS = {1.0: (-6.0, -5.0), 0.6: (-4.0, -6.5)}
 Losses = dict[str, Sequence[float]]
 IN_TIME: Losses = {"direct": (6, 5), "tau-1": (6, 5), "tau-0.8": (6, 5.5), "tau-0.6": (7, 6)}
 
@@ -28,27 +31,27 @@ def run(*seeds: Losses, keep: str = "best") -> dict[str, Any]:
 
 
 def sentences(*seeds: Losses, errors: Sequence[float] = (), keep: str = "last") -> str:
-    return "\n".join(stopping.stopping_sentences(run(*seeds, keep=keep), errors))
+    return "\n".join(robustness.stopping_sentences(run(*seeds, keep=keep), errors))
 
 
 def test_a_student_is_read_at_its_best_and_at_its_last() -> None:
-    found = stopping.validated(run({**IN_TIME, "tau-0.6": (5.5, 5.25, 7.0)}))
-    assert [one.label for one in found] == ["direct", "tau 1", "tau 0.8", "tau 0.6"]
+    found = robustness.validated(run({**IN_TIME, "tau-0.6": (5.5, 5.25, 7.0)}))
+    assert [one.name for one in found] == ["direct", "tau-1", "tau-0.8", "tau-0.6"]
     cold = found[-1]
     assert (cold.by_epoch, cold.best_epochs, cold.best, cold.last) == ((-5.5, -5.25, -7.0), (2,), -5.25, -7.0)
 
 
 def test_over_seeds_each_has_its_own_best() -> None:
-    found = stopping.validated(run({**IN_TIME, "tau-0.6": (5.0, 6.0)}, {**IN_TIME, "tau-0.6": (8.0, 7.0)}))
+    found = robustness.validated(run({**IN_TIME, "tau-0.6": (5.0, 6.0)}, {**IN_TIME, "tau-0.6": (8.0, 7.0)}))
     cold = found[-1]
     assert (cold.by_epoch, cold.best_epochs, cold.best) == ((-6.5, -6.5), (1, 2), -6.0)
     missing = {name: losses for name, losses in IN_TIME.items() if name != "tau-0.8"}  # a seed that is not finished
-    assert stopping.validated(run(IN_TIME, missing)) == stopping.validated(run(IN_TIME))
+    assert robustness.validated(run(IN_TIME, missing)) == robustness.validated(run(IN_TIME))
 
 
 def test_who_passed_its_best() -> None:
-    assert stopping.passed_best(run(IN_TIME)) == []
-    late = stopping.passed_best(run({**IN_TIME, "direct": (4, 5), "tau-0.6": (5, 7)}))
+    assert robustness.passed_best(run(IN_TIME)) == []
+    late = robustness.passed_best(run({**IN_TIME, "direct": (4, 5), "tau-0.6": (5, 7)}))
     assert [one.name for one in late] == ["direct", "tau-0.6"]
 
 
@@ -103,8 +106,8 @@ def test_what_is_said_where_there_is_no_such_fall() -> None:
 @pytest.mark.parametrize("curves", [{}, {"0": {}}, {"0": {"tau-1": {"validation": []}}}])
 def test_a_run_without_such_losses(curves: dict[str, Any]) -> None:
     results = {**fake_results(PATH), "curves": curves}
-    assert stopping.stopping_table(results).count("\n") == 0 and stopping.passed_best(results) == []
-    assert stopping.stopping_sentences(results) == [
+    assert robustness.stopping_table(results).count("\n") == 0 and robustness.passed_best(results) == []
+    assert robustness.stopping_sentences(results) == [
         "There are no validation losses of two students at or below τ = 1: nothing to say yet."
     ]
 
@@ -112,23 +115,23 @@ def test_a_run_without_such_losses(curves: dict[str, Any]) -> None:
 def test_older_results_do_not_say_and_kept_the_last() -> None:
     results = run(IN_TIME)
     del results["config"]["keep"]
-    assert stopping.kept(results) == "last" and "of the last weights." in stopping.stopping_sentences(results)[0]
+    assert kept(results) == "last" and "of the last weights." in robustness.stopping_sentences(results)[0]
 
 
 def test_one_run_made_twice() -> None:
-    best, last = (accounts.open_run(f"recorded/{name}") for name in ("cpu", "cpu-last"))
-    lines = stopping.kept_table(best, last).replace("−", "-").splitlines()
+    best, last = (open_run(f"recorded/{name}") for name in ("cpu", "cpu-last"))
+    lines = robustness.kept_table(best, last).replace("−", "-").splitlines()
     assert [line.split()[-5:][0] for line in lines[1:]] == ["direct", "1", "0.9", "0.8", "0.6"]
     for line, name in zip(lines[1:], ("direct", "tau-1", "tau-0.9", "tau-0.8", "tau-0.6"), strict=True):
-        models = [findings.model_of(one, name) for one in (best, last)]
+        models = [model_of(one, name) for one in (best, last)]
         values = [m[what]["token"]["value"] for what in ("precision", "recall") for m in models if m]
         assert line.split()[-4:] == [f"{value:.2f}" for value in values]
     # The same trainings: where the last pass was the best, the very same numbers.
     assert lines[1].split()[1] == lines[1].split()[2]
     assert best["curves"]["0"]["tau-0.6"]["validation"] == last["curves"]["0"]["tau-0.6"]["validation"]
-    for some in ((last, best), (best, best), (accounts.open_run("recorded/smoke"), last)):
+    for some in ((last, best), (best, best), (open_run("recorded/smoke"), last)):
         with pytest.raises(ValueError, match="not one run made twice"):
-            stopping.kept_table(*some)
+            robustness.kept_table(*some)
 
 
 def test_which_path_is_lower_at_the_same_recall() -> None:
@@ -137,7 +140,7 @@ def test_which_path_is_lower_at_the_same_recall() -> None:
     def path(*dots: tuple[float, float]) -> dict[str, Any]:
         found = run({**IN_TIME, **dict.fromkeys(names, (4.0,))})
         for name, (recall, precision) in zip(names, dots, strict=True):
-            model = findings.model_of(found, name)
+            model = model_of(found, name)
             model["recall"]["token"]["value"], model["precision"]["token"]["value"] = recall, precision
         return found
 
@@ -146,20 +149,83 @@ def test_which_path_is_lower_at_the_same_recall() -> None:
     low = path((-5.0, -6.0), (-5.5, -5.5), (-7.0, -3.5))
     crossing = path((-5.0, -6.0), (-5.5, -5.5), (-5.9, -3.5))
     apart = path((-8.0, -6.0), (-8.5, -5.5), (-9.0, -3.5))
-    assert stopping.lower_at_equal_recall(low, high) and not stopping.lower_at_equal_recall(high, low)
+    assert robustness.lower_at_equal_recall(low, high) and not robustness.lower_at_equal_recall(high, low)
     for other in (crossing, apart, high):
-        assert not stopping.lower_at_equal_recall(other, high) and not stopping.lower_at_equal_recall(high, other)
+        assert not robustness.lower_at_equal_recall(other, high) and not robustness.lower_at_equal_recall(high, other)
 
 
 def test_the_recorded_run() -> None:
     """The numbers by hand from the curves in its file."""
-    results = accounts.open_run("recorded/cpu")
+    results = open_run("recorded/cpu")
     losses = {name: curve["validation"] for name, curve in results["curves"]["0"].items()}
     best, last = (at(losses["tau-1"]) - at(losses["tau-0.6"]) for at in (min, lambda one: one[-1]))
-    said = stopping.stopping_sentences(results, [step.recall.error for step in findings.steps(results)])
+    said = robustness.stopping_sentences(results, [step.recall.error for step in steps(results)])
     whole = "\n".join(said).replace("−", "-")
     assert f"changes by {last:.2f} with the last weights, and by {best:.2f} with each" in whole
     assert f"{best:.2f} {last:.2f}" == "-0.75 -1.75"
     assert "with the last weights: -0.09, -0.25, -1.41." in whole and "that of τ = 0.9, 1, 0.9, 1." in whole
-    lines = stopping.stopping_table(results).replace("−", "-").splitlines()
+    lines = robustness.stopping_table(results).replace("−", "-").splitlines()
     assert lines[-1].split()[2:] == ["-5.63", "2", "-6.63", "-1.00"]
+
+
+# One run made again
+
+
+def twice() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Two runs; in the second the coldest student has a nat less precision, after an earlier pass."""
+    first = fake_results(ENDS)
+    first["curves"] = {"0": {one["name"]: {"validation": [5.0, 4.0, 4.5]} for one in first["models"]}}
+    first["config"] = {**first["config"], "keep": "best"}
+    second = copy.deepcopy(first)
+    model = model_of(second, "tau-0.6")
+    assert model
+    model["precision"]["token"]["value"] = -5.0
+    second["curves"]["0"]["tau-0.6"]["validation"] = [4.0, 4.1, 4.5]
+    second["config"]["threads"] = 7
+    return first, second
+
+
+def test_the_table_and_the_sentences_by_hand() -> None:
+    first, second = twice()
+    lines = [line.replace("−", "-").split() for line in robustness.again_table(first, second).splitlines()]
+    model = model_of(first, "tau-0.6")
+    assert model
+    error = np.hypot(*2 * [model["precision"]["token"]["over_sequences"]])
+    assert lines[-1][:2] == ["tau", "0.6"] and lines[-1][-3:] == ["2", "and", "1"]
+    assert lines[-1][2:9] == ["-4.00", "-5.00", "-1.00", f"{1 / error:.1f}", "-6.50", "-6.50", "0.00"]
+    assert all(line[-3:] == ["2", "and", "2"] for line in lines[1:-1])
+    assert [line[0] for line in lines[1:]] == ["teacher", "direct", "tau", "tau"]
+    assert robustness.again_sentences(first, second) == [
+        "From tau 1 to 0.6, precision: +2.00 and +1.00.",
+        "From tau 1 to 0.6, recall: −1.50 and −1.50.",
+        f"Farthest apart in precision: tau 0.6, by 1.00, which is {1 / error:.1f} errors over texts.",
+    ]
+
+
+def test_how_far_apart_by_name() -> None:
+    assert robustness.precisions_apart(*twice()) == {"teacher": 0.0, "direct": 0.0, "tau-1": 0.0, "tau-0.6": -1.0}
+
+
+def test_the_last_weights_are_those_after_the_last_pass() -> None:
+    first, second = twice()
+    for one in (first, second):
+        one["config"]["keep"] = "last"
+    assert all(line.endswith("3 and 3") for line in robustness.again_table(first, second).splitlines()[1:])
+    second["curves"] = {}
+    assert robustness.again_table(first, second).endswith("3 and ?")
+
+
+def test_two_different_runs_are_refused() -> None:
+    first, second = twice()
+    second["config"]["rate"] = 0.5
+    for say in (robustness.again_table, robustness.again_sentences, robustness.precisions_apart):
+        with pytest.raises(ValueError, match="these runs differ in rate"):
+            say(first, second)
+
+
+def test_runs_without_students_have_only_a_farthest() -> None:
+    first, second = twice()
+    for one in (first, second):
+        one["models"] = [model for model in one["models"] if model["role"] == "teacher"]
+    assert robustness.again_table(first, second).count("\n") == 1
+    assert robustness.again_sentences(first, second)[0].startswith("Farthest apart in precision: teacher, by 0.00")

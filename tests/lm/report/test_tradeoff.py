@@ -15,9 +15,9 @@ import pytest
 from support.fake_results import N_TOKENS, PATH, fake_results
 
 from kdlab.lessons.exercises.nb07 import my_per_token, my_step
-from kdlab.lm.report import summary as accounts
-from kdlab.lm.report import tradeoff as findings
-from kdlab.lm.report.tradeoff import Change
+from kdlab.lm.report import tradeoff
+from kdlab.lm.report.changes import steps
+from kdlab.lm.report.summary import open_run
 
 ROOT = Path(__file__).resolve().parents[3]
 ONE_TRAINING = "as far as other texts go; one training cannot speak for another."
@@ -29,73 +29,14 @@ def path(*pairs: tuple[float, float]) -> dict[float, tuple[float, float]]:
 
 
 def verdict(results: Any) -> str:
-    return findings.path_sentences(results)[-1]
-
-
-# Changes and their errors
-
-
-def test_an_error_of_a_difference_is_that_of_independent_draws() -> None:
-    """Against a simulation: two estimates that err independently, and two that err together."""
-    rng, n = np.random.default_rng(0), 200_000
-    for common in (0.0, 0.9):
-        noise = rng.multivariate_normal([0, 0], 0.05**2 * np.array([[1, common], [common, 1]]), size=n)
-        simulated = float((noise[:, 1] - noise[:, 0]).std())
-        step = findings.steps(fake_results(path((-6, -5), (-5, -5.5)), common=common))[0]
-        assert step.recall.error == pytest.approx(simulated, rel=0.01)  # 6 standard errors of such a simulation
-        assert step.precision.error == pytest.approx(math.hypot(0.05, 0.05))  # each measured on texts of its own
-
-
-def test_steps_go_from_warm_to_cold_and_have_the_differences() -> None:
-    steps = findings.steps(fake_results())
-    assert [(step.warm, step.cold) for step in steps] == [(1.0, 0.9), (0.9, 0.8), (0.8, 0.6)]
-    for step in steps:
-        assert step.precision.value == pytest.approx(PATH[step.cold][0] - PATH[step.warm][0])
-        assert step.recall.value == pytest.approx(PATH[step.cold][1] - PATH[step.warm][1])
-    assert findings.steps(fake_results(), "sequence")[0].recall.value == pytest.approx(22 * (-5.01 + 4.93))
-
-
-def test_above_one_is_another_story_and_is_not_read() -> None:
-    steps = findings.steps(fake_results({1.4: (-7.0, -5.2), 1.0: (-6.5, -4.9), 0.8: (-5.1, -5.3)}))
-    assert [(step.warm, step.cold) for step in steps] == [(1.0, 0.8)]
-
-
-def test_over_seeds_the_difference_is_taken_seed_by_seed() -> None:
-    results = fake_results(path((-6, -5), (-5, -5.5)), seeds=3, over_seeds=0.4)
-    for model in results["models"]:
-        for what in ("precision", "recall"):
-            estimate = model[what]["token"]
-            estimate["by_seed"] = [estimate["value"] + shift for shift in (-0.7, 0.0, 0.7)]
-    assert findings.steps(results)[0].precision.error == pytest.approx(math.hypot(0.05, 0.05))  # the shift is common
-    cold = next(model for model in results["models"] if model["name"] == "tau-0.9")
-    cold["precision"]["token"]["by_seed"] = [-5.3, -5.0, -4.7]  # of differences: 1.4, 1.0, 0.6
-    assert findings.steps(results)[0].precision.error == pytest.approx(0.4 / math.sqrt(3))
-    cold["recall"]["token"]["by_seed"] = [-5.2, -5.5, -5.8]  # of differences: 0.5, -0.5, -1.5
-    # Recalls of all trainings are on the same texts: what another text and what another training would give add up.
-    assert findings.steps(results)[0].recall.error == pytest.approx(math.hypot(0.05, 0.05, 1 / math.sqrt(3)))
-    cold["seeds"] = [1]  # a run that is not finished
-    cold["precision"]["token"]["by_seed"] = cold["recall"]["token"]["by_seed"] = [-5.0]
-    assert findings.steps(results)[0].precision.error == pytest.approx(math.hypot(0.05, 0.05))
-
-
-def test_older_results_without_correlations_are_read_as_independent() -> None:
-    results = fake_results(common=0.9)
-    del results["recalls_together"]
-    assert findings.steps(results)[0].recall.error == pytest.approx(math.hypot(0.05, 0.05))
-
-
-def test_a_change_says_what_it_is() -> None:
-    assert [str(Change(value, 0.5)) for value in (1.0, -1.0, 0.001, -0.001)] == [
-        "+1.00 ± 0.50", "−1.00 ± 0.50", "0.00 ± 0.50", "0.00 ± 0.50",
-    ]  # fmt: skip
-    assert [Change(value, 0.5).seen for value in (1.01, -1.01, 1.0, 0.0)] == [True, True, False, False]
+    return tradeoff.path_sentences(results)[-1]
 
 
 # The path
 
 
 def test_a_path_that_is_monotone_beyond_doubt() -> None:
-    said = findings.path_sentences(fake_results(path((-6, -5), (-5, -5.5), (-4, -6.5))))
+    said = tradeoff.path_sentences(fake_results(path((-6, -5), (-5, -5.5), (-4, -6.5))))
     assert said == [
         "From τ = 1 down to 0.8, end to end: precision +2.00 ± 0.07, recall −1.50 ± 0.07 nats per token.",
         "Precision rises at all 2 steps, by more than two standard errors.",
@@ -106,26 +47,26 @@ def test_a_path_that_is_monotone_beyond_doubt() -> None:
 
 
 def test_a_path_that_is_monotone_in_its_numbers_only() -> None:
-    said = findings.path_sentences(fake_results(path((-6, -5), (-5, -5.05), (-4, -6.5))))
+    said = tradeoff.path_sentences(fake_results(path((-6, -5), (-5, -5.05), (-4, -6.5))))
     assert "Recall falls at all 2 steps, by more than two standard errors at 1 of them." in said
     assert said[-1].startswith("So the trade-off is monotone in these numbers, though not every step stands clear of")
 
 
 def test_a_path_that_turns_within_its_errors() -> None:
-    said = findings.path_sentences(fake_results(path((-6, -5), (-5, -4.95), (-4, -6.5))))
+    said = tradeoff.path_sentences(fake_results(path((-6, -5), (-5, -4.95), (-4, -6.5))))
     assert "Recall falls at 1 of 2 steps, by more than two standard errors." in said
     assert "the run cannot tell" in said[-1] and "not monotone" in said[-1]
 
 
 def test_a_path_that_is_not_monotone() -> None:
-    said = findings.path_sentences(fake_results(path((-6, -5), (-6.5, -5.5), (-4, -6.5))))
+    said = tradeoff.path_sentences(fake_results(path((-6, -5), (-6.5, -5.5), (-4, -6.5))))
     assert "Precision rises at 1 of 2 steps, by more than two standard errors." in said
     assert "It goes the other way, by more than two standard errors, from τ = 1 to 0.9." in said
     assert said[-1] == f"So the trade-off is not monotone here. This is {ONE_TRAINING}"
 
 
 def test_a_path_that_goes_the_other_way_altogether() -> None:
-    said = findings.path_sentences(fake_results(path((-6, -5), (-7, -4))))
+    said = tradeoff.path_sentences(fake_results(path((-6, -5), (-7, -4))))
     assert "Precision rises at no step (there is one)." in said and "Recall falls at no step (there is one)." in said
     assert said[-1] == f"So the trade-off is not monotone here. This is {ONE_TRAINING}"
 
@@ -151,12 +92,12 @@ def test_a_verdict_says_what_was_not_tried() -> None:
 
 
 def test_one_step_and_none() -> None:
-    said = findings.path_sentences(fake_results(path((-6, -5), (-5, -5.01))))
+    said = tradeoff.path_sentences(fake_results(path((-6, -5), (-5, -5.01))))
     assert "Precision rises at the only step, by more than two standard errors." in said
     assert "Recall falls at the only step, not by more than two standard errors." in said
     for few in ({}, path((-6, -5)), {1.2: (-6.0, -5.0), 1.4: (-7.0, -5.0)}):
         assert "no path to read yet" in verdict(fake_results(few))
-        assert findings.steps_table(fake_results(few)).count("\n") == 0
+        assert tradeoff.steps_table(fake_results(few)).count("\n") == 0
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -174,12 +115,12 @@ def test_what_is_said_of_random_paths_is_so(seed: int) -> None:
         else ("not monotone here" if (clear & (along < 0)).any() else "cannot tell")
     )
     assert kind in verdict(results)
-    said = findings.path_sentences(results)
+    said = tradeoff.path_sentences(results)
     assert sum("the other way" in one for one in said) == (clear & (along < 0)).sum()
 
 
 def test_the_table_has_every_step_with_its_size_in_errors() -> None:
-    lines = findings.steps_table(fake_results()).splitlines()
+    lines = tradeoff.steps_table(fake_results()).splitlines()
     assert lines[0].split() == ["nats", "per", "token", "precision", "errors", "recall", "errors"]
     assert lines[1].split() == ["tau", "1", "to", "0.9", "+0.79", "±", "0.07", "11.2", "−0.08", "±", "0.07", "1.1"]
     assert len(lines) == 4 and len({len(line) for line in lines}) == 1
@@ -201,8 +142,8 @@ def test_the_table_has_every_step_with_its_size_in_errors() -> None:
 )
 def test_where_the_direct_student_is(direct: tuple[float, float], said: str) -> None:
     results = fake_results(direct=direct)
-    assert findings.outcome(results) == said
-    line = findings.direct_against_one(results)[-1]
+    assert tradeoff.outcome(results) == said
+    line = tradeoff.direct_against_one(results)[-1]
     apart = [direct[0] - PATH[1.0][0], direct[1] - PATH[1.0][1]]
     assert line.replace("−", "-").count("±") == 2
     assert all(f"{value:+.2f}" in line.replace("−", "-") for value in apart)
@@ -235,42 +176,36 @@ def test_where_the_two_units_disagree(token: tuple[float, float], sequence: tupl
         direct[what]["sequence"]["value"] += N_TOKENS * per_sequence
         for per in ("token", "sequence"):
             direct[what][per]["by_seed"] = [direct[what][per]["value"]]
-    assert findings.units_sentence(results) == said
+    assert tradeoff.units_sentence(results) == said
 
 
 def test_the_recorded_run_is_borderline_in_one_unit() -> None:
-    said = findings.units_sentence(accounts.open_run("recorded/cpu"))
+    said = tradeoff.units_sentence(open_run("recorded/cpu"))
     assert said.startswith("Precision is borderline: 1.8 errors per token, 2.3 per sequence.") and "Recall" not in said
 
 
 def test_the_race_against_the_direct_student() -> None:
     results = fake_results({1.2: (-8.0, -5.2), **path((-6, -5), (-5.5, -4.4), (-4, -6.5))}, direct=(-5.7, -4.5))
-    lines = findings.race_table(results).splitlines()
+    lines = tradeoff.race_table(results).splitlines()
     assert [line.split()[1] for line in lines[1:]] == ["1", "0.9", "0.8"]  # above 1 nobody runs
     assert lines[3].split()[4:7] == ["+1.70", "±", "0.07"] and lines[3].split()[8:11] == ["−2.00", "±", "0.07"]
-    assert findings.race_sentence(results) == (
+    assert tradeoff.race_sentence(results) == (
         "In precision the direct student is passed, by more than two standard errors, by τ = 0.9, 0.8; "
         "of these τ = 0.8 has less recall than it, by more than two."
     )
     ahead = fake_results(path((-6, -5), (-5.5, -5)), direct=(-5.4, -4.5))
-    assert findings.race_sentence(ahead).startswith("No distilled student passes")
+    assert tradeoff.race_sentence(ahead).startswith("No distilled student passes")
     for direct, said in (((-6.5, -4.5), "all of them have less"), ((-6.5, -6.5), "none of them has less")):
-        assert said in findings.race_sentence(fake_results(path((-6, -5), (-5.5, -5)), direct=direct))
-    assert "; it has less recall" in findings.race_sentence(fake_results(path((-6, -5)), direct=(-6.5, -4.5)))
-
-
-def test_of_two_errors_the_larger_is_taken() -> None:
-    assert findings.larger_error({"over_sequences": 0.1, "over_seeds": None}) == 0.1
-    assert findings.larger_error({"over_sequences": 0.1, "over_seeds": 0.02}) == 0.1
-    assert findings.larger_error({"over_sequences": 0.1, "over_seeds": 0.3}) == 0.3
+        assert said in tradeoff.race_sentence(fake_results(path((-6, -5), (-5.5, -5)), direct=direct))
+    assert "; it has less recall" in tradeoff.race_sentence(fake_results(path((-6, -5)), direct=(-6.5, -4.5)))
 
 
 def test_lowest_and_highest_among_the_students() -> None:
-    low, high = findings.among_students(fake_results())
+    low, high = tradeoff.among_students(fake_results())
     assert low.startswith("The lowest precision is that of τ = 1, −6.51; the direct student has −6.14.")
     assert high.startswith("The highest recall is the direct student's, −4.58; the highest of the distilled ones, at τ")
     assert low.endswith("They are more than two standard errors apart.")
-    low, high = findings.among_students(fake_results(direct=(-6.55, -4.95)))
+    low, high = tradeoff.among_students(fake_results(direct=(-6.55, -4.95)))
     assert low.startswith("The lowest precision is the direct student's, −6.55; the lowest of the distilled ones, at τ")
     assert high.startswith("The highest recall is that of τ = 1, −4.93; the direct student has −4.95.")
     assert low.endswith("not more than two standard errors apart.") and high.endswith(
@@ -279,28 +214,28 @@ def test_lowest_and_highest_among_the_students() -> None:
 
 
 def test_the_teacher_beside_the_truth() -> None:
-    said = findings.teacher_sentences(fake_results())
+    said = tradeoff.teacher_sentences(fake_results())
     assert "−2.83 nats per token: −H(p*)" in said[0]
     assert "−4.55: it misses the ceiling by 1.72 ± 0.05 nats" in said[1]  # of 0.02 and 0.05
     assert "−6.12, 3.29 ± 0.05 nats below p*'s own: it says what p* finds unlikely" in said[2]
-    above = findings.teacher_sentences(fake_results(teacher=(-2.0, -4.55)))
+    above = tradeoff.teacher_sentences(fake_results(teacher=(-2.0, -4.55)))
     assert "−2.00, 0.83 ± 0.05 nats above p*'s own: it keeps to what p* finds likely" in above[2]
 
 
 def test_a_run_that_is_not_finished_says_what_is_not_there() -> None:
     nothing = fake_results({}, direct=None, teacher=None, ceiling=None)
-    assert "no such pair" in findings.outcome(nothing)
-    assert "yet" in findings.units_sentence(nothing) and "yet" in findings.race_sentence(nothing)
-    assert findings.race_table(nothing).count("\n") == 0
-    for sentences in (findings.direct_against_one, findings.among_students, findings.teacher_sentences):
+    assert "no such pair" in tradeoff.outcome(nothing)
+    assert "yet" in tradeoff.units_sentence(nothing) and "yet" in tradeoff.race_sentence(nothing)
+    assert tradeoff.race_table(nothing).count("\n") == 0
+    for sentences in (tradeoff.direct_against_one, tradeoff.among_students, tradeoff.teacher_sentences):
         assert len(sentences(nothing)) == 1 and sentences(nothing)[0].endswith("yet.")
-    assert findings.map_sentences({**nothing, "map": {}}) == []
+    assert tradeoff.map_sentences({**nothing, "map": {}}) == []
 
 
 def test_nothing_is_changed_and_all_of_it_is_json() -> None:
     results = fake_results(seeds=2, over_seeds=0.1)
     before = copy.deepcopy(results)
-    for sentences in (findings.path_sentences, findings.among_students, findings.teacher_sentences):
+    for sentences in (tradeoff.path_sentences, tradeoff.among_students, tradeoff.teacher_sentences):
         json.dumps(sentences(results))
     assert results == before
 
@@ -310,27 +245,27 @@ def test_nothing_is_changed_and_all_of_it_is_json() -> None:
 
 def test_spread_is_the_ratio_of_the_clouds() -> None:
     results = fake_results()
-    assert findings.spread(results, "truth").value == 1.0
+    assert tradeoff.spread(results, "truth").value == 1.0
     for tau in PATH:
-        assert findings.spread(results, f"tau-{tau:g}").value == pytest.approx(tau / 2)  # moved clouds are as wide
-    said = findings.map_sentences(results)
+        assert tradeoff.spread(results, f"tau-{tau:g}").value == pytest.approx(tau / 2)  # moved clouds are as wide
+    said = tradeoff.map_sentences(results)
     assert said[0].startswith("teacher   0.90 ± ") and said[-1].startswith("The cloud of tau 0.6 is narrower than")
     assert said[-4] == "± one standard error over the texts of the map, 40 of p* and of each model"
     assert said[-3].startswith("The directions were chosen for these texts of p*")
     assert said[-2].startswith("By chance alone, the middles of 40 texts and of 40 others lie some 0.22 of that width")
-    width = findings._mean_square(results["map"]["truth"])[0] ** 0.5
+    width = tradeoff._mean_square(results["map"]["truth"])[0] ** 0.5
     results["map"]["direct"] = (np.array(results["map"]["truth"]) + [0.3, -0.4]).tolist()
-    assert findings.moved(results, "direct") == pytest.approx(0.5 / width)
+    assert tradeoff.moved(results, "direct") == pytest.approx(0.5 / width)
     results["map"]["tau-0.6"] = results["map"]["tau-1"]
-    assert findings.map_sentences(results)[-1].startswith("The cloud of tau 0.6 is as wide as that of tau 1, to within")
+    assert tradeoff.map_sentences(results)[-1].startswith("The cloud of tau 0.6 is as wide as that of tau 1, to within")
     with pytest.raises(KeyError):
-        findings.spread(results, "nobody")
+        tradeoff.spread(results, "nobody")
 
 
 def test_how_far_apart_two_middles_are_by_chance() -> None:
     rng = np.random.default_rng(2)
     maps = [{name: rng.normal(size=(200, 2)).tolist() for name in ("truth", "direct")} for _ in range(1000)]
-    squares = [findings.moved({"map": one}, "direct") ** 2 for one in maps]
+    squares = [tradeoff.moved({"map": one}, "direct") ** 2 for one in maps]
     # Its root mean square; 4 standard errors of the mean of a thousand squares of about 0.01, which vary as much.
     assert np.mean(squares) == pytest.approx(2 / 200, abs=0.0013)
 
@@ -339,7 +274,7 @@ def test_the_error_of_a_spread_is_what_other_samples_would_give() -> None:
     rng, ratios, errors = np.random.default_rng(1), [], []
     for _ in range(400):
         points = {name: (wide * rng.normal(size=(100, 2))).tolist() for name, wide in (("truth", 1.0), ("direct", 0.5))}
-        found = findings.spread({"map": points}, "direct")
+        found = tradeoff.spread({"map": points}, "direct")
         ratios.append(found.value)
         errors.append(found.error)
     assert np.mean(ratios) == pytest.approx(0.5, abs=0.01)
@@ -351,17 +286,17 @@ def test_two_widths_share_the_error_of_the_one_that_they_are_multiples_of() -> N
     for _ in range(600):
         wide = (("truth", 1.0), ("tau-1", 1.0), ("tau-0.6", 0.9))
         points = {name: (width * rng.normal(size=(100, 2))).tolist() for name, width in wide}
-        found = findings._wider({"map": points}, "tau-1", "tau-0.6")
+        found = tradeoff._wider({"map": points}, "tau-1", "tau-0.6")
         apart.append(found.value)
         errors.append(found.error)
     assert np.mean(apart) == pytest.approx(-0.1, abs=0.012)  # 4 of its errors: 0.07 / sqrt(600)
     assert np.mean(errors) == pytest.approx(np.std(apart), rel=0.12)  # 4 standard errors of the latter
-    alone = [findings.spread({"map": points}, name).error for name in ("tau-1", "tau-0.6")]
+    alone = [tradeoff.spread({"map": points}, name).error for name in ("tau-1", "tau-0.6")]
     assert errors[-1] < 0.9 * np.hypot(*alone)
 
 
 def test_reading_needs_no_torch_and_no_pictures() -> None:
-    code = "import sys; from kdlab.lm.report import again, robustness, summary, tradeoff\n"
+    code = "import sys; from kdlab.lm.report import changes, robustness, summary, tradeoff\n"
     code += "assert not {'torch', 'transformers', 'matplotlib', 'ipywidgets'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
@@ -385,6 +320,6 @@ def test_07_1_is_how_recall_is_pooled() -> None:
 
 
 def test_07_2_is_what_the_table_does_without_anything_in_common() -> None:
-    step = findings.steps(fake_results())[0]
+    step = steps(fake_results())[0]
     found, error = my_step((PATH[1.0][1], 0.05), (PATH[0.9][1], 0.05))
     assert (found, error) == pytest.approx((step.recall.value, step.recall.error))

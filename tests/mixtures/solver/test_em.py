@@ -37,7 +37,8 @@ def even(points: Any, cross: bool = True) -> Cloud:
 
 def students(cloud: Cloud, family: Family, n: int, k: int = 3) -> Students:
     dim = cloud.dim
-    return Students.of([random_mixture(np.random.default_rng([31, s]), k, dim) for s in range(n)], cloud, family)
+    models = [random_mixture(np.random.default_rng([31, s]), k, dim) for s in range(n)]
+    return Students.of(models).into(cloud).within(family)
 
 
 @pytest.mark.parametrize("dim", [1, 2, 3])
@@ -48,9 +49,9 @@ def test_a_step_is_the_textbooks(dim: int, covariance: Any) -> None:
     weights = np.random.default_rng(1).dirichlet(np.ones(len(points)))
     cloud = cloud_of(points, weights, cross=covariance == "full")
     before = students(cloud, family, 1)
-    model = before.model(0, cloud)
+    model = before.out_of(cloud).model(0)
     after, reached = em_step(cloud, family, before)
-    new = after.model(0, cloud)
+    new = after.out_of(cloud).model(0)
     shares = model.responsibilities(points) * weights[:, None]
     for k in range(3):
         mass = shares[:, k].sum()
@@ -72,7 +73,7 @@ def test_the_likelihood_is_the_models_own(covariance: Any) -> None:
     points = some_points(0)
     cloud = even(points, cross=covariance == "full")
     several = students(cloud, Family(covariance), 4)
-    expected = [several.model(s, cloud).log_prob(points).mean() for s in range(4)]
+    expected = [several.out_of(cloud).model(s).log_prob(points).mean() for s in range(4)]
     np.testing.assert_allclose(log_likelihood(cloud, several), expected, atol=1e-10)
 
 
@@ -80,8 +81,11 @@ def test_the_likelihood_is_the_models_own(covariance: Any) -> None:
 def test_log_densities_are_the_models_own(dim: int) -> None:
     """To 1e-6 nats, where single-precision exponentials bring 1e-7; also far out, and over more than one block."""
     points = np.random.default_rng(1).normal(scale=12.0, size=(60_000, dim))
-    model = random_mixture(np.random.default_rng(2), 3, dim)
-    np.testing.assert_allclose(log_densities(even(points), model), model.log_prob(points), rtol=0, atol=5e-7)
+    models = [random_mixture(np.random.default_rng(seed), 3, dim) for seed in (2, 3)]
+    cloud, expected = even(points), [model.log_prob(points) for model in models]
+    several = Students.of(models).into(cloud)
+    np.testing.assert_allclose(log_densities(cloud, several), expected, rtol=0, atol=5e-7)
+    np.testing.assert_allclose(log_densities(cloud, several, exact=True), expected, rtol=1e-12, atol=1e-9)
 
 
 @pytest.mark.parametrize("covariance", FAMILIES)
@@ -146,7 +150,7 @@ def test_a_stack_with_weights_of_its_own_for_each_start() -> None:
     for s in range(2):
         alone = run_em(stack[s], family, several[[s]], tolerance=1e-8, max_iter=3000)
         assert together.log_likelihood[s] == pytest.approx(alone.log_likelihood[0], abs=1e-8)
-        model = together.students.model(s, cloud)
+        model = together.students.out_of(cloud).model(s)
         assert together.log_likelihood[s] == pytest.approx(float(weights[s] @ model.log_prob(points)), abs=1e-9)
 
 
@@ -168,7 +172,7 @@ def test_a_stack_with_points_of_its_own_for_each_start(covariance: Any) -> None:
 def test_a_component_left_without_mass_keeps_its_place() -> None:
     cloud, family = even(some_points(7)), Family("diag")
     far = GaussianMixture([0.5, 0.5], [[0.0, 0.0], [500.0, 500.0]], [np.eye(2), 0.01 * np.eye(2)])
-    before = Students.of([far], cloud, family)
+    before = Students.of([far]).into(cloud).within(family)
     after, _ = em_step(cloud, family, before)
     np.testing.assert_array_equal(after.means[0, 1], before.means[0, 1])
     np.testing.assert_array_equal(after.covariances[0, 1], before.covariances[0, 1])
@@ -189,7 +193,7 @@ def test_packing_comes_back(dim: int) -> None:
 def test_coordinates_come_back() -> None:
     cloud = even(some_points(9) * 1000 + 1e5)
     model = random_mixture(np.random.default_rng(1), 3, 2)
-    back = Students.of([model], cloud, Family("full")).model(0, cloud)
+    back = Students.of([model]).into(cloud).out_of(cloud).model(0)
     np.testing.assert_allclose(back.means, model.means, atol=1e-9)
     np.testing.assert_allclose(back.covariances, model.covariances, rtol=1e-9)
     np.testing.assert_allclose(back.log_weights, model.log_weights, atol=1e-12)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import math
 from typing import Any
 
 import numpy as np
 import pytest
 
 from kdlab import GaussianMixture, fit_mixture
-from kdlab.core.sweep import HIGHEST_BETA, N_BETAS, beta_positions
+from kdlab.core.sweep import beta_positions
 from kdlab.mixtures.scenes import line_mixture, make_scene
 from kdlab.mixtures.solver.path import Path, sampled_path, solve_path
 
@@ -23,21 +22,6 @@ def silent(fraction: float) -> None:
 
 def same_path(one: Path, other: Path) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(vars(one).values(), vars(other).values(), strict=True))
-
-
-# Positions
-
-
-def test_positions_are_logarithmic_from_1_to_100() -> None:
-    betas = beta_positions()
-    assert (len(betas), betas[0], betas[-1]) == (121, 1.0, 100.0) == (N_BETAS, 1.0, HIGHEST_BETA)
-    np.testing.assert_allclose(np.diff(np.log(betas)), math.log(100) / 120, rtol=1e-9)
-
-
-@pytest.mark.parametrize("n", [1, 0, -4])
-def test_a_slider_has_two_positions(n: int) -> None:
-    with pytest.raises(ValueError, match=f"positions is {n}: .*121"):
-        beta_positions(n)
 
 
 # Where no EM is needed

@@ -8,17 +8,22 @@ import numpy as np
 import pytest
 from support.worlds import random_mixture
 
-from kdlab.mixtures.solver.em import Family, cloud_of
+from kdlab import GaussianMixture
+from kdlab.mixtures.solver.em import Family, Students, cloud_of
 from kdlab.mixtures.solver.starts import grouped_starts, spread_starts
 
 FAMILIES: tuple[Any, ...] = ("diag", "full", "spherical")
+
+
+def models(students: Students) -> list[GaussianMixture]:
+    return [students.model(s) for s in range(len(students))]
 
 
 @pytest.mark.parametrize(("items", "groups", "ways"), [(3, 2, 3), (4, 2, 7), (5, 3, 25), (6, 3, 90), (8, 4, 1701)])
 def test_every_grouping_once(items: int, groups: int, ways: int) -> None:
     """As many as Stirling's number of the second kind says, each with the whole mixture's mean."""
     target = random_mixture(np.random.default_rng(items), items, 2)
-    found = list(grouped_starts(target, Family("full"), groups, 10_000))
+    found = models(grouped_starts(target, Family("full"), groups, 10_000))
     assert len(found) == ways
     for start in found[:20]:
         np.testing.assert_allclose(start.mean, target.mean, atol=1e-12)
@@ -30,7 +35,7 @@ def test_the_cheapest_grouping_comes_first() -> None:
     target = random_mixture(np.random.default_rng(1), 5, 2)
     costs = [
         float(start.weights @ np.linalg.slogdet(start.covariances)[1])
-        for start in grouped_starts(target, Family("full"), 2, 100)
+        for start in models(grouped_starts(target, Family("full"), 2, 100))
     ]
     assert len(costs) == 15
     assert all(a <= b + 1e-12 for a, b in zip(costs, costs[1:], strict=False))
@@ -39,7 +44,7 @@ def test_the_cheapest_grouping_comes_first() -> None:
 @pytest.mark.parametrize("n_components", [3, 5, 9])
 def test_a_large_student_starts_from_split_components(n_components: int) -> None:
     target = random_mixture(np.random.default_rng(2), 3, 2)
-    (start,) = grouped_starts(target, Family("full"), n_components, 4)
+    (start,) = models(grouped_starts(target, Family("full"), n_components, 4))
     assert start.n_components == n_components
     np.testing.assert_allclose(start.mean, target.mean, atol=1e-12)
     np.testing.assert_allclose(start.covariance, target.covariance, atol=1e-10)
@@ -47,7 +52,7 @@ def test_a_large_student_starts_from_split_components(n_components: int) -> None
 
 def test_many_components_are_merged_before_they_are_grouped() -> None:
     target = random_mixture(np.random.default_rng(3), 12, 2)
-    starts = list(grouped_starts(target, Family("full"), 2, 3))
+    starts = models(grouped_starts(target, Family("full"), 2, 3))
     assert len(starts) == 3
     for start in starts:
         np.testing.assert_allclose(start.mean, target.mean, atol=1e-12)
@@ -59,7 +64,7 @@ def test_spread_starts_are_points_and_the_same_each_time(covariance: Any, dim: i
     rng = np.random.default_rng(4)
     points = random_mixture(rng, 3, dim).sample(60, rng)
     cloud, family = cloud_of(points, np.full(60, 1 / 60), cross=True), Family(covariance, 1e-6)
-    first, again = (list(spread_starts(cloud, family, 3, 8)) for _ in range(2))
+    first, again = (models(spread_starts(cloud, family, 3, 8).out_of(cloud)) for _ in range(2))
     assert len(first) == 8
     for one, other in zip(first, again, strict=True):
         np.testing.assert_array_equal(one.means, other.means)
@@ -71,5 +76,5 @@ def test_spread_starts_are_points_and_the_same_each_time(covariance: Any, dim: i
 def test_points_without_weight_are_never_chosen() -> None:
     points = np.array([[0.0], [1.0], [2.0], [50.0]])
     cloud = cloud_of(points, np.array([0.4, 0.3, 0.3, 0.0]), cross=False)
-    for start in spread_starts(cloud, Family("diag"), 3, 10):
+    for start in models(spread_starts(cloud, Family("diag"), 3, 10).out_of(cloud)):
         assert start.means.max() < 10

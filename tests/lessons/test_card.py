@@ -1,0 +1,101 @@
+"""How an exercise looks: its solution is a click away in every form, and what is shown is what is run."""
+
+from __future__ import annotations
+
+import ast
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from support.exercises import every_code, every_exercise
+
+from kdlab import recall
+from kdlab.lessons import card
+from kdlab.lessons.kinds import Choice, Code, Exercise
+
+
+class Folds(HTMLParser):
+    """Sorts the text of a page into what is in view and what is inside <details>; summaries are in view."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.stack: list[str] = []
+        self.seen: list[str] = []
+        self.folded: list[str] = []
+        self.tags: set[str] = set()
+        self.feed(page)
+        assert self.stack == [], "tags that are not closed"
+
+    def handle_starttag(self, tag: str, attributes: Any) -> None:
+        self.tags.add(tag)
+        assert not any(name.startswith("on") or name == "open" for name, _ in attributes), (tag, attributes)
+        self.stack.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.stack.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.stack:
+            hidden = "details" in self.stack and "summary" not in self.stack
+            (self.folded if hidden else self.seen).append(data)
+
+
+def secret(one: Exercise) -> list[str]:
+    """What must not be in view: the lines of the solution, and the reason of the right answer."""
+    return [line.strip() for line in one.source.splitlines()[1:]] + re.split(r"(?<=[.:]) ", one.right)
+
+
+def flat(text: str) -> str:
+    return " ".join(text.replace("\N{NO-BREAK SPACE}", " ").replace("`", "").split())
+
+
+@every_exercise
+def test_the_solution_is_a_click_away_in_every_form(one: Exercise) -> None:
+    bundle = one._repr_mimebundle_()
+    page = Folds(bundle["text/html"])
+    seen, folded = flat("".join(page.seen)), flat("".join(page.folded))
+    assert not page.tags & {"script", "iframe", "img", "link"}
+    for piece in map(flat, secret(one)):
+        assert piece in folded
+        assert piece not in seen and piece not in flat(bundle["text/plain"]), piece
+    assert flat(one.title) in seen and all(part in seen for part in map(flat, one.task.split("\n\n")))
+    assert flat(one.task) in flat(bundle["text/plain"])
+    for hint in map(flat, one.hints):
+        assert hint in folded and hint not in seen and hint not in flat(bundle["text/plain"])
+    assert "Solution" in seen and "a click away" in bundle["text/plain"]
+    for option in one.options:  # none stands out
+        assert bundle["text/plain"].count(option) == seen.count(flat(option)) == 1
+
+
+@every_exercise
+def test_no_mark_that_a_card_does_not_know_is_left_standing(one: Exercise) -> None:
+    """A card knows `code` alone: an asterisk before a word would be read as one, beside p*."""
+    texts = [one.title, one.task, one.right, *one.hints, *one.wrong.values()]
+    texts += [*one.options, getattr(one, "advice", "")]
+    assert [text for text in texts if re.search(r"(?<![\w*])[*_]+\w", re.sub(r"`[^`]*`", "", text))] == []
+
+
+@every_code
+def test_what_is_shown_is_what_is_run(one: Code) -> None:
+    names: dict[str, Any] = {"np": np, "recall": recall}
+    exec(one.source, names)
+    assert one.check(names[one.solution.__name__]).kind == "right"
+    shown = Folds(card.page(one)).folded
+    assert one.source in "".join(shown)
+    body = ast.parse(one.source).body[0].body[1:]  # type: ignore[attr-defined]
+    assert len(body) <= 3  # of about three lines
+    assert max(map(len, one.source.splitlines())) <= 80  # no scrolling in a card
+
+
+@every_exercise
+def test_the_card_does_not_depend_on_earlier_answers(one: Exercise, folder: Path) -> None:
+    def committed() -> dict[str, Any]:
+        return {mime: text for mime, text in one._repr_mimebundle_().items() if "widget" not in mime}
+
+    before = committed()
+    one.check(one.answer if isinstance(one, Choice) else one.solution)
+    assert (folder / "my_answers.json").exists() and committed() == before
+    (folder / "my_answers.json").write_text("broken", encoding="utf-8")
+    assert committed() == before

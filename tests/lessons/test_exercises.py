@@ -1,0 +1,231 @@
+"""What the exercises say of the pictures and numbers of their notebooks, computed again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import special
+
+from kdlab import GaussianMixture, lm, mixtures, ngrams, precision, recall
+from kdlab.lessons import exercise
+from kdlab.lessons.exercises.nb03 import my_slope
+from kdlab.lessons.exercises.nb04 import my_log_prob, my_tempered
+from kdlab.lessons.exercises.nb05 import my_choices
+from kdlab.lessons.exercises.nb05 import my_log_prob as log_prob_of_logits
+from kdlab.lessons.kinds import Code
+
+
+def said(name: str) -> str:
+    one = exercise(name)
+    return " ".join([one.task, one.right, *one.hints, *one.wrong.values()])
+
+
+def written(value: float, digits: int = 2) -> str:
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def test_00_1_the_lightest_mode_is_lost_first() -> None:
+    sweep = mixtures.teacher_entropy("line", 1)
+    lost = [sweep.betas[int(np.argmin(column))] if not column.all() else np.inf for column in sweep.covered.T]
+    assert lost[3] < lost[2] < lost[1] < lost[0] == np.inf
+    assert f"β = {lost[3]:.2f}" in said("00.1") and f"β = {lost[2]:.2f}" in said("00.1")
+    assert list(dict.fromkeys(sweep.covered.sum(axis=1).tolist())) == [4, 3, 2, 1]
+    assert round(100 * sweep.at(2).teacher.weights[3]) == 3
+    assert (np.diff(sweep.student_means[:, 0, 0]) < 0).all()  # the centre moves left
+    assert (np.diff(sweep.student_covariances[:, 0, 0, 0]) < 0).all()  # and the student narrows
+
+
+def test_01_2_the_standard_error() -> None:
+    one = exercise("01.2")
+    for case in one.cases:
+        student, truth, rng = case.make()
+        error = truth.log_prob(student.sample(10_000, rng)).std() / 100
+        assert error < 0.025 and one.tolerance > 4 * error
+        exact = precision(student, truth).value
+        assert abs(one.solution(*case.make()) - exact) < 4 * error
+    assert "at most 0.02" in said("01.2")
+
+
+def test_01_1_the_numbers_of_the_options() -> None:
+    sweep = mixtures.teacher_entropy("line", 1)
+    truth = sweep.scene.truth
+
+    def bell(mean: float, deviation: float) -> GaussianMixture:
+        return GaussianMixture([1.0], [[mean]], [[[deviation**2]]])
+
+    text = said("01.1")
+    wide = bell(truth.mean[0], float(np.sqrt(truth.covariance[0, 0])))
+    assert written(precision(wide, truth).value) == "−2.91" and "−2.91" in text
+    bump = precision(bell(-3.0, 0.45), truth).value
+    assert written(bump) == "−1.51" and "−1.51" in text
+    narrower = [precision(bell(-3.0, width), truth).value for width in (0.3, 0.1, 0.03, 0.01)]
+    assert all(a < b for a, b in zip([bump, *narrower], narrower, strict=False))
+    assert written(narrower[-1]) == written(sweep.precision_bound) == "−1.04" and "−1.04" in text
+    assert recall(bell(-3.0, 0.01), truth).value < -10_000
+    assert precision(bell(-1.0, 10.0), truth).value < precision(wide, truth).value
+    assert "direct" not in text  # nobody has told the reader of a direct student yet
+
+
+def test_01_1_where_a_wide_student_pays() -> None:
+    """A fine grid: its error is far below the last digit that is said."""
+    truth = mixtures.teacher_entropy("line", 1).scene.truth
+    mean, variance = truth.mean[0], truth.covariance[0, 0]
+    x = np.linspace(-20, 20, 400_001)
+    share = np.exp(-((x - mean) ** 2) / (2 * variance))
+    share, scores = share / share.sum(), truth.log_prob(x[:, None])
+    centres, width = truth.means.ravel(), np.sqrt(truth.covariances[0, 0, 0])
+    away = np.abs(x[:, None] - centres).min(axis=1) > 2 * width
+    outside = away & ((x < centres.min()) | (x > centres.max()))
+    there = share[outside] @ scores[outside] / share[outside].sum()
+    text = said("01.1")
+    assert f"{100 * share[away].sum():.0f} percent of what it says lies more than two bump widths" in text
+    assert f"{100 * share[outside].sum():.0f} percent lie more than two bump widths beyond the outer centres" in text
+    assert f"log p* there is {written(there, 1)} nats on average" in text
+    assert scores[away & ~outside].min() > there  # even the deepest gap costs less than that
+
+
+def test_02_1_who_misses_the_rare_mode() -> None:
+    sweep = mixtures.teacher_entropy("rare", 4)
+    lost = [sweep.betas[int(np.argmin(column))] if not column.all() else np.inf for column in sweep.covered.T]
+    assert sweep.covered[0].all() and lost[4] < 1.53 < min(lost[:4])
+    assert sweep.scene.truth.weights.argmin() == 4
+    assert lost[3] == min(lost[:4]) and sweep.scene.truth.weights[:4].argmin() == 3
+    start, end, text = sweep.at(1), sweep.at(1.53), said("02.1")
+    assert f"β = {lost[3]:.2f}" in text
+    assert f"Recall goes from {written(start.recall)} to {written(end.recall)}" in text
+    assert f"precision from {written(start.precision)} to {written(end.precision)}" in text
+    assert (sweep.recall[sweep.betas > end.beta] < end.recall).all()
+    dips = np.flatnonzero(sweep.precision[: sweep.index(1.53)] < start.precision - 1e-9)
+    assert f"around β = {sweep.betas[dips[0]]:.2f}" in text and len(dips) == 2 and "dips for two steps" in text
+    assert (np.diff(sweep.recall[: sweep.index(1.53)]) < 0).all()  # it drops, and nothing of it comes back
+    truth = sweep.scene.truth
+    rare = GaussianMixture([1.0], [truth.means[4]], [truth.covariances[4]])
+    there = [rare.expected_log_prob(sweep.at(beta).student).value for beta in (1, 1.5, 3, 10, 30, 100)]
+    assert (np.diff(there) < 0).all() and f"at β = 100 log p″ is {written(there[-1], 0)} nats there" in text
+    assert end.student.log_prob(truth.means[4:])[0] < start.student.log_prob(truth.means[4:])[0] - 3  # hardly said
+
+
+def test_02_2_is_the_fit() -> None:
+    sweep = mixtures.teacher_entropy("ring", 1)
+    for beta in (1, 3, 30):
+        one = sweep.at(beta)
+        diagonal = np.array([np.diag(covariance) for covariance in one.teacher.covariances])
+        mean, variance = exercise("02.2").solution(one.teacher.weights, one.teacher.means, diagonal)
+        np.testing.assert_allclose(mean, one.student.means[0], atol=1e-9)
+        np.testing.assert_allclose(variance, np.diag(one.student.covariances[0]), atol=1e-9)
+
+
+def test_02_3_the_numbers_of_the_notebook() -> None:
+    sweep = mixtures.teacher_entropy("ring", 1)
+    selective = sweep.scene.teacher.tempered(100)
+    pair = [sweep.direct, sweep.at(100).student]
+    under = [precision(student, selective).value for student in pair]
+    true = [precision(student, sweep.scene.truth).value for student in pair]
+    text = said("02.3")
+    assert f"From {written(under[0])} to {written(under[1])} is a gain of {under[1] - under[0]:.1f} nats" in text
+    assert f"are {true[1] - true[0]:.1f} nats apart under p*, and {under[1] - under[0]:.1f} under" in text
+    assert under[1] < selective.mode_density()
+    assert (selective.log_prob(sweep.direct.sample(10_000, np.random.default_rng(0))) < -10).mean() > 0.5
+
+
+@pytest.mark.parametrize("scene", ["line", "rare"])
+def test_03_1_is_the_slope_of_precision(scene: str) -> None:
+    """Against a finite difference of the exact precision; central, so its error is of the order of the step squared."""
+    sweep = mixtures.teacher_entropy(scene, 8)
+    truth, teacher = sweep.scene.truth, sweep.scene.teacher
+    parts = zip(teacher.means, teacher.covariances, strict=True)
+    scores = np.array([GaussianMixture([1.0], [m], [c]).expected_log_prob(truth).value for m, c in parts])
+    for beta in (1.0, 2.5, 6.0):
+        step = 1e-3
+        above, below = (precision(teacher.tempered(beta + sign * step), truth).value for sign in (1, -1))
+        slope = my_slope(teacher.tempered(beta).weights, teacher.log_weights, scores)
+        assert abs(slope - (above - below) / (2 * step)) < 1e-5
+
+
+def test_03_1_looking_where_it_says_tells_mistakes_apart() -> None:
+    """Of the two cases that are named, one at least gives each known mistake away."""
+    one = exercise("03.1")
+    assert isinstance(one, Code) and "all scores are equal" in one.advice and "`log_alpha` in the place" in one.advice
+
+    def passes(function: Any) -> bool:
+        for w, log_alpha, _ in (case.make() for case in one.cases):
+            variance = w @ log_alpha**2 - (w @ log_alpha) ** 2
+            alike = function(w, log_alpha, np.full(len(w), -2.0))
+            if abs(alike) > 1e-9 or abs(function(w, log_alpha, log_alpha) - variance) > 1e-9:
+                return False
+        return True
+
+    assert passes(one.solution)
+    assert not any(passes(mistake) for mistake in one.wrong)
+
+
+def test_04_1_looking_where_it_says_tells_mistakes_apart() -> None:
+    one, row = exercise("04.1"), np.array([0.75, 0.25])
+    assert isinstance(one, Code) and "larger entry must grow" in one.advice and "the sum must still be 1" in one.advice
+
+    def passes(function: Any) -> bool:
+        cold = function(row, 0.5)
+        return np.allclose(function(row, 1.0), row) and cold[0] > row[0] and abs(cold.sum() - 1) < 1e-9
+
+    assert passes(one.solution)
+    assert not any(passes(mistake) for mistake in one.wrong)
+
+
+def test_03_2_and_3_3_what_they_claim_of_the_sweeps() -> None:
+    line = mixtures.teacher_entropy("line", 1)
+    assert line.covered[0].sum() == 4 and line.covered[-1].sum() == 1
+    four, eight = (mixtures.teacher_entropy("ring", k) for k in (4, 8))
+    assert np.abs(four.precision - eight.precision).max() < 1e-9 and np.abs(four.recall - eight.recall).max() < 1e-9
+    assert np.abs(four.kl).max() < 1e-9
+    assert written(four.recall[0]) in said("03.3") and written(four.recall_bound) in said("03.3")
+    round_four, round_eight = (mixtures.teacher_entropy("ring", k, "spherical") for k in (4, 8))
+    assert np.abs(round_four.precision - round_eight.precision).max() > 0.1
+
+
+def test_04_1_is_what_the_slider_does_to_every_row_and_04_2_the_log_probability_of_a_name() -> None:
+    sweep = ngrams.teacher_temperature(positions=7)
+    truth, teacher = sweep.truth, sweep.teacher
+    for tau in (0.3, 1.5):
+        hotter = teacher.tempered(1 / tau).next_letters("ma")
+        np.testing.assert_allclose(my_tempered(teacher.next_letters("ma"), tau), hotter, rtol=0, atol=1e-12)
+    steps = [truth.next_letters("mary"[:i])[ngrams.LETTERS.index("mary"[i])] for i in range(4)]
+    steps.append(truth.next_letters("mary")[-1])
+    assert my_log_prob(np.array(steps)) == pytest.approx(truth.log_prob(["mary"])[0], abs=1e-12)
+
+
+def test_04_3_what_it_claims_of_the_sweep() -> None:
+    sweep = ngrams.teacher_temperature(3, 2, 2)
+    cold, one = sweep.at(0.3), sweep.at(1.0)
+    np.testing.assert_allclose(cold.student.table, cold.teacher.table, rtol=0, atol=1e-12)  # has room
+    for moment in (cold, one):
+        assert written(moment.precision) in said("04.3") and written(moment.recall) in said("04.3")
+    steps = [moment.student.visits.sum() for moment in (one, cold)]  # the letters of a name and its end, on average
+    rates = [moment.precision / n for moment, n in zip((one, cold), steps, strict=True)]
+    assert f"from {steps[0] - 1:.2f} to {steps[1] - 1:.2f} letters" in said("04.3")
+    assert f"rises too, from {written(rates[0])} to {written(rates[1])}" in said("04.3") and rates[1] > rates[0]
+    ring = mixtures.make_scene("ring")
+    scores = mixtures.mechanism.component_precisions(ring.teacher, ring.truth)
+    assert "heaviest component is no better than the four are on average" in said("04.3")
+    heaviest, average = scores[ring.teacher.weights.argmax()], ring.teacher.weights @ scores
+    assert len(scores) == 4 and heaviest < min(average, scores.mean())
+
+
+def test_05_1_and_05_2_are_what_scipy_has() -> None:
+    logits, ids = np.random.default_rng(0).normal(0, 3, (7, 20)), np.array([3, 1, 4, 1, 5, 9, 0])
+    wanted = special.log_softmax(logits, axis=1)[np.arange(7), ids].sum()
+    assert log_prob_of_logits(logits, ids) == pytest.approx(wanted, abs=1e-10)
+    sweep = lm.next_token_sweep("x", logits[0], str)
+    for tau in (0.3, 1.0, 1.5):
+        assert my_choices(logits[0], tau) == pytest.approx(sweep.at(tau).choices, rel=1e-12)
+
+
+def test_05_2_and_05_3_the_numbers_of_the_recording() -> None:
+    recording = lm.read_recording()
+    at = recording.sweeps["My favorite color is"].at(1)
+    assert f"{at.entropy:.2f} nats after “My favorite color is” are {at.choices:.0f} choices" in said("05.2")
+    again, costs = recording.cut_again, [way.log_prob for way in recording.ways]
+    assert f"Of the {again['texts']} texts above, {again['changed']} came back" in said("05.3")
+    assert f"{again['outside']} of the {again['texts']} texts above come back" in said("05.3")
+    assert f"from {written(max(costs))} to {written(min(costs))}" in said("05.3") and len(costs) == 4

@@ -1,0 +1,84 @@
+"""Changes between models of a run, and their errors; and how tables are set."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from support.fake_results import PATH, fake_results
+
+from kdlab.lm.report import changes
+
+
+def path(*pairs: tuple[float, float]) -> dict[float, tuple[float, float]]:
+    """Students from tau = 1 down by tenths, given as (precision, recall)."""
+    return {round(1 - 0.1 * i, 1): pair for i, pair in enumerate(pairs)}
+
+
+def test_an_error_of_a_difference_is_that_of_independent_draws() -> None:
+    """Against a simulation: two estimates that err independently, and two that err together."""
+    rng, n = np.random.default_rng(0), 200_000
+    for common in (0.0, 0.9):
+        noise = rng.multivariate_normal([0, 0], 0.05**2 * np.array([[1, common], [common, 1]]), size=n)
+        simulated = float((noise[:, 1] - noise[:, 0]).std())
+        step = changes.steps(fake_results(path((-6, -5), (-5, -5.5)), common=common))[0]
+        assert step.recall.error == pytest.approx(simulated, rel=0.01)  # 6 standard errors of such a simulation
+        assert step.precision.error == pytest.approx(math.hypot(0.05, 0.05))  # each measured on texts of its own
+
+
+def test_steps_go_from_warm_to_cold_and_have_the_differences() -> None:
+    steps = changes.steps(fake_results())
+    assert [(step.warm, step.cold) for step in steps] == [(1.0, 0.9), (0.9, 0.8), (0.8, 0.6)]
+    for step in steps:
+        assert step.precision.value == pytest.approx(PATH[step.cold][0] - PATH[step.warm][0])
+        assert step.recall.value == pytest.approx(PATH[step.cold][1] - PATH[step.warm][1])
+    assert changes.steps(fake_results(), "sequence")[0].recall.value == pytest.approx(22 * (-5.01 + 4.93))
+
+
+def test_above_one_is_another_story_and_is_not_read() -> None:
+    steps = changes.steps(fake_results({1.4: (-7.0, -5.2), 1.0: (-6.5, -4.9), 0.8: (-5.1, -5.3)}))
+    assert [(step.warm, step.cold) for step in steps] == [(1.0, 0.8)]
+
+
+def test_over_seeds_the_difference_is_taken_seed_by_seed() -> None:
+    results = fake_results(path((-6, -5), (-5, -5.5)), seeds=3, over_seeds=0.4)
+    for model in results["models"]:
+        for what in ("precision", "recall"):
+            estimate = model[what]["token"]
+            estimate["by_seed"] = [estimate["value"] + shift for shift in (-0.7, 0.0, 0.7)]
+    assert changes.steps(results)[0].precision.error == pytest.approx(math.hypot(0.05, 0.05))  # the shift is common
+    cold = next(model for model in results["models"] if model["name"] == "tau-0.9")
+    cold["precision"]["token"]["by_seed"] = [-5.3, -5.0, -4.7]  # of differences: 1.4, 1.0, 0.6
+    assert changes.steps(results)[0].precision.error == pytest.approx(0.4 / math.sqrt(3))
+    cold["recall"]["token"]["by_seed"] = [-5.2, -5.5, -5.8]  # of differences: 0.5, -0.5, -1.5
+    # Recalls of all trainings are on the same texts: what another text and what another training would give add up.
+    assert changes.steps(results)[0].recall.error == pytest.approx(math.hypot(0.05, 0.05, 1 / math.sqrt(3)))
+    cold["seeds"] = [1]  # a run that is not finished
+    cold["precision"]["token"]["by_seed"] = cold["recall"]["token"]["by_seed"] = [-5.0]
+    assert changes.steps(results)[0].precision.error == pytest.approx(math.hypot(0.05, 0.05))
+
+
+def test_older_results_without_correlations_are_read_as_independent() -> None:
+    results = fake_results(common=0.9)
+    del results["recalls_together"]
+    assert changes.steps(results)[0].recall.error == pytest.approx(math.hypot(0.05, 0.05))
+
+
+def test_a_change_says_what_it_is() -> None:
+    assert [str(changes.Change(value, 0.5)) for value in (1.0, -1.0, 0.001, -0.001)] == [
+        "+1.00 ± 0.50", "−1.00 ± 0.50", "0.00 ± 0.50", "0.00 ± 0.50",
+    ]  # fmt: skip
+    assert [changes.Change(value, 0.5).seen for value in (1.01, -1.01, 1.0, 0.0)] == [True, True, False, False]
+
+
+def test_of_two_errors_the_larger_is_taken() -> None:
+    assert changes.larger_error({"over_sequences": 0.1, "over_seeds": None}) == 0.1
+    assert changes.larger_error({"over_sequences": 0.1, "over_seeds": 0.02}) == 0.1
+    assert changes.larger_error({"over_sequences": 0.1, "over_seeds": 0.3}) == 0.3
+
+
+def test_models_come_from_the_teacher_to_the_coldest_student() -> None:
+    names = [one["name"] for one in changes.models(fake_results({1.2: (-7.0, -5.2), **PATH}), highest=1.0)]
+    assert names == ["teacher", "direct", "tau-1", "tau-0.9", "tau-0.8", "tau-0.6"]
+    assert changes.models(fake_results({}, direct=None, teacher=None)) == []
