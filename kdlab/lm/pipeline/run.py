@@ -1,4 +1,15 @@
-"""A run that is open in this process: its settings, its p*, and where everything of it lies on disk."""
+"""A run that is open in this process: its settings, its p* (the large model taken for the truth), and its folder.
+
+    run.json, progress.jsonl, results.json     the settings, what was done and how fast, what was found
+    corpus/train, validation, evaluation       texts of p*, in shards
+    seed-0/teacher, direct, tau-0.6, ...       models: weights, and trained.json with the loss curve
+    seed-0/tempered/tau-0.6, ...               what the teacher wrote at each temperature, for students
+    seed-0/samples/teacher, direct, ...        what each model wrote, to be judged
+    seed-0/scores/teacher.npz, ...             those texts under p* (precision), p*'s texts under each model (recall)
+    scores/truth.npz                           p*'s texts under p* itself: the ceiling of recall
+
+They come in the order in which `stages` makes them, which is nearly the order above.
+"""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Generator, Tensor
 from transformers import DynamicCache, LlamaForCausalLM, StaticCache
 
 from kdlab.lm.pipeline.corpus import Sequences, joined
@@ -29,15 +30,7 @@ _WORTH_IT = 0.75  # a batch is made smaller when no more of it than this is stil
 
 @torch.inference_mode()
 def sample(
-    model: LlamaForCausalLM,
-    prompt: Sequence[int],
-    n: int,
-    *,
-    length: int,
-    eos: int,
-    rng: torch.Generator,
-    tau: float = 1.0,
-    batch: int | None = None,
+    model: LlamaForCausalLM, prompt: Sequence[int], n: int, *, length: int, eos: int, rng: Generator, tau: float = 1.0
 ) -> Sequences:
     """Draw ``n`` continuations of ``prompt``, each until EOS or ``length`` tokens, the prompt's included.
 
@@ -52,7 +45,7 @@ def sample(
         raise ValueError(f"n is {n}: ask for one sequence or more")
     uniform = torch.rand(n, length - len(prompt), generator=rng, dtype=torch.float64)
     for writer in _writers(model):
-        some = min(n, batch or fitting(writer, length, _BATCH[writer.device.type]))
+        some = min(n, fitting(writer, length, _BATCH[writer.device.type]))
         decoder = (_compiled if _worth_compiling(writer, n) else Decoder)(writer, list(prompt), length)
         try:
             return joined([_batch(decoder, numbers, some, eos, tau) for numbers in uniform.split(some)])
@@ -69,7 +62,7 @@ def sweep_of_samples(
     *,
     length: int,
     eos: int,
-    rng: torch.Generator,
+    rng: Generator,
 ) -> Sequences:
     """Draw one continuation of ``prompt`` for each of ``taus``, all from the same random numbers, as one batch.
 
@@ -91,12 +84,12 @@ def next_token_logits(model: LlamaForCausalLM, ids: Sequence[int]) -> np.ndarray
     return np.asarray(logits.float().cpu().numpy())
 
 
-def chosen(logits: torch.Tensor, tau: float | torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+def chosen(logits: Tensor, tau: float | Tensor, uniform: Tensor) -> Tensor:
     """Return the token of each row (B, V) in whose share of the tempered probabilities ``uniform`` (B,) falls.
 
     ``tau`` is one number, or a column (B, 1) of them.
     """
-    plain = not isinstance(tau, torch.Tensor) and tau == 1.0  # a division less of what is large
+    plain = not isinstance(tau, Tensor) and tau == 1.0  # a division less of what is large
     tempered = logits.float() if plain else logits.float() / tau
     cumulated = torch.softmax(tempered, dim=-1).double().cumsum(dim=-1)
     token = torch.searchsorted(cumulated, (uniform * cumulated[:, -1])[:, None], right=True)[:, 0]
@@ -124,14 +117,14 @@ class _TooNarrow(ArithmeticError):
     """A logit is no finite number."""
 
 
-def _batch(decoder: Decoder, numbers: torch.Tensor, some: int, eos: int, tau: float) -> Sequences:
+def _batch(decoder: Decoder, numbers: Tensor, some: int, eos: int, tau: float) -> Sequences:
     """One batch of at most ``some``, filled up where a batch of another size would be compiled anew."""
     missing = 0 if decoder.shrinks else some - len(numbers)
     numbers = torch.cat([numbers, numbers[:1].expand(missing, -1)]).to(decoder.device)
     return continued(decoder, numbers, eos, tau)[: some - missing]
 
 
-def continued(decoder: Decoder, uniform: torch.Tensor, eos: int, tau: float | torch.Tensor) -> Sequences:
+def continued(decoder: Decoder, uniform: Tensor, eos: int, tau: float | Tensor) -> Sequences:
     """Write one batch: (B, T) uniform numbers to B sequences; ``tau`` is one number, or a column (B, 1) of them."""
     (n, steps), prompt, device = uniform.shape, decoder.prompt, uniform.device
     ids = torch.full((n, len(prompt) + steps), eos, device=device)
@@ -144,7 +137,7 @@ def continued(decoder: Decoder, uniform: torch.Tensor, eos: int, tau: float | to
     for step in range(steps):
         place = len(prompt) + step
         finite &= decoder.logits.isfinite().all()
-        own = tau[going] if isinstance(tau, torch.Tensor) else tau
+        own = tau[going] if isinstance(tau, Tensor) else tau
         token = torch.where(ended[going], eos, chosen(decoder.logits, own, uniform[going, step]))
         ids[going, place] = token
         now = (token == eos) & ~ended[going]
@@ -182,7 +175,7 @@ class Decoder:
         self.logits = self._model(prompt, past_key_values=once, logits_to_keep=1).logits[:, -1].expand(n, -1)
         self._fill([(layer.keys.expand(n, -1, -1, -1), layer.values.expand(n, -1, -1, -1)) for layer in once.layers])
 
-    def _fill(self, read: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
+    def _fill(self, read: list[tuple[Tensor, Tensor]]) -> None:
         """Put what has been read (each layer's keys and values) at the start of room for the whole length."""
         if self._cache is not None and self._cache.layers[0].keys.shape[0] == len(read[0][0]):
             self._cache.reset()  # what is compiled stands on this very memory
@@ -191,13 +184,13 @@ class Decoder:
         for i, (keys, values) in enumerate(read):
             self._cache.update(keys, values, i)
 
-    def keep(self, which: torch.Tensor) -> None:
+    def keep(self, which: Tensor) -> None:
         """Let the other sequences go."""
         assert self._cache is not None
         n = int(self._cache.get_seq_length())
         self._fill([(layer.keys[which, :, :n], layer.values[which, :, :n]) for layer in self._cache.layers])
 
-    def advance(self, token: torch.Tensor) -> None:
+    def advance(self, token: Tensor) -> None:
         """Read ``token`` (B,); ``logits`` (B, V) are then those of the next."""
         self.logits = self._step(token[:, None], past_key_values=self._cache).logits[:, -1]
 

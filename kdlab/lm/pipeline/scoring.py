@@ -15,15 +15,17 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from transformers import LlamaForCausalLM
 
 from kdlab.core.metrics import Estimate
 from kdlab.lm.pipeline.corpus import Sequences
 from kdlab.lm.pipeline.gpu import tensor_cores
 
-__all__ = ["Per", "Scores", "cross_entropies", "score", "token_losses"]
+__all__ = ["Losses", "Per", "Scores", "cross_entropies", "score", "token_losses"]
 
 Per = Literal["token", "sequence"]
+Losses = Callable[..., Tensor]  # `cross_entropies`, or what it was compiled to
 _LOGITS = {"cpu": 2**23, "cuda": 2**28}  # logits at once
 _TOKENS = {"cpu": 2**12, "cuda": 2**16}  # tokens whose hidden states are held at once
 
@@ -55,9 +57,7 @@ class Scores:
         return Estimate(ratio, float(residuals.std(ddof=1)) / math.sqrt(n) / float(self.tokens.mean()), n)
 
 
-def cross_entropies(
-    head: torch.nn.Module, hidden: torch.Tensor, targets: torch.Tensor, tau: float = 1.0
-) -> torch.Tensor:
+def cross_entropies(head: torch.nn.Module, hidden: Tensor, targets: Tensor, tau: float = 1.0) -> Tensor:
     """(M,) minus log-probability of ``targets`` (M,) after ``hidden`` states (M, H)."""
     logits = head(hidden).float()
     tempered = logits if tau == 1.0 else logits / tau  # no second copy of what is large
@@ -65,17 +65,11 @@ def cross_entropies(
 
 
 def token_losses(
-    model: LlamaForCausalLM,
-    ids: torch.Tensor,
-    lengths: torch.Tensor,
-    prompt: int,
-    tau: float = 1.0,
-    by: Callable[..., torch.Tensor] = cross_entropies,
-) -> torch.Tensor:
+    model: LlamaForCausalLM, ids: Tensor, lengths: Tensor, prompt: int, tau: float = 1.0, by: Losses = cross_entropies
+) -> Tensor:
     """(B, L - prompt): minus log-probability of each token after the prompt, zero past the end. Differentiable.
 
     ``ids`` (B, L) padded at the right: in a causal model nothing before the padding sees it, so no mask is needed.
-    ``by`` is `cross_entropies`, or what it was compiled to.
     """
     hidden = model.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state[:, prompt - 1 :]
     targets = ids[:, prompt:]

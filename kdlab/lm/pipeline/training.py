@@ -34,7 +34,7 @@ from kdlab.core.files import written_whole
 from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline.corpus import Sequences
 from kdlab.lm.pipeline.gpu import compiled_layers
-from kdlab.lm.pipeline.scoring import cross_entropies, score, token_losses
+from kdlab.lm.pipeline.scoring import Losses, cross_entropies, score, token_losses
 
 __all__ = ["Training", "TrainingSettings", "learning_rate", "load_weights", "order", "train"]
 
@@ -154,7 +154,7 @@ class _Run:
     folder: Path
     seed: int
     validation: Sequences | None
-    losses_by: Callable[..., torch.Tensor] = cross_entropies
+    losses_by: Losses = cross_entropies
 
     def __post_init__(self) -> None:
         model, settings = self.model, self.settings

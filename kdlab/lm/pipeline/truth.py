@@ -1,4 +1,4 @@
-"""Where a p* comes from: the bundled SmolLM2-135M, a random model for tests, a folder, or a model hub."""
+"""The ground truth p* of a run, a language model: the bundled SmolLM2-135M, a random one, a folder, or from a hub."""
 
 from __future__ import annotations
 

@@ -73,9 +73,11 @@ def test_sequences_end_at_their_first_eos_and_stay_ended(model: Any) -> None:
         assert length == LENGTH or row[length - 1] == EOS
 
 
-def test_the_batch_decides_nothing(model: Any) -> None:
+def test_the_batch_decides_nothing(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     # On these sizes no two ways to multiply differ by enough to move a token across a uniform number.
-    one, other = draw(model, 200, batch=200), draw(model, 200, batch=7)
+    one = draw(model, 100)
+    monkeypatch.setitem(sampling._BATCH, "cpu", 7)
+    other = draw(model, 100)
     assert (one.ids == other.ids).all() and (one.lengths == other.lengths).all()
 
 
@@ -170,15 +172,18 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> tuple[list[Any], list[dict[str,
     return graphs, how
 
 
-def test_a_compiled_step_is_one_piece_for_all_steps_batches_calls_and_models_of_a_shape(compiled: Any) -> None:
+def test_a_compiled_step_is_one_piece_for_all_steps_batches_calls_and_models_of_a_shape(
+    compiled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The whole step is one graph, traced once and never again."""
     graphs, how = compiled
+    monkeypatch.setitem(sampling._BATCH, "cpu", 40)
     for _ in range(2):
         model = small_model()
         with torch.no_grad():
             model.lm_head.weight.mul_(1.5 if graphs else 1.0)
         for tau in (1.0, 0.7):
-            ours = draw(model, 100, batch=40, tau=tau)  # the third batch is filled up, and cut again
+            ours = draw(model, 100, tau=tau)  # the third batch is filled up, and cut again
             plain = plainly(model, 100, tau)
             assert (ours.ids == plain.ids).all() and (ours.lengths == plain.lengths).all()
     assert len(graphs) == 1

@@ -1,12 +1,9 @@
 """Training: what it optimises, the order it does it in, and a resume that nobody could tell from a run without one."""
 
 import contextlib
-import json
 import math
 import multiprocessing
 import random
-import sys
-import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -199,14 +196,14 @@ def test_compiled_parts_need_no_mask_serve_all_models_and_are_undone(
         return graph.forward
 
     data, validation = draw(model, 90), draw(model, 20, rng=generator(2, "other"))
-    plain = fresh()
-    train(plain, data, SETTINGS, folder=tmp_path / "plain", seed=0, validation=validation)
+    once, plain = replace(SETTINGS, epochs=1), fresh()
+    train(plain, data, once, folder=tmp_path / "plain", seed=0, validation=validation)
     monkeypatch.setattr(torch, "compile", lambda forward, **settings: compile_(forward, backend=backend, **settings))
     monkeypatch.setattr(training, "_worth_compiling", lambda model, n_tokens: True)
     traced = []
     for place in ("one", "another"):
         compiled = fresh()
-        train(compiled, data, SETTINGS, folder=tmp_path / place, seed=0, validation=validation)
+        train(compiled, data, once, folder=tmp_path / place, seed=0, validation=validation)
         assert equal(weights(compiled), weights(plain))
         assert not any("forward" in vars(layer) for layer in compiled.model.layers)
         traced.append(len(graphs))
@@ -319,25 +316,3 @@ def test_killed_at_a_random_moment_it_ends_bit_for_bit_the_same(
     assert killed_after(rng.randint(1, 8), rng.uniform(0, 0.02), tmp_path / "killed")
     assert not (tmp_path / "killed" / "model.safetensors").exists()
     assert run_to_the_end(tmp_path / "killed") == straight
-
-
-def drill(times: int) -> None:
-    """The same at many random points, to be looked at: ``python tests/lm/pipeline/test_training.py drill 10``."""
-    rng = random.Random(4)
-    with tempfile.TemporaryDirectory() as name:
-        straight = run_to_the_end(Path(name, "straight"))
-        for i in range(times):
-            folder, seconds = Path(name, str(i)), rng.uniform(0, 0.02)
-            alive = killed_after(rng.randint(1, 10), seconds, folder)
-            with training.safe_open(folder / "checkpoint.safetensors", framework="pt") as file:
-                step = json.loads(file.metadata()["kdlab"])["step"]
-            same = run_to_the_end(folder) == straight
-            print(
-                f"killed {1000 * seconds:.0f} ms after a checkpoint (alive: {alive}), resumed from step {step}: ",
-                end="",
-            )
-            print("bit-identical" if same else "DIFFERENT", flush=True)
-
-
-if __name__ == "__main__":
-    drill(int(sys.argv[2]))
