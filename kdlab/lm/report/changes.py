@@ -27,10 +27,9 @@ KEPT = {"best": "each model's best weights on validation texts", "last": "the la
 # Models
 
 
-def models(results: Results, *, highest: float = math.inf) -> list[Mapping[str, Any]]:
-    """The models that are there: teacher, direct student, then the distilled ones down from ``highest``."""
-    first = [one for name in ("teacher", "direct") if (one := model_of(results, name)) is not None]
-    return [*first, *students(results, highest=highest)]
+def models(results: Results) -> list[Mapping[str, Any]]:
+    """The models that are there: teacher, direct student, then the distilled ones, the warmest first."""
+    return [one for name in ("teacher", "direct") if (one := model_of(results, name))] + students(results)
 
 
 def students(results: Results, *, highest: float = math.inf) -> list[Mapping[str, Any]]:

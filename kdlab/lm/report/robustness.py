@@ -48,13 +48,14 @@ def validated(results: Results) -> list[Validated]:
     Empty where there are none: losses are recorded while a model trains, and older results may lack them.
     """
     found = [one for one in models(results) if one["role"] != "teacher"]
-    curves = [curves for _, curves in sorted(results["curves"].items())]
-    whole = [own for own in curves if all(_losses(own, one["name"]) for one in found)]
-    return [_over([_losses(own, one["name"]) for own in whole], one) for one in found] if whole else []
+    losses = {one["name"]: _losses(results, one["name"]) for one in found}
+    whole = [i for i in range(len(results["curves"])) if all(of[i] for of in losses.values())]
+    return [_over([losses[one["name"]][i] for i in whole], one) for one in found] if whole else []
 
 
-def _losses(curves: Mapping[str, Any], name: str) -> list[float]:
-    return list(curves.get(name, {}).get("validation", []))
+def _losses(results: Results, name: str) -> list[list[float]]:
+    """A model's losses on validation texts, seed by seed; none where they are not there."""
+    return [curves.get(name, {}).get("validation", []) for _, curves in sorted(results["curves"].items())]
 
 
 def _over(losses: Sequence[Sequence[float]], model: Mapping[str, Any]) -> Validated:
@@ -186,9 +187,7 @@ def again_table(first: Results, second: Results) -> str:
     ValueError where the runs differ in their settings.
     """
     _one_run(first, second)
-    rows = [
-        ("nats per token", "precision", "again", "apart", "errors", "recall", "again", "apart", "   kept after pass")
-    ]
+    rows = [tuple("nats per token,precision,again,apart,errors,recall,again,apart,   kept after pass".split(","))]
     for name, pair in _pairs(first, second).items():
         (a, b), (c, d) = ([value(one, what) for one in pair] for what in ("precision", "recall"))
         passes = " and ".join(_passes(one, name) for one in (first, second))
@@ -245,6 +244,6 @@ def _errors(pair: Sequence[Mapping[str, Any]]) -> float:
 
 def _passes(results: Results, name: str) -> str:
     """After which pass the kept weights were, seed by seed."""
-    losses = [_losses(curves, name) for _, curves in sorted(results["curves"].items())]
-    found = [int(np.argmin(one)) + 1 if kept(results) == "best" else len(one) for one in losses if one]
+    best, losses = kept(results) == "best", _losses(results, name)
+    found = [int(np.argmin(one)) + 1 if best else len(one) for one in losses if one]
     return ", ".join(map(str, found)) or "?"

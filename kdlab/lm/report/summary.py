@@ -6,6 +6,7 @@ import itertools
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -48,26 +49,22 @@ def about(results: Results) -> str:
 
 def which_run(results: Results) -> str:
     """Several lines: what p*, teacher and students are, the texts, the seeds, the machine, the day."""
-    config, sizes_of, done = results["config"], results["sizes"], len(results["seeds"])
-    chosen = kept(results) == "best"
+    config, chosen = results["config"], kept(results) == "best"
+    count = {role: f"{size['parameters']:,}" for role, size in results["sizes"].items()}
     rows = [
         ("preset", config["preset"]),
-        ("p*", f"{_truth(results)}, {_count(sizes_of['truth'])} parameters"),
-        ("teacher", f"rung {config['teacher']}, {_count(sizes_of['teacher'])} parameters, from scratch on "
+        ("p*", f"{_truth(results)}, {count['truth']} parameters"),
+        ("teacher", f"rung {config['teacher']}, {count['teacher']} parameters, from scratch on "
                     f"{config['teacher_sequences']:,} texts of p*, {_times(config['teacher_epochs'], chosen)}"),
-        ("students", f"rung {config['student']}, {_count(sizes_of['student'])} parameters, from scratch on "
+        ("students", f"rung {config['student']}, {count['student']} parameters, from scratch on "
                      f"{config['student_sequences']:,} texts, {_times(config['student_epochs'], chosen)}"),
         ("texts", f"up to {config['length']} tokens, all begin with {config['prompt'].strip()!r}"),
         ("scored on", f"{config['evaluation_sequences']:,} texts of p* and as many of each model"),
-        ("seeds", f"{done} of {config['seeds']} finished"),
+        ("seeds", f"{len(results['seeds'])} of {config['seeds']} finished"),
         ("made", f"{results['date']}, on {results['device']}"),
     ]  # fmt: skip
     rows += [("not scored", one) for one in results["missing"]]
     return "\n".join(f"{name:<10} {told}" for name, told in rows)
-
-
-def _count(size: Mapping[str, Any]) -> str:
-    return f"{size['parameters']:,}"
 
 
 def _times(epochs: int, chosen: bool) -> str:
@@ -79,42 +76,41 @@ def _times(epochs: int, chosen: bool) -> str:
 
 def against_the_paper(results: Results) -> str:
     """A table: what the paper did (section 4 and its released scripts), and what this run did."""
-    paper, config = PRESETS["paper"], results["config"]
+    paper, ours = _settings(asdict(PRESETS["paper"])), _settings(results["config"])
     rows = [
         ("", "paper", "this run"),
         ("p*", "SmolLM2-1.7B", _truth(results)),
-        ("teacher", _shape(paper.teacher, paper.teacher_sequences, paper.teacher_epochs),
-         _shape(config["teacher"], config["teacher_sequences"], config["teacher_epochs"])),
-        ("students", _shape(paper.student, paper.student_sequences, paper.student_epochs) + " (5 *)",
-         _shape(config["student"], config["student_sequences"], config["student_epochs"])),
-        ("a text", f"{paper.length} tokens, from {paper.prompt!r}",
-         f"{config['length']} tokens, from {config['prompt'].strip()!r}"),
-        ("tau", listed(paper.taus), listed(sorted(config["taus"]))),
-        ("batch, rate", f"{paper.batch}, {paper.rate:g}", f"{config['batch']}, {config['rate']:g}"),
-        ("scored on", f"{paper.evaluation_sequences:,} texts", f"{config['evaluation_sequences']:,} texts"),
-        ("seeds", f"{paper.seeds}", f"{config['seeds']}"),
+        *((name, told + (" (5 *)" if name == "students" else ""), ours[name]) for name, told in paper.items()),
         ("weights kept", "best on validation", {"best": "best on validation", "last": "the last"}[kept(results)]),
         ("first weights", "norms pretrained *", "all new"),
         ("end of text", "not learned or scored *", "learned and scored"),
         ("tokens", "from text again *", "kept as sampled"),
         ("map", "UMAP", "two directions of most variance"),
-    ]  # fmt: skip
-    lines = [f"{name:<15}{theirs:<34}{ours}".rstrip() for name, theirs, ours in rows]
+    ]
+    lines = [f"{name:<15}{theirs:<34}{own}".rstrip() for name, theirs, own in rows]
     return "\n".join([*lines, "* in the released scripts"])
 
 
 def _truth(results: Results) -> str:
     """Which weights, and how many bits of them: "…, quantised to Q4_1" in a run's provenance is "4-bit (Q4_1)"."""
-    vocabulary = results["config"]["vocabulary"]
-    truth = results["truth"]
+    vocabulary, truth = results["config"]["vocabulary"], results["truth"]
     name = _NAMES.get(truth["name"], str(truth["name"]))
     bits = re.search(r"quantised to (Q(\d+)\w*)", str(truth.get("provenance", {}).get("model", "")))
     name += f", {bits[2]}-bit ({bits[1]})" if bits else ""
     return name + ("" if vocabulary is None else f", its first {vocabulary:,} tokens")
 
 
-def _shape(rung: str, sequences: int, epochs: int) -> str:
-    return f"{rung}, {sequences:,} texts x {epochs}"
+def _settings(config: Mapping[str, Any]) -> dict[str, str]:
+    """The settings that a run has in common with the paper, as that table names and writes them."""
+    return {
+        "teacher": f"{config['teacher']}, {config['teacher_sequences']:,} texts x {config['teacher_epochs']}",
+        "students": f"{config['student']}, {config['student_sequences']:,} texts x {config['student_epochs']}",
+        "a text": f"{config['length']} tokens, from {config['prompt'].strip()!r}",
+        "tau": listed(sorted(config["taus"])),
+        "batch, rate": f"{config['batch']}, {config['rate']:g}",
+        "scored on": f"{config['evaluation_sequences']:,} texts",
+        "seeds": f"{config['seeds']}",
+    }
 
 
 # Numbers
@@ -154,15 +150,12 @@ def lengths(results: Results) -> str:
     All nats over all texts, divided by all nats over all tokens, is tokens per text: it is in the results already.
     """
     ceiling = results["truth"].get("negative_entropy")
-    found = [("p*", ceiling)] if ceiling else []
-    found += [(shown(one["name"]), one["precision"]) for one in models(results)]
-    return aligned((9, 6, 0), [(name, f"{_tokens(one):.1f}", " tokens per text") for name, one in found])
-
-
-def _tokens(estimates: Mapping[str, Any]) -> float:
-    """Mean over seeds."""
-    pairs = zip(estimates["sequence"]["by_seed"], estimates["token"]["by_seed"], strict=True)
-    return float(np.mean([sequence / token for sequence, token in pairs]))
+    rows = []
+    for name, one in [("p*", ceiling), *((shown(one["name"]), one["precision"]) for one in models(results))]:
+        if one:
+            tokens = np.mean(np.divide(one["sequence"]["by_seed"], one["token"]["by_seed"]))  # over seeds
+            rows.append((name, f"{tokens:.1f}", " tokens per text"))
+    return aligned((9, 6, 0), rows)
 
 
 # Texts
@@ -171,7 +164,7 @@ def _tokens(estimates: Mapping[str, Any]) -> float:
 def side_by_side(results: Results, n: int = 4, width: int = 34, columns: int = 3) -> str:
     """Return ``n`` samples of p* and of every model as text, in columns ``width`` letters wide."""
     taus = {model["name"]: model["tau"] for model in results["models"] if model["role"] == "distilled"}
-    named = {"truth": "p*", **{name: f"student at tau {tau:g}" for name, tau in taus.items()}}
+    named = {"truth": "p*"} | {name: f"student at tau {tau:g}" for name, tau in taus.items()}
     cells = [
         [[named.get(name, name), "-" * (width - 2)], *(textwrap.wrap(text, width - 2) or [""] for text in texts[:n])]
         for name, texts in results["texts"].items()

@@ -64,9 +64,9 @@ def path_sentences(results: Results, per: str = "token") -> list[str]:
 
 
 def _verdict(all_steps: Sequence[changes.Step]) -> str:
-    moves = [(step.precision, -1.0) for step in all_steps] + [(step.recall, 1.0) for step in all_steps]
-    against = [one for one, wrong in moves if one.value * wrong >= 0]
-    if not against and all(one.seen for one, _ in moves):
+    against = [one.precision for one in all_steps if one.precision.value <= 0]
+    against += [one.recall for one in all_steps if one.recall.value >= 0]
+    if not against and all(one.precision.seen and one.recall.seen for one in all_steps):
         return "So the trade-off is monotone along these temperatures, and no step of it is lost in noise"
     if not against:
         return "So the trade-off is monotone in these numbers, though not every step stands clear of noise"
@@ -132,8 +132,8 @@ def standing(results: Results, per: str = "token") -> tuple[str, str] | None:
     pair = _one_and_direct(results)
     if pair is None:
         return None
-    precision, recall = (_beside(one) for one in both(results, *pair, per))
-    return precision, recall
+    precision, recall = both(results, *pair, per)
+    return _beside(precision), _beside(recall)
 
 
 def _beside(one: Change) -> str:
@@ -160,9 +160,8 @@ def units_sentence(results: Results) -> str:
             unit, rest = ("token", "sequence") if one.seen else ("sequence", "token")
             said.append(f"{what.capitalize()} is borderline: {sizes}. It counts as seen per {unit}, not per {rest}.")
         elif one.seen and one.value * other.value < 0:
-            said.append(
-                f"{what.capitalize()} is {_beside(one)} per token and {_beside(other)} per sequence: length decides."
-            )
+            sides = f"{_beside(one)} per token and {_beside(other)} per sequence"
+            said.append(f"{what.capitalize()} is {sides}: length decides.")
     return " ".join(said) or "Direct minus τ = 1 reads the same per token and per sequence, in both numbers."
 
 
@@ -176,10 +175,10 @@ def race_sentence(results: Results, per: str = "token") -> str:
     race = _race(results, per)
     if not race:
         return "This run does not have a direct student beside distilled ones yet."
-    ahead = [(tau, recall) for tau, (precision, recall) in race if precision.seen and precision.value > 0]
+    ahead = [(tau, recall) for tau, (precision, recall) in race if _beside(precision) == "higher"]
     if not ahead:
         return "No distilled student passes the direct one in precision by more than two standard errors."
-    behind = [tau for tau, recall in ahead if recall.seen and recall.value < 0]
+    behind = [tau for tau, recall in ahead if _beside(recall) == "lower"]
     if len(behind) == len(ahead):
         less = "all of them have" if len(ahead) > 1 else "it has"
     elif behind:
@@ -259,9 +258,9 @@ def spread(results: Results, name: str) -> Change:
 
     Returns the ratio and its standard error over samples. Raises KeyError where the map does not have the model.
     """
-    (own, own_error), (truth, truth_error) = (_mean_square(results["map"][one]) for one in (name, "truth"))
-    ratio = math.sqrt(own / truth)
-    return Change(ratio, 0.5 * ratio * math.hypot(own_error / own, truth_error / truth))
+    own, truth = (_width(results["map"][one]) for one in (name, "truth"))
+    ratio = own.value / truth.value
+    return Change(ratio, ratio * math.hypot(own.error / own.value, truth.error / truth.value))
 
 
 def _wider(results: Results, name: str, other: str) -> Change:
@@ -269,37 +268,32 @@ def _wider(results: Results, name: str, other: str) -> Change:
 
     Both are multiples of one width, p*'s: what is wrong with that one counts for their difference only.
     """
-    own = [_mean_square(results["map"][key]) for key in (name, other)]
-    truth, truth_error = _mean_square(results["map"]["truth"])
-    widths = [math.sqrt(square / truth) for square, _ in own]
-    errors = [0.5 * width * error / square for width, (square, error) in zip(widths, own, strict=True)]
-    apart = widths[1] - widths[0]
-    return Change(apart, math.hypot(*errors, 0.5 * apart * truth_error / truth))
+    one, two, truth = (_width(results["map"][key]) for key in (name, other, "truth"))
+    apart = (two.value - one.value) / truth.value
+    return Change(apart, math.hypot(one.error, two.error, apart * truth.error) / truth.value)
 
 
 def moved(results: Results, name: str) -> float:
     """How far the middle of a model's samples lies from that of p*'s on the map, as a multiple of p*'s width."""
-    own, truth = (np.asarray(results["map"][one], float).mean(axis=0) for one in (name, "truth"))
-    return float(np.hypot(*(own - truth))) / math.sqrt(_mean_square(results["map"]["truth"])[0])
+    own, truth = (np.mean(results["map"][one], axis=0) for one in (name, "truth"))
+    return float(np.hypot(*(own - truth))) / _width(results["map"]["truth"]).value
 
 
-def _mean_square(points: Sequence[Sequence[float]]) -> tuple[float, float]:
-    """Mean squared distance from the middle, and its standard error."""
-    at = np.asarray(points, float)
-    squares = ((at - at.mean(axis=0)) ** 2).sum(axis=1)
-    return float(squares.mean()), float(squares.std(ddof=1)) / math.sqrt(len(squares))
+def _width(points: Sequence[Sequence[float]]) -> Change:
+    """Root mean square distance from the middle, and its standard error."""
+    squares = ((points - np.mean(points, axis=0)) ** 2).sum(axis=1)
+    width = math.sqrt(squares.mean())
+    return Change(width, float(squares.std(ddof=1)) / math.sqrt(len(squares)) / (2 * width))
 
 
 def map_sentences(results: Results) -> list[str]:
     """How wide each model's texts lie on the map, and whether the coldest student's lie closer than the warmest's."""
     names = [one["name"] for one in changes.models(results) if one["name"] in results["map"]]
-    said = []
-    for name in names:
-        wide = spread(results, name)
-        said.append(
-            f"{shown(name):<9}{wide.value:5.2f} ± {wide.error:.2f} times as wide as p*'s, its middle "
-            f"{moved(results, name):.2f} of that width from p*'s"
-        )
+    said = [
+        f"{shown(name):<9}{wide.value:5.2f} ± {wide.error:.2f} times as wide as p*'s, its middle "
+        f"{moved(results, name):.2f} of that width from p*'s"
+        for name, wide in ((name, spread(results, name)) for name in names)
+    ]
     if names:
         fewest = min(len(results["map"][name]) for name in ("truth", *names))
         said += [

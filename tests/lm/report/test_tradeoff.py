@@ -253,7 +253,7 @@ def test_spread_is_the_ratio_of_the_clouds() -> None:
     assert said[-4] == "± one standard error over the texts of the map, 40 of p* and of each model"
     assert said[-3].startswith("The directions were chosen for these texts of p*")
     assert said[-2].startswith("By chance alone, the middles of 40 texts and of 40 others lie some 0.22 of that width")
-    width = tradeoff._mean_square(results["map"]["truth"])[0] ** 0.5
+    width = tradeoff._width(results["map"]["truth"]).value
     results["map"]["direct"] = (np.array(results["map"]["truth"]) + [0.3, -0.4]).tolist()
     assert tradeoff.moved(results, "direct") == pytest.approx(0.5 / width)
     results["map"]["tau-0.6"] = results["map"]["tau-1"]
