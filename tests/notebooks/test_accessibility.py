@@ -134,12 +134,7 @@ ROWS = r", a row for each p′: (p′ \d: \d+\.\d+, \d+\.\d+(; |$)){4}"
 PICTURES = {
     "ring": ["The space of all models", "The precision-recall plane"],
     "hand": ["The truth, and your student over it", "The precision-recall plane"],
-    "pairs": [
-        "The components and their numbers",
-        r".*α″" + ROWS,
-        r".*nats" + ROWS,
-        r"share.*" + ROWS,
-    ],
+    "pairs": ["The components and their numbers", r".*α″" + ROWS, r".*nats" + ROWS, r"share.*" + ROWS],
     "text": [r"Twelve names that the student invents, \d+ of them real: (\w+, ){11}\w+", "The precision-recall plane"],
     "tokens": [r"What may come next: .* \d+ %, .* others \d+ %", "Entropy and effective choices over tau"],
 }
