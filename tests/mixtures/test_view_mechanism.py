@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 from support.axe import serious
-from support.chromium import chromium
 from support.lab import Lab, Notebook, write_notebook
 
 from kdlab.mixtures import experiment as experiments
@@ -71,12 +69,6 @@ def test_bad_input_is_refused(pairs: Pairs) -> None:
 
 
 # In JupyterLab
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as one:
-        yield one
 
 
 @pytest.fixture(scope="module")

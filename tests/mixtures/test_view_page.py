@@ -5,37 +5,19 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
-from support.chromium import chromium
 from support.fake_sweep import fake_sweep
-from support.pages import get, opened, put, served, settle
+from support.pages import get, put, settle
 
 from kdlab.mixtures import view as widgets
 from kdlab.mixtures.experiment import teacher_entropy
 
 pytestmark = pytest.mark.browser
 
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with served("pictures/sweep_view.js", "mixtures/view.js") as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as one:
-        yield one
-
-
-@pytest.fixture
-def page(browser: Any, address: str) -> Iterator[Page]:
-    with opened(browser, address) as page:
-        yield page
+SCRIPTS = ("pictures/sweep_view.js", "mixtures/view.js")
 
 
 def state(sweep: Any, /, **other: Any) -> dict[str, Any]:

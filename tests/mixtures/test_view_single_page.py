@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 from scipy import stats
-from support.chromium import chromium
-from support.pages import get, opened, put, served, settle
+from support.pages import get, put, settle
 
 from kdlab.core.format import deviation, short
 from kdlab.mixtures import view_single as hand
@@ -21,27 +19,10 @@ from kdlab.mixtures.single import Measured, measure
 
 pytestmark = pytest.mark.browser
 
+SCRIPTS = ("mixtures/view_single.js",)
 TRAITS = ("world", "hand", "prediction", "kernel_error", "page_errors")
 QUESTION = {"question": "Both?", "options": ["yes", "no"], "outcome": "No."}
 EXACT = 1e-6  # nats
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with served("mixtures/view_single.js") as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as one:
-        yield one
-
-
-@pytest.fixture
-def page(browser: Any, address: str) -> Iterator[Page]:
-    with opened(browser, address, has_touch=True) as page:
-        yield page
 
 
 def open_view(page: Page, scene: str = "line", **other: Any) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 from support.axe import changed, contrasts, luminance, state_of, violations
-from support.chromium import chromium
 from support.pages import served
 
 from kdlab.lessons import card as cards
@@ -70,12 +69,6 @@ def _picture() -> Any:
 def sent(name: str) -> dict[str, Any]:
     """What the widget of this name sends; answers of the person at this machine are not among it."""
     return state_of(VIEWS[name][1]())
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as one:
-        yield one
 
 
 @pytest.fixture(autouse=True)

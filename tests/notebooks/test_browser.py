@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 from support.axe import serious
-from support.chromium import chromium
 from support.hands import (
     LAST,
     await_answer,
@@ -42,12 +41,6 @@ NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 # A small notebook of the tests' own, for what no committed notebook should show: three views, one for each test.
 VIEWS = {"background": "line", "stopped": "line", "broken": "ring"}
 SHOW = "from kdlab import mixtures\n{name} = mixtures.show(mixtures.teacher_entropy({scene!r}))\n{name}"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as one:
-        yield one
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,6 @@ import nbformat
 import pytest
 from nbconvert import HTMLExporter
 from playwright.sync_api import Browser, Locator, Page, expect
-from support.chromium import chromium
 from support.lab import START_LIMIT, Lab
 from support.shown import assert_shows, assert_stills_shown
 
@@ -102,12 +101,6 @@ def test_binder_post_build_stops_at_the_first_error(tmp_path: Path) -> None:
 
 
 # A browser, and the two servers
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as one:
-        yield one
 
 
 @contextmanager

@@ -70,8 +70,8 @@ def served(*names: str, style: Path = STYLE_SHEET) -> Iterator[str]:
 
 @contextmanager
 def opened(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
-    """A page at this address that fails if anything throws where nobody catches it."""
-    page = browser.new_page(**({"viewport": {"width": 980, "height": 760}} | options))
+    """A page at this address, for fingers too, that fails if anything throws where nobody catches it."""
+    page = browser.new_page(**({"viewport": {"width": 980, "height": 760}, "has_touch": True} | options))
     thrown: list[str] = []
     page.on("pageerror", lambda error: thrown.append(str(error)))
     page.goto(address)
