@@ -118,9 +118,3 @@ def test_a_run_without_the_pair_and_the_recorded_one() -> None:
     recorded = question("07.direct", lm.open_run("recorded/cpu"))
     assert recorded.outcome == "the direct student's recall is higher, its precision too close to tell, per token."
     assert recorded.answer == "Higher recall, precision too close to tell"
-
-
-def test_a_view_takes_it_as_it_is() -> None:
-    view = mixtures.show(mixtures.teacher_entropy("line", 1, positions=5), predict=predict("00.line"))
-    assert view.prediction["options"] == list(question("00.line").options)
-    view.close()

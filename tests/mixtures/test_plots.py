@@ -7,8 +7,7 @@ from matplotlib.figure import Figure
 from support.fake_sweep import fake_sweep
 
 from kdlab.core.files import PACKAGE
-from kdlab.mixtures import experiment as experiments
-from kdlab.mixtures import plots
+from kdlab.mixtures import plots, teacher_entropy
 from kdlab.pictures.figure import png
 
 
@@ -69,7 +68,7 @@ def test_an_empty_filmstrip_is_an_error() -> None:
 
 
 def test_a_picture_without_the_path_ahead_gives_nothing_away() -> None:
-    sweep = experiments.teacher_entropy("line")
+    sweep = teacher_entropy("line")
     whole, still = (plots.figure(sweep, path=path).axes[1] for path in (True, False))
     ahead = [line for line in whole.lines if len(line.get_xdata()) == len(sweep.betas)]
     assert ahead

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Locator, expect
 from support.axe import serious
 from support.lab import Lab, Notebook, write_notebook
 
-from kdlab.mixtures import experiment as experiments
+from kdlab import mixtures
 from kdlab.mixtures.mechanism import Pairs, pairs_along
 from kdlab.mixtures.view_mechanism import show_pairs
 
@@ -32,7 +32,7 @@ view
 
 @pytest.fixture(scope="module")
 def pairs() -> Pairs:
-    return pairs_along(experiments.teacher_entropy("ring", 2))
+    return pairs_along(mixtures.teacher_entropy("ring", 2))
 
 
 def test_what_is_sent_is_plain_and_right(pairs: Pairs) -> None:
@@ -63,7 +63,7 @@ def test_bad_input_is_refused(pairs: Pairs) -> None:
     with pytest.raises(TypeError, match=r"MixtureSweep is not a Pairs: pass what .*pairs_along"):
         show_pairs(pairs.sweep)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="'line' lives on a line"):
-        show_pairs(pairs_along(experiments.teacher_entropy("line", 2)))
+        show_pairs(pairs_along(mixtures.teacher_entropy("line", 2)))
     with pytest.raises(ValueError, match="beta is 0.5: the slider goes from 1 to 100"):
         show_pairs(pairs).beta = 0.5
 

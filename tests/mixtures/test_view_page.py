@@ -12,8 +12,8 @@ from playwright.sync_api import Page, expect
 from support.fake_sweep import fake_sweep
 from support.pages import get, put, settle
 
-from kdlab.mixtures import view as widgets
 from kdlab.mixtures.experiment import teacher_entropy
+from kdlab.mixtures.view import payload
 
 pytestmark = pytest.mark.browser
 
@@ -26,7 +26,7 @@ def state(sweep: Any, /, **other: Any) -> dict[str, Any]:
         "samples": [None, 100], "seed": [0, 1, 2],
     }  # fmt: skip
     return {
-        "sweep": widgets.payload(sweep),
+        "sweep": payload(sweep),
         "choices": {field: [{"value": v, "label": str(v)} for v in values] for field, values in choices.items()},
         "settings": vars_of(sweep.settings),
         "beta": 1.0,
@@ -48,7 +48,7 @@ def open_view(page: Page, sweep: Any, /, **other: Any) -> None:
 
 def assert_shows(page: Page, sweep: Any, index: int) -> None:
     """Assert that slider, dot, ellipses, numbers and sentence all are the sweep's at this position."""
-    sent = widgets.payload(sweep)
+    sent = payload(sweep)
     root = page.locator(".kdlab-view")
     assert root.get_attribute("data-key") == sent["key"]
     assert root.get_attribute("data-index") == str(index)
@@ -172,7 +172,7 @@ def test_another_setting_waits_then_shows_and_is_remembered(page: Page) -> None:
     put(page, progress=0.42)
     expect(page.locator(".kdlab-status")).to_have_text(re.compile("42 %"))
     assert_shows(page, one, index)  # the picture stays while the next one is made
-    put(page, sweep=widgets.payload(two), progress=None)
+    put(page, sweep=payload(two), progress=None)
     assert_shows(page, two, index)  # and beta stays where it was
     expect(slider).to_be_enabled()
     expect(page.locator(".kdlab-status")).to_be_hidden()
@@ -186,7 +186,7 @@ def test_a_late_answer_does_not_overwrite(page: Page) -> None:
     open_view(page, one)
     page.locator(".kdlab-n-components").select_option("2")
     page.locator(".kdlab-n-components").select_option("1")
-    put(page, sweep=widgets.payload(two))
+    put(page, sweep=payload(two))
     assert_shows(page, one, 0)
     expect(page.locator(".kdlab-beta")).to_be_enabled()
 
@@ -195,7 +195,7 @@ def test_reset_goes_back_to_how_it_was_opened(page: Page) -> None:
     one, two = fake_sweep(2, 1), fake_sweep(2, 2)
     open_view(page, one, beta=2.0)
     page.locator(".kdlab-n-components").select_option("2")
-    put(page, sweep=widgets.payload(two))
+    put(page, sweep=payload(two))
     page.locator(".kdlab-beta").focus()
     page.keyboard.press("End")
     settle(page)
@@ -210,7 +210,7 @@ def test_seed_and_family_are_offered_only_where_they_matter(page: Page) -> None:
     expect(page.locator(".kdlab-seed")).to_be_disabled()
     page.locator(".kdlab-samples").select_option("100")
     expect(page.locator(".kdlab-seed")).to_be_enabled()
-    put(page, settings=vars_of(fake_sweep(1).settings), sweep=widgets.payload(fake_sweep(1)))
+    put(page, settings=vars_of(fake_sweep(1).settings), sweep=payload(fake_sweep(1)))
     expect(page.locator(".kdlab-covariance")).to_be_disabled()  # in one dimension all families are one
     expect(page.locator(".kdlab-n-components")).to_be_enabled()
 
@@ -255,7 +255,7 @@ def test_the_names_in_the_plane_never_cover_a_mark(page: Page, of: Any) -> None:
 )
 def test_a_broken_sweep_is_refused_in_words(page: Page, break_it: Any, said: str) -> None:
     good = fake_sweep(2, 1)
-    broken = copy.deepcopy(widgets.payload(fake_sweep(2, 2)))
+    broken = copy.deepcopy(payload(fake_sweep(2, 2)))
     break_it(broken)
     open_view(page, good)
     page.locator(".kdlab-n-components").select_option("2")
@@ -287,14 +287,6 @@ def test_an_exception_while_drawing_is_shown_and_kept_once(page: Page) -> None:
     assert get(page, "page_errors") == ["deliberate"]
 
 
-def test_errors_of_the_kernel_are_shown(page: Page) -> None:
-    open_view(page, fake_sweep(2))
-    put(page, kernel_error="ValueError: n_components is 0")
-    expect(page.locator(".kdlab-error[role=alert]")).to_have_text("ValueError: n_components is 0")
-    page.locator(".kdlab-samples").select_option("100")
-    expect(page.locator(".kdlab-error")).to_be_hidden()
-
-
 def test_a_prediction_covers_the_picture_until_it_is_made(page: Page) -> None:
     question = {"question": "Recall?", "options": ["rises", "falls"], "guess": None, "outcome": "It fell."}
     open_view(page, fake_sweep(2), prediction=question)
@@ -318,14 +310,6 @@ def test_a_prediction_covers_the_picture_until_it_is_made(page: Page) -> None:
     page.keyboard.press("End")
     expect(page.locator(".kdlab-outcome")).to_have_text("You predicted: rises. What happens: It fell.")
     expect(page.locator(".kdlab-path-all")).to_have_css("visibility", "visible")
-
-
-def test_the_slider_has_a_name_and_says_its_value(page: Page) -> None:
-    open_view(page, fake_sweep(2), beta=3.2)
-    slider = page.get_by_role("slider", name="beta, how selective the teacher is")
-    assert (slider.get_attribute("aria-valuetext") or "").startswith("beta 3.16, precision ")
-    for name in ("components of the student", "covariance family of the student", "scene"):
-        expect(page.get_by_role("combobox", name=name)).to_be_visible()
 
 
 @pytest.mark.parametrize("width", [1200, 760, 420, 300])
@@ -362,9 +346,3 @@ def test_who_comes_by_keys_sees_the_whole_view(page: Page) -> None:
     settle(page)
     box = page.locator(".kdlab-view").bounding_box()
     assert box and 0 <= box["y"] and box["y"] + box["height"] <= 720
-
-
-def test_a_closed_view_lets_go_of_the_model(page: Page) -> None:
-    open_view(page, fake_sweep(2))
-    page.evaluate("close_view()")
-    assert page.evaluate("Object.values(model.heard).flat().length") == 0

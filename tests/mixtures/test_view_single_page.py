@@ -13,7 +13,7 @@ from scipy import stats
 from support.pages import get, put, settle
 
 from kdlab.core.format import deviation, short
-from kdlab.mixtures import view_single as hand
+from kdlab.mixtures import view_single
 from kdlab.mixtures.scenes import make_scene
 from kdlab.mixtures.single import Measured, measure
 
@@ -26,7 +26,7 @@ EXACT = 1e-6  # nats
 
 
 def open_view(page: Page, scene: str = "line", **other: Any) -> dict[str, Any]:
-    view = hand.by_hand(scene)
+    view = view_single.by_hand(scene)
     state = {**{name: getattr(view, name) for name in TRAITS}, **other}
     page.evaluate("state => open_view(state)", state)
     return dict(state["world"])
@@ -92,15 +92,17 @@ def assert_worth(page: Page, scene: str = "line") -> Measured:
     return right
 
 
-@pytest.mark.parametrize("scene", hand.LINES)
+@pytest.mark.parametrize("scene", view_single.LINES)
 def test_the_page_says_what_python_says(page: Page, scene: str) -> None:
     """250 random bells and the corners: numbers to 1e-6 nats (recall goes down to -1e6), and every word."""
     open_view(page, scene)
-    rng, (low, high) = np.random.default_rng(7), hand.by_hand(scene).world["space"]["x"]
-    widths = np.exp(rng.uniform(math.log(hand.NARROWEST), math.log(hand.WIDEST), 250))
+    rng, (low, high) = np.random.default_rng(7), view_single.by_hand(scene).world["space"]["x"]
+    widths = np.exp(rng.uniform(math.log(view_single.NARROWEST), math.log(view_single.WIDEST), 250))
     bells = [(round(rng.uniform(low, high), 2), float(deviation(width))) for width in widths]
     bells += [
-        (centre, width) for centre in (low, -2.0, high) for width in (hand.NARROWEST, 0.0999, 0.125, 1.0, hand.WIDEST)
+        (centre, width)
+        for centre in (low, -2.0, high)
+        for width in (view_single.NARROWEST, 0.0999, 0.125, 1.0, view_single.WIDEST)
     ]
     shown = page.evaluate(
         """(bells) => bells.map(([centre, width]) => {
@@ -250,14 +252,6 @@ def test_python_hears_of_the_hand_when_it_rests_and_its_echo_moves_nothing(page:
     assert_worth(page)
 
 
-def test_python_moves_the_bell_too(page: Page) -> None:
-    world = open_view(page)
-    put(page, hand={"centre": -3.0, "width": 0.5})
-    assert_bell(page, world)
-    assert place(page) == {"centre": -3.0, "width": 0.5}
-    assert_worth(page)
-
-
 def test_the_bests_are_kept_and_reset_forgets_them(page: Page) -> None:
     world = open_view(page)
     for centre, width in ((-3.0, 0.1), (-1.0, 2.08), (4.0, 5.0)):
@@ -285,7 +279,7 @@ def test_the_bests_are_kept_and_reset_forgets_them(page: Page) -> None:
 
 
 def test_what_is_beyond_the_plane_is_an_arrow_on_its_edge(page: Page) -> None:
-    open_view(page)
+    world = open_view(page)
     dot = page.locator(".kdlab-student-dot")
     for centre, width, turned, x, y in (
         (-3.0, 0.005, 0, 58, None),
@@ -297,6 +291,7 @@ def test_what_is_beyond_the_plane_is_an_arrow_on_its_edge(page: Page) -> None:
         assert at[2] == turned
         assert x is None or at[0] == x
         assert y is None or at[1] == y
+        assert_bell(page, world)
         assert_worth(page)  # the words keep the exact numbers
     ends = page.evaluate("""() => [...document.querySelectorAll(".kdlab-hand-best-words")].map((text) => {
       const { x, width } = text.getBBox();
@@ -345,7 +340,7 @@ def test_the_line_across_the_bell_has_its_name(page: Page) -> None:
 
 
 def test_a_broken_world_is_refused_in_words(page: Page) -> None:
-    world = {**hand.by_hand().world, "widths": [0.1, "nan"]}
+    world = {**view_single.by_hand().world, "widths": [0.1, "nan"]}
     open_view(page, world=world)
     expect(page.locator(".kdlab-error")).to_contain_text('"nan" in widths.1')
     assert len(get(page, "page_errors")) == 1
@@ -385,9 +380,3 @@ def test_nothing_is_wider_than_its_place_and_nothing_jumps(page: Page, width: in
         assert box
         sizes.add((box["width"], box["height"]))
     assert len(sizes) == 1
-
-
-def test_a_closed_view_lets_go_of_the_model(page: Page) -> None:
-    open_view(page)
-    page.evaluate("close_view()")
-    assert page.evaluate("Object.values(model.heard).flat().length") == 0

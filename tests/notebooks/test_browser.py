@@ -30,8 +30,7 @@ from support.lab import Lab, Notebook, write_notebook
 from support.pages import settle
 from support.shown import assert_shows, assert_stills_shown, look
 
-from kdlab.mixtures import experiment as experiments
-from kdlab.mixtures import single as bells
+from kdlab.mixtures import experiment, single
 from kdlab.mixtures.scenes import make_scene
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -136,11 +135,11 @@ def test_notebook_00(opened: Any) -> None:
     assert_no_errors(notebook, "view")
 
 
-def await_bell(root: Locator) -> bells.Measured:
+def await_bell(root: Locator) -> single.Measured:
     """Assert that the numbers are those of the bell on the screen, and the metrics' own; return them."""
     settle(root.page)
     centre, width = (float(root.get_attribute(f"data-{name}") or "nan") for name in ("centre", "width"))
-    right = bells.measure(make_scene("line").truth, centre, width)
+    right = single.measure(make_scene("line").truth, centre, width)
     expect(root.locator(".kdlab-sentence")).to_have_text(right.sentence)
     dot = root.locator(".kdlab-student-dot")
     assert float(dot.get_attribute("data-precision") or "nan") == pytest.approx(right.precision, abs=1e-6)
@@ -326,19 +325,6 @@ def test_notebook_02(opened: Any) -> None:
     assert_no_errors(notebook, "falling_view")
 
 
-def test_every_notebook_has_a_test() -> None:
-    assert sorted(path.name for path in NOTEBOOKS.glob("*.ipynb")) == [
-        "00_start_here.ipynb",
-        "01_precision_and_recall.ipynb",
-        "02_teacher_entropy.ipynb",
-        "03_why_it_happens.ipynb",  # in mixtures/test_view_mechanism.py
-        "04_from_mixtures_to_text.ipynb",  # in ngrams/test_view.py
-        "05_meet_smollm2.ipynb",  # in lm/test_view_next_token.py
-        "06_distil_smollm2.ipynb",  # nothing moves in it
-        "07_read_the_trade_off.ipynb",  # in pictures/test_quiz.py
-    ]
-
-
 def test_a_random_scene_is_made_in_the_background(small: Notebook) -> None:
     """The slider rests while Python works, says how far it is, and answers for the new sweep afterwards."""
     notebook, root = small, view_of(small, "background")
@@ -348,7 +334,7 @@ def test_a_random_scene_is_made_in_the_background(small: Notebook) -> None:
       new MutationObserver(() => { if (!status.hidden) said.push(status.textContent); })
         .observe(status, { childList: true, subtree: true, attributes: true });
     }""")
-    random = list(experiments.CHOICES["scene"]).index("random")
+    random = list(experiment.CHOICES["scene"]).index("random")
     choose(notebook, select_of(root, "scene"), random)
     leap_through(notebook, root, await_answer(root))
     expect(root.locator(".kdlab-status")).to_be_hidden()

@@ -22,9 +22,9 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from support.lab import START_LIMIT, Lab
 from support.shown import assert_shows, assert_stills_shown
 
+from kdlab import mixtures
 from kdlab.cli.server import free_port
-from kdlab.mixtures import experiment as experiments
-from kdlab.mixtures import view as widgets
+from kdlab.mixtures.view import payload
 
 ROOT = Path(__file__).resolve().parents[2]
 START_HERE = "00_start_here.ipynb"
@@ -201,7 +201,7 @@ class Classic:
 
 def press_and_compare(page: Page, root: Locator) -> None:
     """Uncover the picture and press real arrow keys: it must show what the sweep says, position by position."""
-    sent = widgets.payload(experiments.teacher_entropy("line", 1))
+    sent = payload(mixtures.teacher_entropy("line", 1))
     root.scroll_into_view_if_needed()
     root.locator(".kdlab-cover button").first.click()
     expect(root.locator(".kdlab-picture")).to_be_visible()

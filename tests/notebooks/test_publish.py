@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import html.parser
 import http.server
-import json
 import re
 import threading
 from collections.abc import Iterator
@@ -19,12 +18,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from support.axe import serious
 from support.chromium import chromium
+from support.pages import settle
 from support.site import FORMULA, LIVE, NOTEBOOKS, prose, publish
 
-from kdlab import lm
+from kdlab import lm, mixtures
 from kdlab.lessons.review import Row, review
-from kdlab.mixtures import experiment as experiments
-from kdlab.mixtures.single import measure
 
 pytestmark = pytest.mark.browser
 
@@ -116,10 +114,6 @@ def opened(browser: Browser, url: str, **how: Any) -> Iterator[Page]:
     yield page
     context.close()
     assert wrong == []
-
-
-def settle(page: Page) -> None:
-    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def test_the_site_is_small_and_whole(site: Path, outlines: dict[str, Outline]) -> None:
@@ -222,7 +216,7 @@ def test_on_a_phone_the_slider_stays_with_what_it_moves(site: Path, browser: Bro
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_front_page_answers_to_keys(scheme: Any, address: str, browser: Browser) -> None:
-    sweep = experiments.teacher_entropy("line", n_components=1)
+    sweep = mixtures.teacher_entropy("line", n_components=1)
     with opened(browser, f"{address}/", color_scheme=scheme) as page:
         slider, sentence = page.locator(".kdlab-beta"), page.locator(".kdlab-sentence")
         expect(sentence).to_have_text(sweep.at(1).sentence)
@@ -263,7 +257,7 @@ def test_menus_offer_what_was_made_ahead(site: Path, browser: Browser) -> None:
         view.locator(".kdlab-covariance").select_option("full")
         expect(view).to_have_attribute("data-key", "rare|4|full|population|0")
         expect(view).to_have_attribute("aria-busy", "false")
-        expected = experiments.teacher_entropy("rare", n_components=4, covariance="full").sentences[0]
+        expected = mixtures.teacher_entropy("rare", n_components=4, covariance="full").sentences[0]
         expect(view.locator(".kdlab-sentence")).to_have_text(expected)
         expect(page.locator(".live .aside").first).to_contain_text("computed ahead")
 
@@ -328,15 +322,6 @@ def test_the_guesses_of_this_browser_stand_beside_what_happened(address: str, br
             assert shown == [row.question.text, row.guessed, row.happened]
 
 
-def test_a_bell_is_worth_on_the_page_what_it_is_in_python(site: Path, browser: Browser) -> None:
-    """The same module as in a notebook: the whole picture is looked at in tests/mixtures/test_view_single_page.py."""
-    with opened(browser, (site / "01_precision_and_recall.html").as_uri()) as page:
-        page.locator(".kdlab-cover button").first.click()
-        page.locator(".kdlab-hand-width").press("Home")
-        right = measure(experiments.make_scene("line").truth, 0.0, 0.005)
-        expect(page.locator(".kdlab-sentence")).to_have_text(right.sentence)
-
-
 def test_without_scripts_and_on_paper_there_are_stills(site: Path, browser: Browser) -> None:
     with opened(browser, (site / "02_teacher_entropy.html").as_uri(), java_script_enabled=False) as page:
         assert [one.is_visible() for one in page.locator(".live .still").all()] == [True, True]
@@ -354,9 +339,3 @@ def test_the_figure_moves_only_for_those_who_do_not_mind(
 ) -> None:
     with opened(browser, (site / "README.html").as_uri(), reduced_motion=motion) as page:
         assert page.locator("picture img").evaluate("e => e.currentSrc").endswith(f"figures/{picture}")
-
-
-def test_states_are_plain_json(site: Path) -> None:
-    page = (site / "index.html").read_text(encoding="utf-8")
-    states = re.findall(r'<script type="application/json" id="state-[^"]+">(.*?)</script>', page)
-    assert [json.loads(state)["module"] for state in states] == ["MixtureView"]

