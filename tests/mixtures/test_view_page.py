@@ -9,41 +9,20 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
+from support.axe import state_of
 from support.fake_sweep import fake_sweep
 from support.pages import get, put, settle
 
 from kdlab.mixtures.experiment import teacher_entropy
-from kdlab.mixtures.view import payload
+from kdlab.mixtures.view import payload, show
 
 pytestmark = pytest.mark.browser
 
 SCRIPTS = ("pictures/sweep_view.js", "mixtures/view.js")
 
 
-def state(sweep: Any, /, **other: Any) -> dict[str, Any]:
-    choices = {
-        "scene": ["line", "ring", "random"], "n_components": [1, 2], "covariance": ["diag", "full"],
-        "samples": [None, 100], "seed": [0, 1, 2],
-    }  # fmt: skip
-    return {
-        "sweep": payload(sweep),
-        "choices": {field: [{"value": v, "label": str(v)} for v in values] for field, values in choices.items()},
-        "settings": vars_of(sweep.settings),
-        "beta": 1.0,
-        "progress": None,
-        "prediction": None,
-        "kernel_error": "",
-        "page_errors": [],
-        **other,
-    }
-
-
-def vars_of(settings: Any) -> dict[str, Any]:
-    return {name: getattr(settings, name) for name in ("scene", "n_components", "covariance", "samples", "seed")}
-
-
 def open_view(page: Page, sweep: Any, /, **other: Any) -> None:
-    page.evaluate("state => open_view(state)", state(sweep, **other))
+    page.evaluate("state => open_view(state)", {**state_of(show(sweep)), **other})
 
 
 def assert_shows(page: Page, sweep: Any, index: int) -> None:
@@ -78,7 +57,7 @@ def test_real_keys_walk_the_sweep(page: Page, dim: int) -> None:
     open_view(page, sweep)
     assert_shows(page, sweep, 0)
     expect(page.locator(".kdlab-path-all")).to_have_css("visibility", "visible")  # no question that it would answer
-    page.locator(".kdlab-beta").focus()
+    page.get_by_role("slider", name="beta, how selective the teacher is").focus()
     index = 0
     for key, step in [("ArrowRight", 1), ("ArrowRight", 1), ("ArrowLeft", -1), ("ArrowUp", 1), ("End", 200)]:
         page.keyboard.press(key)
@@ -210,7 +189,8 @@ def test_seed_and_family_are_offered_only_where_they_matter(page: Page) -> None:
     expect(page.locator(".kdlab-seed")).to_be_disabled()
     page.locator(".kdlab-samples").select_option("100")
     expect(page.locator(".kdlab-seed")).to_be_enabled()
-    put(page, settings=vars_of(fake_sweep(1).settings), sweep=payload(fake_sweep(1)))
+    line = payload(fake_sweep(1))
+    put(page, settings=line["settings"], sweep=line)
     expect(page.locator(".kdlab-covariance")).to_be_disabled()  # in one dimension all families are one
     expect(page.locator(".kdlab-n-components")).to_be_enabled()
 

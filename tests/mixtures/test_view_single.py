@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from support.axe import state_of
 
 from kdlab.core.format import deviation
 from kdlab.mixtures import scenes, view_single
 from kdlab.mixtures.scenes import make_scene
 from kdlab.mixtures.single import measure
 
-TRAITS = ("world", "hand", "prediction", "kernel_error", "page_errors")
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -39,7 +39,7 @@ def test_other_scenes_are_refused_in_words(scene: Any) -> None:
 @pytest.mark.parametrize("scene", view_single.LINES)
 def test_what_is_sent_is_plain_small_and_fits(scene: str) -> None:
     view = view_single.by_hand(scene)
-    sent = {name: getattr(view, name) for name in TRAITS}
+    sent = state_of(view)
     assert json.loads(json.dumps(sent, allow_nan=False)) == sent
     assert len(json.dumps(sent)) < 10_000
     widths = view.world["widths"]

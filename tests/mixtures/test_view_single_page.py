@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 from scipy import stats
+from support.axe import state_of
 from support.pages import get, put, settle
 
 from kdlab.core.format import deviation, short
@@ -20,14 +21,12 @@ from kdlab.mixtures.single import Measured, measure
 pytestmark = pytest.mark.browser
 
 SCRIPTS = ("mixtures/view_single.js",)
-TRAITS = ("world", "hand", "prediction", "kernel_error", "page_errors")
 QUESTION = {"question": "Both?", "options": ["yes", "no"], "outcome": "No."}
 EXACT = 1e-6  # nats
 
 
 def open_view(page: Page, scene: str = "line", **other: Any) -> dict[str, Any]:
-    view = view_single.by_hand(scene)
-    state = {**{name: getattr(view, name) for name in TRAITS}, **other}
+    state = {**state_of(view_single.by_hand(scene)), **other}
     page.evaluate("state => open_view(state)", state)
     return dict(state["world"])
 

@@ -84,6 +84,8 @@ def opened(browser: Browser) -> Iterator[Callable[..., Locator]]:
 
     yield open_view
     for page in pages:
+        page.evaluate("window.close_view?.()")
+        assert page.evaluate("Object.values(model.heard).flat().length") == 0  # a closed view lets go of its model
         page.close()
     assert thrown == []
 

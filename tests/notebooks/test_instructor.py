@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support import sheets
-from support.sheets import BOLD, BY_NAME, NOTEBOOKS, QUOTED, ROWS, SHEETS, Row, cells, rows, section, text
+from support.sheets import BOLD, BY_NAME, NOTEBOOKS, QUOTED, ROWS, SHEETS, Row, cells, every_row, rows, section, text
 
 from kdlab import ngrams
 from kdlab.cli import commands, workshop
@@ -17,8 +17,6 @@ from kdlab.lessons.predictions import QUESTIONS
 from kdlab.mixtures.experiment import CHOICES
 
 ROOT = NOTEBOOKS.parent
-ids = [f"{sheet[:3].strip()}: {row.start}" for sheet, row in ROWS]
-every_row = pytest.mark.parametrize(("sheet", "row"), ROWS, ids=ids)
 
 
 def headings(name: str) -> list[str]:

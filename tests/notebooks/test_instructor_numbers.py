@@ -8,15 +8,11 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import pytest
 from support.printed import NUMBER, said, sweep
-from support.sheets import BY_NAME, INLINE, ROWS, SHEETS, Row, cells, rows, section, text
+from support.sheets import BY_NAME, INLINE, SHEETS, Row, cells, every_row, rows, section, text
 
 from kdlab import fit_mixture, lm, ngrams, precision, recall
 from kdlab.mixtures import line_mixture, make_scene, mechanism, single
-
-ids = [f"{sheet[:3].strip()}: {row.start}" for sheet, row in ROWS]
-every_row = pytest.mark.parametrize(("sheet", "row"), ROWS, ids=ids)
 
 
 def numbers(row: Row) -> list[str]:

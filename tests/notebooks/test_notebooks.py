@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import nbformat
 import papermill
 import pytest
 from support.lab import write_notebook
+from support.site import build
 
 from kdlab.core import answers
 from kdlab.lessons import card
@@ -131,20 +131,11 @@ def test_papermill_runs_it_headless_and_nothing_changes_by_chance(path: Path, tm
     again = [printed(cell) for cell in done.cells if cell.cell_type == "code" and CHECKED in cell.source]
     assert again == [printed(cell) for cell in checked_cells(path)]
     assert not (tmp_path / answers.FILE).exists(), "nobody answered, so no answers are kept"
-    build = module_of("build")
     once = build.render(build.normalise(build.load(tmp_path / path.name)))
     if once != path.read_text(encoding="utf-8"):
         shutil.copy(path, tmp_path)
         build.build(tmp_path / path.name)
         assert once == (tmp_path / path.name).read_text(encoding="utf-8")
-
-
-def module_of(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, ROOT / "notebooks" / f"{name}.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.slow

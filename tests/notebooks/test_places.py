@@ -6,24 +6,19 @@ JupyterLab itself, with every control moved, is in test_browser.py.
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbconvert import HTMLExporter
 from playwright.sync_api import Browser, Locator, Page, expect
-from support.lab import START_LIMIT, Lab
+from support.lab import Lab
 from support.shown import assert_shows, assert_stills_shown
 
 from kdlab import mixtures
-from kdlab.cli.server import free_port
 from kdlab.mixtures.view import payload
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,56 +95,17 @@ def test_binder_post_build_stops_at_the_first_error(tmp_path: Path) -> None:
     assert done.returncode == 3
 
 
-# A browser, and the two servers
-
-
-@contextmanager
-def nbclassic(folder: Path, state: Path) -> Iterator[Lab]:
-    """Serve `folder` with `jupyter nbclassic` on a free port of this machine; its files and log go to `state`."""
-    server = Lab(folder, f"http://127.0.0.1:{free_port()}", secrets.token_hex(16))
-    state.mkdir()
-    options = {
-        "ServerApp.ip": "127.0.0.1",
-        "ServerApp.port": server.address.rsplit(":", 1)[1],
-        "ServerApp.port_retries": "0",
-        "ServerApp.root_dir": str(folder),
-        "ServerApp.open_browser": "False",
-        "ServerApp.allow_root": "True",
-        "IdentityProvider.token": server.token,
-    }
-    places = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
-    with (state / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "nbclassic", *(f"--{name}={value}" for name, value in options.items())],
-            env={**os.environ, **{place: str(state / place.lower()) for place in places}},
-            stdout=log,
-            stderr=log,
-            stdin=subprocess.DEVNULL,
-        )
-        try:
-            limit = time.monotonic() + START_LIMIT
-            while not server.answers():
-                if process.poll() is not None or time.monotonic() > limit:
-                    raise RuntimeError(f"nbclassic does not start:\n{(state / 'log').read_text('utf-8')[-2000:]}")
-                time.sleep(0.1)
-            yield server
-        finally:
-            process.terminate()
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
+# The classic notebook: the server that JupyterLab runs on has its pages too
 
 
 @pytest.fixture(scope="module")
-def classic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Serve notebook 00 once for each test, in folders of their own: what is run and answered is saved."""
-    folder = tmp_path_factory.mktemp("notebooks")
-    (folder / AGAIN).parent.mkdir()
+def classic(jupyter: Lab) -> Lab:
+    """Notebook 00 once for each test, in folders of their own: what is run and answered is saved."""
+    lab = jupyter.within("classic")
     for name in (START_HERE, AGAIN):
-        shutil.copy(ROOT / "notebooks" / START_HERE, folder / name)
-    with nbclassic(folder, tmp_path_factory.mktemp("jupyter") / "state") as server:
-        yield server
+        (lab.folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / "notebooks" / START_HERE, lab.folder / name)
+    return lab
 
 
 class Classic:
@@ -159,7 +115,7 @@ class Classic:
         self.page: Page = browser.new_page(viewport={"width": 1280, "height": 900})
         self.thrown: list[str] = []
         self.page.on("pageerror", lambda error: self.thrown.append(str(error)))
-        self.page.goto(f"{server.address}/notebooks/{name}?token={server.token}")
+        self.page.goto(f"{server.address}/notebooks/classic/{name}?token={server.token}")
         self.page.wait_for_function("window.Jupyter?.notebook?.kernel?.is_connected?.()", timeout=60_000)
 
     def run_all(self) -> None:
