@@ -24,12 +24,6 @@ def test_sizes_of_the_weights_are_the_same_wherever_they_are_said(capsys):
     assert re.findall(r"\d+\s+MB", " ".join(capsys.readouterr().out.split())) == [fetched, disk]
 
 
-def test_a_command_that_does_not_exist(capsys):
-    with pytest.raises(SystemExit, match="2"):
-        main(["cure"])
-    assert "doctor" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("people", ["0", "-1", "many", "1.5"])
 def test_people_are_counted(capsys, people):
     with pytest.raises(SystemExit, match="2"):

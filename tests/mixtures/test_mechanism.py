@@ -33,12 +33,6 @@ def test_the_slope_is_the_derivative_of_precision(name: str, beta: float) -> Non
     )
 
 
-def test_the_sign_turns_where_heavy_components_are_the_worse_ones() -> None:
-    line, ring = make_scene("line"), make_scene("ring")
-    assert precision_slope(line.teacher, line.truth, 1.0) > 0.1
-    assert precision_slope(ring.teacher, ring.truth, 1.0) < -0.1
-
-
 def test_a_component_without_weight_does_not_move_precision() -> None:
     pair = line_mixture([0.6, 0.4], [0.0, 3.0], [1.0, 1.0])
     with_empty = line_mixture([0.6, 0.4, 0.0], [0.0, 3.0, 90.0], [1.0, 1.0, 1.0])

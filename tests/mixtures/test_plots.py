@@ -40,11 +40,8 @@ def test_a_figure_says_the_sweeps_sentence_and_is_reproducible(dim: int, beta: f
 def test_the_dot_stands_where_the_sweep_says() -> None:
     sweep = fake_sweep(2)
     plane = plots.figure(sweep, 5.0).axes[1]
-    dots = [line for line in plane.lines if line.get_marker() == "o"]
-    assert len(dots) == 1
-    here = sweep.at(5.0)
-    assert dots[0].get_xdata()[0] == here.recall
-    assert dots[0].get_ydata()[0] == here.precision
+    (dot,) = [line for line in plane.lines if line.get_marker() == "o"]
+    assert (dot.get_xdata()[0], dot.get_ydata()[0]) == (sweep.at(5.0).recall, sweep.at(5.0).precision)
 
 
 @pytest.mark.parametrize("dim", [1, 2])

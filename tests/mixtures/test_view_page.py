@@ -73,16 +73,6 @@ def test_real_keys_walk_the_sweep(page: Page, dim: int) -> None:
     assert get(page, "page_errors") == []
 
 
-def test_keys_stay_with_the_controls(page: Page) -> None:
-    """JupyterLab acts on arrow keys that reach it: none may leave the controls."""
-    open_view(page, fake_sweep(2))
-    page.evaluate("document.body.addEventListener('keydown', () => { window.leaked = true; })")
-    for control in (".kdlab-beta", ".kdlab-n-components", ".kdlab-scene"):
-        page.locator(control).focus()
-        page.keyboard.press("ArrowDown")
-    assert not page.evaluate("Boolean(window.leaked)")
-
-
 def test_elements_are_made_once_and_only_moved(page: Page) -> None:
     sweep = fake_sweep(2)
     open_view(page, sweep)
@@ -104,21 +94,6 @@ def test_the_path_has_a_gap_where_the_best_student_switches(page: Page) -> None:
     past = page.locator(".kdlab-path-past").get_attribute("d") or ""
     assert past.count("M") == 1 + int(sweep.switched.sum()) == 2
     assert past == page.locator(".kdlab-path-all").get_attribute("d")
-
-
-def test_the_slider_needs_no_kernel(page: Page) -> None:
-    """With a model that cannot be saved, as when the connection is gone, every position is still drawn."""
-    sweep = fake_sweep(2)
-    open_view(page, sweep)
-    page.evaluate("window.broken = true")
-    page.locator(".kdlab-beta").focus()
-    for index in range(1, 6):
-        page.keyboard.press("ArrowRight")
-        settle(page)
-        assert_shows(page, sweep, index)
-    page.wait_for_timeout(300)  # the time at which Python would be told
-    assert_shows(page, sweep, 5)
-    expect(page.locator(".kdlab-error")).to_be_hidden()
 
 
 def test_python_hears_of_beta_when_the_slider_rests(page: Page) -> None:

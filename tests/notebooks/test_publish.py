@@ -6,7 +6,6 @@ import functools
 import html.parser
 import http.server
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from support.axe import serious
 from support.chromium import chromium
-from support.pages import settle
+from support.pages import serving, settle
 from support.site import FORMULA, LIVE, NOTEBOOKS, prose, publish
 
 from kdlab import lm, mixtures
@@ -93,11 +92,8 @@ def address(site: Path) -> Iterator[str]:
         def log_message(self, *args: object) -> None:
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(site)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serving(functools.partial(Handler, directory=str(site))) as one:
+        yield one
 
 
 @contextmanager
