@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -98,11 +99,7 @@ def test_the_page_says_what_python_says(page: Page, scene: str) -> None:
     rng, (low, high) = np.random.default_rng(7), view_single.by_hand(scene).world["space"]["x"]
     widths = np.exp(rng.uniform(math.log(view_single.NARROWEST), math.log(view_single.WIDEST), 250))
     bells = [(round(rng.uniform(low, high), 2), float(deviation(width))) for width in widths]
-    bells += [
-        (centre, width)
-        for centre in (low, -2.0, high)
-        for width in (view_single.NARROWEST, 0.0999, 0.125, 1.0, view_single.WIDEST)
-    ]
+    bells += product((low, -2.0, high), (view_single.NARROWEST, 0.0999, 0.125, 1.0, view_single.WIDEST))
     shown = page.evaluate(
         """(bells) => bells.map(([centre, width]) => {
           model.set("hand", { centre, width });
@@ -194,10 +191,8 @@ def test_above_the_picture_a_drag_goes_on_to_a_spike(page: Page) -> None:
 
 def test_the_curve_itself_can_be_dragged(page: Page) -> None:
     world, unit = open_view(page), unit_of(page)
-    x, y = (
-        grip_at(page)[0],
-        (page.locator(".kdlab-space").bounding_box() or {})["y"] + 320 * unit,
-    )  # far from its handle
+    top = (page.locator(".kdlab-space").bounding_box() or {})["y"]
+    x, y = grip_at(page)[0], top + 320 * unit  # far from its handle
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + 41.6 * unit, y, steps=5)
@@ -280,11 +275,8 @@ def test_the_bests_are_kept_and_reset_forgets_them(page: Page) -> None:
 def test_what_is_beyond_the_plane_is_an_arrow_on_its_edge(page: Page) -> None:
     world = open_view(page)
     dot = page.locator(".kdlab-student-dot")
-    for centre, width, turned, x, y in (
-        (-3.0, 0.005, 0, 58, None),
-        (-1.0, 5.0, -90, None, 348),
-        (5.0, 0.1, -45, 58, 348),
-    ):
+    beyond = [(-3.0, 0.005, 0, 58, None), (-1.0, 5.0, -90, None, 348), (5.0, 0.1, -45, 58, 348)]
+    for centre, width, turned, x, y in beyond:
         put(page, hand={"centre": centre, "width": width})
         at = [float(n) for n in re.findall(r"-?[\d.]+", dot.get_attribute("transform") or "")]
         assert at[2] == turned
@@ -304,14 +296,10 @@ def test_what_is_beyond_the_plane_is_an_arrow_on_its_edge(page: Page) -> None:
 def test_triangles_stay_within_the_bounds_and_clear_of_an_arrow(page: Page, centre: float, width: float) -> None:
     world = open_view(page)
     put(page, hand={"centre": centre, "width": width})
-    names = [".kdlab-best-precision", ".kdlab-best-recall", ".kdlab-student-dot"]
-    shapes = page.evaluate(
-        """(names) => names.map((name) => {
-      const { left, right, top, bottom } = document.querySelector(`.kdlab-plane ${name}`).getBoundingClientRect();
-      return { left, right, top, bottom };
-    })""",
-        names,
-    )
+    shapes = page.evaluate("""() => ["best-precision", "best-recall", "student-dot"].map((name) => {
+      const box = document.querySelector(`.kdlab-plane .kdlab-${name}`).getBoundingClientRect();
+      return { left: box.left, right: box.right, top: box.top, bottom: box.bottom };
+    })""")
     panel, unit = page.locator(".kdlab-plane").bounding_box() or {}, unit_of(page)
     low, high = world["plane"]["precision"]
     ceiling = panel["y"] + (348 - 336 * (world["bounds"]["precision"] - low) / (high - low)) * unit

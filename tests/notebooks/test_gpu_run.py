@@ -44,11 +44,6 @@ def test_a_run_that_is_not_finished_is_not_recorded(
     (tmp_path / "run" / "results.json").write_text(json.dumps(results), encoding="utf-8")
     assert record.main(["run", str(tmp_path / "run")], tmp_path / "recorded") == 1
     assert "is not finished" in capsys.readouterr().err and not (tmp_path / "recorded").exists()
-
-
-def test_a_run_that_is_not_there_is_not_recorded(
-    record: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
     assert record.main(["run", str(tmp_path / "nowhere")], tmp_path) == 1
     assert "there is no run there" in capsys.readouterr().err
 

@@ -107,15 +107,8 @@ def test_nothing_of_a_live_session_is_committed(path: Path) -> None:
 
 def headless(path: Path, folder: Path) -> Any:
     """Run a notebook as a cluster would: no page, no reader."""
-    return papermill.execute_notebook(
-        path,
-        folder / path.name,
-        kernel_name="python3",
-        cwd=folder,
-        execution_timeout=CELL_TIMEOUT,
-        progress_bar=False,
-        log_output=False,
-    )
+    how = {"kernel_name": "python3", "execution_timeout": CELL_TIMEOUT, "progress_bar": False, "log_output": False}
+    return papermill.execute_notebook(path, folder / path.name, cwd=folder, **how)
 
 
 @pytest.mark.slow

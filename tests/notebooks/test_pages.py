@@ -269,17 +269,12 @@ def test_numbers_of_the_symbols() -> None:
     one = scope()["sweep"]
     text = "\n".join(" | ".join(row[:3]) for heading in TABLES for row in rows(heading))
     text = text.replace("p^(1/τ)", "").replace("1/β", "")
+    covered = (judge.COVERED_DENSITY, ngram_experiment.COVERED_DENSITY, judge.COVERED_SHARE)
+    sum_of_weights, least_entropy, exact = "1", "0", f"{precision(one.direct, one.scene.truth).standard_error:g}"
     assert numbers(text) == [
-        "1",  # weights sum to
-        *(f"{beta:g}" for beta in (one.betas[0], one.betas[-1])),
-        "0",  # the least weight entropy
-        said(math.e),
-        said(judge.COVERED_DENSITY, 1),
-        said(ngram_experiment.COVERED_DENSITY, 1),
-        said(judge.COVERED_SHARE, 1),
-        f"{precision(one.direct, one.scene.truth).standard_error:g}",
-        str(len(one.betas)),
-    ]
+        sum_of_weights, f"{one.betas[0]:g}", f"{one.betas[-1]:g}", least_entropy, said(math.e),
+        *(said(share, 1) for share in covered), exact, str(len(one.betas)),
+    ]  # fmt: skip
 
 
 def test_colours_and_lines_are_those_of_the_pictures() -> None:

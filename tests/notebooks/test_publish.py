@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import html.parser
 import http.server
 import re
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from urllib.parse import unquote
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, Page, expect
 from support.axe import serious
 from support.chromium import chromium
@@ -26,43 +26,24 @@ from kdlab.lessons.review import Row, review
 pytestmark = pytest.mark.browser
 
 
-class Outline(html.parser.HTMLParser):
-    """What a page links to, what can be linked to in it, and its words outside of code."""
+class Outline:
+    """What a page links to and loads, what can be linked to in it, and its words, with code and without."""
 
     def __init__(self, text: str) -> None:
-        super().__init__()
-        self.links: list[str] = []
-        self.loads: list[str] = []
-        self.ids: list[str] = []
-        self.words: list[str] = []
-        self.math = self.pictures = 0
-        self.text = ""
-        self._inside: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        if tag in ("pre", "code", "script", "style"):
-            self._inside.append(tag)
-        if tag == "a":
-            self.links.append(given["href"])
-        elif "src" in given or "srcset" in given or tag == "link":
-            self.loads.append(given.get("src") or given.get("srcset") or given["href"])
-        if "id" in given:
-            self.ids.append(given["id"])
-        self.math += tag == "math"
-        if tag == "img":
-            self.pictures += 1
-            assert len(given["alt"].split()) > 10, given["src"][:40]
-
-    def handle_endtag(self, tag: str) -> None:
-        if self._inside and self._inside[-1] == tag:
-            self._inside.pop()
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-        if not self._inside:
-            self.words.append(data)
+        page: Any = BeautifulSoup(text, "html.parser")
+        self.links = [one["href"] for one in page("a")]
+        loading = [
+            one for one in page(True) if one.name == "link" or one.name != "a" and {"src", "srcset"} & set(one.attrs)
+        ]
+        self.loads = [one.get("src") or one.get("srcset") or one["href"] for one in loading]
+        self.ids = [one["id"] for one in page(id=True)]
+        self.math, self.pictures = len(page("math")), len(page("img"))
+        for one in page("img"):
+            assert len(one["alt"].split()) > 10, one["src"][:40]
+        self.text = page.get_text()
+        for code in page(["pre", "code", "script", "style"]):
+            code.decompose()
+        self.words = page.get_text()
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +120,7 @@ def test_every_link_resolves_and_nothing_is_loaded_from_elsewhere(site: Path, ou
 def test_a_page_has_every_formula_and_every_picture_of_its_notebook(name: str, outlines: dict[str, Outline]) -> None:
     outline = outlines[f"{name}.html"]
     assert outline.math == len(FORMULA.findall(prose(name)))
-    assert not re.search(r"\$|\\[a-z]+", "".join(outline.words))
+    assert not re.search(r"\$|\\[a-z]+", outline.words)
     cells = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
     assert outline.pictures == sum("image/png" in output.get("data", {}) for output in outputs)
