@@ -7,8 +7,10 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # 
     os.environ.setdefault(_name, "1")
 
 import pytest  # noqa: E402
+from playwright.sync_api import Browser, Page  # noqa: E402
 from support import chromium  # noqa: E402
 from support.lab import Lab, jupyterlab  # noqa: E402
+from support.pages import opened, served  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +18,27 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """JupyterLab on an empty folder; `jupyter.within(name)` is a folder in it for the tests of a module."""
     with jupyterlab(tmp_path_factory.mktemp("served"), tmp_path_factory.mktemp("jupyter")) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The browser; its pages are closed at the end of a module. Tests are skipped where there is none."""
+    with chromium.chromium() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def address(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where the view is served whose files a module names in SCRIPTS."""
+    with served(*request.module.SCRIPTS) as one:
+        yield one
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """A page of that view, ready for `open_view`; nothing may be thrown on it."""
+    with opened(browser, address) as one:
+        yield one
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -21,6 +21,7 @@ from kdlab.cli import doctor, main, server, workshop
 from kdlab.cli.doctor import Check
 from kdlab.core import answers
 from kdlab.core.files import notebooks_folder
+from kdlab.lm.report import summary
 from kdlab.mixtures import experiment
 
 FILES = sorted(workshop.SHOWN + workshop.BESIDES)
@@ -93,9 +94,7 @@ def test_sweeps_of_this_version_and_of_another(monkeypatch: pytest.MonkeyPatch) 
 def test_recorded_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)  # from anywhere
     assert workshop._recorded().status == "ok"
-    from kdlab.lm.report import summary as accounts
-
-    monkeypatch.setattr(accounts, "recorded_folder", lambda: tmp_path)
+    monkeypatch.setattr(summary, "recorded_folder", lambda: tmp_path)
     found = named("the recorded runs")
     assert found.status == "missing" and "recorded/cpu" in found.found and "git clone" in found.remedy
 

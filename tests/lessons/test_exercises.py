@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import special
+from support.printed import said as written
 
 from kdlab import GaussianMixture, lm, mixtures, ngrams, precision, recall
 from kdlab.lessons import exercise
@@ -20,10 +21,6 @@ from kdlab.lessons.kinds import Code
 def said(name: str) -> str:
     one = exercise(name)
     return " ".join([one.task, one.right, *one.hints, *one.wrong.values()])
-
-
-def written(value: float, digits: int = 2) -> str:
-    return f"{value:.{digits}f}".replace("-", "−")
 
 
 def test_00_1_the_lightest_mode_is_lost_first() -> None:

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from support.fake_sweep import fake_sweep
 
-from kdlab.mixtures import experiment as experiments
-from kdlab.mixtures import limits
+from kdlab.mixtures import limits, teacher_entropy
 from kdlab.mixtures.scenes import make_scene
 from kdlab.mixtures.single import measure
 from kdlab.mixtures.view_single import LINES
@@ -30,7 +29,7 @@ def test_the_space_holds_every_student(dim: int) -> None:
 
 @pytest.mark.parametrize("n_components", [1, 2, 8])
 def test_the_map_is_a_square_that_holds_every_ellipse(n_components: int) -> None:
-    sweep = experiments.teacher_entropy("ring", n_components)
+    sweep = teacher_entropy("ring", n_components)
     (x0, x1), (y0, y1) = limits.map_limits(sweep)
     assert x1 - x0 == pytest.approx(y1 - y0)
     teacher = sweep.scene.teacher

@@ -7,8 +7,7 @@ from matplotlib.figure import Figure
 from support.fake_sweep import fake_sweep
 
 from kdlab.core.files import PACKAGE
-from kdlab.mixtures import experiment as experiments
-from kdlab.mixtures import plots
+from kdlab.mixtures import plots, teacher_entropy
 from kdlab.pictures.figure import png
 
 
@@ -41,11 +40,8 @@ def test_a_figure_says_the_sweeps_sentence_and_is_reproducible(dim: int, beta: f
 def test_the_dot_stands_where_the_sweep_says() -> None:
     sweep = fake_sweep(2)
     plane = plots.figure(sweep, 5.0).axes[1]
-    dots = [line for line in plane.lines if line.get_marker() == "o"]
-    assert len(dots) == 1
-    here = sweep.at(5.0)
-    assert dots[0].get_xdata()[0] == here.recall
-    assert dots[0].get_ydata()[0] == here.precision
+    (dot,) = [line for line in plane.lines if line.get_marker() == "o"]
+    assert (dot.get_xdata()[0], dot.get_ydata()[0]) == (sweep.at(5.0).recall, sweep.at(5.0).precision)
 
 
 @pytest.mark.parametrize("dim", [1, 2])
@@ -69,7 +65,7 @@ def test_an_empty_filmstrip_is_an_error() -> None:
 
 
 def test_a_picture_without_the_path_ahead_gives_nothing_away() -> None:
-    sweep = experiments.teacher_entropy("line")
+    sweep = teacher_entropy("line")
     whole, still = (plots.figure(sweep, path=path).axes[1] for path in (True, False))
     ahead = [line for line in whole.lines if len(line.get_xdata()) == len(sweep.betas)]
     assert ahead

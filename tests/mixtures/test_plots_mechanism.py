@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from kdlab.mixtures import experiment as experiments
-from kdlab.mixtures import mechanism, plots
-from kdlab.mixtures import plots_mechanism as plots_why
+from kdlab.mixtures import mechanism, plots, plots_mechanism, teacher_entropy
 from kdlab.mixtures.scenes import line_mixture, make_scene
 
 DISTILLED, TEACHER, DIRECT = (plots.STYLE[name].colour for name in ("distilled", "teacher", "direct"))
@@ -23,11 +21,11 @@ def drawn(axes: Any, colour: str) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def sweeps() -> list[Any]:
-    return [experiments.teacher_entropy("ring", k) for k in (1, 2, 3, 4, 8)]
+    return [teacher_entropy("ring", k) for k in (1, 2, 3, 4, 8)]
 
 
 def test_selectivity_draws_the_sweeps_weights_and_effective_components(sweeps: list[Any]) -> None:
-    made = plots_why.selectivity(sweeps[1])
+    made = plots_mechanism.selectivity(sweeps[1])
     weights, used = made.axes
     assert np.allclose([line.get_ydata() for line in drawn(weights, TEACHER)], np.exp(sweeps[1].teacher_log_weights).T)
     (curve,) = drawn(used, TEACHER)
@@ -36,7 +34,7 @@ def test_selectivity_draws_the_sweeps_weights_and_effective_components(sweeps: l
 
 
 def test_the_line_through_the_components_climbs_where_precision_does() -> None:
-    made = plots_why.heavier_and_better([make_scene("line"), make_scene("ring")])
+    made = plots_mechanism.heavier_and_better([make_scene("line"), make_scene("ring")])
     for axes, sign in zip(made.axes, (1, -1), strict=True):
         (line,) = axes.lines
         assert np.sign(np.diff(line.get_ydata())[0]) == sign
@@ -46,7 +44,7 @@ def test_the_line_through_the_components_climbs_where_precision_does() -> None:
 
 def test_the_regression_line_is_numpys() -> None:
     scene = make_scene("ring")
-    (line,) = plots_why.heavier_and_better([scene], beta=3.0).axes[0].lines
+    (line,) = plots_mechanism.heavier_and_better([scene], beta=3.0).axes[0].lines
     logs, scores = scene.teacher.log_weights, mechanism.component_precisions(scene.teacher, scene.truth)
     fitted = np.polyfit(logs, scores, 1, w=np.sqrt(scene.teacher.tempered(3.0).weights))
     np.testing.assert_allclose(line.get_ydata(), np.polyval(fitted, line.get_xdata()), atol=1e-8)
@@ -54,7 +52,7 @@ def test_the_regression_line_is_numpys() -> None:
 
 def test_matrices_carry_the_numbers_of_their_positions(sweeps: list[Any]) -> None:
     pairs = mechanism.pairs_along(sweeps[1])
-    made = plots_why.pair_matrices(pairs, [1, 5])
+    made = plots_mechanism.pair_matrices(pairs, [1, 5])
     assert len(made.axes) == 8  # a map and three matrices for each beta
     i = sweeps[1].index(5)
     for axes, values, form in zip(
@@ -66,7 +64,7 @@ def test_matrices_carry_the_numbers_of_their_positions(sweeps: list[Any]) -> Non
 
 def test_the_teacher_s_names_stand_within_the_map_and_on_no_ellipse_of_the_teacher(sweeps: list[Any]) -> None:
     pairs = mechanism.pairs_along(sweeps[1])
-    axes = plots_why.pair_matrices(pairs, [1]).axes[0]
+    axes = plots_mechanism.pair_matrices(pairs, [1]).axes[0]
     axes.get_figure(root=True).draw_without_rendering()
     boxes = {text.get_text(): text.get_window_extent() for text in axes.texts if text.get_text().startswith("p′")}
     assert sorted(boxes) == ["p′1", "p′2", "p′3", "p′4"]
@@ -82,7 +80,7 @@ def test_the_teacher_s_names_stand_within_the_map_and_on_no_ellipse_of_the_teach
 
 
 def test_the_frontier_draws_every_path_once_and_names_those_that_coincide(sweeps: list[Any]) -> None:
-    made = plots_why.frontier(sweeps, -8.5)
+    made = plots_mechanism.frontier(sweeps, -8.5)
     (axes,) = made.axes
     names = [text.get_text() for text in axes.texts]
     assert "K″ = 4 and 8" in names
@@ -99,7 +97,7 @@ def test_the_frontier_draws_every_path_once_and_names_those_that_coincide(sweeps
 
 def test_two_divergences_draws_both_students_of_each_target() -> None:
     target = line_mixture([0.6, 0.4], [-3.0, 3.0], [0.6, 0.6])
-    made = plots_why.two_divergences(target, [1, 10])
+    made = plots_mechanism.two_divergences(target, [1, 10])
     for axes, beta in zip(made.axes, (1, 10), strict=True):
         one = target.tempered(beta)
         (curve,) = drawn(axes, DISTILLED)

@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdlab.mixtures import experiment as experiments
-from kdlab.mixtures import view as widgets
+from kdlab.mixtures import experiment
 from kdlab.mixtures.experiment import MixtureSweep
-from kdlab.pictures import sweep_view as making
+from kdlab.mixtures.view import MixtureView, payload, show
+from kdlab.pictures import sweep_view
 
 FIELDS = ("scene", "n_components", "covariance", "samples", "seed")
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def make(scene: str = "line", n_components: int = 1, **other: Any) -> MixtureSweep:
-    return experiments.teacher_entropy(scene, n_components, "diag", positions=5, **other)
+    return experiment.teacher_entropy(scene, n_components, "diag", positions=5, **other)
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +32,8 @@ def sweep() -> MixtureSweep:
 
 
 @pytest.fixture
-def view(sweep: MixtureSweep) -> Iterator[widgets.MixtureView]:
-    shown = widgets.show(sweep)
+def view(sweep: MixtureSweep) -> Iterator[MixtureView]:
+    shown = show(sweep)
     yield shown
     shown.close()
 
@@ -53,12 +53,12 @@ class Maker:
     """Stands in for the making of sweeps: each waits until it is let go, and then gives what it is told to."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.real = experiments.teacher_entropy
+        self.real = experiment.teacher_entropy
         self.going = {n: threading.Event() for n in (1, 2, 3, 4, 8)}
         self.stopped: list[int] = []
         self.threads: set[str] = set()
         self.progress: dict[int, Any] = {}
-        monkeypatch.setattr(experiments, "teacher_entropy", self)
+        monkeypatch.setattr(experiment, "teacher_entropy", self)
 
     def __call__(self, scene: str, n_components: int, covariance: str, **other: Any) -> MixtureSweep:
         self.threads.add(threading.current_thread().name)
@@ -76,8 +76,8 @@ class Maker:
 
 
 def test_the_payload_is_plain_json_and_small() -> None:
-    full = experiments.teacher_entropy("line", 2, "diag")
-    sent = widgets.payload(full)
+    full = experiment.teacher_entropy("line", 2, "diag")
+    sent = payload(full)
     text = json.dumps(sent, allow_nan=False)
     assert json.loads(text) == sent
     assert len(text) < 200_000
@@ -85,7 +85,7 @@ def test_the_payload_is_plain_json_and_small() -> None:
 
 
 def test_the_payload_is_the_sweep(sweep: MixtureSweep) -> None:
-    sent = widgets.payload(sweep)
+    sent = payload(sweep)
     assert sent["key"] == sweep.settings.key
     assert sent["settings"] == settings_of(sweep)
     assert sent["sentence"] == list(sweep.sentences)
@@ -100,7 +100,7 @@ def test_the_payload_is_the_sweep(sweep: MixtureSweep) -> None:
 
 
 def test_a_2d_payload_has_contours() -> None:
-    sent = widgets.payload(make("ring"))
+    sent = payload(make("ring"))
     shares = [contour["level"] for contour in sent["contours"]]
     assert shares == sorted(shares, reverse=True)  # outermost first
     assert all(len(point) == 2 for contour in sent["contours"] for line in contour["path"] for point in line)
@@ -118,28 +118,28 @@ def test_a_sweep_with_a_number_that_is_none_is_refused(sweep: MixtureSweep, bad:
     kl = np.array(sweep.kl)
     kl[2] = bad
     with pytest.raises(ValueError, match=r"kl holds (nan|inf): every number must be finite"):
-        widgets.show(broken(sweep, kl=kl))
+        show(broken(sweep, kl=kl))
 
 
 @pytest.mark.parametrize("wrong", [None, {"beta": [1.0]}, "ring", 3])
 def test_only_sweeps_are_shown(wrong: Any) -> None:
     with pytest.raises(TypeError, match=r"is not a MixtureSweep: pass what .*teacher_entropy"):
-        widgets.show(wrong)
+        show(wrong)
 
 
-def test_the_controls_offer_what_is_reachable_and_what_is_shown(view: widgets.MixtureView) -> None:
+def test_the_controls_offer_what_is_reachable_and_what_is_shown(view: MixtureView) -> None:
     for field in FIELDS:
         values = [choice["value"] for choice in view.choices[field]]
-        assert values == list(experiments.CHOICES[field])
+        assert values == list(experiment.CHOICES[field])
         assert all(isinstance(choice["label"], str) and choice["label"] for choice in view.choices[field])
-    unusual = widgets.show(make(seed=17))
+    unusual = show(make(seed=17))
     assert unusual.choices["seed"][-1] == {"value": 17, "label": "17"}
 
 
 # What a notebook asks
 
 
-def test_the_position_is_the_one_shown(view: widgets.MixtureView, sweep: MixtureSweep) -> None:
+def test_the_position_is_the_one_shown(view: MixtureView, sweep: MixtureSweep) -> None:
     view.beta = 90.0
     assert view.position.sentence == sweep.sentences[-1]
     assert view.sweep_shown is sweep
@@ -148,13 +148,13 @@ def test_the_position_is_the_one_shown(view: widgets.MixtureView, sweep: Mixture
 
 
 @pytest.mark.parametrize("beta", [0.9, 100.5, float("nan"), -3.0])
-def test_a_beta_off_the_slider_is_an_error(view: widgets.MixtureView, beta: float) -> None:
+def test_a_beta_off_the_slider_is_an_error(view: MixtureView, beta: float) -> None:
     with pytest.raises(ValueError, match="the slider goes from 1 to 100"):
         view.beta = beta
     assert view.beta == 1.0
 
 
-def test_the_mimebundle_has_a_picture_and_the_sentence(view: widgets.MixtureView, sweep: MixtureSweep) -> None:
+def test_the_mimebundle_has_a_picture_and_the_sentence(view: MixtureView, sweep: MixtureSweep) -> None:
     view.beta = 100.0
     data, metadata = view._repr_mimebundle_()
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == view.model_id
@@ -167,7 +167,7 @@ def test_the_mimebundle_has_a_picture_and_the_sentence(view: widgets.MixtureView
 
 
 def test_two_views_share_nothing(sweep: MixtureSweep) -> None:
-    one, two = widgets.show(sweep), widgets.show(sweep)
+    one, two = show(sweep), show(sweep)
     one.beta, one.page_errors = 100.0, ["broken"]
     assert one.errors == ["broken"] and two.beta == 1.0 and two.errors == []
     assert one._kept is not two._kept
@@ -177,7 +177,7 @@ def test_two_views_share_nothing(sweep: MixtureSweep) -> None:
 
 
 def test_other_settings_are_made_on_a_thread_with_progress(
-    view: widgets.MixtureView, sweep: MixtureSweep, monkeypatch: pytest.MonkeyPatch
+    view: MixtureView, sweep: MixtureSweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     maker = Maker(monkeypatch)
     view.beta = 100.0
@@ -197,7 +197,7 @@ def test_other_settings_are_made_on_a_thread_with_progress(
 
 
 def test_only_the_newest_request_counts_and_the_others_stop(
-    view: widgets.MixtureView, sweep: MixtureSweep, monkeypatch: pytest.MonkeyPatch
+    view: MixtureView, sweep: MixtureSweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     maker = Maker(monkeypatch)
     for n in (2, 3):
@@ -212,7 +212,7 @@ def test_only_the_newest_request_counts_and_the_others_stop(
 
 
 def test_what_was_shown_before_is_shown_again_at_once(
-    view: widgets.MixtureView, sweep: MixtureSweep, monkeypatch: pytest.MonkeyPatch
+    view: MixtureView, sweep: MixtureSweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     maker = Maker(monkeypatch)
     view.settings = settings_of(sweep, n_components=2)
@@ -226,49 +226,43 @@ def test_what_was_shown_before_is_shown_again_at_once(
 
 
 def test_a_prepared_sweep_is_answered_before_the_callback_returns() -> None:
-    prepared = experiments.teacher_entropy("line", 1, "diag")
-    view = widgets.show(prepared)
-    wanted = settings_of(prepared, n_components=2)
-    if not experiments.is_prepared(experiments.Settings(**wanted)):
-        pytest.skip("this sweep is not among the committed ones")
-    view.settings = wanted
+    prepared = experiment.teacher_entropy("line", 1, "diag")
+    view = show(prepared)
+    view.settings = settings_of(prepared, n_components=2)
     assert view.sweep_shown.settings.n_components == 2
     assert view.progress is None
 
 
 def test_a_page_without_python_can_be_told_what_takes_no_time(sweep: MixtureSweep) -> None:
-    view = widgets.show(experiments.teacher_entropy("line", 1))
+    view = show(experiment.teacher_entropy("line", 1))
     prepared = {"scene": "ring", "n_components": 2, "covariance": "full", "samples": None, "seed": 3}
     assert view.key_at_once(prepared) == "ring|2|full|population|0"
-    ready = widgets.payload(experiments.teacher_entropy("ring", 2, "full"))
+    ready = payload(experiment.teacher_entropy("ring", 2, "full"))
     assert view.sent(prepared) == {**ready, "settings": prepared}  # the seed is kept, though nothing is drawn
     assert view.key_at_once({**prepared, "samples": 100}) is None
-    own = widgets.show(sweep)  # with five positions, so no prepared sweep is one of its own
+    own = show(sweep)  # with five positions, so no prepared sweep is one of its own
     assert own.key_at_once(prepared) is None and own.key_at_once(settings_of(sweep)) == sweep.settings.key
     assert own.sent(settings_of(sweep)) == own.sweep and own.settings == settings_of(sweep)
     with pytest.raises(ValueError, match="scene is 'moon'"):
         view.key_at_once({**prepared, "scene": "moon"})
 
 
-def test_a_view_remembers_only_so_many_sweeps(view: widgets.MixtureView) -> None:
+def test_a_view_remembers_only_so_many_sweeps(view: MixtureView) -> None:
     for seed in range(30):
         view._keep(make(samples=20, seed=seed))
-    assert len(view._kept) == making._KEPT
+    assert len(view._kept) == sweep_view._KEPT
 
 
 # What breaks
 
 
-@pytest.mark.parametrize(
-    "wanted",
-    [
-        {"scene": "moon", "n_components": 1, "covariance": "diag", "samples": None, "seed": 0},
-        {"moon": 1},
-        {"scene": ["line"], "n_components": {}, "covariance": None, "samples": "x", "seed": -1},
-    ],
-)
+MOON = {"scene": "moon", "n_components": 1, "covariance": "diag", "samples": None, "seed": 0}
+NONSENSE = {"scene": ["line"], "n_components": {}, "covariance": None, "samples": "x", "seed": -1}
+
+
+@pytest.mark.parametrize("wanted", [MOON, {"moon": 1}, NONSENSE])
 def test_settings_that_make_no_sense_are_an_error_and_no_crash(
-    view: widgets.MixtureView, sweep: MixtureSweep, wanted: dict[str, Any]
+    view: MixtureView, sweep: MixtureSweep, wanted: dict[str, Any]
 ) -> None:
     view.settings = wanted
     wait_for(lambda: view.progress is None and len(view.errors) == 1)
@@ -278,31 +272,21 @@ def test_settings_that_make_no_sense_are_an_error_and_no_crash(
     assert view.sweep_shown is sweep
 
 
-def test_a_broken_callback_is_shown_kept_and_survived(
-    view: widgets.MixtureView, sweep: MixtureSweep, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def deliberately(*args: Any, **kwargs: Any) -> MixtureSweep:
-        raise RuntimeError("broken on purpose")
+def deliberately(**asked: Any) -> MixtureSweep:
+    raise RuntimeError("broken on purpose")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(experiments, "teacher_entropy", deliberately)
-        view.settings = settings_of(sweep, n_components=2)
-        wait_for(lambda: len(view.errors) == 1)
-        wait_for(lambda: view.settings == settings_of(sweep))
-    assert view.kernel_error == "RuntimeError: broken on purpose"
+
+def test_what_breaks_in_the_background_is_shown_kept_and_survived(
+    view: MixtureView, sweep: MixtureSweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, bad = settings_of(sweep, n_components=2), broken(make("line", 2), precision=np.full(5, np.nan))
+    for n, (made, said) in enumerate([(deliberately, "on purpose"), (lambda **asked: bad, "must be finite")], 1):
+        with monkeypatch.context() as patch:
+            patch.setattr(experiment, "teacher_entropy", made)
+            view.settings = other
+            wait_for(lambda n=n: len(view.errors) == n)
+            wait_for(lambda: view.settings == settings_of(sweep))
+        assert said in view.kernel_error and view.sweep_shown is sweep
     assert "deliberately" in view.errors[0]  # the traceback names the place
-    view.settings = settings_of(sweep, n_components=2)
+    view.settings = other
     wait_for(lambda: view.sweep_shown.settings.n_components == 2)
-
-
-def test_a_broken_sweep_from_the_background_is_an_error(
-    view: widgets.MixtureView, sweep: MixtureSweep, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    two = make("line", 2)
-    bad = broken(two, precision=np.full(5, np.nan))
-    monkeypatch.setattr(experiments, "teacher_entropy", lambda **asked: bad)
-    view.settings = settings_of(sweep, n_components=2)
-    wait_for(lambda: len(view.errors) == 1)
-    assert "every number must be finite" in view.kernel_error
-    wait_for(lambda: view.settings == settings_of(sweep))
-    assert view.sweep_shown is sweep

@@ -5,18 +5,17 @@ from __future__ import annotations
 import base64
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Locator, expect
-from support.axe import serious
-from support.chromium import chromium
-from support.lab import Lab, Notebook, write_notebook
+from playwright.sync_api import Browser, Locator, Page, expect
+from support.axe import serious, state_of
+from support.lab import Lab, Notebook
+from support.pages import get
 
-from kdlab.mixtures import experiment as experiments
+from kdlab import mixtures
 from kdlab.mixtures.mechanism import Pairs, pairs_along
 from kdlab.mixtures.view_mechanism import show_pairs
 
@@ -24,17 +23,12 @@ NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "03_why_it_happen
 MATRICES = (("joint_weights", 2), ("cross_entropies", 1), ("shares", 2))
 LAST = 120
 
-BROKEN = """
-from kdlab import mixtures
-view = mixtures.show_pairs(mixtures.mechanism.pairs_along(mixtures.teacher_entropy("ring", 2)))
-view.sweep = {**view.sweep, "shares": view.sweep["shares"][:-1]}
-view
-"""
+SCRIPTS = ("pictures/sweep_view.js", "mixtures/view_mechanism.js")
 
 
 @pytest.fixture(scope="module")
 def pairs() -> Pairs:
-    return pairs_along(experiments.teacher_entropy("ring", 2))
+    return pairs_along(mixtures.teacher_entropy("ring", 2))
 
 
 def test_what_is_sent_is_plain_and_right(pairs: Pairs) -> None:
@@ -65,7 +59,7 @@ def test_bad_input_is_refused(pairs: Pairs) -> None:
     with pytest.raises(TypeError, match=r"MixtureSweep is not a Pairs: pass what .*pairs_along"):
         show_pairs(pairs.sweep)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="'line' lives on a line"):
-        show_pairs(pairs_along(experiments.teacher_entropy("line", 2)))
+        show_pairs(pairs_along(mixtures.teacher_entropy("line", 2)))
     with pytest.raises(ValueError, match="beta is 0.5: the slider goes from 1 to 100"):
         show_pairs(pairs).beta = 0.5
 
@@ -74,16 +68,9 @@ def test_bad_input_is_refused(pairs: Pairs) -> None:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
 def lab(jupyter: Lab) -> Lab:
     own = jupyter.within("pairs")
     shutil.copy(NOTEBOOK, own.folder)
-    write_notebook(own.folder / "broken.ipynb", BROKEN)
     return own
 
 
@@ -158,13 +145,10 @@ def step_through(notebook: Notebook, root: Locator, sent: dict[str, Any]) -> Non
 
 
 @pytest.mark.browser
-@pytest.mark.slow
-def test_numbers_that_cannot_be_drawn_are_said_and_kept(lab: Lab, browser: Browser) -> None:
-    notebook = lab.open(browser, "broken.ipynb")
-    notebook.run_all()
-    root = notebook.view(0)
-    expect(root.locator(".kdlab-error")).to_contain_text('120 entries in "shares" for 121 positions of beta')
-    expect(root.locator(".kdlab-beta")).to_be_disabled()
-    notebook.page.wait_for_function("true")
-    assert any("shares" in error for error in notebook.json("view.errors"))
-    notebook.close()
+def test_numbers_that_cannot_be_drawn_are_said_and_kept(page: Page, pairs: Pairs) -> None:
+    state = state_of(show_pairs(pairs))
+    state["sweep"] = {**state["sweep"], "shares": state["sweep"]["shares"][:-1]}
+    page.evaluate("state => open_view(state)", state)
+    expect(page.locator(".kdlab-error")).to_contain_text('120 entries in "shares" for 121 positions of beta')
+    expect(page.locator(".kdlab-beta")).to_be_disabled()
+    assert "shares" in get(page, "page_errors")[0]

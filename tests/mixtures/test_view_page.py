@@ -5,68 +5,29 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
-from support.chromium import chromium
+from support.axe import state_of
 from support.fake_sweep import fake_sweep
-from support.pages import get, opened, put, served, settle
+from support.pages import get, put, settle
 
-from kdlab.mixtures import view as widgets
 from kdlab.mixtures.experiment import teacher_entropy
+from kdlab.mixtures.view import payload, show
 
 pytestmark = pytest.mark.browser
 
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with served("pictures/sweep_view.js", "mixtures/view.js") as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as one:
-        yield one
-
-
-@pytest.fixture
-def page(browser: Any, address: str) -> Iterator[Page]:
-    with opened(browser, address) as page:
-        yield page
-
-
-def state(sweep: Any, /, **other: Any) -> dict[str, Any]:
-    choices = {
-        "scene": ["line", "ring", "random"], "n_components": [1, 2], "covariance": ["diag", "full"],
-        "samples": [None, 100], "seed": [0, 1, 2],
-    }  # fmt: skip
-    return {
-        "sweep": widgets.payload(sweep),
-        "choices": {field: [{"value": v, "label": str(v)} for v in values] for field, values in choices.items()},
-        "settings": vars_of(sweep.settings),
-        "beta": 1.0,
-        "progress": None,
-        "prediction": None,
-        "kernel_error": "",
-        "page_errors": [],
-        **other,
-    }
-
-
-def vars_of(settings: Any) -> dict[str, Any]:
-    return {name: getattr(settings, name) for name in ("scene", "n_components", "covariance", "samples", "seed")}
+SCRIPTS = ("pictures/sweep_view.js", "mixtures/view.js")
 
 
 def open_view(page: Page, sweep: Any, /, **other: Any) -> None:
-    page.evaluate("state => open_view(state)", state(sweep, **other))
+    page.evaluate("state => open_view(state)", {**state_of(show(sweep)), **other})
 
 
 def assert_shows(page: Page, sweep: Any, index: int) -> None:
     """Assert that slider, dot, ellipses, numbers and sentence all are the sweep's at this position."""
-    sent = widgets.payload(sweep)
+    sent = payload(sweep)
     root = page.locator(".kdlab-view")
     assert root.get_attribute("data-key") == sent["key"]
     assert root.get_attribute("data-index") == str(index)
@@ -96,7 +57,7 @@ def test_real_keys_walk_the_sweep(page: Page, dim: int) -> None:
     open_view(page, sweep)
     assert_shows(page, sweep, 0)
     expect(page.locator(".kdlab-path-all")).to_have_css("visibility", "visible")  # no question that it would answer
-    page.locator(".kdlab-beta").focus()
+    page.get_by_role("slider", name="beta, how selective the teacher is").focus()
     index = 0
     for key, step in [("ArrowRight", 1), ("ArrowRight", 1), ("ArrowLeft", -1), ("ArrowUp", 1), ("End", 200)]:
         page.keyboard.press(key)
@@ -110,16 +71,6 @@ def test_real_keys_walk_the_sweep(page: Page, dim: int) -> None:
     settle(page)
     assert int(page.locator(".kdlab-view").get_attribute("data-index") or 0) > 5
     assert get(page, "page_errors") == []
-
-
-def test_keys_stay_with_the_controls(page: Page) -> None:
-    """JupyterLab acts on arrow keys that reach it: none may leave the controls."""
-    open_view(page, fake_sweep(2))
-    page.evaluate("document.body.addEventListener('keydown', () => { window.leaked = true; })")
-    for control in (".kdlab-beta", ".kdlab-n-components", ".kdlab-scene"):
-        page.locator(control).focus()
-        page.keyboard.press("ArrowDown")
-    assert not page.evaluate("Boolean(window.leaked)")
 
 
 def test_elements_are_made_once_and_only_moved(page: Page) -> None:
@@ -143,21 +94,6 @@ def test_the_path_has_a_gap_where_the_best_student_switches(page: Page) -> None:
     past = page.locator(".kdlab-path-past").get_attribute("d") or ""
     assert past.count("M") == 1 + int(sweep.switched.sum()) == 2
     assert past == page.locator(".kdlab-path-all").get_attribute("d")
-
-
-def test_the_slider_needs_no_kernel(page: Page) -> None:
-    """With a model that cannot be saved, as when the connection is gone, every position is still drawn."""
-    sweep = fake_sweep(2)
-    open_view(page, sweep)
-    page.evaluate("window.broken = true")
-    page.locator(".kdlab-beta").focus()
-    for index in range(1, 6):
-        page.keyboard.press("ArrowRight")
-        settle(page)
-        assert_shows(page, sweep, index)
-    page.wait_for_timeout(300)  # the time at which Python would be told
-    assert_shows(page, sweep, 5)
-    expect(page.locator(".kdlab-error")).to_be_hidden()
 
 
 def test_python_hears_of_beta_when_the_slider_rests(page: Page) -> None:
@@ -190,7 +126,7 @@ def test_another_setting_waits_then_shows_and_is_remembered(page: Page) -> None:
     put(page, progress=0.42)
     expect(page.locator(".kdlab-status")).to_have_text(re.compile("42 %"))
     assert_shows(page, one, index)  # the picture stays while the next one is made
-    put(page, sweep=widgets.payload(two), progress=None)
+    put(page, sweep=payload(two), progress=None)
     assert_shows(page, two, index)  # and beta stays where it was
     expect(slider).to_be_enabled()
     expect(page.locator(".kdlab-status")).to_be_hidden()
@@ -204,7 +140,7 @@ def test_a_late_answer_does_not_overwrite(page: Page) -> None:
     open_view(page, one)
     page.locator(".kdlab-n-components").select_option("2")
     page.locator(".kdlab-n-components").select_option("1")
-    put(page, sweep=widgets.payload(two))
+    put(page, sweep=payload(two))
     assert_shows(page, one, 0)
     expect(page.locator(".kdlab-beta")).to_be_enabled()
 
@@ -213,7 +149,7 @@ def test_reset_goes_back_to_how_it_was_opened(page: Page) -> None:
     one, two = fake_sweep(2, 1), fake_sweep(2, 2)
     open_view(page, one, beta=2.0)
     page.locator(".kdlab-n-components").select_option("2")
-    put(page, sweep=widgets.payload(two))
+    put(page, sweep=payload(two))
     page.locator(".kdlab-beta").focus()
     page.keyboard.press("End")
     settle(page)
@@ -228,7 +164,8 @@ def test_seed_and_family_are_offered_only_where_they_matter(page: Page) -> None:
     expect(page.locator(".kdlab-seed")).to_be_disabled()
     page.locator(".kdlab-samples").select_option("100")
     expect(page.locator(".kdlab-seed")).to_be_enabled()
-    put(page, settings=vars_of(fake_sweep(1).settings), sweep=widgets.payload(fake_sweep(1)))
+    line = payload(fake_sweep(1))
+    put(page, settings=line["settings"], sweep=line)
     expect(page.locator(".kdlab-covariance")).to_be_disabled()  # in one dimension all families are one
     expect(page.locator(".kdlab-n-components")).to_be_enabled()
 
@@ -273,7 +210,7 @@ def test_the_names_in_the_plane_never_cover_a_mark(page: Page, of: Any) -> None:
 )
 def test_a_broken_sweep_is_refused_in_words(page: Page, break_it: Any, said: str) -> None:
     good = fake_sweep(2, 1)
-    broken = copy.deepcopy(widgets.payload(fake_sweep(2, 2)))
+    broken = copy.deepcopy(payload(fake_sweep(2, 2)))
     break_it(broken)
     open_view(page, good)
     page.locator(".kdlab-n-components").select_option("2")
@@ -305,14 +242,6 @@ def test_an_exception_while_drawing_is_shown_and_kept_once(page: Page) -> None:
     assert get(page, "page_errors") == ["deliberate"]
 
 
-def test_errors_of_the_kernel_are_shown(page: Page) -> None:
-    open_view(page, fake_sweep(2))
-    put(page, kernel_error="ValueError: n_components is 0")
-    expect(page.locator(".kdlab-error[role=alert]")).to_have_text("ValueError: n_components is 0")
-    page.locator(".kdlab-samples").select_option("100")
-    expect(page.locator(".kdlab-error")).to_be_hidden()
-
-
 def test_a_prediction_covers_the_picture_until_it_is_made(page: Page) -> None:
     question = {"question": "Recall?", "options": ["rises", "falls"], "guess": None, "outcome": "It fell."}
     open_view(page, fake_sweep(2), prediction=question)
@@ -336,14 +265,6 @@ def test_a_prediction_covers_the_picture_until_it_is_made(page: Page) -> None:
     page.keyboard.press("End")
     expect(page.locator(".kdlab-outcome")).to_have_text("You predicted: rises. What happens: It fell.")
     expect(page.locator(".kdlab-path-all")).to_have_css("visibility", "visible")
-
-
-def test_the_slider_has_a_name_and_says_its_value(page: Page) -> None:
-    open_view(page, fake_sweep(2), beta=3.2)
-    slider = page.get_by_role("slider", name="beta, how selective the teacher is")
-    assert (slider.get_attribute("aria-valuetext") or "").startswith("beta 3.16, precision ")
-    for name in ("components of the student", "covariance family of the student", "scene"):
-        expect(page.get_by_role("combobox", name=name)).to_be_visible()
 
 
 @pytest.mark.parametrize("width", [1200, 760, 420, 300])
@@ -380,9 +301,3 @@ def test_who_comes_by_keys_sees_the_whole_view(page: Page) -> None:
     settle(page)
     box = page.locator(".kdlab-view").bounding_box()
     assert box and 0 <= box["y"] and box["y"] + box["height"] <= 720
-
-
-def test_a_closed_view_lets_go_of_the_model(page: Page) -> None:
-    open_view(page, fake_sweep(2))
-    page.evaluate("close_view()")
-    assert page.evaluate("Object.values(model.heard).flat().length") == 0

@@ -4,49 +4,30 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 from scipy import stats
-from support.chromium import chromium
-from support.pages import get, opened, put, served, settle
+from support.axe import state_of
+from support.pages import get, put, settle
 
 from kdlab.core.format import deviation, short
-from kdlab.mixtures import view_single as hand
+from kdlab.mixtures import view_single
 from kdlab.mixtures.scenes import make_scene
 from kdlab.mixtures.single import Measured, measure
 
 pytestmark = pytest.mark.browser
 
-TRAITS = ("world", "hand", "prediction", "kernel_error", "page_errors")
+SCRIPTS = ("mixtures/view_single.js",)
 QUESTION = {"question": "Both?", "options": ["yes", "no"], "outcome": "No."}
 EXACT = 1e-6  # nats
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with served("mixtures/view_single.js") as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as one:
-        yield one
-
-
-@pytest.fixture
-def page(browser: Any, address: str) -> Iterator[Page]:
-    with opened(browser, address, has_touch=True) as page:
-        yield page
-
-
 def open_view(page: Page, scene: str = "line", **other: Any) -> dict[str, Any]:
-    view = hand.by_hand(scene)
-    state = {**{name: getattr(view, name) for name in TRAITS}, **other}
+    state = {**state_of(view_single.by_hand(scene)), **other}
     page.evaluate("state => open_view(state)", state)
     return dict(state["world"])
 
@@ -111,16 +92,14 @@ def assert_worth(page: Page, scene: str = "line") -> Measured:
     return right
 
 
-@pytest.mark.parametrize("scene", hand.LINES)
+@pytest.mark.parametrize("scene", view_single.LINES)
 def test_the_page_says_what_python_says(page: Page, scene: str) -> None:
     """250 random bells and the corners: numbers to 1e-6 nats (recall goes down to -1e6), and every word."""
     open_view(page, scene)
-    rng, (low, high) = np.random.default_rng(7), hand.by_hand(scene).world["space"]["x"]
-    widths = np.exp(rng.uniform(math.log(hand.NARROWEST), math.log(hand.WIDEST), 250))
+    rng, (low, high) = np.random.default_rng(7), view_single.by_hand(scene).world["space"]["x"]
+    widths = np.exp(rng.uniform(math.log(view_single.NARROWEST), math.log(view_single.WIDEST), 250))
     bells = [(round(rng.uniform(low, high), 2), float(deviation(width))) for width in widths]
-    bells += [
-        (centre, width) for centre in (low, -2.0, high) for width in (hand.NARROWEST, 0.0999, 0.125, 1.0, hand.WIDEST)
-    ]
+    bells += product((low, -2.0, high), (view_single.NARROWEST, 0.0999, 0.125, 1.0, view_single.WIDEST))
     shown = page.evaluate(
         """(bells) => bells.map(([centre, width]) => {
           model.set("hand", { centre, width });
@@ -212,10 +191,8 @@ def test_above_the_picture_a_drag_goes_on_to_a_spike(page: Page) -> None:
 
 def test_the_curve_itself_can_be_dragged(page: Page) -> None:
     world, unit = open_view(page), unit_of(page)
-    x, y = (
-        grip_at(page)[0],
-        (page.locator(".kdlab-space").bounding_box() or {})["y"] + 320 * unit,
-    )  # far from its handle
+    top = (page.locator(".kdlab-space").bounding_box() or {})["y"]
+    x, y = grip_at(page)[0], top + 320 * unit  # far from its handle
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + 41.6 * unit, y, steps=5)
@@ -269,14 +246,6 @@ def test_python_hears_of_the_hand_when_it_rests_and_its_echo_moves_nothing(page:
     assert_worth(page)
 
 
-def test_python_moves_the_bell_too(page: Page) -> None:
-    world = open_view(page)
-    put(page, hand={"centre": -3.0, "width": 0.5})
-    assert_bell(page, world)
-    assert place(page) == {"centre": -3.0, "width": 0.5}
-    assert_worth(page)
-
-
 def test_the_bests_are_kept_and_reset_forgets_them(page: Page) -> None:
     world = open_view(page)
     for centre, width in ((-3.0, 0.1), (-1.0, 2.08), (4.0, 5.0)):
@@ -304,18 +273,16 @@ def test_the_bests_are_kept_and_reset_forgets_them(page: Page) -> None:
 
 
 def test_what_is_beyond_the_plane_is_an_arrow_on_its_edge(page: Page) -> None:
-    open_view(page)
+    world = open_view(page)
     dot = page.locator(".kdlab-student-dot")
-    for centre, width, turned, x, y in (
-        (-3.0, 0.005, 0, 58, None),
-        (-1.0, 5.0, -90, None, 348),
-        (5.0, 0.1, -45, 58, 348),
-    ):
+    beyond = [(-3.0, 0.005, 0, 58, None), (-1.0, 5.0, -90, None, 348), (5.0, 0.1, -45, 58, 348)]
+    for centre, width, turned, x, y in beyond:
         put(page, hand={"centre": centre, "width": width})
         at = [float(n) for n in re.findall(r"-?[\d.]+", dot.get_attribute("transform") or "")]
         assert at[2] == turned
         assert x is None or at[0] == x
         assert y is None or at[1] == y
+        assert_bell(page, world)
         assert_worth(page)  # the words keep the exact numbers
     ends = page.evaluate("""() => [...document.querySelectorAll(".kdlab-hand-best-words")].map((text) => {
       const { x, width } = text.getBBox();
@@ -329,14 +296,10 @@ def test_what_is_beyond_the_plane_is_an_arrow_on_its_edge(page: Page) -> None:
 def test_triangles_stay_within_the_bounds_and_clear_of_an_arrow(page: Page, centre: float, width: float) -> None:
     world = open_view(page)
     put(page, hand={"centre": centre, "width": width})
-    names = [".kdlab-best-precision", ".kdlab-best-recall", ".kdlab-student-dot"]
-    shapes = page.evaluate(
-        """(names) => names.map((name) => {
-      const { left, right, top, bottom } = document.querySelector(`.kdlab-plane ${name}`).getBoundingClientRect();
-      return { left, right, top, bottom };
-    })""",
-        names,
-    )
+    shapes = page.evaluate("""() => ["best-precision", "best-recall", "student-dot"].map((name) => {
+      const box = document.querySelector(`.kdlab-plane .kdlab-${name}`).getBoundingClientRect();
+      return { left: box.left, right: box.right, top: box.top, bottom: box.bottom };
+    })""")
     panel, unit = page.locator(".kdlab-plane").bounding_box() or {}, unit_of(page)
     low, high = world["plane"]["precision"]
     ceiling = panel["y"] + (348 - 336 * (world["bounds"]["precision"] - low) / (high - low)) * unit
@@ -364,7 +327,7 @@ def test_the_line_across_the_bell_has_its_name(page: Page) -> None:
 
 
 def test_a_broken_world_is_refused_in_words(page: Page) -> None:
-    world = {**hand.by_hand().world, "widths": [0.1, "nan"]}
+    world = {**view_single.by_hand().world, "widths": [0.1, "nan"]}
     open_view(page, world=world)
     expect(page.locator(".kdlab-error")).to_contain_text('"nan" in widths.1')
     assert len(get(page, "page_errors")) == 1
@@ -404,9 +367,3 @@ def test_nothing_is_wider_than_its_place_and_nothing_jumps(page: Page, width: in
         assert box
         sizes.add((box["width"], box["height"]))
     assert len(sizes) == 1
-
-
-def test_a_closed_view_lets_go_of_the_model(page: Page) -> None:
-    open_view(page)
-    page.evaluate("close_view()")
-    assert page.evaluate("Object.values(model.heard).flat().length") == 0

@@ -15,22 +15,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 from support.axe import changed, contrasts, luminance, state_of, violations
-from support.chromium import chromium
 from support.pages import served
 
-from kdlab.lessons import card as cards
-from kdlab.lessons import exercise
-from kdlab.lessons import exercise_view as form
-from kdlab.lm import view_next_token as next_token_view
-from kdlab.lm.recording import read_recording
-from kdlab.mixtures import experiment as experiments
-from kdlab.mixtures import mechanism
-from kdlab.mixtures import view as widgets
-from kdlab.mixtures import view_mechanism as pairs
-from kdlab.mixtures import view_single as hand
-from kdlab.ngrams import view as text
-from kdlab.ngrams.experiment import teacher_temperature
-from kdlab.pictures import quiz as stills
+from kdlab import exercise, lm, mixtures, ngrams, quiz
+from kdlab.lessons import card
+from kdlab.lessons.exercise_view import ExerciseView
 from kdlab.pictures.live import STYLE_SHEET
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -43,39 +32,32 @@ ASKED = {
 SWEEP, CARD = ("pictures/sweep_view.js", "mixtures/view.js"), ("lessons/exercise_view.js",)
 # The module of each view, and a widget of its kind: those with a question are covered when they open.
 VIEWS: dict[str, tuple[tuple[str, ...], Callable[[], Any]]] = {
-    "ring": (SWEEP, lambda: widgets.show(experiments.teacher_entropy("ring", 1))),
-    "line": (SWEEP, lambda: widgets.show(experiments.teacher_entropy("line", 1), predict=ASKED)),
-    "hand": (("mixtures/view_single.js",), hand.by_hand),
+    "ring": (SWEEP, lambda: mixtures.show(mixtures.teacher_entropy("ring", 1))),
+    "line": (SWEEP, lambda: mixtures.show(mixtures.teacher_entropy("line", 1), predict=ASKED)),
+    "hand": (("mixtures/view_single.js",), mixtures.by_hand),
     "pairs": (
         ("pictures/sweep_view.js", "mixtures/view_mechanism.js"),
-        lambda: pairs.show_pairs(mechanism.pairs_along(experiments.teacher_entropy("ring", 2))),
+        lambda: mixtures.show_pairs(mixtures.mechanism.pairs_along(mixtures.teacher_entropy("ring", 2))),
     ),
-    "text": (("pictures/sweep_view.js", "ngrams/view.js"), lambda: text.show(teacher_temperature())),
-    "tokens": (("pictures/sweep_view.js", "lm/view_next_token.js"), lambda: next_token_view.show(_sweeps())),
-    "still": (("pictures/quiz.js",), lambda: stills.quiz(_picture(), _picture(), predict=ASKED)),
-    "choice": (CARD, lambda: form.ExerciseView(exercise("02.1"))),
-    "code": (CARD, lambda: form.ExerciseView(exercise("02.2"))),
+    "text": (("pictures/sweep_view.js", "ngrams/view.js"), lambda: ngrams.show(ngrams.teacher_temperature())),
+    "tokens": (
+        ("pictures/sweep_view.js", "lm/view_next_token.js"),
+        lambda: lm.show(list(lm.read_recording().sweeps.values())),
+    ),
+    "still": (("pictures/quiz.js",), lambda: quiz(_picture(), _picture(), predict=ASKED)),
+    "choice": (CARD, lambda: ExerciseView(exercise("02.1"))),
+    "code": (CARD, lambda: ExerciseView(exercise("02.2"))),
 }
 
 
-def _sweeps() -> list[Any]:
-    return list(read_recording().sweeps.values())
-
-
 def _picture() -> Any:
-    return widgets.show(experiments.teacher_entropy("ring", 1)).filmstrip([1.0])
+    return mixtures.show(mixtures.teacher_entropy("ring", 1)).filmstrip([1.0])
 
 
 @lru_cache
 def sent(name: str) -> dict[str, Any]:
     """What the widget of this name sends; answers of the person at this machine are not among it."""
     return state_of(VIEWS[name][1]())
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as one:
-        yield one
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +76,7 @@ def opened(browser: Browser) -> Iterator[Callable[..., Locator]]:
         page.on("pageerror", lambda error: thrown.append(str(error)))
         pages.append(page)
         modules = VIEWS[name][0]
-        with served(*modules, style=cards.STYLE_SHEET if modules is CARD else STYLE_SHEET) as address:
+        with served(*modules, style=card.STYLE_SHEET if modules is CARD else STYLE_SHEET) as address:
             page.goto(address)
             page.wait_for_function("window.ready")
         page.evaluate("state => open_view(state)", {**sent(name), **other})
@@ -102,6 +84,8 @@ def opened(browser: Browser) -> Iterator[Callable[..., Locator]]:
 
     yield open_view
     for page in pages:
+        page.evaluate("window.close_view?.()")
+        assert page.evaluate("Object.values(model.heard).flat().length") == 0  # a closed view lets go of its model
         page.close()
     assert thrown == []
 
@@ -134,12 +118,7 @@ ROWS = r", a row for each p′: (p′ \d: \d+\.\d+, \d+\.\d+(; |$)){4}"
 PICTURES = {
     "ring": ["The space of all models", "The precision-recall plane"],
     "hand": ["The truth, and your student over it", "The precision-recall plane"],
-    "pairs": [
-        "The components and their numbers",
-        r".*α″" + ROWS,
-        r".*nats" + ROWS,
-        r"share.*" + ROWS,
-    ],
+    "pairs": ["The components and their numbers", r".*α″" + ROWS, r".*nats" + ROWS, r"share.*" + ROWS],
     "text": [r"Twelve names that the student invents, \d+ of them real: (\w+, ){11}\w+", "The precision-recall plane"],
     "tokens": [r"What may come next: .* \d+ %, .* others \d+ %", "Entropy and effective choices over tau"],
 }

@@ -12,27 +12,14 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
+from support import hands
 from support.axe import serious
-from support.chromium import chromium
-from support.hands import (
-    LAST,
-    await_answer,
-    choose,
-    expected,
-    leap_through,
-    reset_by_key,
-    select_of,
-    step_through_every_position,
-    walk_all_selects,
-    walk_select,
-    wanted,
-)  # fmt: skip
+from support.hands import LAST, await_answer, leap_through, select_of
 from support.lab import Lab, Notebook, write_notebook
 from support.pages import settle
 from support.shown import assert_shows, assert_stills_shown, look
 
-from kdlab.mixtures import experiment as experiments
-from kdlab.mixtures import single as bells
+from kdlab.mixtures import experiment, single
 from kdlab.mixtures.scenes import make_scene
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -42,12 +29,6 @@ NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 # A small notebook of the tests' own, for what no committed notebook should show: three views, one for each test.
 VIEWS = {"background": "line", "stopped": "line", "broken": "ring"}
 SHOW = "from kdlab import mixtures\n{name} = mixtures.show(mixtures.teacher_entropy({scene!r}))\n{name}"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as one:
-        yield one
 
 
 @pytest.fixture(scope="module")
@@ -135,19 +116,19 @@ def test_notebook_00(opened: Any) -> None:
     opening = await_answer(root)
     assert_shows(root, opening, 0)
     assert serious(root) == []
-    step_through_every_position(notebook, root, opening)
+    hands.step_through_every_position(notebook, root, opening)
     for field in ("covariance", "seed"):  # which could change nothing on a line, with all of the teacher
         expect(select_of(root, field)).to_be_disabled()
-    walk_select(notebook, root, "n_components")
-    reset_by_key(notebook, root, opening)
+    hands.walk_select(notebook, root, "n_components")
+    hands.reset_by_key(notebook, root, opening)
     assert_no_errors(notebook, "view")
 
 
-def await_bell(root: Locator) -> bells.Measured:
+def await_bell(root: Locator) -> single.Measured:
     """Assert that the numbers are those of the bell on the screen, and the metrics' own; return them."""
     settle(root.page)
     centre, width = (float(root.get_attribute(f"data-{name}") or "nan") for name in ("centre", "width"))
-    right = bells.measure(make_scene("line").truth, centre, width)
+    right = single.measure(make_scene("line").truth, centre, width)
     expect(root.locator(".kdlab-sentence")).to_have_text(right.sentence)
     dot = root.locator(".kdlab-student-dot")
     assert float(dot.get_attribute("data-precision") or "nan") == pytest.approx(right.precision, abs=1e-6)
@@ -321,9 +302,9 @@ def test_notebook_02(opened: Any) -> None:
     walk_by_keys(notebook, root)
     assert not notebook.page.evaluate("Boolean(window.pointed)")
     opening = await_answer(root)
-    step_through_every_position(notebook, root, opening)
-    walk_all_selects(notebook, root)
-    reset_by_key(notebook, root, opening)
+    hands.step_through_every_position(notebook, root, opening)
+    hands.walk_all_selects(notebook, root)
+    hands.reset_by_key(notebook, root, opening)
     assert_no_errors(notebook, "view")
     falling = notebook.view(1)
     commit_from_python(notebook, falling, "falling_view")
@@ -331,19 +312,6 @@ def test_notebook_02(opened: Any) -> None:
     notebook.page.evaluate("document.body.dataset.jpThemeLight = 'false'")  # as JupyterLab says that it is dark
     assert serious(root) == [] == serious(falling)
     assert_no_errors(notebook, "falling_view")
-
-
-def test_every_notebook_has_a_test() -> None:
-    assert sorted(path.name for path in NOTEBOOKS.glob("*.ipynb")) == [
-        "00_start_here.ipynb",
-        "01_precision_and_recall.ipynb",
-        "02_teacher_entropy.ipynb",
-        "03_why_it_happens.ipynb",  # in mixtures/test_view_mechanism.py
-        "04_from_mixtures_to_text.ipynb",  # in ngrams/test_view.py
-        "05_meet_smollm2.ipynb",  # in lm/test_view_next_token.py
-        "06_distil_smollm2.ipynb",  # nothing moves in it
-        "07_read_the_trade_off.ipynb",  # in pictures/test_quiz.py
-    ]
 
 
 def test_a_random_scene_is_made_in_the_background(small: Notebook) -> None:
@@ -355,8 +323,8 @@ def test_a_random_scene_is_made_in_the_background(small: Notebook) -> None:
       new MutationObserver(() => { if (!status.hidden) said.push(status.textContent); })
         .observe(status, { childList: true, subtree: true, attributes: true });
     }""")
-    random = list(experiments.CHOICES["scene"]).index("random")
-    choose(notebook, select_of(root, "scene"), random)
+    random = list(experiment.CHOICES["scene"]).index("random")
+    hands.choose(notebook, select_of(root, "scene"), random)
     leap_through(notebook, root, await_answer(root))
     expect(root.locator(".kdlab-status")).to_be_hidden()
     said = notebook.page.evaluate("said")
@@ -366,12 +334,12 @@ def test_a_random_scene_is_made_in_the_background(small: Notebook) -> None:
 
 
 def test_the_slider_draws_with_the_kernel_stopped(small: Notebook) -> None:
-    notebook, root, sent = small, view_of(small, "stopped"), expected("line", 1, "diag", None, 0)
+    notebook, root, sent = small, view_of(small, "stopped"), hands.expected("line", 1, "diag", None, 0)
     kernel = int(notebook.run("import os\nprint(os.getpid())"))
     os.kill(kernel, signal.SIGSTOP)
     try:
         leap_through(notebook, root, sent)
-        choose(notebook, select_of(root, "n_components"), 1)  # only Python has that sweep
+        hands.choose(notebook, select_of(root, "n_components"), 1)  # only Python has that sweep
         expect(root.locator(".kdlab-status")).to_have_text("Asking Python …")
     finally:
         os.kill(kernel, signal.SIGCONT)
@@ -383,7 +351,7 @@ def test_the_slider_draws_with_the_kernel_stopped(small: Notebook) -> None:
 
 
 def test_a_broken_callback_is_shown_and_kept(small: Notebook) -> None:
-    notebook, root, sent = small, view_of(small, "broken"), expected("ring", 1, "diag", None, 0)
+    notebook, root, sent = small, view_of(small, "broken"), hands.expected("ring", 1, "diag", None, 0)
     notebook.run("""
 from kdlab.mixtures import experiment
 def raises(*args, **settings):
@@ -396,12 +364,12 @@ whole, experiment.teacher_entropy = experiment.teacher_entropy, raises
     (error,) = notebook.json("broken.errors")
     assert "Traceback" in error and "broken on purpose" in error
     # The picture is what it was, its controls say so, and it goes on working.
-    assert wanted(root)["n_components"] == 1
+    assert hands.wanted(root)["n_components"] == 1
     root.locator(".kdlab-beta").focus()
     notebook.page.keyboard.press("End")
     assert look(root, LAST)["dot"][:2] == [sent["precision"][LAST], sent["recall"][LAST]]
     # And once Python is mended, asking again answers, and takes the message away.
     notebook.run("experiment.teacher_entropy = whole")
-    choose(notebook, select_of(root, "n_components"), 1)
+    hands.choose(notebook, select_of(root, "n_components"), 1)
     assert_shows(root, await_answer(root), LAST)
     assert len(notebook.json("broken.errors")) == 1

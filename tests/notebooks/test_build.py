@@ -1,17 +1,11 @@
 """`make notebooks`: what is kept, what is left behind, and that nothing is half written."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-
-ROOT = Path(__file__).resolve().parents[2]
-SPEC = importlib.util.spec_from_file_location("build", ROOT / "notebooks" / "build.py")
-build = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(build)
+from support.site import build
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 WORLD = """\

@@ -13,8 +13,7 @@ import pytest
 from support.fake_results import fake_results
 from support.torch_side import torch
 
-from kdlab.lm.folder import recorded_folder
-from kdlab.lm.report import summary as accounts
+from kdlab import lm
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,10 +25,10 @@ def record(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_a_finished_run_is_recorded_under_its_preset(record: Any, tmp_path: Path) -> None:
-    source = recorded_folder() / "smoke"
+    source = lm.recorded_folder() / "smoke"
     assert record.main(["run", str(source)], tmp_path) == 0
     assert (tmp_path / "smoke" / "results.json").read_bytes() == (source / "results.json").read_bytes()
-    told = accounts.open_run(str(tmp_path / "smoke"))
+    told = lm.open_run(str(tmp_path / "smoke"))
     assert record.main(["run", str(source), "--name", "mine"], tmp_path) == 0
     assert (tmp_path / "mine" / "results.json").is_file()
     assert {"versions", "device", "date", "config", "curves", "texts"} <= told.keys()
@@ -45,11 +44,6 @@ def test_a_run_that_is_not_finished_is_not_recorded(
     (tmp_path / "run" / "results.json").write_text(json.dumps(results), encoding="utf-8")
     assert record.main(["run", str(tmp_path / "run")], tmp_path / "recorded") == 1
     assert "is not finished" in capsys.readouterr().err and not (tmp_path / "recorded").exists()
-
-
-def test_a_run_that_is_not_there_is_not_recorded(
-    record: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
     assert record.main(["run", str(tmp_path / "nowhere")], tmp_path) == 1
     assert "there is no run there" in capsys.readouterr().err
 
@@ -109,10 +103,9 @@ def test_what_does_not_fit_is_told_and_the_rest_is_kept(bench: Any, monkeypatch:
 
 
 def test_a_run_on_a_gpu_says_which_and_in_which_formats(monkeypatch: pytest.MonkeyPatch) -> None:
-    from kdlab.lm.pipeline import distributed as ranks
-    from kdlab.lm.pipeline import results
+    from kdlab.lm.pipeline import distributed, results
 
     assert results._device().startswith("CPU (")
-    monkeypatch.setattr(ranks, "device", lambda: torch.device("cuda", 0))
+    monkeypatch.setattr(distributed, "device", lambda: torch.device("cuda", 0))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"the GPU {device.index}")
     assert results._device() == "the GPU 0 (texts in float16, training in bfloat16, scores in TensorFloat-32)"

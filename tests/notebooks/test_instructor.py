@@ -7,8 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from support import sheets
-from support.sheets import BOLD, BY_NAME, INLINE, NOTEBOOKS, QUOTED, ROWS, SHEETS, Row, cells, rows, section, text
+from support.sheets import BOLD, BY_NAME, NOTEBOOKS, QUOTED, ROWS, SHEETS, Row, cells, every_row, rows, section, text
 
 from kdlab import ngrams
 from kdlab.cli import commands, workshop
@@ -17,8 +16,6 @@ from kdlab.lessons.predictions import QUESTIONS
 from kdlab.mixtures.experiment import CHOICES
 
 ROOT = NOTEBOOKS.parent
-ids = [f"{sheet[:3].strip()}: {row.start}" for sheet, row in ROWS]
-every_row = pytest.mark.parametrize(("sheet", "row"), ROWS, ids=ids)
 
 
 def headings(name: str) -> list[str]:
@@ -35,15 +32,6 @@ def test_minutes_add_up_without_gap_or_overlap(sheet: str) -> None:
     ends = [0, *(row.end for row in found)]
     assert [row.start for row in found] == ends[:-1] and ends[-1] == SHEETS[sheet]
     assert all(2 < row.end - row.start <= 10 for row in found)
-
-
-def test_that_the_check_of_minutes_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = text()
-    for wrong in (whole.replace("| 14–20 |", "| 15–20 |"), whole.replace("| 57–60 |", "| 57–61 |")):
-        assert wrong != whole
-        monkeypatch.setattr(sheets, "text", lambda wrong=wrong: wrong)
-        with pytest.raises(AssertionError):
-            test_minutes_add_up_without_gap_or_overlap("60 minutes")
 
 
 @every_row
@@ -148,22 +136,6 @@ def test_the_doctor_runs_what_the_sheets_show() -> None:
 # Links
 
 
-def slug(heading: str) -> str:
-    """The anchor that GitHub gives a heading."""
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-
-
-def test_every_link_resolves() -> None:
-    targets = [target for _, target in INLINE.findall(text())] + re.findall(r"^\[\w+\]: (.*)$", text(), flags=re.M)
-    assert len(targets) > 30
-    for target in targets:
-        name, _, anchor = target.partition("#")
-        assert (NOTEBOOKS / name).is_file(), target
-        if anchor:
-            known = re.findall(r"^## (.*)$", (NOTEBOOKS / name).read_text(encoding="utf-8"), flags=re.M)
-            assert anchor in [slug(heading) for heading in known], target
-
-
 def test_misconceptions_are_the_ones_that_the_links_lead_to() -> None:
     defined = dict(re.findall(r"^\[(\w+)\]: MISCONCEPTIONS\.md#(\d+)-", text(), flags=re.M))
     used = {name: words for words, name in BY_NAME.findall(text())}
@@ -171,16 +143,11 @@ def test_misconceptions_are_the_ones_that_the_links_lead_to() -> None:
     assert all(used[name] == f"misconception {defined[name]}" == f"misconception {name[1:]}" for name in used)
 
 
-def test_the_readme_and_the_site_lead_here() -> None:
-    assert "(notebooks/INSTRUCTOR.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def test_minutes_of_the_notebooks_are_those_of_the_readme() -> None:
+def test_the_readme_leads_here_and_says_the_same_minutes() -> None:
     listed = re.findall(r"\| \[\d\d\]\((\w+\.ipynb)\) \| (\d+) \|", section("How long each notebook takes"))
-    readme = re.findall(
-        r"\]\(notebooks/(\w+\.ipynb)\) \|.*\| (\d+) \|", (ROOT / "README.md").read_text(encoding="utf-8")
-    )
-    assert listed == readme and len(listed) == 8
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert listed == re.findall(r"\]\(notebooks/(\w+\.ipynb)\) \|.*\| (\d+) \|", readme) and len(listed) == 8
+    assert "(notebooks/INSTRUCTOR.md)" in readme
 
 
 # The dry run

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,10 @@ import nbformat
 import papermill
 import pytest
 from support.lab import write_notebook
+from support.site import build
 
 from kdlab.core import answers
-from kdlab.lessons import card as cards
+from kdlab.lessons import card
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -49,10 +49,6 @@ def assert_executed(path: Path) -> None:
         assert cell.execution_count is not None, f"not executed: {cell.source}"
         assert printed(cell), f"nothing to compare: {cell.source}"
         assert all(output.output_type != "stream" or output.name == "stdout" for output in cell.outputs)
-
-
-def test_there_are_notebooks() -> None:
-    assert [path.stem[:2] for path in NOTEBOOKS][:3] == ["00", "01", "02"]
 
 
 @every_notebook
@@ -105,21 +101,14 @@ def test_nothing_of_a_live_session_is_committed(path: Path) -> None:
     shown = [output.data for cell in code_cells(path) for output in cell.outputs if "data" in output]
     assert {mime for data in shown for mime in data} <= {"text/plain", "image/png", "text/html"}
     for page in (data["text/html"] for data in shown if "text/html" in data):
-        assert page.startswith(cards.STYLE), "only exercises come as HTML: for them to fold, and without scripts"
+        assert page.startswith(card.STYLE), "only exercises come as HTML: for them to fold, and without scripts"
         assert "<script" not in page
 
 
 def headless(path: Path, folder: Path) -> Any:
     """Run a notebook as a cluster would: no page, no reader."""
-    return papermill.execute_notebook(
-        path,
-        folder / path.name,
-        kernel_name="python3",
-        cwd=folder,
-        execution_timeout=CELL_TIMEOUT,
-        progress_bar=False,
-        log_output=False,
-    )
+    how = {"kernel_name": "python3", "execution_timeout": CELL_TIMEOUT, "progress_bar": False, "log_output": False}
+    return papermill.execute_notebook(path, folder / path.name, cwd=folder, **how)
 
 
 @pytest.mark.slow
@@ -135,20 +124,11 @@ def test_papermill_runs_it_headless_and_nothing_changes_by_chance(path: Path, tm
     again = [printed(cell) for cell in done.cells if cell.cell_type == "code" and CHECKED in cell.source]
     assert again == [printed(cell) for cell in checked_cells(path)]
     assert not (tmp_path / answers.FILE).exists(), "nobody answered, so no answers are kept"
-    build = module_of("build")
     once = build.render(build.normalise(build.load(tmp_path / path.name)))
     if once != path.read_text(encoding="utf-8"):
         shutil.copy(path, tmp_path)
         build.build(tmp_path / path.name)
         assert once == (tmp_path / path.name).read_text(encoding="utf-8")
-
-
-def module_of(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, ROOT / "notebooks" / f"{name}.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.slow

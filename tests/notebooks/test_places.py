@@ -6,26 +6,20 @@ JupyterLab itself, with every control moved, is in test_browser.py.
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbconvert import HTMLExporter
 from playwright.sync_api import Browser, Locator, Page, expect
-from support.chromium import chromium
-from support.lab import START_LIMIT, Lab
+from support.lab import Lab
 from support.shown import assert_shows, assert_stills_shown
 
-from kdlab.cli.server import free_port
-from kdlab.mixtures import experiment as experiments
-from kdlab.mixtures import view as widgets
+from kdlab import mixtures
+from kdlab.mixtures.view import payload
 
 ROOT = Path(__file__).resolve().parents[2]
 START_HERE = "00_start_here.ipynb"
@@ -42,36 +36,20 @@ PATIENCE = 6_000  # milliseconds
 # Binder
 
 
-def built_spec(folder: Path) -> subprocess.CompletedProcess[str]:
-    """What repo2docker says of a folder when it only reads its specification: no container engine, no network."""
-    command = shutil.which("repo2docker")
-    if command is None:
-        pytest.skip("no repo2docker on this machine (pip install jupyter-repo2docker, in an environment of its own)")
-    options = ["--no-build", "--debug", "--Repo2Docker.default_buildpack=None"]
-    return subprocess.run([command, *options, str(folder)], capture_output=True, text=True, timeout=120)
-
-
-def with_binder(folder: Path) -> Path:
-    """A folder with what Binder reads of this repository, and nothing else."""
-    shutil.copytree(ROOT / "binder", folder / "binder", symlinks=True)
-    shutil.copy(ROOT / "environment.yml", folder)
-    return folder
-
-
+@pytest.mark.skipif(not shutil.which("repo2docker"), reason="no repo2docker here (pip install jupyter-repo2docker)")
 def test_repo2docker_accepts_the_specification(tmp_path: Path) -> None:
-    done = built_spec(with_binder(tmp_path))
+    """What it says where it only reads: no container engine, no network; and nothing there but what Binder reads."""
+    shutil.copytree(ROOT / "binder", tmp_path / "binder", symlinks=True)
+    shutil.copy(ROOT / "environment.yml", tmp_path)
+    command = ["repo2docker", "--no-build", "--debug", "--Repo2Docker.default_buildpack=None", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
-    assert "Building conda environment for python=3.11" in said
-    assert '--file "binder/environment.yml"' in said
-    assert "RUN ./binder/postBuild" in said
-    assert 'R2D_ENTRYPOINT="${REPO_DIR}/binder/start"' in said
-
-
-def test_the_check_of_the_specification_can_fail(tmp_path: Path) -> None:
-    with_binder(tmp_path)
-    (tmp_path / "environment.yml").unlink()  # the link in binder/ now leads nowhere
-    assert built_spec(tmp_path).returncode != 0
+    for line in (
+        "Building conda environment for python=3.11", '--file "binder/environment.yml"', "RUN ./binder/postBuild",
+        'R2D_ENTRYPOINT="${REPO_DIR}/binder/start"',
+    ):  # fmt: skip
+        assert line in said
 
 
 def test_binder_start_limits_threads_and_runs_what_it_is_given() -> None:
@@ -79,13 +57,8 @@ def test_binder_start_limits_threads_and_runs_what_it_is_given() -> None:
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     ask = "import os, sys; print([os.environ.get(name) for name in sys.argv[1:]])"
     clean = {name: value for name, value in os.environ.items() if name not in names}
-    done = subprocess.run(
-        ["bash", str(ROOT / "binder" / "start"), sys.executable, "-c", ask, *names],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=clean,
-    )
+    command = ["bash", str(ROOT / "binder" / "start"), sys.executable, "-c", ask, *names]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=clean)
     assert done.stdout.strip() == "['1', '1', '1']"
 
 
@@ -94,69 +67,22 @@ def test_binder_post_build_stops_at_the_first_error(tmp_path: Path) -> None:
     fake = tmp_path / "python"
     fake.write_text("#!/bin/sh\nexit 3\n", encoding="utf-8")
     fake.chmod(0o755)
-    done = subprocess.run(
-        ["bash", str(ROOT / "binder" / "postBuild")],
-        env={**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
-    )
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(["bash", str(ROOT / "binder" / "postBuild")], env={**os.environ, "PATH": path})
     assert done.returncode == 3
 
 
-# A browser, and the two servers
+# The classic notebook: the server that JupyterLab runs on has its pages too
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as one:
-        yield one
-
-
-@contextmanager
-def nbclassic(folder: Path, state: Path) -> Iterator[Lab]:
-    """Serve `folder` with `jupyter nbclassic` on a free port of this machine; its files and log go to `state`."""
-    server = Lab(folder, f"http://127.0.0.1:{free_port()}", secrets.token_hex(16))
-    state.mkdir()
-    options = {
-        "ServerApp.ip": "127.0.0.1",
-        "ServerApp.port": server.address.rsplit(":", 1)[1],
-        "ServerApp.port_retries": "0",
-        "ServerApp.root_dir": str(folder),
-        "ServerApp.open_browser": "False",
-        "ServerApp.allow_root": "True",
-        "IdentityProvider.token": server.token,
-    }
-    places = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
-    with (state / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "nbclassic", *(f"--{name}={value}" for name, value in options.items())],
-            env={**os.environ, **{place: str(state / place.lower()) for place in places}},
-            stdout=log,
-            stderr=log,
-            stdin=subprocess.DEVNULL,
-        )
-        try:
-            limit = time.monotonic() + START_LIMIT
-            while not server.answers():
-                if process.poll() is not None or time.monotonic() > limit:
-                    raise RuntimeError(f"nbclassic does not start:\n{(state / 'log').read_text('utf-8')[-2000:]}")
-                time.sleep(0.1)
-            yield server
-        finally:
-            process.terminate()
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-@pytest.fixture(scope="module")
-def classic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Serve notebook 00 once for each test, in folders of their own: what is run and answered is saved."""
-    folder = tmp_path_factory.mktemp("notebooks")
-    (folder / AGAIN).parent.mkdir()
+def classic(jupyter: Lab) -> Lab:
+    """Notebook 00 once for each test, in folders of their own: what is run and answered is saved."""
+    lab = jupyter.within("classic")
     for name in (START_HERE, AGAIN):
-        shutil.copy(ROOT / "notebooks" / START_HERE, folder / name)
-    with nbclassic(folder, tmp_path_factory.mktemp("jupyter") / "state") as server:
-        yield server
+        (lab.folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / "notebooks" / START_HERE, lab.folder / name)
+    return lab
 
 
 class Classic:
@@ -166,7 +92,7 @@ class Classic:
         self.page: Page = browser.new_page(viewport={"width": 1280, "height": 900})
         self.thrown: list[str] = []
         self.page.on("pageerror", lambda error: self.thrown.append(str(error)))
-        self.page.goto(f"{server.address}/notebooks/{name}?token={server.token}")
+        self.page.goto(f"{server.address}/notebooks/classic/{name}?token={server.token}")
         self.page.wait_for_function("window.Jupyter?.notebook?.kernel?.is_connected?.()", timeout=60_000)
 
     def run_all(self) -> None:
@@ -192,23 +118,19 @@ class Classic:
 
     def printed(self, code: str) -> str:
         """Run code in the kernel, outside the document, and return what it printed."""
-        return str(
-            self.page.evaluate(
-                """(code) => new Promise((done) => {
-                  let text = "";
-                  Jupyter.notebook.kernel.execute(code, {
-                    iopub: { output: ({ content }) => { text += content.text ?? content.evalue ?? ""; } },
-                    shell: { reply: () => setTimeout(() => done(text), 300) },
-                  }, { silent: false, store_history: false });
-                })""",
-                code,
-            )
-        ).strip()
+        run = """(code) => new Promise((done) => {
+          let text = "";
+          Jupyter.notebook.kernel.execute(code, {
+            iopub: { output: ({ content }) => { text += content.text ?? content.evalue ?? ""; } },
+            shell: { reply: () => setTimeout(() => done(text), 300) },
+          }, { silent: false, store_history: false });
+        })"""
+        return str(self.page.evaluate(run, code)).strip()
 
 
 def press_and_compare(page: Page, root: Locator) -> None:
     """Uncover the picture and press real arrow keys: it must show what the sweep says, position by position."""
-    sent = widgets.payload(experiments.teacher_entropy("line", 1))
+    sent = payload(mixtures.teacher_entropy("line", 1))
     root.scroll_into_view_if_needed()
     root.locator(".kdlab-cover button").first.click()
     expect(root.locator(".kdlab-picture")).to_be_visible()

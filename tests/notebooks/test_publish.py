@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import functools
-import html.parser
 import http.server
-import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,56 +13,37 @@ from urllib.parse import unquote
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, Page, expect
 from support.axe import serious
 from support.chromium import chromium
+from support.pages import serving, settle
 from support.site import FORMULA, LIVE, NOTEBOOKS, prose, publish
 
-from kdlab import lm
+from kdlab import lm, mixtures
 from kdlab.lessons.review import Row, review
-from kdlab.mixtures import experiment as experiments
-from kdlab.mixtures.single import measure
 
 pytestmark = pytest.mark.browser
 
 
-class Outline(html.parser.HTMLParser):
-    """What a page links to, what can be linked to in it, and its words outside of code."""
+class Outline:
+    """What a page links to and loads, what can be linked to in it, and its words, with code and without."""
 
     def __init__(self, text: str) -> None:
-        super().__init__()
-        self.links: list[str] = []
-        self.loads: list[str] = []
-        self.ids: list[str] = []
-        self.words: list[str] = []
-        self.math = self.pictures = 0
-        self.text = ""
-        self._inside: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        if tag in ("pre", "code", "script", "style"):
-            self._inside.append(tag)
-        if tag == "a":
-            self.links.append(given["href"])
-        elif "src" in given or "srcset" in given or tag == "link":
-            self.loads.append(given.get("src") or given.get("srcset") or given["href"])
-        if "id" in given:
-            self.ids.append(given["id"])
-        self.math += tag == "math"
-        if tag == "img":
-            self.pictures += 1
-            assert len(given["alt"].split()) > 10, given["src"][:40]
-
-    def handle_endtag(self, tag: str) -> None:
-        if self._inside and self._inside[-1] == tag:
-            self._inside.pop()
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-        if not self._inside:
-            self.words.append(data)
+        page: Any = BeautifulSoup(text, "html.parser")
+        self.links = [one["href"] for one in page("a")]
+        loading = [
+            one for one in page(True) if one.name == "link" or one.name != "a" and {"src", "srcset"} & set(one.attrs)
+        ]
+        self.loads = [one.get("src") or one.get("srcset") or one["href"] for one in loading]
+        self.ids = [one["id"] for one in page(id=True)]
+        self.math, self.pictures = len(page("math")), len(page("img"))
+        for one in page("img"):
+            assert len(one["alt"].split()) > 10, one["src"][:40]
+        self.text = page.get_text()
+        for code in page(["pre", "code", "script", "style"]):
+            code.decompose()
+        self.words = page.get_text()
 
 
 @pytest.fixture(scope="module")
@@ -95,11 +73,8 @@ def address(site: Path) -> Iterator[str]:
         def log_message(self, *args: object) -> None:
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(site)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serving(functools.partial(Handler, directory=str(site))) as one:
+        yield one
 
 
 @contextmanager
@@ -116,10 +91,6 @@ def opened(browser: Browser, url: str, **how: Any) -> Iterator[Page]:
     yield page
     context.close()
     assert wrong == []
-
-
-def settle(page: Page) -> None:
-    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def test_the_site_is_small_and_whole(site: Path, outlines: dict[str, Outline]) -> None:
@@ -149,7 +120,7 @@ def test_every_link_resolves_and_nothing_is_loaded_from_elsewhere(site: Path, ou
 def test_a_page_has_every_formula_and_every_picture_of_its_notebook(name: str, outlines: dict[str, Outline]) -> None:
     outline = outlines[f"{name}.html"]
     assert outline.math == len(FORMULA.findall(prose(name)))
-    assert not re.search(r"\$|\\[a-z]+", "".join(outline.words))
+    assert not re.search(r"\$|\\[a-z]+", outline.words)
     cells = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
     assert outline.pictures == sum("image/png" in output.get("data", {}) for output in outputs)
@@ -222,7 +193,7 @@ def test_on_a_phone_the_slider_stays_with_what_it_moves(site: Path, browser: Bro
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_front_page_answers_to_keys(scheme: Any, address: str, browser: Browser) -> None:
-    sweep = experiments.teacher_entropy("line", n_components=1)
+    sweep = mixtures.teacher_entropy("line", n_components=1)
     with opened(browser, f"{address}/", color_scheme=scheme) as page:
         slider, sentence = page.locator(".kdlab-beta"), page.locator(".kdlab-sentence")
         expect(sentence).to_have_text(sweep.at(1).sentence)
@@ -263,7 +234,7 @@ def test_menus_offer_what_was_made_ahead(site: Path, browser: Browser) -> None:
         view.locator(".kdlab-covariance").select_option("full")
         expect(view).to_have_attribute("data-key", "rare|4|full|population|0")
         expect(view).to_have_attribute("aria-busy", "false")
-        expected = experiments.teacher_entropy("rare", n_components=4, covariance="full").sentences[0]
+        expected = mixtures.teacher_entropy("rare", n_components=4, covariance="full").sentences[0]
         expect(view.locator(".kdlab-sentence")).to_have_text(expected)
         expect(page.locator(".live .aside").first).to_contain_text("computed ahead")
 
@@ -328,15 +299,6 @@ def test_the_guesses_of_this_browser_stand_beside_what_happened(address: str, br
             assert shown == [row.question.text, row.guessed, row.happened]
 
 
-def test_a_bell_is_worth_on_the_page_what_it_is_in_python(site: Path, browser: Browser) -> None:
-    """The same module as in a notebook: the whole picture is looked at in tests/mixtures/test_view_single_page.py."""
-    with opened(browser, (site / "01_precision_and_recall.html").as_uri()) as page:
-        page.locator(".kdlab-cover button").first.click()
-        page.locator(".kdlab-hand-width").press("Home")
-        right = measure(experiments.make_scene("line").truth, 0.0, 0.005)
-        expect(page.locator(".kdlab-sentence")).to_have_text(right.sentence)
-
-
 def test_without_scripts_and_on_paper_there_are_stills(site: Path, browser: Browser) -> None:
     with opened(browser, (site / "02_teacher_entropy.html").as_uri(), java_script_enabled=False) as page:
         assert [one.is_visible() for one in page.locator(".live .still").all()] == [True, True]
@@ -354,9 +316,3 @@ def test_the_figure_moves_only_for_those_who_do_not_mind(
 ) -> None:
     with opened(browser, (site / "README.html").as_uri(), reduced_motion=motion) as page:
         assert page.locator("picture img").evaluate("e => e.currentSrc").endswith(f"figures/{picture}")
-
-
-def test_states_are_plain_json(site: Path) -> None:
-    page = (site / "index.html").read_text(encoding="utf-8")
-    states = re.findall(r'<script type="application/json" id="state-[^"]+">(.*?)</script>', page)
-    assert [json.loads(state)["module"] for state in states] == ["MixtureView"]

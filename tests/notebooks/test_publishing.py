@@ -82,10 +82,6 @@ def test_tasks_can_be_ticked_and_have_their_words_as_labels() -> None:
     assert "<em>chalk</em></span></label>" in made
 
 
-def test_names_of_headings() -> None:
-    assert pages.slug("3. “A <em>student</em> of high precision” is p*", "A.md") == "3-a-student-of-high-precision-is-p"
-
-
 # Views
 
 

@@ -85,10 +85,7 @@ def errors_at(sweep: Any, i: int) -> tuple[float, float]:
     """|error| of the sweep's precision and recall at position ``i``, nats."""
     student = sweep.at(sweep.betas[i]).student
     truth = sweep.scene.truth
-    return (
-        abs(sweep.precision[i] - dense_mean(student, truth)),
-        abs(sweep.recall[i] - dense_mean(truth, student)),
-    )
+    return (abs(sweep.precision[i] - dense_mean(student, truth)), abs(sweep.recall[i] - dense_mean(truth, student)))
 
 
 def committed() -> list[Settings]:

@@ -12,14 +12,9 @@ from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwr
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Quiet (no requests of its own) and able to run in a container.
 _SWITCHES = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
 # What the tests of a process share: one Playwright (a second beside it is refused), a browser for each set of switches,
 # and contexts that outlive their module.
 _running = ExitStack()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -15,6 +16,13 @@ Pair = tuple[float, float]
 
 PATH: dict[float, Pair] = {0.6: (-3.73, -6.51), 0.8: (-5.12, -5.30), 0.9: (-5.72, -5.01), 1.0: (-6.51, -4.93)}
 N_TOKENS = 22.0  # per text
+# What no test chooses.
+FIXED: dict[str, Any] = {
+    "schema": SCHEMA, "missing": [], "versions": [], "device": "CPU (x86_64, 2 threads)", "processes": 1,
+    "date": "2026-01-31", "stages": [], "curves": {},
+    "sizes": {role: {"parameters": n, "flops_per_token": 2.0 * n}
+              for role, n in (("truth", 108_567_360), ("teacher", 1_900_000), ("student", 400_000))},
+}  # fmt: skip
 
 
 def fake_results(
@@ -34,45 +42,44 @@ def fake_results(
     ``common`` is the correlation of any two recalls. The clouds of the map are exact multiples of p*'s: half of tau.
     """
     config = asdict(replace(PRESETS["cpu"], taus=tuple(sorted(path)) or (1.0,), seeds=seeds))
-    config["taus"] = list(config["taus"])
     named: dict[str, tuple[str, float | None, Pair | None]] = {
-        "teacher": ("teacher", 1.0, teacher),
-        "direct": ("direct", None, direct),
-    }
-    named |= {label(tau): ("distilled", tau, pair) for tau, pair in sorted(path.items())}
+        "teacher": ("teacher", 1.0, teacher), "direct": ("direct", None, direct),
+        **{label(tau): ("distilled", tau, pair) for tau, pair in sorted(path.items())},
+    }  # fmt: skip
     models = [
         {"name": name, "role": role, "tau": tau, "seeds": list(range(seeds)),
          "precision": both(pair[0], error, over_seeds, seeds), "recall": both(pair[1], error, over_seeds, seeds)}
         for name, (role, tau, pair) in named.items() if pair is not None
     ]  # fmt: skip
-    truth: dict[str, Any] = {"name": "bundled", "provenance": {}}
-    if ceiling is not None:
-        truth["negative_entropy"] = both(ceiling, 0.02, None, 1)
-    cloud = np.random.default_rng(0).normal(size=(n_points, 2))
-    wide = {"teacher": 0.9, "direct": 0.8} | {label(tau): tau / 2 for tau in path}
     names = [str(model["name"]) for model in models]
+    bound = {} if ceiling is None else {"negative_entropy": both(ceiling, 0.02, None, 1)}
     together = (common + (1 - common) * np.eye(len(names))).tolist()
-    return {
-        "schema": SCHEMA,
-        "config": config,
+    return deepcopy(FIXED) | {
+        "config": {**config, "taus": list(config["taus"])},
         "seeds": list(range(seeds)),
-        "missing": [],
-        "versions": [],
-        "device": "CPU (x86_64, 2 threads)",
-        "processes": 1,
-        "date": "2026-01-31",
-        "truth": truth,
-        "sizes": {role: {"parameters": n, "flops_per_token": 2.0 * n}
-                  for role, n in (("truth", 108_567_360), ("teacher", 1_900_000), ("student", 400_000))},
-        "stages": [],
-        "curves": {},
+        "truth": {"name": "bundled", "provenance": {}} | bound,
         "models": models,
         "recalls_together": {"names": names, "token": together, "sequence": together},
+        "map": clouds(names, n_points),
+        **texts(names, sorted(path)),
+    }
+
+
+def clouds(names: list[str], n_points: int) -> dict[str, Any]:
+    """The points of the map: those of p*, and a multiple of them for each model."""
+    wide = {"teacher": 0.9, "direct": 0.8}
+    cloud = np.random.default_rng(0).normal(size=(n_points, 2))
+    shares = {name: wide[name] if name in wide else float(name.removeprefix("tau-")) / 2 for name in names}
+    return {"truth": cloud.tolist()} | {name: (shares[name] * cloud + [0.5, 0.0]).tolist() for name in names}
+
+
+def texts(names: list[str], taus: list[float]) -> dict[str, Any]:
+    """A few texts of each model, and what each temperature lost."""
+    return {
         "texts": {name: [f"One day, a little {animal} met {name}." for animal in ("fox", "hen", "owl", "cat")]
                   for name in ("truth", *names)},
         "lost": [{"tau": tau, "text": f"One day, a little text that τ = {tau:g} lost.", "tokens": 20,
-                  "distilled": -9.5, "direct": -5.25, "truth": -3.0} for tau in sorted(path)],
-        "map": {"truth": cloud.tolist()} | {name: (wide[name] * cloud + [0.5, 0.0]).tolist() for name in names},
+                  "distilled": -9.5, "direct": -5.25, "truth": -3.0} for tau in taus],
     }  # fmt: skip
 
 

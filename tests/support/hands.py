@@ -9,8 +9,9 @@ from playwright.sync_api import Locator, expect
 from support.lab import Notebook
 from support.shown import assert_shows
 
-from kdlab.mixtures import experiment as experiments
-from kdlab.mixtures import view as widgets
+from kdlab import mixtures
+from kdlab.mixtures.experiment import CHOICES
+from kdlab.mixtures.view import payload
 
 SELECTS = ("n_components", "covariance", "scene", "samples", "seed")
 MAKING = 90_000  # ms: a sweep made in the background may take this long on a busy machine
@@ -20,7 +21,7 @@ LAST = 120
 @lru_cache(maxsize=64)
 def expected(scene: str, n_components: int, covariance: Any, samples: int | None, seed: int) -> dict[str, Any]:
     """What this process says the page must show: the same settings, computed here."""
-    return widgets.payload(experiments.teacher_entropy(scene, n_components, covariance, samples=samples, seed=seed))
+    return payload(mixtures.teacher_entropy(scene, n_components, covariance, samples=samples, seed=seed))
 
 
 def wanted(root: Locator) -> dict[str, Any]:
@@ -101,7 +102,7 @@ def walk_all_selects(notebook: Notebook, root: Locator) -> None:
     choose(notebook, select_of(root, "samples"), 1)
     expect(select_of(root, "seed")).to_be_enabled()
     walked["seed"] = walk_select(notebook, root, "seed")
-    choices = {field: len(experiments.CHOICES[field]) for field in walked}
+    choices = {field: len(CHOICES[field]) for field in walked}
     assert walked == choices
 
 

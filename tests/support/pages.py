@@ -59,10 +59,17 @@ def served(*names: str, style: Path = STYLE_SHEET) -> Iterator[str]:
         def log_message(self, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with serving(Handler) as address:
+        yield f"{address}/"
+
+
+@contextmanager
+def serving(handler: Any) -> Iterator[str]:
+    """Serve on a free port of this machine; yield the address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()  # asked to end, it ends
     try:
-        yield f"http://127.0.0.1:{server.server_port}/"
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
@@ -70,8 +77,8 @@ def served(*names: str, style: Path = STYLE_SHEET) -> Iterator[str]:
 
 @contextmanager
 def opened(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
-    """A page at this address that fails if anything throws where nobody catches it."""
-    page = browser.new_page(**({"viewport": {"width": 980, "height": 760}} | options))
+    """A page at this address, for fingers too, that fails if anything throws where nobody catches it."""
+    page = browser.new_page(**({"viewport": {"width": 980, "height": 760}, "has_touch": True} | options))
     thrown: list[str] = []
     page.on("pageerror", lambda error: thrown.append(str(error)))
     page.goto(address)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from kdlab.mixtures import experiment as experiments
-from kdlab.mixtures.experiment import MixtureSweep
+from kdlab import mixtures
 
 NUMBER = re.compile(r"−?\d+(?:,\d{3})*(?:\.\d+)?")
 
@@ -18,6 +17,6 @@ def said(value: float, decimals: int = 2) -> str:
 
 
 @lru_cache(maxsize=16)
-def sweep(scene: str, n_components: int) -> MixtureSweep:
+def sweep(scene: str, n_components: int) -> mixtures.MixtureSweep:
     """The sweep of a scene, made or read once for all tests of a module."""
-    return experiments.teacher_entropy(scene, n_components)
+    return mixtures.teacher_entropy(scene, n_components)

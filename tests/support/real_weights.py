@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from kdlab.lm.pipeline import fetch as smollm2
+from kdlab.lm.pipeline import fetch
 
-GGUF = smollm2.cache_folder() / smollm2.GGUF.rpartition("/")[2]
+GGUF = fetch.cache_folder() / fetch.GGUF.rpartition("/")[2]
 
 
 def require() -> None:
     """Skip the test, or fail it, where the weights are not here."""
-    trouble = smollm2.fault() or ("" if GGUF.is_file() else f"{GGUF.name} is gone")
+    trouble = fetch.fault() or ("" if GGUF.is_file() else f"{GGUF.name} is gone")
     if trouble:
         said = f"SmolLM2-135M: {trouble}; run `kdlab fetch smollm2`, which brings it (93 MB), and this test"
         pytest.fail(said) if os.environ.get("KDLAB_REQUIRE_WEIGHTS") == "1" else pytest.skip(said)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import pytest
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 SHEETS = {"60 minutes": 60, "120 minutes": 120}
@@ -68,3 +69,6 @@ def cells(name: str) -> list[Any]:
 
 
 ROWS = [(sheet, row) for sheet in SHEETS for row in rows(sheet)]
+every_row = pytest.mark.parametrize(
+    ("sheet", "row"), ROWS, ids=[f"{name[:3].strip()}: {row.start}" for name, row in ROWS]
+)

@@ -12,11 +12,13 @@ ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 sys.path.insert(0, str(NOTEBOOKS))
 
+import build  # noqa: E402
 import publish  # noqa: E402
 from publishing import animation, formulas, pages, views  # noqa: E402
 
 __all__ = [
-    "FORMULA", "FORMULAS", "LIVE", "NOTEBOOKS", "ROOT", "animation", "formulas", "pages", "prose", "publish", "views",
+    "FORMULA", "FORMULAS", "LIVE", "NOTEBOOKS", "ROOT", "animation", "build", "formulas", "pages", "prose", "publish",
+    "views",
 ]  # fmt: skip
 
 # The live views of each notebook, in order: what draws them.

