@@ -190,7 +190,10 @@ class Grids:
 
     def refined(self, students: Students) -> Students:
         """Move students from the coarse grid's coordinates to the fine one's."""
-        return students.out_of(self.coarse).into(self.fine)
+        old, new = self.coarse, self.fine
+        ratio = old.scale / new.scale
+        means = students.means * ratio + (old.shift - new.shift) / new.scale
+        return Students(students.log_weights, means, students.covariances * ratio**2)
 
     def compare(self, students: Students) -> FloatArray:
         """(S,) nats per point of students of the fine grid, judged on the finer one."""

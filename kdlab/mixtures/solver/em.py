@@ -257,15 +257,11 @@ def _moments(cloud: Cloud, students: Students) -> tuple[FloatArray, FloatArray]:
     scores -= top[:, None]
     # Shares lie in [0, 1] and their sum in [1, K]: single precision is plenty for both.
     below = scores.astype(np.float32)
-    np.exp(below, out=below)
-    total = below.sum(axis=1)
-    shares = np.multiply(below, (cloud.weights / total)[:, None], out=scores)
-    top += np.log(total)
-    top *= cloud.weights
-    if cloud.features.ndim == 3:
-        return shares @ np.swapaxes(cloud.features, 1, 2), top.sum(axis=-1)
-    s, k, n = shares.shape  # one product of matrices for all students
-    return (shares.reshape(s * k, n) @ cloud.features.T).reshape(s, k, -1), top.sum(axis=-1)
+    scores[:] = np.exp(below, out=below)
+    total = scores.sum(axis=1)
+    scores *= (cloud.weights / total)[:, None]
+    reached = ((np.log(total.astype(np.float32)) + top) * cloud.weights).sum(axis=-1)
+    return scores @ np.swapaxes(cloud.features, -1, -2), reached
 
 
 def _scores(cloud: Cloud, students: Students) -> FloatArray:
