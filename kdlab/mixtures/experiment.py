@@ -6,11 +6,11 @@ second or two; what is drawn, printed or asserted afterwards all comes from the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from kdlab.mixtures.fit import fit_mixture, narrowest_cut
 from kdlab.mixtures.judge import COVERED_SHARE, Judge, divergences
 from kdlab.mixtures.model import GaussianMixture
 from kdlab.mixtures.scenes import NAMED, Scene, make_scene
-from kdlab.mixtures.solver.em import Covariance
+from kdlab.mixtures.solver.em import Covariance, Students
 from kdlab.mixtures.solver.path import Path as StudentPath
 from kdlab.mixtures.solver.path import sampled_path, solve_path
 
@@ -37,7 +37,6 @@ __all__ = [
 ]
 
 FloatArray = NDArray[np.float64]
-Samples = Literal[100, 1000]
 
 CHOICES: dict[str, Any] = {
     "scene": {
@@ -162,23 +161,17 @@ class MixtureSweep(PlaneSweep):
     def at(self, beta: float) -> Position:
         """Everything at the position nearest to ``beta``."""
         i = self.index(beta)
-        teacher, covered = self.scene.teacher, self.covered[i]
-        student = GaussianMixture.from_log_weights(
-            self.student_log_weights[i], self.student_means[i], self.student_covariances[i]
-        )
-        numbers = {
-            name: float(getattr(self, name)[i])
-            for name in ("precision", "recall", "weight_entropy", "effective_components", "kl")
-        }
+        names = ("precision", "recall", "weight_entropy", "effective_components", "kl")
+        students = Students(self.student_log_weights, self.student_means, self.student_covariances)
         return Position(
             beta=float(self.betas[i]),
-            teacher=GaussianMixture.from_log_weights(self.teacher_log_weights[i], teacher.means, teacher.covariances),
-            student=student,
+            teacher=self.scene.teacher.tempered(float(self.betas[i])),
+            student=students.model(i),
             coverage=self.coverage[i],
-            covered=covered,
+            covered=self.covered[i],
             switched=bool(self.switched[i]),
             sentence=self.sentence(i),
-            **numbers,
+            **{name: float(getattr(self, name)[i]) for name in names},
         )
 
     def sentence(self, i: int) -> str:
@@ -235,18 +228,23 @@ def is_prepared(settings: Settings) -> bool:
     return settings.scene in NAMED and settings.samples is None and settings.n_components in CHOICES["n_components"]
 
 
-@lru_cache(maxsize=32)
-def _scene(name: str, seed: int) -> Scene:
-    return make_scene(name, seed)
-
-
 def _scene_of(settings: Settings) -> tuple[str, int]:
+    """The name and the seed of a scene: what the three functions below remember their results by."""
     return settings.scene, settings.seed if settings.scene == "random" else 0
+
+
+_scene = lru_cache(maxsize=32)(make_scene)
+
+
+@lru_cache(maxsize=32)
+def _bounds(name: str, seed: int) -> dict[str, float]:
+    truth = _scene(name, seed).truth
+    return {"recall_bound": truth.expected_log_prob(truth).value, "precision_bound": truth.mode_density()}
 
 
 @lru_cache(maxsize=8)
 def _taught(name: str, seed: int, positions: int) -> dict[str, Any]:
-    """What the slider does to a scene's teacher: the same for every student, so worked out once (20 ms)."""
+    """What the slider does to a scene's teacher, whatever the student."""
     teacher = _scene(name, seed).teacher
     tempered = [teacher.tempered(float(beta)) for beta in beta_positions(positions)]
     arrays = {
@@ -266,7 +264,7 @@ def make_sweep(
     scene = _scene(*_scene_of(settings))
     path = _students(settings, scene, betas, lambda fraction: progress(0.75 * fraction))
     direct = _direct(settings, scene)
-    judge = Judge(scene.truth, _union([direct, *(path.model(i) for i in (0, len(betas) // 2, -1))]))
+    judge = Judge(scene.truth, reach=path)
     progress(0.8)
     recalls, coverages = judge.recalls_and_coverages(path)
     progress(0.9)
@@ -277,11 +275,10 @@ def make_sweep(
         "kl": divergences([scene.teacher.tempered(float(beta)) for beta in betas], path),
         "direct_precision": judge.precision(direct),
         "direct_recall": judge.recall(direct),
-        "recall_bound": scene.truth.expected_log_prob(scene.truth).value,
-        "precision_bound": scene.truth.mode_density(),
+        **_bounds(*_scene_of(settings)),
     }
     switched = path.switched | _jumps(measured["recall"]) | _jumps(measured["precision"])
-    return _assemble(settings, scene, betas, replace(path, switched=switched), direct, measured)
+    return _assemble(settings, replace(path, switched=switched), betas, direct, measured)
 
 
 def _jumps(values: FloatArray) -> NDArray[np.bool_]:
@@ -298,16 +295,11 @@ def _jumps(values: FloatArray) -> NDArray[np.bool_]:
 
 
 def _assemble(
-    settings: Settings,
-    scene: Scene,
-    betas: FloatArray,
-    path: StudentPath,
-    direct: GaussianMixture,
-    measured: dict[str, Any],
+    settings: Settings, path: StudentPath, betas: FloatArray, direct: GaussianMixture, measured: dict[str, Any]
 ) -> MixtureSweep:
     return MixtureSweep(
         settings=settings,
-        scene=scene,
+        scene=_scene(*_scene_of(settings)),
         betas=betas,
         student_log_weights=path.log_weights,
         student_means=path.means,
@@ -348,16 +340,8 @@ def _direct(settings: Settings, scene: Scene) -> GaussianMixture:
     return fit_mixture(target, settings.n_components, covariance=settings.covariance, covariance_floor=floor).model
 
 
-def _union(models: Sequence[GaussianMixture]) -> GaussianMixture:
-    """All components of several mixtures in one; only where they lie matters."""
-    means = np.concatenate([model.means for model in models])
-    covariances = np.concatenate([model.covariances for model in models])
-    return GaussianMixture.from_log_weights(np.zeros(len(means)), means, covariances)
-
-
 # Committed data
 
-_PATH_FIELDS = tuple(field.name for field in fields(StudentPath))
 MEASURED = "precision recall coverage kl direct_precision direct_recall recall_bound precision_bound".split()
 
 
@@ -366,11 +350,11 @@ def _load(settings: Settings) -> MixtureSweep:
     if not source.is_file():
         raise FileNotFoundError(f"{source.name} is missing from kdlab/data: install kdlab again, or run `make sweeps`")
     with source.open("rb") as file, np.load(file) as data:
-        stored = {
-            name: data[f"{settings.key}|{name}"]
-            for name in (*_PATH_FIELDS, "direct_log_weights", "direct_means", "direct_covariances", *MEASURED)
-        }
-    path = StudentPath(**{name: stored[name] for name in _PATH_FIELDS})
-    direct = GaussianMixture.from_log_weights(*(stored[f"direct_{n}"] for n in ("log_weights", "means", "covariances")))
-    measured = {name: stored[name] if stored[name].ndim else float(stored[name]) for name in MEASURED}
-    return _assemble(settings, _scene(*_scene_of(settings)), beta_positions(), path, direct, measured)
+
+        def stored(names: Iterable[str]) -> list[Any]:
+            return [data[f"{settings.key}|{name}"] for name in names]
+
+        path = StudentPath(*stored(["log_weights", "means", "covariances", "switched"]))
+        direct = GaussianMixture.from_log_weights(*stored(["direct_log_weights", "direct_means", "direct_covariances"]))
+        measured = {name: value[()] for name, value in zip(MEASURED, stored(MEASURED), strict=True)}
+    return _assemble(settings, path, beta_positions(), direct, measured)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -96,17 +96,31 @@ def fit_mixture(
     array([1.1])
     """
     _check_settings(n_components, covariance, n_starts, covariance_floor)
+    effort = _Effort(n_starts, tolerance, max_iter)
     if not isinstance(target, GaussianMixture):
         cloud, family = _cloud_of_points(target, sample_weight, n_components, covariance, covariance_floor)
         _check_starts(starts, n_components, cloud.dim)
-        return _fit_to_points(cloud, family, starts, n_components, n_starts, tolerance, max_iter)
+        return _fit_to_points(cloud, family, n_components, starts, effort)
     if sample_weight is not None:
         raise ValueError("sample_weight was given with a GaussianMixture, which brings its own weights: drop it")
     _check_starts(starts, n_components, target.dim)
     exact = exact_projection(target, n_components, covariance)
     if exact is not None:
-        return Fit(exact, _expected(target, exact), 0, True)
-    return _fit_to_mixture(target, n_components, Family(covariance), starts, n_starts, tolerance, max_iter)
+        known = target.dim <= 2 or exact.n_components == 1  # elsewhere only Monte Carlo could tell
+        return Fit(exact, target.expected_log_prob(exact).value if known else math.nan, 0, True)
+    return _fit_to_mixture(target, n_components, covariance, starts, effort)
+
+
+class _Effort(NamedTuple):
+    n_starts: int
+    tolerance: float
+    max_iter: int
+
+
+def _with_given(starts: Sequence[GaussianMixture], found: list[Students], cloud: Cloud, family: Family) -> Students:
+    """All starts in one batch, the caller's first."""
+    given = [Students.of(starts).into(cloud)] if starts else []
+    return stacked([*given, *found]).within(family)
 
 
 # Onto a mixture
@@ -125,44 +139,29 @@ def exact_projection(target: GaussianMixture, n_components: int, covariance: Cov
     return target if target.n_components <= n_components and fits_in else None
 
 
-def _expected(target: GaussianMixture, model: GaussianMixture) -> float:
-    """E_{x ~ target} [ log model(x) ], or NaN where only Monte Carlo could tell."""
-    if target.dim > 2 and model.n_components > 1:
-        return math.nan
-    return target.expected_log_prob(model).value
-
-
 def _fit_to_mixture(
     target: GaussianMixture,
     n_components: int,
-    family: Family,
+    covariance: Covariance,
     starts: Sequence[GaussianMixture],
-    n_starts: int,
-    tolerance: float,
-    max_iter: int,
+    effort: _Effort,
 ) -> Fit:
     """EM from every start on a coarse grid, from the best of their ends on a fine one, compared on a finer."""
     halvings = 0
     while True:
-        grids = Grids.of(target, family.covariance, halvings)
-        grouped = grouped_starts(target, grids.family, n_components, n_starts).into(grids.coarse)
-        more = max(2, n_starts - len(grouped) - len(starts))
+        grids = Grids.of(target, covariance, halvings)
+        grouped = grouped_starts(target, grids.family, n_components, effort.n_starts).into(grids.coarse)
+        more = max(2, effort.n_starts - len(grouped) - len(starts))
         spread = spread_starts(grids.coarse, grids.family, n_components, more)
         tried = _with_given(starts, [grouped, spread], grids.coarse, grids.family)
         looked = run_em(grids.coarse, grids.family, tried, tolerance=_COARSE_TOLERANCE, max_iter=_LOOK)
         ends = grids.refined(looked.students[best_of(looked.log_likelihood, _SETTLED)])
-        runs = run_em(grids.fine, grids.family, ends, tolerance=tolerance, max_iter=max_iter)
+        runs = run_em(grids.fine, grids.family, ends, effort.tolerance, effort.max_iter)
         winner = best_of(grids.compare(runs.students), 1)[0]
         if not grids.too_coarse_for(runs.students[winner]):
             fit = _fit_from(runs, winner, grids.fine)
             return replace(fit, log_likelihood=target.expected_log_prob(fit.model).value)
         halvings += 1
-
-
-def _with_given(starts: Sequence[GaussianMixture], found: list[Students], cloud: Cloud, family: Family) -> Students:
-    """All starts in one batch, the caller's first."""
-    given = [Students.of(starts).into(cloud)] if starts else []
-    return stacked([*given, *found]).within(family)
 
 
 @dataclass(frozen=True)
@@ -190,7 +189,10 @@ class Grids:
 
     def refined(self, students: Students) -> Students:
         """Move students from the coarse grid's coordinates to the fine one's."""
-        return students.out_of(self.coarse).into(self.fine)
+        old, new = self.coarse, self.fine
+        ratio = old.scale / new.scale
+        means = students.means * ratio + (old.shift - new.shift) / new.scale
+        return Students(students.log_weights, means, students.covariances * ratio**2)
 
     def compare(self, students: Students) -> FloatArray:
         """(S,) nats per point of students of the fine grid, judged on the finer one."""
@@ -240,20 +242,13 @@ def narrowest_cut(target: GaussianMixture) -> float:
 
 
 def _fit_to_points(
-    cloud: Cloud,
-    family: Family,
-    starts: Sequence[GaussianMixture],
-    n_components: int,
-    n_starts: int,
-    tolerance: float,
-    max_iter: int,
+    cloud: Cloud, family: Family, n_components: int, starts: Sequence[GaussianMixture], effort: _Effort
 ) -> Fit:
     """A short look from many starts, and EM to its end from the best of them."""
-    spread = spread_starts(cloud, family, n_components, _TRIED * n_starts)
-    tried = _with_given(starts, [spread], cloud, family)
-    looked = run_em(cloud, family, tried, tolerance=tolerance, max_iter=_LOOK)
-    best = best_of(looked.log_likelihood, len(starts) + n_starts)
-    runs = run_em(cloud, family, looked.students[best], tolerance=tolerance, max_iter=max_iter)
+    spread = spread_starts(cloud, family, n_components, _TRIED * effort.n_starts)
+    looked = run_em(cloud, family, _with_given(starts, [spread], cloud, family), effort.tolerance, _LOOK)
+    best = best_of(looked.log_likelihood, len(starts) + effort.n_starts)
+    runs = run_em(cloud, family, looked.students[best], effort.tolerance, effort.max_iter)
     return _fit_from(runs, best_of(runs.log_likelihood, 1)[0], cloud)
 
 

@@ -35,10 +35,10 @@ _TOGETHER = 8  # students scored at once: what they need stays in the cache
 class Judge:
     """Scores students against one ground truth p*, a mixture in one or two dimensions.
 
-    ``reach`` is a mixture (the widest student, say) whose neighbourhood the table of log p* must hold.
+    ``reach`` is a mixture (the widest student, say), or students, whose neighbourhood the table of log p* must hold.
     """
 
-    def __init__(self, truth: GaussianMixture, reach: GaussianMixture) -> None:
+    def __init__(self, truth: GaussianMixture, reach: GaussianMixture | Students) -> None:
         self.truth, self._reach = truth, _box(reach, _RADIUS)
         self._cut = cut = narrowest_cut(truth)
         self._tables: list[Field | None] = []
@@ -165,6 +165,8 @@ def _on_one_grid(tempered: Sequence[GaussianMixture], students: Students) -> tup
     return (mass * own).sum(axis=1), (mass * under_student).sum(axis=1)
 
 
-def _box(model: GaussianMixture, radius: float) -> tuple[FloatArray, FloatArray]:
-    reach = radius * np.sqrt(np.diagonal(model.covariances, axis1=1, axis2=2))
-    return (model.means - reach).min(axis=0), (model.means + reach).max(axis=0)
+def _box(models: GaussianMixture | Students, radius: float) -> tuple[FloatArray, FloatArray]:
+    """The least and the largest coordinates within ``radius`` standard deviations of any component."""
+    reach = radius * np.sqrt(np.diagonal(models.covariances, axis1=-2, axis2=-1))
+    ahead = tuple(range(models.means.ndim - 1))
+    return (models.means - reach).min(axis=ahead), (models.means + reach).max(axis=ahead)

@@ -64,15 +64,12 @@ class GaussianMixture:
         return model
 
     def _freeze(self, log_weights: FloatArray, means: ArrayLike, covariances: ArrayLike) -> None:
-        checked_means = _checked_means(means, log_weights.size)
-        checked_covariances = _checked_covariances(covariances, checked_means.shape)
-        for name, value in (
-            ("log_weights", log_weights),
-            ("means", checked_means),
-            ("covariances", checked_covariances),
-        ):
+        centres = _checked_means(means, log_weights.size)
+        vars(self).update(
+            log_weights=log_weights, means=centres, covariances=_checked_covariances(covariances, centres.shape)
+        )
+        for value in (self.log_weights, self.means, self.covariances):
             value.setflags(write=False)
-            vars(self)[name] = value
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"cannot set {name!r}: a GaussianMixture is frozen; build a new one")

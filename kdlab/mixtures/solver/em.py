@@ -1,4 +1,4 @@
-"""Weighted EM, the engine under `fits`: a cloud of weighted points, one step, and a faster way to repeat it.
+"""Weighted EM, the engine under `fit`: a cloud of weighted points, one step, and a faster way to repeat it.
 
 Points are kept as features, so that all log-densities are one matrix product and all moments another.
 Coordinates are shifted and scaled once (by one number for all axes, which keeps every covariance family
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -40,7 +41,7 @@ _FARTHEST = 4.0  # in packed coordinates: keeps exponentials finite
 _NOISE = 1e-6  # nats: what single precision may blur, with room to spare
 _LIGHT = math.log(1e-4)  # components below this weight neither leap nor hold up the others
 _LIGHT_SHARE = 0.01  # of their movement that counts: the likelihood is flat there, their steps are rough
-_BLOCK = 2**17  # scores at once, of all students, components and nodes: what they need stays in the cache
+_BLOCK = 2**16  # scores at once, of all students, components and nodes: what they need stays in the cache
 _FIELDS = ("log_weights", "means", "covariances")  # of mixtures and of students alike
 _NOTHING = 1e-300  # a component with less mass than this has nothing to move it
 
@@ -90,7 +91,10 @@ class Family:
     def project(self, covariances: FloatArray) -> FloatArray:
         """Return the family's member nearest in likelihood to each second moment (..., D, D)."""
         if self.covariance == "full":
-            return covariances if self.above_floor(covariances) else self._lifted(covariances)
+            if self.above_floor(covariances):
+                return covariances
+            values, vectors = np.linalg.eigh(covariances)
+            return np.asarray((vectors * np.maximum(values, self.floor)[..., None, :]) @ np.swapaxes(vectors, -1, -2))
         variances = np.diagonal(covariances, axis1=-2, axis2=-1)
         if self.covariance == "spherical":
             variances = variances.mean(axis=-1, keepdims=True)
@@ -99,15 +103,13 @@ class Family:
     def above_floor(self, covariances: FloatArray) -> bool:
         """Say whether no covariance (..., D, D) has less than the floor along any axis (of the family's)."""
         if self.covariance != "full":
-            return bool(np.diagonal(covariances, axis1=-2, axis2=-1).min() >= self.floor)
-        if covariances.shape[-1] == 2:
-            return bool(_smallest_eigenvalue(covariances).min() >= self.floor)  # eigh is slow on many small ones
-        return bool(np.linalg.eigvalsh(covariances).min() >= self.floor)
-
-    def _lifted(self, covariances: FloatArray) -> FloatArray:
-        values, vectors = np.linalg.eigh(covariances)
-        lifted = np.maximum(values, self.floor)
-        return np.asarray((vectors * lifted[..., None, :]) @ np.swapaxes(vectors, -1, -2))
+            least = np.diagonal(covariances, axis1=-2, axis2=-1)
+        elif covariances.shape[-1] == 2:  # eigh is slow on many small ones
+            x, y = covariances[..., 0, 0], covariances[..., 1, 1]
+            least = np.asarray(0.5 * (x + y) - np.hypot(0.5 * (x - y), covariances[..., 0, 1]))
+        else:
+            least = np.asarray(np.linalg.eigvalsh(covariances), dtype=float)
+        return bool(least.min() >= self.floor)
 
 
 def cloud_of(points: FloatArray, weights: FloatArray, *, cross: bool) -> Cloud:
@@ -120,13 +122,6 @@ def cloud_of(points: FloatArray, weights: FloatArray, *, cross: bool) -> Cloud:
     pairs = [(i, i) for i in dims] + [(i, j) for i in dims for j in dims if cross and i < j]
     features = np.stack([np.ones(len(z)), *z.T, *(z[:, i] * z[:, j] for i, j in pairs)])
     return Cloud(z, weights, features, pairs, shift, scale)
-
-
-def _smallest_eigenvalue(matrices: FloatArray) -> FloatArray:
-    """Of symmetric (..., 2, 2) matrices, in closed form."""
-    half_trace = 0.5 * (matrices[..., 0, 0] + matrices[..., 1, 1])
-    half_apart = 0.5 * (matrices[..., 0, 0] - matrices[..., 1, 1])
-    return np.asarray(half_trace - np.hypot(half_apart, matrices[..., 0, 1]))
 
 
 @dataclass(frozen=True)
@@ -173,31 +168,27 @@ class Students:
 
     def packed(self) -> FloatArray:
         """Flatten to (S, M), coordinates in which any step is allowed: covariances as log-Cholesky factors."""
-        s, k, d = self.means.shape
-        parts = np.empty((s, 1 + d + d * (d + 1) // 2, k))
         factors = _factors(self.covariances)
-        parts[:, 0], below = self.log_weights, 1 + 2 * d
-        for i in range(d):
-            parts[:, 1 + i] = self.means[..., i]
-            parts[:, 1 + d + i] = np.log(factors[..., i, i])
-            for j in range(i):
-                parts[:, below] = factors[..., i, j]
-                below += 1
-        return parts.reshape(s, -1)
+        sizes = np.log(np.diagonal(factors, axis1=-2, axis2=-1))
+        rows, columns = _below_diagonal(self.means.shape[-1])
+        below = factors[..., rows, columns]
+        parts = np.concatenate([self.log_weights[..., None], self.means, sizes, below], axis=-1)
+        return np.swapaxes(parts, 1, 2).reshape(len(parts), -1)
 
     def unpacked(self, vectors: FloatArray) -> Students:
         """Inverse of `packed`, for any number of students of the same shape as these."""
         _, k, d = self.means.shape
-        parts = vectors.reshape(len(vectors), -1, k)
+        parts = np.swapaxes(vectors.reshape(len(vectors), -1, k), 1, 2)
         factors = np.zeros((len(vectors), k, d, d))
-        below = 1 + 2 * d
-        for i in range(d):
-            factors[..., i, i] = np.exp(parts[:, 1 + d + i])
-            for j in range(i):
-                factors[..., i, j] = parts[:, below]
-                below += 1
-        means = np.moveaxis(parts[:, 1 : 1 + d], 1, -1)
-        return Students(parts[:, 0], means, factors @ np.swapaxes(factors, -1, -2))
+        rows, columns = _below_diagonal(d)
+        factors[..., range(d), range(d)] = np.exp(parts[..., 1 + d : 1 + 2 * d])
+        factors[..., rows, columns] = parts[..., 1 + 2 * d :]
+        return Students(parts[..., 0], parts[..., 1 : 1 + d], factors @ np.swapaxes(factors, -1, -2))
+
+
+@cache
+def _below_diagonal(d: int) -> tuple[NDArray[np.intp], ...]:
+    return np.tril_indices(d, -1)
 
 
 def _factors(covariances: FloatArray) -> FloatArray:
@@ -257,15 +248,11 @@ def _moments(cloud: Cloud, students: Students) -> tuple[FloatArray, FloatArray]:
     scores -= top[:, None]
     # Shares lie in [0, 1] and their sum in [1, K]: single precision is plenty for both.
     below = scores.astype(np.float32)
-    np.exp(below, out=below)
-    total = below.sum(axis=1)
-    shares = np.multiply(below, (cloud.weights / total)[:, None], out=scores)
-    top += np.log(total)
-    top *= cloud.weights
-    if cloud.features.ndim == 3:
-        return shares @ np.swapaxes(cloud.features, 1, 2), top.sum(axis=-1)
-    s, k, n = shares.shape  # one product of matrices for all students
-    return (shares.reshape(s * k, n) @ cloud.features.T).reshape(s, k, -1), top.sum(axis=-1)
+    scores[:] = np.exp(below, out=below)
+    total = scores.sum(axis=1)
+    scores *= (cloud.weights / total)[:, None]
+    reached = ((np.log(total.astype(np.float32)) + top) * cloud.weights).sum(axis=-1)
+    return scores @ np.swapaxes(cloud.features, -1, -2), reached
 
 
 def _scores(cloud: Cloud, students: Students) -> FloatArray:
@@ -342,13 +329,7 @@ def _where_alive(alive: NDArray[np.bool_], after: Students, before: Students) ->
     )
 
 
-def run_em(
-    cloud: Cloud,
-    family: Family,
-    starts: Students,
-    tolerance: float,
-    max_iter: int,
-) -> Runs:
+def run_em(cloud: Cloud, family: Family, starts: Students, tolerance: float, max_iter: int) -> Runs:
     """Repeat EM, all starts at once, until each one's step moves no packed parameter by more than ``tolerance``.
 
     Steps are mixed with the ones before them to leap along slow directions (Anderson acceleration:
@@ -364,7 +345,7 @@ def run_em(
     while active.size:
         here = starts.unpacked(mixer.here)
         if not family.above_floor(here.covariances):  # as a leap may not be
-            here = replace(here, covariances=family.project(here.covariances))
+            here = here.within(family)
             mixer.here = here.packed()
         stepped, reached = em_step(their_clouds, family, here)
         mixer.advance(stepped.packed(), reached)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from kdlab.core.metrics import log_sum_exp
 from kdlab.mixtures.fit import Grids, best_of, exact_projection
 from kdlab.mixtures.model import GaussianMixture
 from kdlab.mixtures.solver.em import (
@@ -157,9 +158,10 @@ def _solve(
 
 def _weighted(cloud: Cloud, teacher: GaussianMixture, tempered: Sequence[GaussianMixture]) -> Cloud:
     """A stack: the teacher's grid with each tempered teacher's weights on it."""
-    densities = np.exp(teacher.component_log_probs(cloud.points * cloud.scale + cloud.shift))
-    cells = cloud.weights / (densities @ teacher.weights)
-    return replace(cloud, weights=np.stack([one.weights for one in tempered]) @ (densities * cells[:, None]).T)
+    rows = teacher.component_log_probs(cloud.points * cloud.scale + cloud.shift).T
+    cells = cloud.weights * np.exp(-log_sum_exp(rows + teacher.log_weights[:, None], axis=0))
+    log_densities = [log_sum_exp(rows + one.log_weights[:, None], axis=0) for one in tempered]
+    return replace(cloud, weights=cells * np.exp(log_densities))
 
 
 class _Search:

@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from kdlab.core.metrics import log_sum_exp
 from kdlab.mixtures.model import GaussianMixture
 from kdlab.mixtures.solver.em import Cloud, Family, Students, stacked
 
@@ -33,15 +34,14 @@ def grouped_starts(target: GaussianMixture, family: Family, n_components: int, n
     if n_components >= len(weights):
         return Students.of([_split_up(target, n_components)])
     member = _groupings(len(weights), n_components)
-    shares = member * weights
-    mass = shares.sum(axis=-1)
-    centre = shares @ means / mass[..., None]
-    squares = covariances + means[:, :, None] * means[:, None, :]
-    second = (shares @ squares.reshape(len(means), -1)).reshape(*mass.shape, *squares.shape[1:]) / mass[..., None, None]
-    spread = family.project(second - centre[..., :, None] * centre[..., None, :])
+    mass = member @ weights
+    centre = (member * weights) @ means / mass[..., None]
+    second = np.einsum("sgk,kij->sgij", member * weights, covariances + means[:, :, None] * means[:, None, :])
+    spread = family.project(second / mass[..., None, None] - centre[..., :, None] * centre[..., None, :])
     cost = (mass * np.linalg.slogdet(spread)[1]).sum(axis=1)
     best = np.argsort(cost, kind="stable")[:n_starts]
-    return Students(np.log(mass[best] / weights.sum()), centre[best], spread[best])
+    log_mass = np.log(mass[best])
+    return Students(log_mass - log_sum_exp(log_mass)[:, None], centre[best], spread[best])
 
 
 @cache
