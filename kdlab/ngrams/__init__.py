@@ -18,7 +18,7 @@ _WHERE = {
     "NGramSweep": "experiment",
     "teacher_temperature": "experiment",
     "compare_objectives": "objectives",
-    "letters": "spelling",
+    "letters": "view_spelling",
     "show": "view",
     "plots": "",
 }

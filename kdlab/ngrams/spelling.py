@@ -1,42 +1,17 @@
-"""One name, letter by letter: the odds of every step under p*, teacher and student, and the picture of them."""
+"""One name, letter by letter: the odds of every step under p*, teacher and student."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kdlab.ngrams.model import NGramChain
-from kdlab.pictures.still import Still
 
-if TYPE_CHECKING:
-    from kdlab.pictures.figure import Picture
-
-__all__ = ["chance", "letters", "odds", "steps", "two_digits"]
+__all__ = ["chance", "odds", "steps", "two_digits", "words_of"]
 
 
-def letters(truth: NGramChain, teacher: NGramChain, student: NGramChain, name: str) -> Still:
-    """Show one name being written: a row for each step, with bars of the next letter under all three chains.
-
-    The letter that comes next is marked, its probabilities stand at the right; multiplied down they are the name's.
-    Made for names of 3 to 6 letters. Raises ValueError for letters outside the alphabet, or chains of two alphabets.
-    """
-    chains = {"truth": truth, "teacher": teacher, "distilled": student}
-    alphabets = [chain.alphabet for chain in chains.values()]
-    if len(set(alphabets)) > 1:
-        raise ValueError(f"alphabets are {alphabets}: three equal ones are needed")
-    words = _words(chains, name)
-
-    def draw() -> Picture:
-        from kdlab.ngrams.plots_spelling import spelling  # here: the first slider must not wait for matplotlib
-
-        return spelling(chains, name, words)
-
-    return Still(f"letters|{name}", words, draw)
-
-
-def _words(chains: Mapping[str, NGramChain], name: str) -> str:
+def words_of(chains: Mapping[str, NGramChain], name: str) -> str:
     """What the picture says: every step's three probabilities, and their products."""
     said = [f"The name {name} written letter by letter; next-letter probabilities under p*, p′ and p″."]
     whole = ", ".join(two_digits(chance(chain, name)) for chain in chains.values())

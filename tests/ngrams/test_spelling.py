@@ -9,7 +9,7 @@ from support.chains import random_chain
 from support.pictures import assert_tidy, said
 
 from kdlab.ngrams.experiment import NGramSweep, teacher_temperature
-from kdlab.ngrams.spelling import letters
+from kdlab.ngrams.view_spelling import letters
 from kdlab.pictures.figure import STYLE
 
 TRUTH, TEACHER, DISTILLED = (STYLE[role].colour for role in ("truth", "teacher", "distilled"))
