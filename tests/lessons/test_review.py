@@ -49,11 +49,8 @@ def test_a_guess_that_a_view_kept_stands_beside_what_happened() -> None:
         view.commit(question("00.line").options[option])
         found = row("00.line")
         assert found.came_true is true and found.guessed == question("00.line").options[option]
-        assert found.happened == (
-            "As you guessed: precision rises, recall falls."
-            if true
-            else "Otherwise: precision rises, recall falls. See notebook 00, “First guess, then look”."
-        )
+        right, wrong = "As you guessed: {}.", "Otherwise: {}. See notebook 00, “First guess, then look”."
+        assert found.happened == (right if true else wrong).format("precision rises, recall falls")
 
 
 def test_what_happened_in_07_is_the_runs() -> None:

@@ -104,12 +104,10 @@ def test_the_frontier_is_what_nothing_beats() -> None:
     found = {(one.centre, one.width) for one in frontier(truth, centres, widths)}
     every = [measure(truth, float(c), float(w)) for c in centres for w in widths]
 
-    def beaten(one: Measured) -> bool:
-        return any(
-            other.precision >= one.precision and other.recall >= one.recall and other is not one for other in every
-        )
+    def beats(other: Measured, one: Measured) -> bool:
+        return other.precision >= one.precision and other.recall >= one.recall and other is not one
 
-    assert found == {(one.centre, one.width) for one in every if not beaten(one)}
+    assert found == {(one.centre, one.width) for one in every if not any(beats(other, one) for other in every)}
     assert 3 < len(found) < len(every)
 
 

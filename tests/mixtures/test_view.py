@@ -72,6 +72,11 @@ class Maker:
         return self.real(scene, n_components, covariance, **other)
 
 
+@pytest.fixture
+def maker(monkeypatch: pytest.MonkeyPatch) -> Maker:
+    return Maker(monkeypatch)
+
+
 # What is sent
 
 
@@ -177,9 +182,8 @@ def test_two_views_share_nothing(sweep: MixtureSweep) -> None:
 
 
 def test_other_settings_are_made_on_a_thread_with_progress(
-    view: MixtureView, sweep: MixtureSweep, monkeypatch: pytest.MonkeyPatch
+    view: MixtureView, sweep: MixtureSweep, maker: Maker
 ) -> None:
-    maker = Maker(monkeypatch)
     view.beta = 100.0
     view.settings = settings_of(sweep, n_components=2)
     wait_for(lambda: 2 in maker.progress)
@@ -197,9 +201,8 @@ def test_other_settings_are_made_on_a_thread_with_progress(
 
 
 def test_only_the_newest_request_counts_and_the_others_stop(
-    view: MixtureView, sweep: MixtureSweep, monkeypatch: pytest.MonkeyPatch
+    view: MixtureView, sweep: MixtureSweep, maker: Maker
 ) -> None:
-    maker = Maker(monkeypatch)
     for n in (2, 3):
         view.settings = settings_of(sweep, n_components=n)
         wait_for(lambda n=n: n in maker.progress)
@@ -211,10 +214,7 @@ def test_only_the_newest_request_counts_and_the_others_stop(
     assert view.progress is None and view.errors == []
 
 
-def test_what_was_shown_before_is_shown_again_at_once(
-    view: MixtureView, sweep: MixtureSweep, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    maker = Maker(monkeypatch)
+def test_what_was_shown_before_is_shown_again_at_once(view: MixtureView, sweep: MixtureSweep, maker: Maker) -> None:
     view.settings = settings_of(sweep, n_components=2)
     wait_for(lambda: 2 in maker.progress)
     view.settings = settings_of(sweep)  # Reset, while the other is still being made

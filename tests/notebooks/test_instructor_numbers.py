@@ -47,9 +47,8 @@ def bell() -> list[str]:
 def corner() -> list[str]:
     truth = make_scene("line").truth
     entropy = said(-recall(truth, truth).value)
-    assert (
-        said(-precision(truth, truth).value) == entropy == printed("01_precision_and_recall.ipynb", "entropy of p*:")[0]
-    )
+    told = printed("01_precision_and_recall.ipynb", "entropy of p*:")
+    assert said(-precision(truth, truth).value) == entropy == told[0]
     return [entropy]
 
 
@@ -84,9 +83,8 @@ RING = "02_teacher_entropy.ipynb"
 
 
 def usual() -> list[str]:
-    rises = printed(RING, "precision ends higher than it began:")
-    dips = printed(RING, "precision dips on the way, by over 0.01 nats:")
-    return [*rises, *dips]
+    lines = ("precision ends higher than it began:", "precision dips on the way, by over 0.01 nats:")
+    return [number for line in lines for number in printed(RING, line)]
 
 
 def falls() -> list[str]:

@@ -291,11 +291,7 @@ def test_colours_and_lines_are_those_of_the_pictures() -> None:
 # Links
 
 
-def notebooks() -> list[Path]:
-    return sorted(NOTEBOOKS.glob("*.ipynb"))
-
-
-@pytest.mark.parametrize("path", notebooks(), ids=[path.stem for path in notebooks()])
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
 def test_every_notebook_links_to_both_pages(path: Path) -> None:
     prose = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
     linked = {target.split("#")[0] for target in LINK.findall(prose)}
@@ -324,7 +320,7 @@ WORDS = {"ten": 10, "twenty": 20}
 def test_the_readme_says_how_long_each_notebook_takes() -> None:
     readme = (NOTEBOOKS.parent / "README.md").read_text(encoding="utf-8")
     listed = dict(re.findall(r"\| \[\w+\]\(notebooks/(\w+\.ipynb)\) \| .* \| (\d+) \|", readme))
-    assert sorted(listed) == [path.name for path in notebooks()]
+    assert sorted(listed) == sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
     for name, minutes in listed.items():
         opening = nbformat.read(NOTEBOOKS / name, as_version=4).cells[0].source
         (own,) = re.findall(r"\*\*Time\*\*\s+about (\w+) minutes", opening)

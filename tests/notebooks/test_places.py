@@ -24,7 +24,6 @@ from kdlab.mixtures.view import payload
 ROOT = Path(__file__).resolve().parents[2]
 START_HERE = "00_start_here.ipynb"
 AGAIN = f"again/{START_HERE}"
-LAST = 120
 RUN_LIMIT = 120_000  # milliseconds for all cells of notebook 00
 
 # The classic notebook asks a new kernel for widgets that it may have, waits up to 4 s for the answer, and then draws
@@ -128,21 +127,20 @@ class Classic:
         return str(self.page.evaluate(run, code)).strip()
 
 
-def press_and_compare(page: Page, root: Locator) -> None:
+def press_and_compare(opened: Classic) -> Locator:
     """Uncover the picture and press real arrow keys: it must show what the sweep says, position by position."""
-    sent = payload(mixtures.teacher_entropy("line", 1))
+    sent, root = payload(mixtures.teacher_entropy("line", 1)), opened.page.locator(".kdlab-view")
+    expect(root).to_have_count(1)
     root.scroll_into_view_if_needed()
     root.locator(".kdlab-cover button").first.click()
     expect(root.locator(".kdlab-picture")).to_be_visible()
     assert_shows(root, sent, 0)
     root.locator(".kdlab-beta").focus()
-    for index in (1, 2, 3):
-        page.keyboard.press("ArrowRight")
+    for key, index in (("ArrowRight", 1), ("ArrowRight", 2), ("ArrowRight", 3), ("ArrowLeft", 2), ("End", 120)):
+        opened.page.keyboard.press(key)
         assert_shows(root, sent, index)
-    page.keyboard.press("ArrowLeft")
-    assert_shows(root, sent, 2)
-    page.keyboard.press("End")
-    assert_shows(root, sent, LAST)
+    assert opened.printed("print(view.errors)") == "[]"
+    return root
 
 
 @pytest.mark.browser
@@ -152,17 +150,11 @@ def test_the_live_picture_in_the_classic_notebook(browser: Browser, classic: Lab
     assert_stills_shown(opened.page.locator(".output_subarea.output_png"))
     opened.page.wait_for_timeout(PATIENCE)
     opened.run_all()
-    root = opened.page.locator(".kdlab-view")
-    expect(root).to_have_count(1)
-    press_and_compare(opened.page, root)
-    assert opened.printed("print(view.errors)") == "[]"
+    root = press_and_compare(opened)
     # The arrows stayed in the slider: the notebook's own keys would have selected another cell.
     assert root.locator(".kdlab-beta").evaluate("slider => slider === document.activeElement")
     expect(root.locator(".kdlab-error")).to_be_hidden()
     assert opened.thrown == []
-    if picture := os.environ.get("KDLAB_SCREENSHOTS"):
-        opened.page.screenshot(path=f"{picture}/nbclassic.png")
-    opened.page.close()
 
 
 @pytest.mark.browser
@@ -173,27 +165,17 @@ def test_the_classic_notebook_shows_it_when_the_cell_is_run_again(browser: Brows
     opened.run_all()
     opened.page.wait_for_timeout(PATIENCE)
     opened.run_cell_with("mixtures.show(")
-    root = opened.page.locator(".kdlab-view")
-    expect(root).to_have_count(1)
-    press_and_compare(opened.page, root)
-    assert opened.printed("print(view.errors)") == "[]"
-    opened.page.close()
+    press_and_compare(opened)
 
 
 # On paper
-
-
-def stills(path: Path) -> list[str]:
-    """The committed pictures of a notebook, as they stand in the file."""
-    outputs = [output for cell in nbformat.read(path, as_version=4).cells for output in cell.get("outputs", [])]
-    return ["".join(output.data["image/png"].split()) for output in outputs if "image/png" in output.get("data", {})]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
 def test_a_notebook_turned_into_html_keeps_every_still(path: Path) -> None:
     """`jupyter nbconvert --to html`, which a browser then prints, as PLACES.md says."""
     page, _ = HTMLExporter().from_filename(str(path))
-    pictures = stills(path)
-    assert pictures
+    outputs = [output for cell in nbformat.read(path, as_version=4).cells for output in cell.get("outputs", [])]
+    pictures = [output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})]
     flat = "".join(page.split())
-    assert [picture in flat for picture in pictures] == [True] * len(pictures)
+    assert pictures and ["".join(picture.split()) in flat for picture in pictures] == [True] * len(pictures)

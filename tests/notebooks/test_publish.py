@@ -180,8 +180,7 @@ def test_the_other_pages_fit_a_phone(site: Path, browser: Browser) -> None:
 
 def test_on_a_phone_the_slider_stays_with_what_it_moves(site: Path, browser: Browser) -> None:
     """Each panel, scrolled to the middle of the screen, is there whole, and so is the slider."""
-    phone: dict[str, Any] = {"viewport": {"width": 390, "height": 844}}
-    with opened(browser, (site / "index.html").as_uri(), **phone) as page:
+    with opened(browser, (site / "index.html").as_uri(), viewport={"width": 390, "height": 844}) as page:
         for panel in (".kdlab-space", ".kdlab-plane"):
             page.locator(panel).evaluate("panel => panel.scrollIntoView({ block: 'center' })")
             boxes = [page.locator(name).bounding_box() for name in (".kdlab-beta", panel)]
@@ -310,9 +309,7 @@ def test_without_scripts_and_on_paper_there_are_stills(site: Path, browser: Brow
         assert not page.locator(".kdlab-view").first.is_visible()
 
 
-@pytest.mark.parametrize(("motion", "picture"), [("no-preference", "live.webp"), ("reduce", "live.png")])
-def test_the_figure_moves_only_for_those_who_do_not_mind(
-    motion: Any, picture: str, site: Path, browser: Browser
-) -> None:
-    with opened(browser, (site / "README.html").as_uri(), reduced_motion=motion) as page:
-        assert page.locator("picture img").evaluate("e => e.currentSrc").endswith(f"figures/{picture}")
+def test_the_figure_moves_only_for_those_who_do_not_mind(site: Path, browser: Browser) -> None:
+    for motion, picture in (("no-preference", "live.webp"), ("reduce", "live.png")):
+        with opened(browser, (site / "README.html").as_uri(), reduced_motion=motion) as page:
+            assert page.locator("picture img").evaluate("e => e.currentSrc").endswith(f"figures/{picture}")

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
+from itertools import product, starmap
 from typing import Any
 
 import numpy as np
@@ -90,12 +91,7 @@ def errors_at(sweep: Any, i: int) -> tuple[float, float]:
 
 def committed() -> list[Settings]:
     """The settings of every sweep that is committed as data, each once."""
-    every = [
-        Settings(scene, k, covariance)
-        for scene in CHOICES["scene"]
-        for k in CHOICES["n_components"]
-        for covariance in CHOICES["covariance"]
-    ]
+    every = starmap(Settings, product(*(CHOICES[field] for field in ("scene", "n_components", "covariance"))))
     return list({settings.key: settings for settings in every if is_prepared(settings)}.values())
 
 
