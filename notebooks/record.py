@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from scipy.special import softmax
 
 from kdlab.core.files import written_whole
 from kdlab.core.sweep import tau_positions
 from kdlab.lm.folder import read_results
-from kdlab.lm.next_token import next_token_sweep, tempered
+from kdlab.lm.next_token import next_token_sweep
 from kdlab.lm.pipeline.corpus import generator
 from kdlab.lm.pipeline.reading import read, surprises
 from kdlab.lm.pipeline.sampling import next_token_logits, sample
@@ -173,9 +174,9 @@ def _written(truth: Truth) -> list[str]:
 def _restricted(whole: Truth) -> Json:
     """What the first 4,096 tokens leave of p*: one step with numbers, texts, and the entropy rate two ways."""
     logits = next_token_logits(whole.model, whole.encode(RESTRICTED)).astype(float)
-    everything, order = tempered(logits, 1.0), (-logits).argsort(kind="stable")[:12]
+    everything, order = softmax(logits), (-logits).argsort(kind="stable")[:12]
     truth = load_truth("bundled", vocabulary=KEPT)
-    kept = tempered(next_token_logits(truth.model, truth.encode(RESTRICTED)).astype(float), 1.0)
+    kept = softmax(next_token_logits(truth.model, truth.encode(RESTRICTED)).astype(float))
     step = {
         "prompt": RESTRICTED,
         "tokens": whole.pieces(order.tolist()),

@@ -93,8 +93,7 @@ class RunConfig:
         value.
         """
         if preset not in PRESETS:
-            near = nearest(preset, PRESETS)
-            raise ValueError(f"preset {preset!r} is none of {', '.join(PRESETS)} (nearest: {near})")
+            raise ValueError(f"preset {preset!r} is none of {', '.join(PRESETS)} (nearest: {nearest(preset, PRESETS)})")
         kinds = {field.name: str(field.type) for field in fields(cls) if field.name != "preset"}
         typed = {}
         for name, value in (settings or {}).items():
@@ -146,14 +145,10 @@ def _at_least(least: int, name: str, value: int, why: str) -> None:
 
 
 _ELSEWHERE = {  # what other trainers call it
-    **dict.fromkeys(("lr", "learning_rate"), "rate"),
-    **dict.fromkeys(("temperature", "temperatures"), "taus"),
-    **dict.fromkeys(("epochs", "num_train_epochs"), "student_epochs"),
-    **dict.fromkeys(("batch_size", "per_device_train_batch_size"), "batch"),
-    **dict.fromkeys(("max_length", "max_seq_length"), "length"),
-    "vocab_size": "vocabulary",
-    "model": "truth",
-}
+    "lr": "rate", "learning_rate": "rate", "temperature": "taus", "temperatures": "taus", "epochs": "student_epochs",
+    "num_train_epochs": "student_epochs", "batch_size": "batch", "per_device_train_batch_size": "batch",
+    "max_length": "length", "max_seq_length": "length", "vocab_size": "vocabulary", "model": "truth",
+}  # fmt: skip
 
 
 def _meant(name: str, names: Mapping[str, Any]) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
@@ -240,19 +241,17 @@ def totals(lines: Iterable[Line]) -> list[dict[str, Any]]:
 
     Processes work side by side: their tokens add up, and the longest of their times counts.
     """
-    tokens: dict[str, int] = {}
-    seconds: dict[str, dict[int, float]] = {}
+    tokens: Counter[str] = Counter()
+    seconds: defaultdict[str, defaultdict[int, float]] = defaultdict(lambda: defaultdict(float))
     for line in lines:
         if line.tokens:
-            tokens[line.stage] = tokens.get(line.stage, 0) + line.tokens
-            own = seconds.setdefault(line.stage, {})
-            own[line.rank] = own.get(line.rank, 0.0) + line.seconds
-    longest = {stage: max(own.values()) for stage, own in seconds.items()}
+            tokens[line.stage] += line.tokens
+            seconds[line.stage][line.rank] += line.seconds
+    times = [(stage, n, max(seconds[stage].values())) for stage, n in tokens.items()]
     return [
-        {"stage": stage, "tokens": n, "seconds": round(longest[stage], 2),
-         "tokens_per_second": round(n / max(longest[stage], 1e-9))}
-        for stage, n in tokens.items()
-    ]  # fmt: skip
+        {"stage": stage, "tokens": n, "seconds": round(s, 2), "tokens_per_second": round(n / max(s, 1e-9))}
+        for stage, n, s in times
+    ]
 
 
 def sentence(line: Line) -> str:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -79,10 +80,8 @@ def _stages(preset: str, out: Path, settings: Mapping[str, Any], *, catch: bool 
 
 def _look_ahead(config: RunConfig) -> None:
     """Say before any work what is wrong with p*, its prompt or a GPU's compiler; smoke as it is has no such parts."""
-    usual = PRESETS[config.preset]
-    if config.truth == "random" and all(
-        getattr(config, name) == getattr(usual, name) for name in ("truth", "vocabulary", "prompt", "length")
-    ):
+    parts = attrgetter("truth", "vocabulary", "prompt", "length")
+    if config.truth == "random" and parts(config) == parts(PRESETS[config.preset]):
         return
     if config.truth == "bundled":
         from kdlab.lm.pipeline.fetch import fault

@@ -19,7 +19,7 @@ from kdlab.core.sweep import Sweep, tau_positions
 
 __all__ = [
     "SHOWN", "NextTokenSweep", "Position", "counted", "entropy_limits", "next_token_sweep", "one_line", "shared",
-    "tempered", "visible",
+    "visible",
 ]  # fmt: skip
 
 FloatArray = NDArray[np.float64]
@@ -151,13 +151,6 @@ def next_token_sweep(
     words, texts = tuple(word(int(i)) for i in likeliest), tuple(samples) or ("",) * len(places)
     numbers = values[likeliest], np.array(log_sums), np.array(entropies)
     return NextTokenSweep(prompt, places, words, *numbers, len(values), texts, source)
-
-
-def tempered(logits: ArrayLike, tau: float) -> FloatArray:
-    """softmax(logits / tau), (V,): the probabilities of the next token at temperature ``tau``."""
-    scaled = np.asarray(logits, dtype=float) / tau
-    raised = np.exp(scaled - scaled.max())
-    return np.asarray(raised / raised.sum())
 
 
 def _sums(logits: FloatArray, tau: float) -> tuple[float, float]:

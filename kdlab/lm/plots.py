@@ -56,8 +56,7 @@ class World:
 
 def of_run(results: Results, per: str = "token") -> World:
     """The world of a run, per "token" or per "sequence": estimates with their standard errors."""
-    found: dict[str, tuple[str, Place]] = {}
-    ceiling = results["truth"].get("negative_entropy")
+    found, ceiling = dict[str, tuple[str, Place]](), results["truth"].get("negative_entropy")
     bound = float(ceiling[per]["value"]) if ceiling else None
     if bound is not None:
         found["p*"] = "truth", Place(bound, bound)  # p*'s own recall is its own precision too
@@ -160,23 +159,20 @@ def loss_curves(results: Results, seed: int = 0) -> Picture:
     for axes, title in ((left, "on the texts that they learn from"), (right, "on texts of p*, after each epoch")):
         axes.set_title(title, fontsize=10, color=INK, loc="left")
         calm(axes, ticks=8)
-    left.set_xlabel("steps", color=QUIET, fontsize=9)
-    right.set_xlabel("epochs", color=QUIET, fontsize=9)
-    left.set_ylabel("loss, nats per token", color=QUIET, fontsize=9)
+    left.set(xlabel="steps", ylabel="loss, nats per token")
+    right.set(xlabel="epochs")
     taus = sorted(one["tau"] for one in results["models"] if one["role"] == "distilled") or results["config"]["taus"]
     for name, curve in curves.items():
-        look = _look(name, taus)
+        look, epochs = _look(name, taus), range(1, len(curve["validation"]) + 1)
         left.plot(curve["steps"], curve["losses"], linewidth=1.6, **look)
-        epochs = range(1, len(curve["validation"]) + 1)
         right.plot(epochs, curve["validation"], linewidth=1.6, marker=".", **look)
     right.xaxis.set_major_locator(MaxNLocator(integer=True))
-    several = results["config"]["seeds"] > 1
-    if several:
-        made.text(0.08, 0.94, f"seed {seed} of {results['config']['seeds']}, counted from 0", fontsize=9, color=QUIET)
+    if (n := results["config"]["seeds"]) > 1:
+        made.text(0.08, 0.94, f"seed {seed} of {n}, counted from 0", fontsize=9, color=QUIET)
     if curves:
         left.legend(*left.get_legend_handles_labels(), fontsize=8, frameon=False, labelcolor=QUIET)
         _name_ends(made, right)
-    made.words = (f"Seed {seed}. " if several else "") + _loss_words(curves)
+    made.words = (f"Seed {seed}. " if n > 1 else "") + _loss_words(curves)
     return made
 
 

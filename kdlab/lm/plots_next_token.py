@@ -59,9 +59,9 @@ def costs(scored: Sequence[Cut]) -> Picture:
     size, row, left, top = 11.0, 1.72, 0.15, max(max(one.nats) for one in scored)
     letter = _MONO * size / 72
     widths = [[max(len(_open(piece)), 5) * letter + 0.08 for piece in one.pieces] for one in scored]
-    width = left + max(map(sum, widths)) + 2.6
-    height = 0.35 + row * len(scored)
+    width, height = left + max(map(sum, widths)) + 2.6, 0.35 + row * len(scored)
     made, axes = _sheet(width, height)
+    look: dict[str, Any] = {"color": STYLE["truth"].colour, "alpha": 0.45, "linewidth": 0}
     axes.text(left, height - 0.2, "−log p* of each token, nats: how surprised p* was", fontsize=9, color=QUIET)
     for n, (one, columns) in enumerate(zip(scored, widths, strict=True)):
         x, base = left, height - 0.35 - row * (n + 1) + 0.42
@@ -69,17 +69,13 @@ def costs(scored: Sequence[Cut]) -> Picture:
             colour = "white" if k < one.given else _TILES[0]
             _tile(axes, (x, base - 0.33), (wide - 0.04, 0.28), _open(piece), size, colour)
             if k >= one.given:
-                _cost(axes, x + wide / 2 - 0.02, base, wide - 0.16, one.nats[k - one.given], top)
+                middle, nats = x + wide / 2 - 0.02, one.nats[k - one.given]
+                axes.bar(middle, 0.95 * nats / top, wide - 0.16, base, **look)
+                axes.text(middle, base + 0.95 * nats / top + 0.04, f"{nats:.1f}", fontsize=8.5, color=INK, ha="center")
             x += wide
         _sum(axes, width - 2.3, base, one)
     made.words = words
     return made
-
-
-def _cost(axes: Axes, middle: float, base: float, wide: float, nats: float, top: float) -> None:
-    tall = 0.95 * nats / top
-    axes.bar(middle, tall, wide, base, color=STYLE["truth"].colour, alpha=0.45, linewidth=0)
-    axes.text(middle, base + tall + 0.04, f"{nats:.1f}", fontsize=8.5, color=INK, ha="center")
 
 
 def _sum(axes: Axes, left: float, base: float, one: Cut) -> None:

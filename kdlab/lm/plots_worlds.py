@@ -134,9 +134,8 @@ def embedding_map(results: Results) -> Picture:
     for n, one in enumerate(panels):
         left, down = 0.1 + (n % columns) * (side + 0.1), top + (n // columns) * (side + gap)
         _draw_cloud(_axes(made, left, down, side, side), points["truth"], points[one["name"]], one["role"], limits)
-        title = {"direct": "direct student", "distilled": "distilled, τ = " + one["name"].removeprefix("tau-")}.get(
-            one["role"], one["role"]
-        )
+        titles = {"direct": "direct student", "distilled": "distilled, τ = " + one["name"].removeprefix("tau-")}
+        title = titles.get(one["role"], one["role"])
         wide, middle = spread(results, one["name"]), left + side / 2
         _write(made, middle, down + side + 0.17, title, 9, STYLE[one["role"]].ink, ha="center")
         _write(made, middle, down + side + 0.33, f"{wide.value:.2f} times as wide as p*'s", 8, QUIET, ha="center")
@@ -154,8 +153,8 @@ def _draw_cloud(axes: Axes, truth: Any, own: Any, role: str, limits: tuple[tuple
     (x, y), (own_x, own_y) = np.asarray(truth, float).T, np.asarray(own, float).T
     grey: dict[str, Any] = {"facecolors": "none", "edgecolors": STYLE["truth"].colour}
     axes.scatter(x, y, s=9, linewidths=0.5, alpha=0.45, **grey)
-    marker = STYLE[role].marker or "D"
-    axes.scatter(own_x, own_y, s=9, marker=marker, color=STYLE[role].colour, alpha=0.6, linewidths=0)
+    look: dict[str, Any] = {"marker": STYLE[role].marker or "D", "color": STYLE[role].colour, "linewidths": 0}
+    axes.scatter(own_x, own_y, s=9, alpha=0.6, **look)
 
 
 def _square(points: Any) -> tuple[tuple[float, float], ...]:

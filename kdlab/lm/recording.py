@@ -109,7 +109,13 @@ def read_recording(name: str = "smollm2") -> Recording:
 
     Raises ValueError where there is none, or it is damaged or of another version.
     """
-    path = _found(name)
+    paths = [place / "recorded" / name / FILE for place in (Path.cwd(), notebooks_folder())]
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        raise ValueError(
+            f"there is no recording {name!r}: looked for {' and '.join(map(str, paths))}; open the notebook in the "
+            "folder notebooks/ of the repository"
+        )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["schema"] != SCHEMA:
@@ -122,25 +128,14 @@ def read_recording(name: str = "smollm2") -> Recording:
         ) from error
 
 
-def _found(name: str) -> Path:
-    paths = [place / "recorded" / name / FILE for place in (Path.cwd(), notebooks_folder())]
-    for path in paths:
-        if path.is_file():
-            return path
-    raise ValueError(
-        f"there is no recording {name!r}: looked for {' and '.join(map(str, paths))}; open the notebook in the folder "
-        "notebooks/ of the repository"
-    )
-
-
 def _recording(content: dict[str, Any]) -> Recording:
     restricted, again = content["restricted"], content["restricted"]["cut_again"]
     return Recording(
         about=content["about"],
         sweeps={one["prompt"]: NextTokenSweep.of(one) for one in content["sweeps"]},
         cuts={one["text"]: _cut(one) for one in content["cuts"]},
-        scored=tuple(_cut(one) for one in content["scored"]),
-        ways=tuple(_cut(one) for one in content["cut_twice"]["ways"]),
+        scored=tuple(map(_cut, content["scored"])),
+        ways=tuple(map(_cut, content["cut_twice"]["ways"])),
         written=tuple(content["written"]),
         restricted_written=tuple(restricted["written"]),
         kept=restricted["vocabulary"],

@@ -32,12 +32,9 @@ def names() -> NGramSweep:
 
 def lines_at(axes: Any, *, x: float | None = None, y: float | None = None) -> int:
     """How many lines stand across the whole plane at a recall, or at a precision."""
-    place, along = (
-        (x, axes.get_xaxis_transform(which="grid")) if y is None else (y, axes.get_yaxis_transform(which="grid"))
-    )
-    values = [
-        line.get_xdata() if y is None else line.get_ydata() for line in axes.lines if line.get_transform() == along
-    ]
+    across, place = ("x", x) if y is None else ("y", y)
+    along = getattr(axes, f"get_{across}axis_transform")(which="grid")
+    values = [getattr(line, f"get_{across}data")() for line in axes.lines if line.get_transform() == along]
     return sum(len(two) == 2 and np.allclose(np.asarray(two, float), place) for two in values)
 
 
@@ -64,6 +61,8 @@ def test_the_run_is_drawn_from_its_numbers(mixture: MixtureSweep, names: NGramSw
         assert segment.mean(axis=0).tolist() in [
             pytest.approx(at) for at in [*students, (-4.58, -6.14), (-4.55, -6.12)]
         ]
+    for pair in [*PATH.values(), (-6.14, -4.58), (-6.12, -4.55)]:
+        assert ", ".join(map(signed, pair)) in made.words
 
 
 def test_the_exact_worlds_are_those_of_their_notebooks(mixture: MixtureSweep, names: NGramSweep) -> None:
@@ -94,12 +93,6 @@ def test_every_plane_holds_all_that_is_drawn_and_says_its_own_nats(mixture: Mixt
             assert all(x0 < x < x1 and y0 < y < y1 for x, y, _ in dots(axes, colour))
 
 
-def test_the_words_hold_every_number_of_the_run(mixture: MixtureSweep, names: NGramSweep) -> None:
-    made = plots_worlds.three_worlds(mixture, names, fake_results())
-    for pair in [*PATH.values(), (-6.14, -4.58), (-6.12, -4.55)]:
-        assert ", ".join(map(signed, pair)) in made.words
-
-
 def test_before_the_guess_nothing_of_the_run_is_given_away(mixture: MixtureSweep, names: NGramSweep) -> None:
     made = plots_worlds.three_worlds(mixture, names, fake_results(), path=False)
     made.draw_without_rendering()
@@ -122,7 +115,7 @@ def test_before_the_guess_nothing_of_the_run_is_given_away(mixture: MixtureSweep
         fake_results({}, direct=None),
     ],
     ids=["cpu", "smoke", "gpu", "wide errors", "above p*", "half-finished"],
-)  # fmt: skip
+)
 def test_pictures_are_tidy(mixture: MixtureSweep, names: NGramSweep, results: Any) -> None:
     assert_tidy(plots_worlds.three_worlds(mixture, names, results))
     assert_tidy(plots_worlds.units(results))

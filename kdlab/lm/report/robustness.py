@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from kdlab.core.format import plus, signed
-from kdlab.lm.report.changes import KEPT, Results, aligned, kept, listed, model_of, models, shown, students, value
+from kdlab.lm.report.changes import KEPT, SEEN, Results, aligned, kept, listed, model_of, models, shown, students, value
 
 __all__ = [
     "Validated", "again_sentences", "again_table", "kept_table", "lower_at_equal_recall", "passed_best",
@@ -133,7 +133,7 @@ def _other_steps(path: Sequence[Validated], scored: str, errors: Sequence[float]
     if len(errors) != len(changes):
         return said
     found = zip(path, path[1:], changes, errors, strict=False)
-    inside = [f"τ = {a.tau:g} to {b.tau:g}" for a, b, apart, error in found if abs(apart) <= 2 * error]
+    inside = [f"τ = {a.tau:g} to {b.tau:g}" for a, b, apart, error in found if abs(apart) <= SEEN * error]
     return [*said, f"Not larger than two of the errors above: {'; '.join(inside)}."] if inside else said
 
 
@@ -199,12 +199,11 @@ def again_table(first: Results, second: Results) -> str:
 def again_sentences(first: Results, second: Results) -> list[str]:
     """What both runs say from end to end, and which model came out farthest apart. Raises ValueError as above."""
     apart, pairs = precisions_apart(first, second), _pairs(first, second)
-    path = [one for one in students(first, highest=1.0) if one["name"] in pairs]
-    said = []
+    path, said = [pairs[one["name"]] for one in students(first, highest=1.0) if one["name"] in pairs], []
     for what in ("precision", "recall") if len(path) > 1 else ():
-        ends = zip(pairs[path[0]["name"]], pairs[path[-1]["name"]], strict=True)
+        ends = zip(path[0], path[-1], strict=True)
         moves = " and ".join(plus(value(cold, what) - value(warm, what)) for warm, cold in ends)
-        said.append(f"From tau {path[0]['tau']:g} to {path[-1]['tau']:g}, {what}: {moves}.")
+        said.append(f"From tau {path[0][0]['tau']:g} to {path[-1][0]['tau']:g}, {what}: {moves}.")
     far = max(apart, key=lambda name: abs(apart[name]))
     said.append(
         f"Farthest apart in precision: {shown(far)}, by {abs(apart[far]):.2f}, which is {_errors(pairs[far]):.1f} "

@@ -80,5 +80,5 @@ def test_of_two_errors_the_larger_is_taken() -> None:
 
 def test_models_come_from_the_teacher_to_the_coldest_student() -> None:
     names = [one["name"] for one in changes.models(fake_results({1.2: (-7.0, -5.2), **PATH}))]
-    assert names == ["teacher", "direct", "tau-1", "tau-0.9", "tau-0.8", "tau-0.6"]
+    assert names == ["teacher", "direct", "tau-1.2", "tau-1", "tau-0.9", "tau-0.8", "tau-0.6"]
     assert changes.models(fake_results({}, direct=None, teacher=None)) == []
