@@ -235,9 +235,12 @@ def em_step(cloud: Cloud, family: Family, students: Students) -> tuple[Students,
     """Return the students after one EM step, and their log-likelihoods (S,) *before* it (standard coordinates)."""
     s, k = students.log_weights.shape
     some = max(1, _BLOCK // (k * cloud.weights.shape[-1]))
-    blocks = [slice(first, first + some) for first in range(0, s, some)]
-    parts = [_moments(cloud[block], students[block]) for block in blocks] if s > some else [_moments(cloud, students)]
-    moments, reached = (np.concatenate(part) for part in zip(*parts, strict=True))
+    if s <= some:
+        moments, reached = _moments(cloud, students)
+    else:
+        blocks = [slice(first, first + some) for first in range(0, s, some)]
+        parts = [_moments(cloud[block], students[block]) for block in blocks]
+        moments, reached = (np.concatenate(part) for part in zip(*parts, strict=True))
     return _maximised(moments, students, cloud, family), reached
 
 
