@@ -30,16 +30,7 @@ from kdlab.mixtures.solver.em import (
 )
 from kdlab.mixtures.solver.starts import grouped_starts, spread_starts
 
-__all__ = [
-    "Covariance",
-    "Fit",
-    "Grids",
-    "best_of",
-    "exact_projection",
-    "fit_mixture",
-    "narrowest_cut",
-    "node_cloud",
-]
+__all__ = ["Covariance", "Fit", "Grids", "best_of", "exact_projection", "fit_mixture", "narrowest_cut", "node_cloud"]
 
 FloatArray = NDArray[np.float64]
 

@@ -320,16 +320,10 @@ def _maximised(moments: FloatArray, before: Students, cloud: Cloud, family: Fami
         second[..., i, j] = second[..., j, i] = scaled[..., column] - means[..., i] * means[..., j]
     log_weights = np.log(mass / moments[..., 0].sum(axis=1, keepdims=True))
     after = Students(log_weights, means, family.project(second))
-    return after if alive.all() else _where_alive(alive, after, before)
-
-
-def _where_alive(alive: NDArray[np.bool_], after: Students, before: Students) -> Students:
-    log_weights = np.where(alive, after.log_weights, before.log_weights)
-    return Students(
-        log_weights - log_sum_exp(log_weights)[:, None],
-        np.where(alive[..., None], after.means, before.means),
-        np.where(alive[..., None, None], after.covariances, before.covariances),
-    )
+    if not alive.all():
+        after[~alive] = before[~alive]
+        after.log_weights[:] -= log_sum_exp(after.log_weights)[:, None]
+    return after
 
 
 def run_em(cloud: Cloud, family: Family, starts: Students, tolerance: float, max_iter: int) -> Runs:
