@@ -21,7 +21,7 @@ import numpy as np  # noqa: E402
 from sklearn.mixture import GaussianMixture as Reference  # noqa: E402
 
 from kdlab.core.sweep import N_BETAS, beta_positions  # noqa: E402
-from kdlab.mixtures import experiment as experiments  # noqa: E402
+from kdlab.mixtures.experiment import teacher_entropy  # noqa: E402
 from kdlab.mixtures.scenes import make_scene  # noqa: E402
 
 SIZES = (1, 2, 4, 8)
@@ -31,7 +31,7 @@ HERE = Path(__file__).parent
 
 def ours(n_components):
     start = time.perf_counter()
-    experiments.teacher_entropy("random", n_components)
+    teacher_entropy("random", n_components)
     return time.perf_counter() - start
 
 
@@ -50,7 +50,7 @@ def main():
     parser.add_argument("--every", type=int, default=1, help="fit scikit-learn at every n-th position, and scale")
     every = parser.parse_args().every
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    experiments.teacher_entropy("random", 1)  # imports and the scene itself are not what is timed
+    teacher_entropy("random", 1)  # imports and the scene itself are not what is timed
     rows = []
     print(f"K''   a sweep, s   scikit-learn, {N_BETAS} fits of {SAMPLES:,} samples, s   ratio")
     for n_components in SIZES:

@@ -107,21 +107,20 @@ def _axis(spacing: float) -> FloatArray:
 
 
 def _weighted_values(
-    function: Callable[[FloatArray], FloatArray],
-    mean: FloatArray,
-    cholesky: FloatArray,
-    axes: list[FloatArray],
+    function: Callable[[FloatArray], FloatArray], mean: FloatArray, cholesky: FloatArray, axes: list[FloatArray]
 ) -> FloatArray:
     """Standard normal density times cell size times function, on the whole grid: (n,) or (n, m)."""
     densities = [np.exp(-0.5 * axis**2) for axis in axes]
     densities = [one / one.sum() for one in densities]  # spacing / sqrt(2 pi) to rounding: a trapezoid rule
-    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, mean.size)
-    values = np.empty(len(grid))
-    for start in range(0, len(grid), _CHUNK):
-        rows = slice(start, start + _CHUNK)
-        values[rows] = function(mean + grid[rows] @ cholesky.T)
     weights = densities[0] if mean.size == 1 else np.outer(*densities)
-    return np.asarray(weights * values.reshape(weights.shape))
+    return np.asarray(weights * _tabulated(lambda z: function(mean + z @ cholesky.T), axes))
+
+
+def _tabulated(function: Callable[[FloatArray], FloatArray], axes: list[FloatArray]) -> FloatArray:
+    """The function's values at all nodes of a grid, one axis of the array for each of its axes."""
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
+    chunks = (grid[start : start + _CHUNK] for start in range(0, len(grid), _CHUNK))
+    return np.concatenate([function(chunk) for chunk in chunks]).reshape([axis.size for axis in axes])
 
 
 def _worst(sums: FloatArray, step: int) -> FloatArray:
@@ -149,9 +148,7 @@ class Field:
             raise TooManyNodes(f"{math.prod(counts)} nodes wanted, {MAX_NODES} allowed")
         self.axes = [a + spacing * (np.arange(n) + _SHIFT) for a, n in zip(low, counts, strict=True)]
         self.spacing = spacing
-        grid = np.stack(np.meshgrid(*self.axes, indexing="ij"), axis=-1).reshape(-1, len(counts))
-        chunks = (grid[start : start + _CHUNK] for start in range(0, len(grid), _CHUNK))
-        self.values = np.concatenate([function(chunk) for chunk in chunks]).reshape(counts)
+        self.values = _tabulated(function, self.axes)
 
     def means_under(self, means: FloatArray, covariances: FloatArray, tolerances: FloatArray) -> FloatArray:
         """(M,): E_{x ~ N(means[m], covariances[m])} [function(x)] to within ``tolerances[m]``, or NaN."""

@@ -30,16 +30,7 @@ from kdlab.mixtures.solver.em import (
 )
 from kdlab.mixtures.solver.starts import grouped_starts, spread_starts
 
-__all__ = [
-    "Covariance",
-    "Fit",
-    "Grids",
-    "best_of",
-    "exact_projection",
-    "fit_mixture",
-    "narrowest_cut",
-    "node_cloud",
-]
+__all__ = ["Covariance", "Fit", "Grids", "best_of", "exact_projection", "fit_mixture", "narrowest_cut", "node_cloud"]
 
 FloatArray = NDArray[np.float64]
 
@@ -104,10 +95,6 @@ def fit_mixture(
     if sample_weight is not None:
         raise ValueError("sample_weight was given with a GaussianMixture, which brings its own weights: drop it")
     _check_starts(starts, n_components, target.dim)
-    exact = exact_projection(target, n_components, covariance)
-    if exact is not None:
-        known = target.dim <= 2 or exact.n_components == 1  # elsewhere only Monte Carlo could tell
-        return Fit(exact, target.expected_log_prob(exact).value if known else math.nan, 0, True)
     return _fit_to_mixture(target, n_components, covariance, starts, effort)
 
 
@@ -147,6 +134,10 @@ def _fit_to_mixture(
     effort: _Effort,
 ) -> Fit:
     """EM from every start on a coarse grid, from the best of their ends on a fine one, compared on a finer."""
+    exact = exact_projection(target, n_components, covariance)
+    if exact is not None:
+        known = target.dim <= 2 or exact.n_components == 1  # elsewhere only Monte Carlo could tell
+        return Fit(exact, target.expected_log_prob(exact).value if known else math.nan, 0, True)
     halvings = 0
     while True:
         grids = Grids.of(target, covariance, halvings)

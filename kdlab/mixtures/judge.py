@@ -54,10 +54,6 @@ class Judge:
         """E_{x ~ p*} [ log student(x) ], nats."""
         return float(self.recalls_and_coverages(Students.of([student]))[0][0])
 
-    def coverage(self, student: GaussianMixture) -> FloatArray:
-        """(K*,): the share of each mode's mass where student(x) >= 0.1 p*(x), from 0 to 1."""
-        return np.asarray(self._steps.measured(Students.of([student]))[1][0])
-
     def precisions(self, students: Students) -> FloatArray:
         """(P,) precisions; components of all students are averaged over one table."""
         by_student = np.exp(students.log_weights)
@@ -67,7 +63,8 @@ class Judge:
         values = np.where(kept, np.nan, 0.0)
         means, covariances = np.concatenate(students.means), np.concatenate(students.covariances)
         for level in range(len(_TABLES)):
-            left, table = np.flatnonzero(np.isnan(values)), self._table(level) if np.isnan(values).any() else None
+            left = np.flatnonzero(np.isnan(values))
+            table = self._table(level) if left.size else None
             if table is not None:
                 values[left] = table.means_under(means[left], covariances[left], tolerances[left])
         for m in np.flatnonzero(np.isnan(values)):  # by a grid of the component's own
@@ -86,9 +83,9 @@ class Judge:
         return self._tables[level]
 
     def recalls_and_coverages(self, students: Students) -> tuple[FloatArray, FloatArray]:
-        """(P,) recalls and (P, K*) coverages; in the plane both come from the same log-densities."""
+        """(P,) recalls, and (P, K*) coverages: the share of each mode's mass where student(x) >= 0.1 p*(x)."""
         recalls, coverages = self._grids[0].measured(students)
-        if self._steps is not self._grids[0]:
+        if self._steps is not self._grids[0]:  # in the plane one grid, and the same log-densities, serve both
             coverages = self._steps.measured(students)[1]
         for i in np.flatnonzero(np.isnan(recalls) | (students.log_weights.shape[1] == 1)).tolist():
             recalls[i] = self._finer_recall(students.model(i))

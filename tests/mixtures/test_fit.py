@@ -26,6 +26,13 @@ def same_bits(one: Fit, other: Fit) -> bool:
     return one.log_likelihood == other.log_likelihood and all(np.array_equal(a, b) for a, b in pairs)
 
 
+def within(covariance: Any, moment: Any) -> Any:
+    """The family's member closest to a second moment, by hand."""
+    if covariance == "diag":
+        return np.diag(np.diag(moment))
+    return np.eye(len(moment)) * np.trace(moment) / len(moment) if covariance == "spherical" else moment
+
+
 def some_points(seed: int, n: int, dim: int, k: int = 3) -> Any:
     rng = np.random.default_rng([40, seed])
     return random_mixture(rng, k, dim).sample(n, rng)
@@ -49,20 +56,20 @@ def test_a_few_fits_are_as_good_as_scikit_learns(covariance: Any) -> None:
 
     To 1e-5, ten times its tolerance: another processor's last digits may stop it a step earlier or later.
     """
-    theirs = [sklearn_fits.reached(covariance, seed) for seed in range(5)]
-    np.testing.assert_allclose(theirs, sklearn_fits.recorded()[covariance][:5], atol=1e-5)
-    assert (np.array([shortfall(covariance, i, value) for i, value in enumerate(theirs)]) <= 1e-4).mean() >= 0.8
+    theirs = [sklearn_fits.reached(covariance, seed) for seed in range(2)]
+    np.testing.assert_allclose(theirs, sklearn_fits.recorded()[covariance][:2], atol=1e-5)
+    short = [shortfall(covariance, seed, value) for seed, value in enumerate(sklearn_fits.recorded()[covariance][:5])]
+    assert (np.array(short) <= 1e-4).mean() >= 0.8
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("covariance", FAMILIES)
 def test_fits_are_as_good_as_scikit_learns(covariance: Any) -> None:
-    """In 95 % of 67 data sets per family (201 in all): same family, five starts each, tolerance 1e-6.
+    """In 95 % of 40 data sets per family (120 in all): same family, five starts each, tolerance 1e-6.
 
     Likelihoods of mixtures have many optima: scikit-learn with another seed reaches its own in only 80 %.
     """
-    theirs = sklearn_fits.recorded()[covariance]
-    assert len(theirs) == sklearn_fits.N_SETS
+    theirs = sklearn_fits.recorded()[covariance][:40]
     assert (np.array([shortfall(covariance, i, value) for i, value in enumerate(theirs)]) <= 1e-4).mean() >= 0.95
 
 
@@ -131,12 +138,6 @@ def test_a_constant_column_meets_the_documented_floor(covariance: Any, k: int) -
     assert math.isfinite(fit.log_likelihood)
 
 
-def test_all_points_the_same() -> None:
-    fit = fit_mixture(np.full((10, 2), 3.0), 1)
-    np.testing.assert_allclose(fit.model.means, [[3.0, 3.0]])
-    np.testing.assert_allclose(fit.model.covariances[0], 1e-6 * np.eye(2), rtol=1e-9)
-
-
 def test_as_many_components_as_distinct_points() -> None:
     fit = fit_mixture([[0.0], [1.0], [10.0]], 3, covariance_floor=1e-3)
     np.testing.assert_allclose(sorted(fit.model.means[:, 0]), [0.0, 1.0, 10.0], atol=1e-3)
@@ -147,11 +148,7 @@ def test_as_many_components_as_distinct_points() -> None:
 def test_one_component_is_the_moments(covariance: Any) -> None:
     points, weights = some_points(5, 40, 3), np.random.default_rng(6).uniform(size=40)
     model = fit_mixture(points, 1, covariance=covariance, sample_weight=weights).model
-    expected = np.cov(points.T, aweights=weights, bias=True)
-    if covariance == "diag":
-        expected = np.diag(np.diag(expected))
-    if covariance == "spherical":
-        expected = np.eye(3) * np.trace(expected) / 3
+    expected = within(covariance, np.cov(points.T, aweights=weights, bias=True))
     np.testing.assert_allclose(model.means[0], weights @ points / weights.sum(), rtol=1e-9)
     np.testing.assert_allclose(model.covariances[0], expected, rtol=1e-9, atol=1e-12)
 
@@ -173,11 +170,7 @@ def test_units_and_places_do_not_matter(covariance: Any) -> None:
 def test_one_component_onto_a_mixture_is_its_moments(covariance: Any, dim: int) -> None:
     target = random_mixture(np.random.default_rng([42, dim]), 4, dim)
     fit = fit_mixture(target, 1, covariance=covariance)
-    expected = target.covariance
-    if covariance == "diag":
-        expected = np.diag(np.diag(expected))
-    if covariance == "spherical":
-        expected = np.eye(dim) * np.trace(expected) / dim
+    expected = within(covariance, target.covariance)
     np.testing.assert_allclose(fit.model.means[0], target.mean, rtol=1e-14)
     np.testing.assert_allclose(fit.model.covariances[0], expected, rtol=1e-13, atol=1e-15)
     assert (fit.n_iter, fit.converged) == (0, True)
@@ -203,7 +196,7 @@ def test_a_smaller_family_does_not_return_the_target() -> None:
     assert (fit.model.covariances[:, 0, 1] == 0).all()
 
 
-@settings(derandomize=True, deadline=None, max_examples=30)
+@settings(derandomize=True, deadline=None, max_examples=15)
 @given(mixtures(dim=1, max_components=4))
 def test_direct_is_beta_one_for_one_component(truth: GaussianMixture) -> None:
     """EM keeps the first two moments, so a teacher fitted to p* by EM teaches a single Gaussian what p* would.
@@ -232,16 +225,7 @@ def test_em_keeps_the_first_two_moments(covariance: Any) -> None:
     np.testing.assert_allclose(distilled.covariances, direct.covariances, atol=2e-6)
 
 
-def test_the_rings_direct_student_is_its_student_at_beta_one() -> None:
-    scene = make_scene("ring")
-    assert scene.points is not None
-    direct = fit_mixture(scene.points, 1).model
-    distilled = fit_mixture(scene.teacher, 1).model
-    np.testing.assert_allclose(distilled.means, direct.means, atol=1e-6)
-    np.testing.assert_allclose(distilled.covariances, direct.covariances, atol=2e-6)
-
-
-@settings(derandomize=True, deadline=None, max_examples=15)
+@settings(derandomize=True, deadline=None, max_examples=8)
 @given(mixtures(dim=1, min_components=2, max_components=3), st.integers(0, 2**16))
 def test_the_projection_of_a_member_is_the_member(member: GaussianMixture, seed: int) -> None:
     """KL(target || projection) <= 1e-6 where the components are among the starts.
@@ -265,13 +249,12 @@ def test_the_projection_of_a_member_is_the_member(member: GaussianMixture, seed:
 @pytest.mark.parametrize("covariance", FAMILIES)
 def test_the_population_fit_is_what_many_samples_tend_to(covariance: Any) -> None:
     """Under the target, the population fit is at least as good as a fit to 5,000 of its samples."""
-    for seed in range(3):
-        rng = np.random.default_rng([44, seed])
-        target = random_mixture(rng, 4, 2)
-        exact = fit_mixture(target, 2, covariance=covariance)
-        sampled = fit_mixture(target.sample(5000, rng), 2, covariance=covariance, n_starts=3).model
-        assert exact.log_likelihood >= target.expected_log_prob(sampled).value - 1e-6
-        assert exact.log_likelihood <= target.expected_log_prob(target).value + 1e-6
+    rng = np.random.default_rng([44, FAMILIES.index(covariance)])
+    target = random_mixture(rng, 4, 2)
+    exact = fit_mixture(target, 2, covariance=covariance)
+    sampled = fit_mixture(target.sample(5000, rng), 2, covariance=covariance, n_starts=3).model
+    assert exact.log_likelihood >= target.expected_log_prob(sampled).value - 1e-6
+    assert exact.log_likelihood <= target.expected_log_prob(target).value + 1e-6
 
 
 def test_a_light_component_is_kept_however_light() -> None:
@@ -298,9 +281,8 @@ def test_a_sharp_student_is_fitted_on_a_finer_grid() -> None:
 
 def test_two_calls_are_bit_identical() -> None:
     points, target = some_points(8, 80, 2), random_mixture(np.random.default_rng(45), 4, 2)
-    for covariance in FAMILIES:
-        assert same_bits(*(fit_mixture(points, 3, covariance=covariance) for _ in range(2)))
-        assert same_bits(*(fit_mixture(target, 2, covariance=covariance) for _ in range(2)))
+    assert same_bits(*(fit_mixture(points, 3, covariance="full") for _ in range(2)))
+    assert same_bits(*(fit_mixture(target, 2, covariance="diag") for _ in range(2)))
 
 
 def test_more_starts_are_never_worse() -> None:
@@ -362,16 +344,11 @@ def test_bad_points(points: Any, message: str) -> None:
         fit_mixture(points, 1)
 
 
-@pytest.mark.parametrize("points", [[[1.0], [1.0], [1.0]], [[1.0], [1.0], [2.0]]])
-def test_fewer_distinct_points_than_components(points: Any) -> None:
-    distinct = len({row[0] for row in points})
-    with pytest.raises(ValueError, match=f"n_components is 3, but the points hold {distinct} distinct rows: ask for"):
-        fit_mixture(points, 3)
-
-
-def test_points_of_weight_zero_do_not_count_as_distinct() -> None:
-    with pytest.raises(ValueError, match="n_components is 2, but the points hold 1 distinct"):
-        fit_mixture([[0.0], [1.0]], 2, sample_weight=[1.0, 0.0])
+@pytest.mark.parametrize(("points", "weights"), [([1.0, 1.0, 2.0], [1, 1, 1]), ([0.0, 1.0, 2.0], [1, 1, 0])])
+def test_fewer_distinct_points_than_components(points: Any, weights: Any) -> None:
+    """Those of weight zero do not count."""
+    with pytest.raises(ValueError, match="n_components is 3, but the points hold 2 distinct rows: ask for"):
+        fit_mixture(np.reshape(points, (3, 1)), 3, sample_weight=weights)
 
 
 @pytest.mark.parametrize(
@@ -394,16 +371,19 @@ def test_a_mixture_brings_its_own_weights() -> None:
         fit_mixture(make_scene("line").truth, 2, sample_weight=[1.0])
 
 
-@pytest.mark.parametrize("n_starts", [0, -1])
-def test_at_least_one_start(n_starts: int) -> None:
-    with pytest.raises(ValueError, match=f"n_starts is {n_starts}: "):
-        fit_mixture([[0.0], [1.0]], 1, n_starts=n_starts)
-
-
-@pytest.mark.parametrize("floor", [0.0, -1.0, math.nan])
-def test_the_floor_is_above_zero(floor: float) -> None:
-    with pytest.raises(ValueError, match=f"covariance_floor is {floor}: "):
-        fit_mixture([[0.0], [1.0]], 1, covariance_floor=floor)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("n_starts", 0),
+        ("n_starts", -1),
+        ("covariance_floor", 0.0),
+        ("covariance_floor", -1.0),
+        ("covariance_floor", math.nan),
+    ],
+)
+def test_starts_and_floor_are_above_zero(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"{name} is {value}: "):
+        fit_mixture([[0.0], [1.0]], 1, **{name: value})
 
 
 def test_three_dimensions_would_need_a_grid() -> None:

@@ -15,6 +15,11 @@ from kdlab.mixtures.judge import COVERED_DENSITY, Judge, divergences
 from kdlab.mixtures.scenes import line_mixture, make_scene
 from kdlab.mixtures.solver.em import Students
 
+
+def coverage_of(judge: Judge, student: GaussianMixture) -> Any:
+    return judge.recalls_and_coverages(Students.of([student]))[1][0]
+
+
 NAMES = ["line", "ring", "falls", "rare", "random"]
 
 
@@ -32,18 +37,27 @@ def test_precision_and_recall_are_exact(name: str) -> None:
     """Right to 1e-6 nats: table, grid and fallback alike, whatever the table was made for."""
     truth, several = make_scene(name).truth, students(name)
     judge = Judge(truth, several[0])
+    several = several if truth.dim == 1 else several[-2:]  # in the plane the hardest: turned ones, and many
     for student in several:
         assert judge.precision(student) == pytest.approx(dense_mean(student, truth), abs=1e-6)
         assert judge.recall(student) == pytest.approx(dense_mean(truth, student), abs=1e-6)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_they_are_the_numbers_of_the_ground_floor(name: str) -> None:
-    truth, several = make_scene(name).truth, students(name)
-    judge = Judge(truth, several[0])
-    for student in several[:3]:
-        assert judge.precision(student) == pytest.approx(student.expected_log_prob(truth).value, abs=2e-6)
-        assert judge.recall(student) == pytest.approx(truth.expected_log_prob(student).value, abs=2e-6)
+@pytest.mark.parametrize("name", ["line", "rare"])
+def test_all_at_once_are_as_one_by_one(name: str) -> None:
+    """Students of one size, a sharp, a far and a scattered one among them, and one that lacks a component."""
+    scene = make_scene(name)
+    dim = scene.truth.dim
+    several = [fit_mixture(scene.teacher.tempered(beta), 3).model for beta in (1, 8)]
+    several.append(GaussianMixture(several[0].weights, several[0].means, several[0].covariances / 16))
+    several.append(random_mixture(np.random.default_rng(52), 3, dim))
+    several.append(GaussianMixture([0.0, 0.5, 0.5], several[0].means + 30, several[0].covariances))
+    judge, batch = Judge(scene.truth, several[0]), Students.of(several)
+    recalls, coverages = judge.recalls_and_coverages(batch)
+    np.testing.assert_allclose(judge.precisions(batch), [judge.precision(one) for one in several], rtol=1e-12)
+    np.testing.assert_allclose(recalls, [judge.recall(one) for one in several], rtol=1e-12)
+    for coverage, student in zip(coverages, several, strict=True):
+        np.testing.assert_allclose(coverage, coverage_of(judge, student), atol=1e-12)
 
 
 def test_a_table_too_large_to_make_is_done_without() -> None:
@@ -67,30 +81,30 @@ def test_a_student_far_outside_the_table_is_still_scored() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_coverage_is_its_definition(name: str) -> None:
-    """The share of each mode's mass where p''(x) >= 0.1 p*(x), by 100,000 draws of each mode.
+    """The share of each mode's mass where p''(x) >= 0.1 p*(x), by 50,000 draws of each mode.
 
-    Standard error at most 0.0016, five of them 0.008; in the plane the grid, four nodes to a deviation, cuts the
+    Standard error at most 0.0023, five of them 0.012; in the plane the grid, four nodes to a deviation, cuts the
     region's edge in steps, and may be off by 0.02 more.
     """
     truth = make_scene(name).truth
     judge = Judge(truth, truth)
     rng = np.random.default_rng(51)
-    for student in students(name)[:4]:
-        coverage = judge.coverage(student)
+    for student in students(name)[1:4:2]:
+        coverage = coverage_of(judge, student)
         assert coverage.shape == (truth.n_components,)
         for k in range(truth.n_components):
             mode = GaussianMixture([1.0], truth.means[[k]], truth.covariances[[k]])
-            x = mode.sample(100_000, rng)
+            x = mode.sample(50_000, rng)
             share = (student.log_prob(x) >= math.log(COVERED_DENSITY) + truth.log_prob(x)).mean()
-            assert coverage[k] == pytest.approx(share, abs=0.01 if truth.dim == 1 else 0.03)
+            assert coverage[k] == pytest.approx(share, abs=0.012 if truth.dim == 1 else 0.03)
 
 
 def test_coverage_at_the_ends() -> None:
     truth = make_scene("line").truth
     judge = Judge(truth, truth)
-    np.testing.assert_allclose(judge.coverage(truth), 1.0, atol=1e-12)
+    np.testing.assert_allclose(coverage_of(judge, truth), 1.0, atol=1e-12)
     first = GaussianMixture([1.0], truth.means[:1], truth.covariances[:1])
-    coverage = judge.coverage(first)
+    coverage = coverage_of(judge, first)
     assert coverage[0] > 0.99
     assert coverage[2:].max() < 1e-3
 
@@ -102,7 +116,7 @@ def test_coverage_at_the_ends() -> None:
 def test_divergences_are_entropy_and_recall_by_the_engine(name: str) -> None:
     """KL = E_t log t - E_t log student. One grid serves the whole slider: 1e-4 nats, a hundredth of what shows."""
     teacher = make_scene(name).teacher
-    tempered = [teacher.tempered(beta) for beta in (1.0, 3.0, 20.0, 100.0)]
+    tempered = [teacher.tempered(beta) for beta in (1.0, 3.0, 100.0)]
     several = [fit_mixture(target, 2).model for target in tempered]
     found = divergences(tempered, Students.of(several))
     for value, target, student in zip(found, tempered, several, strict=True):

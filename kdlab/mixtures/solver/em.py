@@ -235,9 +235,12 @@ def em_step(cloud: Cloud, family: Family, students: Students) -> tuple[Students,
     """Return the students after one EM step, and their log-likelihoods (S,) *before* it (standard coordinates)."""
     s, k = students.log_weights.shape
     some = max(1, _BLOCK // (k * cloud.weights.shape[-1]))
-    blocks = [slice(first, first + some) for first in range(0, s, some)]
-    parts = [_moments(cloud[block], students[block]) for block in blocks] if s > some else [_moments(cloud, students)]
-    moments, reached = (np.concatenate(part) for part in zip(*parts, strict=True))
+    if s <= some:
+        moments, reached = _moments(cloud, students)
+    else:
+        blocks = [slice(first, first + some) for first in range(0, s, some)]
+        parts = [_moments(cloud[block], students[block]) for block in blocks]
+        moments, reached = (np.concatenate(part) for part in zip(*parts, strict=True))
     return _maximised(moments, students, cloud, family), reached
 
 
@@ -317,16 +320,10 @@ def _maximised(moments: FloatArray, before: Students, cloud: Cloud, family: Fami
         second[..., i, j] = second[..., j, i] = scaled[..., column] - means[..., i] * means[..., j]
     log_weights = np.log(mass / moments[..., 0].sum(axis=1, keepdims=True))
     after = Students(log_weights, means, family.project(second))
-    return after if alive.all() else _where_alive(alive, after, before)
-
-
-def _where_alive(alive: NDArray[np.bool_], after: Students, before: Students) -> Students:
-    log_weights = np.where(alive, after.log_weights, before.log_weights)
-    return Students(
-        log_weights - log_sum_exp(log_weights)[:, None],
-        np.where(alive[..., None], after.means, before.means),
-        np.where(alive[..., None, None], after.covariances, before.covariances),
-    )
+    if not alive.all():
+        after[~alive] = before[~alive]
+        after.log_weights[:] -= log_sum_exp(after.log_weights)[:, None]
+    return after
 
 
 def run_em(cloud: Cloud, family: Family, starts: Students, tolerance: float, max_iter: int) -> Runs:

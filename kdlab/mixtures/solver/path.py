@@ -18,16 +18,7 @@ from numpy.typing import NDArray
 from kdlab.core.metrics import log_sum_exp
 from kdlab.mixtures.fit import Grids, best_of, exact_projection
 from kdlab.mixtures.model import GaussianMixture
-from kdlab.mixtures.solver.em import (
-    Cloud,
-    Covariance,
-    Family,
-    Students,
-    cloud_of,
-    log_likelihood,
-    run_em,
-    stacked,
-)
+from kdlab.mixtures.solver.em import Cloud, Covariance, Family, Students, cloud_of, log_likelihood, run_em, stacked
 from kdlab.mixtures.solver.starts import grouped_starts, spread_starts
 
 __all__ = ["Path", "sampled_path", "solve_path"]
@@ -99,11 +90,7 @@ def _half_of_the_rest(progress: Progress, halvings: int) -> Progress:
 
 
 def sampled_path(
-    clouds: Sequence[FloatArray],
-    n_components: int,
-    covariance: Covariance,
-    floor: float,
-    progress: Progress = _unheard,
+    clouds: Sequence[FloatArray], n_components: int, covariance: Covariance, floor: float, progress: Progress = _unheard
 ) -> Path:
     """Fit students to points (N, D), one set per position, continuing along the slider in the same way.
 
@@ -140,11 +127,7 @@ def _path(students: Students, switched: NDArray[np.bool_]) -> Path:
 
 
 def _solve(
-    teacher: GaussianMixture,
-    tempered: Sequence[GaussianMixture],
-    grids: Grids,
-    n_components: int,
-    progress: Progress,
+    teacher: GaussianMixture, tempered: Sequence[GaussianMixture], grids: Grids, n_components: int, progress: Progress
 ) -> tuple[Students, NDArray[np.bool_]]:
     """Search on the coarse grid, settle on the fine one, and look at both where the path switches."""
     search = _Search(_weighted(grids.coarse, teacher, tempered), grids.family, _COARSE)

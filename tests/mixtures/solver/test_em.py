@@ -101,12 +101,12 @@ def test_steps_never_lower_the_likelihood(covariance: Any) -> None:
 
 @pytest.mark.parametrize("covariance", FAMILIES)
 def test_leaping_ends_where_plain_steps_do(covariance: Any) -> None:
-    """No worse than 5,000 plain steps from the same start, in fewer: a leap may find a better hill, not a lower end."""
+    """No worse than 1,500 plain steps from the same start, in fewer: a leap may find a better hill, not a lower end."""
     cloud, family = even(some_points(2), cross=covariance == "full"), Family(covariance, 1e-4)
     start = students(cloud, family, 1)
     runs = run_em(cloud, family, start, tolerance=1e-7, max_iter=2000)
     plain = start
-    for _ in range(5000):
+    for _ in range(1500):
         plain, _ = em_step(cloud, family, plain)
     assert runs.converged.all()
     assert runs.log_likelihood[0] >= log_likelihood(cloud, plain)[0] - 1e-5
@@ -200,11 +200,11 @@ def test_coordinates_come_back() -> None:
 
 
 def test_students_stack_and_split() -> None:
-    cloud = even(some_points(10))
-    several = students(cloud, Family("diag"), 3)
+    several = students(even(some_points(10)), Family("diag"), 3)
     again = stacked([several[[0]], several[[1, 2]]])
-    assert len(again) == 3
     np.testing.assert_array_equal(again.means, several.means)
+    again[[0, 2]] = several[[1, 1]]
+    np.testing.assert_array_equal(again.covariances, several.covariances[[1, 1, 1]])
 
 
 @pytest.mark.parametrize("dim", [1, 2, 3])
