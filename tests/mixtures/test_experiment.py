@@ -121,7 +121,7 @@ def test_no_jump_goes_unmarked(key: str) -> None:
 
 
 def test_a_jump_is_marked() -> None:
-    """A step of 0.3 in a quiet path, where it stands alone; not the start of a steep stretch."""
+    """A step of 0.3 in a quiet path, where it stands alone; not a steep stretch."""
     path, steep = np.linspace(0, 1, 121), np.cumsum(np.geomspace(1e-3, 0.5, 121))
     assert not experiment._jumps(path).any() and not experiment._jumps(steep).any()
     path[60:] += 0.3
