@@ -23,7 +23,7 @@ from kdlab.mixtures.model import GaussianMixture
 from kdlab.mixtures.scenes import NAMED, Scene, make_scene
 from kdlab.mixtures.solver.em import Covariance, Students
 from kdlab.mixtures.solver.path import Path as StudentPath
-from kdlab.mixtures.solver.path import sampled_path, solve_path
+from kdlab.mixtures.solver.path import common_samples, sampled_path, solve_path
 
 __all__ = [
     "CHOICES",
@@ -315,20 +315,9 @@ def _students(settings: Settings, scene: Scene, betas: FloatArray, progress: Cal
     if settings.samples is None:
         return solve_path(scene.teacher, settings.n_components, settings.covariance, betas, progress)
     rng = np.random.default_rng([settings.seed, 1])
-    clouds = _common_samples(scene.teacher, betas, settings.samples, rng)
+    clouds = common_samples(scene.teacher, betas, settings.samples, rng)
     floor = (_SAMPLE_FLOOR * narrowest_cut(scene.truth)) ** 2
     return sampled_path(clouds, settings.n_components, settings.covariance, floor, progress)
-
-
-def _common_samples(teacher: GaussianMixture, betas: FloatArray, n: int, rng: np.random.Generator) -> list[FloatArray]:
-    """P sets of points (n, D), one per beta, from the same random numbers: what differs is beta alone."""
-    uniform, normal = rng.random(n), rng.standard_normal((n, teacher.dim))
-    clouds = []
-    for beta in betas:
-        edges = np.cumsum(teacher.tempered(float(beta)).weights)[:-1]
-        which = np.searchsorted(edges, uniform, side="right")
-        clouds.append(teacher.means[which] + np.einsum("nij,nj->ni", teacher.choleskys[which], normal))
-    return clouds
 
 
 def _direct(settings: Settings, scene: Scene) -> GaussianMixture:

@@ -121,7 +121,7 @@ def test_no_jump_goes_unmarked(key: str) -> None:
 
 
 def test_a_jump_is_marked() -> None:
-    """A step of 0.3 in a quiet path, where it stands alone; not the start of a steep stretch."""
+    """A step of 0.3 in a quiet path, where it stands alone; not a steep stretch."""
     path, steep = np.linspace(0, 1, 121), np.cumsum(np.geomspace(1e-3, 0.5, 121))
     assert not experiment._jumps(path).any() and not experiment._jumps(steep).any()
     path[60:] += 0.3
@@ -390,7 +390,6 @@ def check(settings: Settings, n_positions: int) -> None:
     assert sweep.recall.max() <= sweep.recall_bound + 2e-6, settings
     assert sweep.precision.max() <= sweep.precision_bound + 1e-6, settings
     assert np.linalg.eigvalsh(sweep.student_covariances).min() > 0, settings
-    sweep.at(10.0)
 
 
 def test_a_few_settings_never_raise() -> None:

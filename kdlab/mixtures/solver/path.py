@@ -21,7 +21,7 @@ from kdlab.mixtures.model import GaussianMixture
 from kdlab.mixtures.solver.em import Cloud, Covariance, Family, Students, cloud_of, log_likelihood, run_em, stacked
 from kdlab.mixtures.solver.starts import grouped_starts, spread_starts
 
-__all__ = ["Path", "sampled_path", "solve_path"]
+__all__ = ["Path", "common_samples", "sampled_path", "solve_path"]
 
 FloatArray = NDArray[np.float64]
 Progress = Callable[[float], None]
@@ -112,6 +112,17 @@ def sampled_path(
     search = _Search(stack, family, _ON_POINTS)
     students = search.along_the_slider(cold, progress)
     return _path(students.out_of(frame), search.jumps(students))
+
+
+def common_samples(teacher: GaussianMixture, betas: FloatArray, n: int, rng: np.random.Generator) -> list[FloatArray]:
+    """P sets of points (n, D), one per beta, from the same random numbers: what differs is beta alone."""
+    uniform, normal = rng.random(n), rng.standard_normal((n, teacher.dim))
+    clouds = []
+    for beta in betas:
+        edges = np.cumsum(teacher.tempered(float(beta)).weights)[:-1]
+        which = np.searchsorted(edges, uniform, side="right")
+        clouds.append(teacher.means[which] + np.einsum("nij,nj->ni", teacher.choleskys[which], normal))
+    return clouds
 
 
 def _in_frame(cloud: Cloud, frame: Cloud) -> Cloud:
