@@ -25,6 +25,18 @@ class Size:
     ffn: int
     rope_theta: float = 100_000.0
 
+    def __post_init__(self) -> None:
+        if self.hidden % self.heads or (self.hidden // self.heads) % 2:
+            raise ValueError(
+                f"size {self.name!r}: hidden {self.hidden} does not split into {self.heads} heads of even width; "
+                "choose hidden as an even multiple of heads"
+            )
+        if self.heads % self.kv_heads:
+            raise ValueError(
+                f"size {self.name!r}: {self.heads} heads do not divide among {self.kv_heads} key-value heads; "
+                "choose heads as a multiple of kv_heads"
+            )
+
 
 SIZES = {
     size.name: size

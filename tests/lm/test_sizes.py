@@ -8,7 +8,7 @@ from support.torch_side import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from kdlab.lm.pipeline.model import new_model, restricted
-from kdlab.lm.sizes import SIZES, flops_per_token, parameters, size_named
+from kdlab.lm.sizes import SIZES, Size, flops_per_token, parameters, size_named
 
 PUBLISHED = 49_152  # tokens of SmolLM2
 SMALL = ["10M", "2M", "0.4M", "tiny"]  # rungs that are made in a moment
@@ -76,6 +76,19 @@ def test_names_of_rungs():
 def test_heads_of_every_rung_split_evenly():
     for size in SIZES.values():
         assert size.hidden % (2 * size.heads) == 0 and size.heads % size.kv_heads == 0
+
+
+@pytest.mark.parametrize(
+    ("shape", "says"),
+    [
+        ((30, 2, 4, 2, 64), "hidden 30 does not split into 4 heads"),
+        ((20, 2, 4, 2, 64), "heads of even width"),
+        ((32, 2, 4, 3, 64), "4 heads do not divide among 3 key-value heads"),
+    ],
+)
+def test_shapes_that_cannot_be(shape, says):
+    with pytest.raises(ValueError, match=f"size 'mine': .*{says}.*; choose"):
+        Size("mine", *shape)
 
 
 # Models from scratch.

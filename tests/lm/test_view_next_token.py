@@ -12,9 +12,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 from support.axe import serious
-from support.chromium import chromium
 from support.lab import Lab
-from support.pages import served
 
 from kdlab.core.format import percent
 from kdlab.lm import view_next_token as next_token_view
@@ -95,28 +93,7 @@ def test_the_mimebundle_has_a_picture_and_its_words(
 # The page
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with served("pictures/sweep_view.js", "lm/view_next_token.js") as one:
-        yield one
-
-
-@pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 980, "height": 760})
-    thrown: list[str] = []
-    page.on("pageerror", lambda error: thrown.append(str(error)))
-    page.goto(address)
-    page.wait_for_function("window.ready")
-    yield page
-    page.close()
-    assert thrown == []
+SCRIPTS = ("pictures/sweep_view.js", "lm/view_next_token.js")
 
 
 def open_view(page: Page, sweeps: list[NextTokenSweep], sent: dict[str, Any] | None = None) -> dict[str, Any]:

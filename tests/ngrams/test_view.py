@@ -6,7 +6,6 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 from support.axe import serious
-from support.chromium import chromium
 from support.lab import Lab, Notebook
-from support.pages import served
 
 from kdlab.ngrams import experiment as temperature
 from kdlab.ngrams import view as text
@@ -105,28 +102,7 @@ def test_the_controls_offer_the_sweep_at_hand() -> None:
 # The page
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with served("pictures/sweep_view.js", "ngrams/view.js") as one:
-        yield one
-
-
-@pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 980, "height": 760})
-    thrown: list[str] = []
-    page.on("pageerror", lambda error: thrown.append(str(error)))
-    page.goto(address)
-    page.wait_for_function("window.ready")
-    yield page
-    page.close()
-    assert thrown == []
+SCRIPTS = ("pictures/sweep_view.js", "ngrams/view.js")
 
 
 def open_view(page: Page, sweep: NGramSweep, broken: dict[str, Any] | None = None, **other: Any) -> dict[str, Any]:
