@@ -4,7 +4,8 @@ import os
 import random
 import resource
 import shutil
-import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -113,24 +114,22 @@ def test_the_command_killed_and_given_again_ends_in_the_same_bytes(run: Run, tmp
     assert_the_same(folder, run)
 
 
+@pytest.mark.slow
 def test_two_processes_make_what_one_makes(run: Run, tmp_path: Path) -> None:
-    """As torchrun starts them: it tells each its number in the environment."""
+    """Started by torchrun, as a user does."""
     folder = tmp_path / "run"
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
-    numbers = [{"RANK": str(i), "LOCAL_RANK": str(i)} for i in range(2)]
-    both = [forked(command, folder, tmp_path / own["RANK"], where | own, "--no-notebooks") for own in numbers]
-    for process in both:
-        process.join(120)
-    assert [process.exitcode for process in both] == [0, 0], (tmp_path / "0").read_text() + (tmp_path / "1").read_text()
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    chosen = [f"--set={name}={value}" for name, value in SMALL.items()]
+    told = [*launch, "-m", "kdlab.cli", "run", "--no-notebooks", "--preset", "smoke", "--out", str(folder), *chosen]
+    done = subprocess.run(told, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
     own, whole = made(folder), made(run.folder)
     assert own.keys() == whole.keys()
     shards = [name for name in own if name.startswith("corpus/") and name.endswith("npz")]
     assert len(shards) == 3 + 1 + 2 and all(own[name] == whole[name] for name in shards)
-    told, wanted = read_results(folder), read_results(run.folder)
-    assert told["processes"] == 2
-    for mine, other in zip(told["models"], wanted["models"], strict=True):
+    found, wanted = read_results(folder), read_results(run.folder)
+    assert found["processes"] == 2
+    for mine, other in zip(found["models"], wanted["models"], strict=True):
         for what in ("precision", "recall"):
             assert mine[what]["token"]["value"] == pytest.approx(other[what]["token"]["value"], abs=0.02)
     # The teacher's weights differ in their last digits; what it writes is, from the same weights, the same.
