@@ -393,27 +393,27 @@ def check(settings: Settings, n_positions: int) -> None:
 
 
 def test_a_few_settings_never_raise() -> None:
-    for settings in (one for one in drawn(24, 1) if one.n_components <= 3):
+    for settings in (one for one in drawn(60, 1) if one.n_components <= 3):
         check(settings, 5)
 
 
-EIGHT_HUNDRED = drawn(800, 2)
-DIFFERENT = list({settings.key: settings for settings in EIGHT_HUNDRED}.values())  # those that matter to the sweep
+TWO_THOUSAND = drawn(2000, 2)
+DIFFERENT = list({settings.key: settings for settings in TWO_THOUSAND}.values())  # those that matter to the sweep
 
 
-def test_the_eight_hundred_reach_every_choice() -> None:
+def test_the_two_thousand_reach_every_choice() -> None:
     for control, choices in CHOICES.items():
-        assert {getattr(settings, control) for settings in EIGHT_HUNDRED} == set(choices)
+        assert {getattr(settings, control) for settings in TWO_THOUSAND} == set(choices)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
-def test_eight_hundred_settings_on_five_positions_never_raise(part: int) -> None:
+def test_two_thousand_settings_on_five_positions_never_raise(part: int) -> None:
     for settings in DIFFERENT[part::4]:
         check(settings, 5)
 
 
 @pytest.mark.slow
-def test_twenty_five_settings_on_the_whole_slider_never_raise() -> None:
-    for settings in drawn(25, 3):
+def test_fifty_settings_on_the_whole_slider_never_raise() -> None:
+    for settings in drawn(50, 3):
         check(settings, 121)
