@@ -46,8 +46,10 @@ class Sweep:
     def index(self, value: float) -> int:
         """The position nearest to a value of the knob; on the logarithmic scale for beta. ValueError off the slider."""
         low, high = float(self.positions[0]), float(self.positions[-1])
-        if not low * (1 - _SLACK) <= value <= high * (1 + _SLACK):
-            raise ValueError(f"{self.knob} is {value}: the slider goes from {low:g} to {high:g}; choose a value on it")
+        known = isinstance(value, int | float | np.number)
+        if not known or not low * (1 - _SLACK) <= value <= high * (1 + _SLACK):
+            said = value if known else repr(value)
+            raise ValueError(f"{self.knob} is {said}: the slider goes from {low:g} to {high:g}; choose a value on it")
         scale = np.log if self.knob == "beta" else np.asarray
         return int(np.abs(scale(self.positions) - scale(value)).argmin())
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import traitlets
 
-from kdlab.core.sweep import expect
+from kdlab.core.sweep import Sweep, expect
 from kdlab.lm.next_token import NextTokenSweep, counted, entropy_limits, one_line, shared, visible
 from kdlab.lm.recording import Cut, cost_words, cut_words
 from kdlab.pictures.live import front_end, plain
@@ -63,7 +63,7 @@ def show(
     ``predict`` covers the picture until the reader commits a guess, as in `mixtures.show`. Raises TypeError
     for anything but next-token sweeps, ValueError for none of them or two of one prompt.
     """
-    several = [sweeps] if isinstance(sweeps, NextTokenSweep) else list(sweeps)
+    several = [sweeps] if isinstance(sweeps, Sweep) else list(sweeps)
     for one in several:
         expect(one, NextTokenSweep, "lm.next_token_sweep")
     if not several or len({one.prompt for one in several}) < len(several):

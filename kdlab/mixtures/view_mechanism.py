@@ -43,11 +43,11 @@ class MechanismView(SweepView):
     def __init__(self, pairs: Pairs) -> None:
         super().__init__(pairs, None, {})
 
-    def filmstrip(self, positions: Sequence[float] = ()) -> Picture:
+    def filmstrip(self, positions: Sequence[float] | None = None) -> Picture:
         """The static version: map and matrices at several values of beta, one below the other."""
         from kdlab.mixtures import plots_mechanism  # here: the live picture must not wait for matplotlib
 
-        return plots_mechanism.pair_matrices(self._shown, positions or self._film)
+        return plots_mechanism.pair_matrices(self._shown, self._film if positions is None else positions)
 
     def drawn(self) -> bytes:
         """Draw the current position as a PNG."""

@@ -75,9 +75,11 @@ class SweepView(LiveView):
         """What the position shown now says."""
         return str(self._shown.sentence(self._shown.index(self._value)))
 
-    def filmstrip(self, positions: Sequence[float] = ()) -> Picture:
+    def filmstrip(self, positions: Sequence[float] | None = None) -> Picture:
         """The static version: the same sweep at several positions of its knob, side by side."""
-        picture: Picture = import_module(self._plots).filmstrip(self._shown, positions or self._film)
+        picture: Picture = import_module(self._plots).filmstrip(
+            self._shown, self._film if positions is None else positions
+        )
         return picture
 
     def drawn(self) -> bytes:

@@ -54,9 +54,9 @@ def test_the_nearest_position_is_by_ratio_for_beta_and_by_distance_for_tau() -> 
     assert not Temperatures(values).breaks.any() and Temperatures(values).breaks.shape == (3,)
 
 
-@pytest.mark.parametrize("value", [0.5, 100.1, -3.0, math.nan, math.inf])
-def test_a_value_off_the_slider_is_an_error(value: float) -> None:
-    said = f"beta is {value}: the slider goes from 1 to 100; choose a value on it"
+@pytest.mark.parametrize("value", [0.5, 100.1, -3.0, math.nan, math.inf, "five", None])
+def test_a_value_off_the_slider_is_an_error(value: Any) -> None:
+    said = f"beta is {value!r}: the slider goes from 1 to 100; choose a value on it"
     with pytest.raises(ValueError, match=said):
         Exponents(beta_positions()).index(value)
 

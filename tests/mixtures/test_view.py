@@ -290,3 +290,8 @@ def test_what_breaks_in_the_background_is_shown_kept_and_survived(
     assert "deliberately" in view.errors[0]  # the traceback names the place
     view.settings = other
     wait_for(lambda: view.sweep_shown.settings.n_components == 2)
+
+
+def test_a_filmstrip_of_no_position_is_an_error(sweep: MixtureSweep) -> None:
+    with pytest.raises(ValueError, match="A filmstrip of no beta"):
+        show(sweep).filmstrip([])
