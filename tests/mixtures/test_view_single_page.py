@@ -231,15 +231,16 @@ def test_bell_and_numbers_need_no_kernel(page: Page) -> None:
 def test_python_hears_of_the_hand_when_it_rests_and_its_echo_moves_nothing(page: Page) -> None:
     open_view(page)
     # Ten moves in one task of the page: however slow the machine, the slider cannot have rested between them.
-    page.evaluate("""() => {
+    told = page.evaluate("""() => {
       const slider = document.querySelector(".kdlab-hand-centre");
       for (let step = 1; step <= 10; step += 1) {
         slider.value = step * 0.05;
         slider.dispatchEvent(new Event("input"));
       }
       model.set("hand", { centre: 0.05, width: 1 }); // JupyterLab sends a trait back to the page that set it
+      return model.saved;
     }""")
-    assert page.evaluate("model.saved") == 0
+    assert told == 0
     page.wait_for_function("model.saved > 0")
     assert get(page, "hand") == place(page) == {"centre": 0.5, "width": 1.0}
     assert page.evaluate("model.saved") == 1
@@ -268,6 +269,7 @@ def test_the_bests_are_kept_and_reset_forgets_them(page: Page) -> None:
     assert (page.locator(".kdlab-hand-trail").get_attribute("d") or "").count("M") == 1
     for name, mark in best.items():
         assert float(mark.get_attribute("data-value") or "") == pytest.approx(getattr(opening, name), abs=EXACT)
+    page.wait_for_function("model.saved")  # until the page has told where its hand rests, it hears of no other
     page.evaluate("() => { for (let i = 1; i <= 250; i += 1) model.set('hand', { centre: 0, width: 1 + i / 100 }); }")
     page.wait_for_function("document.querySelector('.kdlab-hand-trail').getAttribute('d').split('M').length === 201")
 
