@@ -4,8 +4,6 @@
 Thin: it parses, calls and prints.
 """
 
-from __future__ import annotations
-
 import argparse
 import itertools
 import logging

@@ -3,8 +3,6 @@
 `kdlab doctor` prints it, and notebook 00 shows it as its environment check.
 """
 
-from __future__ import annotations
-
 import importlib
 import importlib.util
 import platform

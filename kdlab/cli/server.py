@@ -1,7 +1,5 @@
 """A JupyterLab on this machine for a while, with nothing of the reader's own: the doctor and the tests use it."""
 
-from __future__ import annotations
-
 import os
 import secrets
 import socket

@@ -4,8 +4,6 @@ Each function looks at one thing; `found` names it, and makes of whatever goes w
 but in temporary folders.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -5,8 +5,6 @@ KDLAB_ANSWERS names (for notebooks in a folder that many share). It is written o
 sent nowhere. Two notebooks that answer in the very same instant could lose one entry.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import threading

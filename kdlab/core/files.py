@@ -4,8 +4,6 @@ A file is written under another name, brought to the disk, then renamed. A folde
 system releases when the process ends, however it ends.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import socket

@@ -1,7 +1,5 @@
 """How numbers are written in sentences and pictures: a real minus sign, and as many digits as say something."""
 
-from __future__ import annotations
-
 __all__ = ["deviation", "percent", "plus", "short", "signed"]
 
 

@@ -1,7 +1,5 @@
 """The front door of a package: names that are loaded when somebody first asks for one (PEP 562)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any

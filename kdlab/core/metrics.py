@@ -8,8 +8,6 @@ Both are one expectation, read in two directions (Cha & Cho 2025, section 3). Mo
     expected_log_prob(of, rng=None)   E_{x ~ self} [ of.log_prob(x) ]: precision, and with the models swapped recall
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any, Protocol

@@ -4,8 +4,6 @@ A sweep is made once, by pure functions; pictures, sentences and tests all read 
 is up to each world: this module knows the slider only.
 """
 
-from __future__ import annotations
-
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np

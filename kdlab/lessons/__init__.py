@@ -9,8 +9,6 @@ judges answers, `card` is how an exercise looks, `exercise_view` how it is answe
 questions before the pictures, `review` is what came of them.
 """
 
-from __future__ import annotations
-
 from kdlab.core.lazy import front_door
 
 _WHERE = {"exercise": "catalogue", "exercises_of": "catalogue", "predict": "predictions"}

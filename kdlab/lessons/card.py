@@ -4,8 +4,6 @@ The solution is never in view without a click: in HTML it is folded, and plain t
 attributes and not for types: with ``options`` an exercise is a choice, with a ``source`` its solution is a function.
 """
 
-from __future__ import annotations
-
 import re
 from html import escape
 from typing import Any

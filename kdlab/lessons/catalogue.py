@@ -1,7 +1,5 @@
 """The exercises by name: "01.2" is the second of notebook 01. A notebook's are loaded when they are first asked for."""
 
-from __future__ import annotations
-
 from importlib import import_module
 
 from kdlab.lessons.kinds import Exercise

@@ -3,8 +3,6 @@
 Nothing of it is saved with a committed notebook. Like a card, it asks an exercise for attributes and not for its type.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -4,8 +4,6 @@ Nothing here raises for what a reader writes. What is wrong with a function is c
 and beside each known mistake, on the same inputs, and the first whose numbers agree says what happened.
 """
 
-from __future__ import annotations
-
 import inspect
 import textwrap
 from collections.abc import Callable, Mapping

@@ -6,8 +6,6 @@
 Both the view that asks and the review at the end of 07 take them from here. No widgets and no drawing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any

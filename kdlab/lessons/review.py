@@ -3,8 +3,6 @@
 Guesses are read from the reader's own file (kdlab.core.answers); questions and outcomes from kdlab.lessons.predictions.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape

@@ -6,8 +6,6 @@
 Nothing here loads PyTorch but what is in `pipeline`.
 """
 
-from __future__ import annotations
-
 from kdlab.core.lazy import front_door
 
 _WHERE = {

@@ -4,8 +4,6 @@ The stages run in this process; under torchrun in several, in step. The notebook
 everything done: what they leave in the run's folder is the report, and an HTML page of each.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import signal

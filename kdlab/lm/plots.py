@@ -3,8 +3,6 @@
 The plane is drawn from a `World`, a few numbers, so that `kdlab.lm.plots_worlds` can set other worlds beside a run.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -3,8 +3,6 @@
 p* is grey and filled, p* tempered a dotted orange outline.
 """
 
-from __future__ import annotations
-
 import math
 import textwrap
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Static pictures that set a run beside the other worlds (notebook 07): three planes, and a map of its texts."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any

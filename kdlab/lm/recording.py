@@ -3,8 +3,6 @@
 The recording is one JSON file beside the notebooks, written by notebooks/record.py.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass

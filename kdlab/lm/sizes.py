@@ -4,8 +4,6 @@ The three large rungs are the published configurations (HuggingFaceTB/SmolLM2-1.
 architecture with tied embeddings. The rungs below are ours, so that the same experiment fits one GPU or a laptop.
 """
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A tokenizer for a model that knows no language: a table of syllables, so that its texts can be read aloud."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 

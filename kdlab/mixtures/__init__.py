@@ -8,8 +8,6 @@
 and 03. A topic's static pictures are in `plots_`, its live one in `view_` with that name.
 """
 
-from __future__ import annotations
-
 from kdlab.core.lazy import front_door
 
 _WHERE = {

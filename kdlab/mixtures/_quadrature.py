@@ -6,8 +6,6 @@ exponentially for any integrand that is analytic near the real axis (Trefethen &
 Review 56(3), section 5), so we space them evenly in standardised coordinates and look at what halving does.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

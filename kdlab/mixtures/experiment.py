@@ -4,8 +4,6 @@ A MixtureSweep is made once. Those of the named scenes are committed as data (kd
 second or two; what is drawn, printed or asserted afterwards all comes from the same numbers.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache

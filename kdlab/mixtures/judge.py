@@ -4,8 +4,6 @@ Precision and recall are the ones of `kdlab.core.metrics`, right to 1e-6 nats; h
 never changes, is tabulated once for a whole slider instead of once for each student.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

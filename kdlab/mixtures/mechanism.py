@@ -3,8 +3,6 @@
 Pure functions of mixtures and sweeps, for notebook 03. Everything is in nats.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, fields
 from typing import ClassVar

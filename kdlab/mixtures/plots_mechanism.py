@@ -3,8 +3,6 @@
 Drawn with `kdlab.pictures`: same roles, no pyplot, and every picture carries its words.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The scenes: a ground truth p*, a teacher p', and where there are any, the points that both students saw."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files

@@ -1,7 +1,5 @@
 """One Gaussian on a line, a bell, and what it is worth as a student: for notebook 01. Pure; nothing here draws."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

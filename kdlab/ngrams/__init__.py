@@ -7,8 +7,6 @@
 `spelling` one name letter by letter.
 """
 
-from __future__ import annotations
-
 from kdlab.core.lazy import front_door
 
 _WHERE = {

@@ -1,7 +1,5 @@
 """Strings over an alphabet as numbers, and back."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

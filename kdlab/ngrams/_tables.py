@@ -6,8 +6,6 @@ alphabetical order: A^0 + A^1 + ... + A^d rows. Everything here works on a list 
 ``tables[k]`` is (A^k, A + 1), the probability of every next letter and, in its last column, of the end.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

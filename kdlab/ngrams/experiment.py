@@ -6,8 +6,6 @@ every position, so that what differs between two positions is tau alone. The swe
 read from a file (kdlab/data/names_sweep.npz), so that its slider is there at once.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

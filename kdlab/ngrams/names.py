@@ -1,7 +1,5 @@
 """The first names that the text of world 2 is made of, and the letters that they are written in."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import numpy as np

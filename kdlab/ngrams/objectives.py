@@ -5,8 +5,6 @@ only: whose prefixes count, and whether the teacher's answers are averaged or th
 is exact, and so are its precision and recall.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

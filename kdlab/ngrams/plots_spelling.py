@@ -1,7 +1,5 @@
 """The picture of a name being written letter by letter (notebook 04): bars of the next letter under three chains."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

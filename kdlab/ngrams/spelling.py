@@ -1,7 +1,5 @@
 """One name, letter by letter: the odds of every step under p*, teacher and student."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -4,8 +4,6 @@ Every picture of every world is a `Picture` of its own; none touches pyplot, who
 on the threads that widgets' callbacks run on. The page's colours are in view.css.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 import math

@@ -3,8 +3,6 @@
 No drawing: a live picture can be sent, and its slider be there, before matplotlib is loaded.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -5,8 +5,6 @@ changes what is seen and no result. The still is a PNG for places without a page
 It is drawn when asked for, or found among those drawn ahead (data/stills), so that no slider waits for matplotlib.
 """
 
-from __future__ import annotations
-
 import base64
 import re
 import zlib

@@ -3,8 +3,6 @@
 Recall is across and precision up, both in nats. What is drawn in it beside that is each world's own.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

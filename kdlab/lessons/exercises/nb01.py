@@ -1,7 +1,5 @@
 """Exercises of notebook 01: what precision and recall measure, and what they leave out."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from kdlab.core.metrics import recall

@@ -1,7 +1,5 @@
 """Exercises of notebook 02: what a more selective teacher does to its student."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from kdlab.lessons.kinds import Case, Choice, Code, Exercise

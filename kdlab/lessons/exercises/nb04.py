@@ -1,7 +1,5 @@
 """Exercises of notebook 04: is a language model a mixture too?"""
 
-from __future__ import annotations
-
 import numpy as np
 
 from kdlab.lessons.kinds import Case, Choice, Code, Exercise

@@ -1,7 +1,5 @@
 """Exercises of notebook 05: a real language model as p*."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from kdlab.lessons.kinds import Case, Choice, Code, Exercise

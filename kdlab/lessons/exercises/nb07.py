@@ -1,7 +1,5 @@
 """Exercises of notebook 07: did language do what the mixtures did?"""
 
-from __future__ import annotations
-
 import numpy as np
 
 from kdlab.lessons.kinds import Case, Choice, Code, Exercise

@@ -6,8 +6,6 @@ long and has no tokenizer that splits numbers digit by digit. The GGUF format: g
 is laid out in it: convert_hf_to_gguf.py and src/llama-vocab.cpp of ggml-org/llama.cpp.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

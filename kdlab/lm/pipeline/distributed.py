@@ -1,7 +1,5 @@
 """Which process this is, of how many: torchrun's environment, and one process where there is none."""
 
-from __future__ import annotations
-
 import os
 
 import torch

@@ -1,7 +1,5 @@
 """What a run would take: tokens, operations, hours, disk; from its settings and a measurement on this machine."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

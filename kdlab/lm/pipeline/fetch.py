@@ -3,8 +3,6 @@
 Standard library only, up to the conversion itself, so that asking whether the weights are there costs nothing.
 """
 
-from __future__ import annotations
-
 import errno
 import importlib.util
 import json

@@ -3,8 +3,6 @@
 On a CPU nothing of this is used; the tests run it there.
 """
 
-from __future__ import annotations
-
 import copy
 import math
 import os

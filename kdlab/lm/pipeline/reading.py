@@ -4,8 +4,6 @@ What notebook 05 shows of a p*: the arrays go to ``kdlab.lm.next_token`` and ``k
 torch.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable, Sequence

@@ -4,8 +4,6 @@
 and named. It is made from the files alone, so a run that goes on, or has long ended, gives the same.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import platform

@@ -11,8 +11,6 @@
 They come in the order in which `stages` makes them, which is nearly the order above.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil

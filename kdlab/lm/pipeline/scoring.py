@@ -5,8 +5,6 @@ after the prompt is scored once, EOS included. On a GPU, matrix products are Ten
 the point): benchmarks/precisions.py measures what that changes.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

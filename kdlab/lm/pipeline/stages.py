@@ -14,8 +14,6 @@ that the same call goes on after an interruption; what is damaged is named and m
 calls the same stages in the same order.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack

@@ -11,8 +11,6 @@ On a GPU: bfloat16 where it is safe (autocast), layers compiled, and sequences o
 little of what is read is padding.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import time

@@ -1,7 +1,5 @@
 """The ground truth p* of a run, a language model: the bundled SmolLM2-135M, a random one, a folder, or from a hub."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

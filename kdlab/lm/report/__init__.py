@@ -1,7 +1,5 @@
 """What the numbers of a run with language models say, in sentences that hold for any run."""
 
-from __future__ import annotations
-
 from kdlab.core.lazy import front_door
 
 _MODULES = {

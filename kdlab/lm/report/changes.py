@@ -3,8 +3,6 @@
 Everything is read from results.json, so that it holds for any run. No PyTorch, no drawing.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

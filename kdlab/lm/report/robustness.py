@@ -5,8 +5,6 @@ tell. And two runs with equal settings and seeds are one run where both machines
 second is another training, from the first sum that comes out otherwise.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What a run was, and what it found: its settings beside the paper's, its numbers in a table, its texts."""
 
-from __future__ import annotations
-
 import itertools
 import re
 import textwrap

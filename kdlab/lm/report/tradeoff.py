@@ -3,8 +3,6 @@
 Every sentence is made from results.json, so that it holds for any run, whatever came of it. No torch, no drawing.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any

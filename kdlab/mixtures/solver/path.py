@@ -6,8 +6,6 @@ the winner is settled on a fine one. Where the best student does not continue it
 has a gap, and `Path.switched` says so.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Where EM starts: the target's own components, grouped; or centres spread over the points. No chance in either."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from functools import cache
