@@ -27,24 +27,18 @@ if TYPE_CHECKING:
     from kdlab.ngrams.model import NGramChain
     from kdlab.pictures.quiz import quiz
 
-_WHERE = {
-    "Estimate": "core.metrics",
-    "Fit": "mixtures.fit",
-    "GaussianMixture": "mixtures.model",
-    "NGramChain": "ngrams.model",
-    "doctor": "cli.doctor",
-    "exercise": "lessons.catalogue",
-    "fit_mixture": "mixtures.fit",
-    "lm": "",
-    "mixtures": "",
-    "monte_carlo": "core.metrics",
-    "ngrams": "",
-    "percent": "core.format",
-    "precision": "core.metrics",
-    "predict": "lessons.predictions",
-    "quiz": "pictures.quiz",
-    "recall": "core.metrics",
-    "review": "lessons.review",
+_MODULES = {
+    "core.metrics": "Estimate monte_carlo precision recall",
+    "mixtures.fit": "Fit fit_mixture",
+    "mixtures.model": "GaussianMixture",
+    "ngrams.model": "NGramChain",
+    "cli.doctor": "doctor",
+    "lessons.catalogue": "exercise",
+    "core.format": "percent",
+    "lessons.predictions": "predict",
+    "pictures.quiz": "quiz",
+    "lessons.review": "review",
+    "": "lm mixtures ngrams",
 }
 
 __all__ = [
@@ -67,6 +61,6 @@ __all__ = [
     "review",
 ]
 
-__getattr__, __dir__ = front_door(__name__, _WHERE)
+_, __getattr__, __dir__ = front_door(__name__, _MODULES)
 
 __version__ = "0.1.0"

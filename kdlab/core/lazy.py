@@ -7,21 +7,26 @@ from typing import Any
 __all__ = ["front_door"]
 
 
-def front_door(package: str, where: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return ``__getattr__`` and ``__dir__`` of a package.
+def front_door(
+    package: str, modules: Mapping[str, str]
+) -> tuple[list[str], Callable[[str], Any], Callable[[], list[str]]]:
+    """Return ``__all__``, ``__getattr__`` and ``__dir__`` of a package.
 
-    ``where`` has, for each public name, the module under ``package`` that holds it, or "" where the name is a module
-    itself. A name that is not there is an AttributeError, which `from package import name` turns into an ImportError.
+    ``modules`` has, for each module under ``package``, the public names that it holds, with spaces between them; for "",
+    the modules that are public themselves. A name that is not there is an AttributeError, which `from package import
+    name` turns into an ImportError.
 
-    >>> get, names = front_door("kdlab.core", {"plus": "format", "files": ""})
-    >>> names(), get("plus")(0.5)
-    (['files', 'plus'], '+0.50')
+    >>> names, get, _ = front_door("kdlab.core", {"format": "plus signed", "": "files"})
+    >>> names, get("plus")(0.5)
+    (['files', 'plus', 'signed'], '+0.50')
     """
+    where = {name: module for module, names in modules.items() for name in names.split()}
+    offered = sorted(where)
 
     def get(name: str) -> Any:
         if name not in where:
-            raise AttributeError(f"module {package!r} has no {name!r}: there are {', '.join(sorted(where))}")
+            raise AttributeError(f"module {package!r} has no {name!r}: there are {', '.join(offered)}")
         module = import_module(f"{package}.{where[name] or name}")
         return getattr(module, name) if where[name] else module
 
-    return get, lambda: sorted(where)
+    return offered, get, lambda: offered

@@ -11,8 +11,8 @@ questions before the pictures, `review` is what came of them.
 
 from kdlab.core.lazy import front_door
 
-_WHERE = {"exercise": "catalogue", "exercises_of": "catalogue", "predict": "predictions"}
-
-__all__ = ["exercise", "exercises_of", "predict"]
-
-__getattr__, __dir__ = front_door(__name__, _WHERE)
+_MODULES = {
+    "catalogue": "exercise exercises_of",
+    "predictions": "predict",
+}
+__all__, __getattr__, __dir__ = front_door(__name__, _MODULES)

@@ -10,29 +10,15 @@ and 03. A topic's static pictures are in `plots_`, its live one in `view_` with 
 
 from kdlab.core.lazy import front_door
 
-_WHERE = {
-    "GaussianMixture": "model",
-    "Fit": "fit",
-    "fit_mixture": "fit",
-    "Scene": "scenes",
-    "line_mixture": "scenes",
-    "make_scene": "scenes",
-    "MixtureSweep": "experiment",
-    "Settings": "experiment",
-    "teacher_entropy": "experiment",
-    "Judge": "judge",
-    "show": "view",
-    "by_hand": "view_single",
-    "show_pairs": "view_mechanism",
-    "fit": "",
-    "judge": "",
-    "mechanism": "",
-    "plots": "",
-    "plots_mechanism": "",
-    "plots_single": "",
-    "single": "",
+_MODULES = {
+    "model": "GaussianMixture",
+    "fit": "Fit fit_mixture",
+    "scenes": "Scene line_mixture make_scene",
+    "experiment": "MixtureSweep Settings teacher_entropy",
+    "judge": "Judge",
+    "view": "show",
+    "view_single": "by_hand",
+    "view_mechanism": "show_pairs",
+    "": "fit judge mechanism plots plots_mechanism plots_single single",
 }
-
-__all__ = sorted(_WHERE)
-
-__getattr__, __dir__ = front_door(__name__, _WHERE)
+__all__, __getattr__, __dir__ = front_door(__name__, _MODULES)

@@ -9,18 +9,13 @@
 
 from kdlab.core.lazy import front_door
 
-_WHERE = {
-    "NGramChain": "model",
-    "LETTERS": "names",
-    "first_names": "names",
-    "NGramSweep": "experiment",
-    "teacher_temperature": "experiment",
-    "compare_objectives": "objectives",
-    "letters": "view_spelling",
-    "show": "view",
-    "plots": "",
+_MODULES = {
+    "model": "NGramChain",
+    "names": "LETTERS first_names",
+    "experiment": "NGramSweep teacher_temperature",
+    "objectives": "compare_objectives",
+    "view_spelling": "letters",
+    "view": "show",
+    "": "plots",
 }
-
-__all__ = sorted(_WHERE)
-
-__getattr__, __dir__ = front_door(__name__, _WHERE)
+__all__, __getattr__, __dir__ = front_door(__name__, _MODULES)

@@ -14,8 +14,4 @@ _MODULES = {
     ),
     "summary": "about against_the_paper lengths lost_texts open_run side_by_side table which_run",
 }
-_WHERE = {name: module for module, names in _MODULES.items() for name in names.split()}
-
-__all__ = sorted(_WHERE)
-
-__getattr__, __dir__ = front_door(__name__, _WHERE)
+__all__, __getattr__, __dir__ = front_door(__name__, _MODULES)
