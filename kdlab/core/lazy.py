@@ -12,8 +12,8 @@ def front_door(
 ) -> tuple[list[str], Callable[[str], Any], Callable[[], list[str]]]:
     """Return ``__all__``, ``__getattr__`` and ``__dir__`` of a package.
 
-    ``modules`` has, for each module under ``package``, the public names that it holds, with spaces between them; for "",
-    the modules that are public themselves. A name that is not there is an AttributeError, which `from package import
+    ``modules`` has, for each module under ``package``, the public names that it holds, in one string; for "", the
+    modules that are public themselves. A name that is not there is an AttributeError, which `from package import
     name` turns into an ImportError.
 
     >>> names, get, _ = front_door("kdlab.core", {"format": "plus signed", "": "files"})
