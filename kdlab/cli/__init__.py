@@ -1,5 +1,3 @@
 """The command `kdlab`: doctor, fetch, run, results."""
 
-from kdlab.cli.commands import main
-
-__all__ = ["main"]
+from kdlab.cli.commands import main as main

@@ -14,8 +14,6 @@ from typing import Any
 
 from kdlab.cli import doctor, workshop
 
-__all__ = ["main"]
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 0, or 1 where something that is needed is missing."""

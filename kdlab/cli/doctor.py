@@ -15,8 +15,6 @@ from typing import Literal, NamedTuple
 
 from kdlab.core.files import PACKAGE
 
-__all__ = ["Check", "checks", "doctor", "lines", "report"]
-
 OLDEST_PYTHON = (3, 11)
 NUMBERS = ("numpy", "scipy", "matplotlib", "contourpy")
 WIDGETS = ("anywidget", "ipywidgets", "traitlets")

@@ -23,8 +23,6 @@ from kdlab.cli.server import NotStarted, is_there, jupyterlab
 from kdlab.core import answers
 from kdlab.core.files import notebooks_folder
 
-__all__ = ["NOTEBOOKS", "SHOWN", "found"]
-
 NOTEBOOKS = notebooks_folder()
 SHOWN = (
     "00_start_here.ipynb",

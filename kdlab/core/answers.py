@@ -14,8 +14,6 @@ from typing import Any
 
 from kdlab.core.files import written_whole
 
-__all__ = ["FILE", "AnswersError", "forget", "keep", "read", "record"]
-
 FILE = "my_answers.json"
 _VERSION = 1
 _ABOUT = "Your predictions and answers in kdlab's notebooks. Yours alone: read it, change it or delete it as you like."

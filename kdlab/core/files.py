@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["PACKAGE", "Busy", "checksum", "held", "notebooks_folder", "written_whole"]
-
 PACKAGE = Path(__file__).resolve().parents[1]  # kdlab/ itself
 
 _ADVICE = "Make room or choose another folder, and give the same command again"

@@ -1,7 +1,5 @@
 """How numbers are written in sentences and pictures: a real minus sign, and as many digits as say something."""
 
-__all__ = ["deviation", "percent", "plus", "short", "signed"]
-
 
 def signed(value: float) -> str:
     """Write nats as every sentence does: two decimals, a real minus sign, and none before zero.

@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
-__all__ = ["front_door"]
-
 
 def front_door(
     package: str, modules: Mapping[str, str]

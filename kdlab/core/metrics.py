@@ -15,8 +15,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Estimate", "Model", "log_sum_exp", "monte_carlo", "precision", "recall"]
-
 
 @dataclass(frozen=True)
 class Estimate:

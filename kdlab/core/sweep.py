@@ -9,8 +9,6 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["N_BETAS", "N_TAUS", "PlaneSweep", "Sweep", "beta_positions", "expect", "tau_positions"]
-
 FloatArray = NDArray[np.float64]
 S = TypeVar("S", bound="Sweep")
 

@@ -15,8 +15,6 @@ from typing import Any
 from kdlab.lm import syllables
 from kdlab.lm.sizes import nearest, size_named
 
-__all__ = ["PRESETS", "RunConfig", "label", "model_names"]
-
 SMOLLM2, RANDOM = 49_152, syllables.MOST  # tokens in the vocabularies of the ground truths that have names here
 
 

@@ -22,8 +22,6 @@ from kdlab.lm.experiment import PRESETS, RunConfig
 from kdlab.lm.folder import Line, read_results, sentence
 from kdlab.lm.report.summary import table
 
-__all__ = ["NOTEBOOKS", "Failed", "notebooks", "parameters", "run", "settings_from"]
-
 NOTEBOOKS = ("05_*.ipynb", "06_*.ipynb", "07_*.ipynb")
 _QUIET = 60.0  # seconds between two lines of one stage, where lines cannot be overwritten
 _LATER = 1.0  # seconds that a kill of all processes may reach this one after a kernel

@@ -17,11 +17,6 @@ from numpy.typing import ArrayLike, NDArray
 from kdlab.core.format import percent
 from kdlab.core.sweep import Sweep, tau_positions
 
-__all__ = [
-    "SHOWN", "NextTokenSweep", "Position", "counted", "entropy_limits", "next_token_sweep", "one_line", "shared",
-    "visible",
-]  # fmt: skip
-
 FloatArray = NDArray[np.float64]
 
 SHOWN = 12  # tokens with a bar of their own

@@ -16,8 +16,6 @@ from kdlab.core.files import notebooks_folder
 from kdlab.core.format import signed
 from kdlab.lm.next_token import NextTokenSweep
 
-__all__ = ["END", "FILE", "SCHEMA", "Cut", "Recording", "cost_words", "cut_words", "opened", "read_recording"]
-
 FILE, SCHEMA = "meeting.json", 1
 END = "<|im_end|>"
 

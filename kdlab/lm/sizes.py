@@ -8,8 +8,6 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["SIZES", "Size", "flops_per_token", "nearest", "parameters", "size_named"]
-
 
 @dataclass(frozen=True)
 class Size:

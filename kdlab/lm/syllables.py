@@ -3,8 +3,6 @@
 import re
 from collections.abc import Iterable, Sequence
 
-__all__ = ["MOST", "Syllables"]
-
 _CONSONANTS, _VOWELS = "bdfgklmnprstvz", "aeiou"
 _OPEN = [consonant + vowel for vowel in _VOWELS for consonant in _CONSONANTS]  # ba, da, fa, ...
 _CLOSED = [syllable + last for last in _CONSONANTS for syllable in _OPEN]  # bab, dab, fab, ...

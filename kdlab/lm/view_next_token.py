@@ -21,9 +21,6 @@ from kdlab.pictures.sweep_view import SweepView, require_finite
 if TYPE_CHECKING:
     from kdlab.pictures.figure import Picture
 
-__all__ = ["NextTokenView", "costs", "payload", "pieces", "show"]
-
-
 # Texts in pieces, which a notebook shows before its first slider: drawn ahead, since matplotlib takes long to load
 
 

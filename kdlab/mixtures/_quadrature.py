@@ -12,8 +12,6 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BLOCK", "MAX_NODES", "Field", "TooManyNodes", "errors_of", "expect_gaussian", "folded"]
-
 FloatArray = NDArray[np.float64]
 
 MAX_NODES = 4_000_000  # what we are willing to call exact; beyond it, Monte Carlo says how well it knows

@@ -23,17 +23,6 @@ from kdlab.mixtures.solver.em import Covariance, Students
 from kdlab.mixtures.solver.path import Path as StudentPath
 from kdlab.mixtures.solver.path import common_samples, sampled_path, solve_path
 
-__all__ = [
-    "CHOICES",
-    "MEASURED",
-    "MixtureSweep",
-    "Position",
-    "Settings",
-    "is_prepared",
-    "make_sweep",
-    "teacher_entropy",
-]
-
 FloatArray = NDArray[np.float64]
 
 CHOICES: dict[str, Any] = {

@@ -16,8 +16,6 @@ from numpy.typing import ArrayLike, NDArray
 from kdlab.core.metrics import Estimate, Model, log_sum_exp, monte_carlo
 from kdlab.mixtures._quadrature import MAX_NODES, TooManyNodes, expect_gaussian
 
-__all__ = ["GaussianMixture"]
-
 FloatArray = NDArray[np.float64]
 
 _LOG_2PI = math.log(2 * math.pi)

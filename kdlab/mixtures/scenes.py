@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from kdlab.mixtures.fit import fit_mixture
 from kdlab.mixtures.model import GaussianMixture
 
-__all__ = ["NAMED", "Scene", "line_mixture", "make_scene"]
-
 FloatArray = NDArray[np.float64]
 
 

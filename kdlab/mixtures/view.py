@@ -20,8 +20,6 @@ from kdlab.pictures.limits import ROOMY, plane_limits
 from kdlab.pictures.live import front_end, plain
 from kdlab.pictures.sweep_view import SweepView, require_finite
 
-__all__ = ["MixtureView", "parts", "payload", "show"]
-
 _FIELDS = ("scene", "n_components", "covariance", "samples", "seed")
 _LABELS: dict[str, dict[Any, str]] = {
     "covariance": {"diag": "diagonal", "full": "full", "spherical": "spherical"},

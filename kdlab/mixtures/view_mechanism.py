@@ -18,8 +18,6 @@ from kdlab.pictures.sweep_view import SweepView
 if TYPE_CHECKING:
     from kdlab.pictures.figure import Picture
 
-__all__ = ["MechanismView", "show_pairs"]
-
 
 def show_pairs(pairs: Pairs) -> MechanismView:
     """Show `mechanism.pairs_along(sweep)` as a live picture; make this the last line of a cell.

@@ -17,8 +17,6 @@ from kdlab.mixtures.scenes import Scene, make_scene
 from kdlab.mixtures.single import Measured, measure
 from kdlab.pictures.live import LiveView, front_end, still_name
 
-__all__ = ["LINES", "SingleView", "by_hand"]
-
 LINES = ("line", "falls")  # the scenes whose p* lives on a line
 NARROWEST, WIDEST = 0.005, 5.0
 STEP = 0.05  # of the centre's slider

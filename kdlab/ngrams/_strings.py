@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from kdlab.ngrams._tables import context_rows
 
-__all__ = ["check_alphabet", "decoded", "encoded"]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 

@@ -12,19 +12,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "by_length",
-    "context_rows",
-    "expected_visits",
-    "gathered",
-    "likeliest",
-    "reachable",
-    "rows_of",
-    "smoothed",
-    "spread",
-    "weighted_counts",
-]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 Tables = Sequence[FloatArray]

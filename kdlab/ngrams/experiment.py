@@ -22,8 +22,6 @@ from kdlab.ngrams._strings import encoded
 from kdlab.ngrams.model import MAX_ORDER, NGramChain
 from kdlab.ngrams.names import LETTERS, first_names
 
-__all__ = ["COVERED_DENSITY", "PREFIX", "STORED", "NGramSweep", "Position", "measured", "teacher_temperature"]
-
 FloatArray = NDArray[np.float64]
 
 STORED = PACKAGE / "data/names_sweep.npz"  # what `measured` finds with the usual settings; by scripts/make_text.py

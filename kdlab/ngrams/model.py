@@ -28,8 +28,6 @@ from kdlab.ngrams._tables import (
 )
 from kdlab.ngrams.names import LETTERS
 
-__all__ = ["LETTERS", "MAX_ORDER", "SMOOTHING", "NGramChain"]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 

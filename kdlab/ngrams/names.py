@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from kdlab.core.files import PACKAGE
 
-__all__ = ["LETTERS", "first_names", "real_names"]
-
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 

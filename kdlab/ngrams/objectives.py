@@ -16,8 +16,6 @@ from kdlab.core.metrics import log_sum_exp
 from kdlab.ngrams._tables import by_length, gathered, rows_of
 from kdlab.ngrams.model import NGramChain
 
-__all__ = ["NAMES", "Outcome", "compare_objectives"]
-
 FloatArray = NDArray[np.float64]
 Update = Callable[[NGramChain, FloatArray, int], NGramChain]
 

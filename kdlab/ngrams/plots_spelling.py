@@ -10,8 +10,6 @@ from kdlab.ngrams.model import NGramChain
 from kdlab.ngrams.spelling import chance, odds, steps, two_digits
 from kdlab.pictures.figure import INK, QUIET, STYLE, Picture
 
-__all__ = ["spelling"]
-
 _MARKS = {"truth": "p*", "teacher": "p′", "distilled": "p″"}
 _FAINT = "#EEEEEE"
 _LEAST = 0.005  # next letters rarer than this would only blur the line they stand on

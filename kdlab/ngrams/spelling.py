@@ -6,8 +6,6 @@ import numpy as np
 
 from kdlab.ngrams.model import NGramChain
 
-__all__ = ["chance", "odds", "steps", "two_digits", "words_of"]
-
 
 def words_of(chains: Mapping[str, NGramChain], name: str) -> str:
     """What the picture says: every step's three probabilities, and their products."""

@@ -19,8 +19,6 @@ from kdlab.pictures.limits import CLOSE, plane_limits
 from kdlab.pictures.live import front_end, plain
 from kdlab.pictures.sweep_view import SweepView, require_finite
 
-__all__ = ["NGramView", "payload", "show"]
-
 _ORDERS = ("3, 2, 1", "3, 3, 1", "3, 2, 2", "2, 1, 0", "4, 2, 1", "4, 3, 2")
 _SEEDS = (0, 1, 2)
 

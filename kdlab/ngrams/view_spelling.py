@@ -11,8 +11,6 @@ from kdlab.pictures.still import Still
 if TYPE_CHECKING:
     from kdlab.pictures.figure import Picture
 
-__all__ = ["letters"]
-
 
 def letters(truth: NGramChain, teacher: NGramChain, student: NGramChain, name: str) -> Still:
     """Show one name being written: a row for each step, with bars of the next letter under all three chains.

@@ -17,8 +17,6 @@ from matplotlib.patches import Ellipse
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["INK", "QUIET", "STYLE", "Picture", "Role", "draw_key", "ellipse", "png"]
-
 Floats = NDArray[np.float64]
 
 

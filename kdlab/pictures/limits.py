@@ -9,8 +9,6 @@ import numpy as np
 
 from kdlab.core.sweep import PlaneSweep
 
-__all__ = ["CLOSE", "ROOMY", "Limits", "plane_limits", "with_margin"]
-
 Limits = tuple[float, float]
 Margins = tuple[float, float]  # below and above what a plane holds, as shares of its length
 

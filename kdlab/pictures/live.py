@@ -18,8 +18,6 @@ import traitlets
 from kdlab.core import answers
 from kdlab.core.files import PACKAGE
 
-__all__ = ["STILLS", "STYLE_SHEET", "LiveView", "front_end", "plain", "still", "still_name"]
-
 STYLE_SHEET = PACKAGE / "pictures/view.css"
 STILLS = PACKAGE / "data/stills"
 

@@ -17,8 +17,6 @@ from kdlab.core.sweep import PlaneSweep
 from kdlab.pictures.figure import QUIET, STYLE
 from kdlab.pictures.limits import Limits
 
-__all__ = ["Labels", "calm", "draw_bounds", "draw_path", "frame", "stretches"]
-
 Floats = NDArray[np.float64]
 Point = tuple[float, float]
 

@@ -11,8 +11,6 @@ import traitlets
 from kdlab.pictures.figure import Picture, png
 from kdlab.pictures.live import LiveView, front_end
 
-__all__ = ["QuizView", "quiz"]
-
 
 def quiz(picture: Picture, before: Picture, *, predict: Mapping[str, Any]) -> QuizView:
     """Show ``picture`` once the reader has committed a guess; in a notebook, make this the last line of a cell.

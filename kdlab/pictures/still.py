@@ -11,8 +11,6 @@ from kdlab.pictures.live import still, still_name
 if TYPE_CHECKING:
     from kdlab.pictures.figure import Picture
 
-__all__ = ["Still"]
-
 
 class Still:
     """A picture known by what it says: its still is shown where there is one, else ``draw()`` is called and shown.

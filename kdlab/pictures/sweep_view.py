@@ -22,8 +22,6 @@ from kdlab.pictures.live import LiveView, still_name
 if TYPE_CHECKING:
     from kdlab.pictures.figure import Picture
 
-__all__ = ["SweepView", "require_finite"]
-
 _KEPT = 24  # sweeps remembered per view, each about 100 kB on the page
 
 

@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-__all__ = ["convert"]
-
 _NAMES = {  # what GGUF calls it: what transformers calls it
     "token_embd": "model.embed_tokens",
     "output_norm": "model.norm",

@@ -23,8 +23,6 @@ from numpy.typing import NDArray
 from kdlab.core.files import checksum, written_whole
 from kdlab.lm.pipeline import distributed as ranks
 
-__all__ = ["Corpus", "MixedRuns", "Sequences", "generator", "joined"]
-
 IdArray = NDArray[np.uint16]
 Said = Callable[[int, int], None]
 Note = Callable[[str], None]

@@ -5,8 +5,6 @@ import os
 import torch
 import torch.distributed as dist
 
-__all__ = ["device", "first", "join", "mine", "rank", "wait", "world"]
-
 
 def join() -> None:
     """Take part in the group that torchrun announces in the environment; nothing to do for one process alone."""

@@ -15,8 +15,6 @@ from kdlab.lm.pipeline.sampling import sample
 from kdlab.lm.pipeline.scoring import token_losses
 from kdlab.lm.sizes import SIZES, flops_per_token, parameters, size_named
 
-__all__ = ["Speed", "Work", "estimate", "measured", "work"]
-
 _SECONDS = 15.0  # for each of the two measurements
 _TRUTHS = {"bundled": "135M", "random": "tiny"}
 

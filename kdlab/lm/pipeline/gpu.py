@@ -20,8 +20,6 @@ from transformers import AttentionInterface, LlamaForCausalLM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-__all__ = ["GROUPED", "cache_bytes", "compiled", "compiled_layers", "fault", "fitting", "in_float16", "tensor_cores"]
-
 GROUPED = "kdlab_grouped"  # the name of `_grouped` among transformers' kinds of attention
 _SHAPES = 128  # that one process may compile a function for: models, batches and lengths; torch's own limit is 8
 _CHOICE = 32  # bytes for each token that may come next, while one is chosen: the same share in several formats

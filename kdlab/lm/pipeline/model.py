@@ -17,8 +17,6 @@ from kdlab.lm.pipeline.sampling import sample
 from kdlab.lm.pipeline.scoring import Per, score
 from kdlab.lm.sizes import Size
 
-__all__ = ["LanguageModel", "new_model", "restricted"]
-
 _CONTEXT = 8192  # positions that the family is made for
 _DEVIATION = 0.02  # of the first weights; Llama's own initializer_range
 

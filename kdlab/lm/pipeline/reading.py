@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from kdlab.lm.pipeline.sampling import next_token_logits, sweep_of_samples
 from kdlab.lm.pipeline.truth import Truth, load_truth
 
-__all__ = ["Reading", "read", "surprises", "truth_of"]
-
 FloatArray = NDArray[np.float64]
 Say = Callable[[str], None]
 

@@ -25,8 +25,6 @@ from kdlab.lm.pipeline.run import Run, read_scores, scores_path, told
 from kdlab.lm.pipeline.scoring import Per, Scores
 from kdlab.lm.sizes import Size, flops_per_token, parameters, size_named
 
-__all__ = ["gather"]
-
 Found = Mapping[tuple[int, str], Mapping[str, Scores]]  # by seed and model: the scores "precision" and "recall"
 
 _PER: tuple[Per, ...] = ("token", "sequence")

@@ -32,8 +32,6 @@ from kdlab.lm.pipeline.corpus import Corpus, MixedRuns, Sequences
 from kdlab.lm.pipeline.scoring import Scores
 from kdlab.lm.pipeline.truth import Truth, load_truth
 
-__all__ = ["Run", "digest", "prompt_ids", "read_scores", "scores_path", "told", "write_scores"]
-
 
 def prompt_ids(config: RunConfig, truth: Truth) -> list[int]:
     """Return the ids of the prompt. Raises ValueError where it leaves no room, or the vocabulary cannot be stored."""

@@ -20,8 +20,6 @@ from transformers import DynamicCache, LlamaForCausalLM, StaticCache
 from kdlab.lm.pipeline.corpus import Sequences, joined
 from kdlab.lm.pipeline.gpu import compiled, fitting, in_float16
 
-__all__ = ["Decoder", "chosen", "continued", "next_token_logits", "sample", "sweep_of_samples"]
-
 _BATCH = {"cpu": 128, "cuda": 2048}
 _COMPILED = 256  # sequences: for fewer, compiling takes longer than it saves
 _MODE = "reduce-overhead"  # CUDA graphs

@@ -20,8 +20,6 @@ from kdlab.core.metrics import Estimate
 from kdlab.lm.pipeline.corpus import Sequences
 from kdlab.lm.pipeline.gpu import tensor_cores
 
-__all__ = ["Losses", "Per", "Scores", "cross_entropies", "score", "token_losses"]
-
 Per = Literal["token", "sequence"]
 Losses = Callable[..., Tensor]  # `cross_entropies`, or what it was compiled to
 _LOGITS = {"cpu": 2**23, "cuda": 2**28}  # logits at once

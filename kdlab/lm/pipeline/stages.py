@@ -40,8 +40,6 @@ from kdlab.lm.pipeline.scoring import score
 from kdlab.lm.pipeline.training import TrainingSettings, load_weights, train
 from kdlab.lm.sizes import size_named
 
-__all__ = ["STAGES", "Run", "close", "corpus", "everything", "finish", "one_seed", "opened"]
-
 PARTS = ("train", "validation", "evaluation")
 _EMBEDDED = 128  # sequences per model in the map of embeddings
 _PATIENCE = 5.0  # seconds: how long the notebook of a command that was killed may take to notice

@@ -34,8 +34,6 @@ from kdlab.lm.pipeline.corpus import Sequences
 from kdlab.lm.pipeline.gpu import compiled_layers
 from kdlab.lm.pipeline.scoring import Losses, cross_entropies, score, token_losses
 
-__all__ = ["Training", "TrainingSettings", "learning_rate", "load_weights", "order", "train"]
-
 _LOGITS = {"cpu": 2**24, "cuda": 2**30}  # logits of one piece of a batch, at most
 _ENOUGH = {"cpu": math.inf, "cuda": 2**13}  # tokens that keep the device busy: from there on, a piece may end
 _ALIKE = 0.8  # lengths in one piece, where there is enough for another

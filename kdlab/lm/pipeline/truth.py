@@ -16,12 +16,10 @@ from transformers.utils import logging
 
 from kdlab.core.files import checksum
 from kdlab.lm.pipeline import fetch as smollm2
-from kdlab.lm.pipeline.fetch import WeightsError, cache_folder, fetch_smollm2
+from kdlab.lm.pipeline.fetch import WeightsError
 from kdlab.lm.pipeline.model import new_model, restricted
 from kdlab.lm.sizes import size_named
 from kdlab.lm.syllables import Syllables
-
-__all__ = ["SOURCES", "Truth", "WeightsError", "cache_folder", "fetch_smollm2", "load_truth"]
 
 SOURCES = ("bundled", "random")  # besides folders and hub ids
 

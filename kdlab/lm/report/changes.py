@@ -12,11 +12,6 @@ import numpy as np
 
 from kdlab.core.format import plus
 
-__all__ = [
-    "KEPT", "SEEN", "Change", "Results", "Step", "aligned", "both", "change", "kept", "larger_error", "listed",
-    "model_of", "models", "shown", "steps", "students", "value",
-]  # fmt: skip
-
 Results = Mapping[str, Any]
 SEEN = 2.0  # standard errors that a change must exceed to be told from noise
 KEPT = {"best": "each model's best weights on validation texts", "last": "the last weights"}

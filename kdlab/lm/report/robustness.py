@@ -15,12 +15,6 @@ import numpy as np
 from kdlab.core.format import plus, signed
 from kdlab.lm.report.changes import KEPT, SEEN, Results, aligned, kept, listed, model_of, models, shown, students, value
 
-__all__ = [
-    "Validated", "again_sentences", "again_table", "kept_table", "lower_at_equal_recall", "passed_best",
-    "precisions_apart", "stopping_sentences", "stopping_table", "validated",
-]  # fmt: skip
-
-
 # When training stopped
 
 

@@ -15,10 +15,6 @@ from kdlab.lm.experiment import PRESETS
 from kdlab.lm.folder import read_results, recorded_folder
 from kdlab.lm.report.changes import Results, aligned, kept, listed, model_of, models, shown, students, value
 
-__all__ = [
-    "about", "against_the_paper", "lengths", "lost_texts", "open_run", "side_by_side", "table", "which_run",
-]  # fmt: skip
-
 _WIDTH = 108  # of printed text
 _NAMES = {"bundled": "SmolLM2-135M-Instruct", "random": "a tiny Llama with random weights"}
 

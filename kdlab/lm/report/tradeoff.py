@@ -15,11 +15,6 @@ from kdlab.lm.report import changes
 from kdlab.lm.report.changes import Change, Results, both, listed, model_of, shown, steps, students, value
 from kdlab.lm.report.robustness import passed_best
 
-__all__ = [
-    "among_students", "direct_against_one", "map_sentences", "moved", "outcome", "path_sentences", "race_sentence",
-    "race_table", "spread", "standing", "steps_table", "teacher_sentences", "units_sentence",
-]  # fmt: skip
-
 Pair = tuple[Change, Change]  # of precision and of recall
 
 

@@ -19,20 +19,6 @@ from numpy.typing import NDArray
 from kdlab.core.metrics import log_sum_exp
 from kdlab.mixtures.model import GaussianMixture
 
-__all__ = [
-    "Cloud",
-    "Covariance",
-    "Family",
-    "Runs",
-    "Students",
-    "cloud_of",
-    "em_step",
-    "log_densities",
-    "log_likelihood",
-    "run_em",
-    "stacked",
-]
-
 FloatArray = NDArray[np.float64]
 Covariance = Literal["diag", "full", "spherical"]
 

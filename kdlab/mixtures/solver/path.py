@@ -19,8 +19,6 @@ from kdlab.mixtures.model import GaussianMixture
 from kdlab.mixtures.solver.em import Cloud, Covariance, Family, Students, cloud_of, log_likelihood, run_em, stacked
 from kdlab.mixtures.solver.starts import grouped_starts, spread_starts
 
-__all__ = ["Path", "common_samples", "sampled_path", "solve_path"]
-
 FloatArray = NDArray[np.float64]
 Progress = Callable[[float], None]
 

@@ -11,8 +11,6 @@ from kdlab.core.metrics import log_sum_exp
 from kdlab.mixtures.model import GaussianMixture
 from kdlab.mixtures.solver.em import Cloud, Family, Students, stacked
 
-__all__ = ["grouped_starts", "spread_starts"]
-
 FloatArray = NDArray[np.float64]
 
 _MOST_GROUPED = 8  # components that are grouped in every possible way; more are merged pairwise first
