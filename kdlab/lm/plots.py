@@ -130,7 +130,7 @@ def _limits(world: World) -> tuple[Limits, Limits]:
 
 def precision_recall(results: Results, per: str = "token") -> Picture:
     """The plane of a run: every model with its errors, per "token" or per "sequence"."""
-    made = Picture(figsize=(6.6, 4.9), dpi=110, facecolor="white")
+    made = Picture(6.6, 4.9)
     config, world = results["config"], of_run(results, per)
     made.text(0.12, 0.94, "Students that learned from p*, or from a teacher at τ", fontsize=13, color=INK)
     sizes = f"p* {config['truth']}, teacher {config['teacher']}, students {config['student']}"
@@ -152,7 +152,7 @@ def precision_recall(results: Results, per: str = "token") -> Picture:
 def loss_curves(results: Results, seed: int = 0) -> Picture:
     """Training loss of every model of a seed, nats per token, and its loss on p*'s validation texts by epoch."""
     curves = results["curves"].get(str(seed), {})
-    made = Picture(figsize=(8.6, 3.5), dpi=110, facecolor="white")
+    made = Picture(8.6, 3.5)
     left, right = made.add_axes((0.08, 0.16, 0.38, 0.68)), made.add_axes((0.58, 0.16, 0.33, 0.68))
     for axes, title in ((left, "on the texts that they learn from"), (right, "on texts of p*, after each epoch")):
         axes.set_title(title, fontsize=10, color=INK, loc="left")

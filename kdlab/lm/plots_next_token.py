@@ -85,7 +85,7 @@ def _sum(axes: Axes, left: float, base: float, one: Cut) -> None:
 
 def _sheet(width: float, height: float) -> tuple[Picture, Axes]:
     """A picture whose axes are measured in inches."""
-    made = Picture(figsize=(width, height), dpi=110, facecolor="white")
+    made = Picture(width, height)
     axes = made.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, width), ylim=(0, height))
     axes.axis("off")
@@ -116,18 +116,14 @@ def figure(sweep: NextTokenSweep, tau: float, *, path: bool = True) -> Picture:
     ValueError for a tau off the slider.
     """
     i = expect(sweep, NextTokenSweep, "lm.next_token_sweep").index(tau)
-    made = Picture(figsize=(9.2, 5.8), dpi=110, facecolor="white")
-    made.text(0.02, 0.95, f"The next token after “{sweep.prompt}”", fontsize=14, color=INK, parse_math=False)
-    made.text(0.98, 0.95, f"τ = {sweep.taus[i]:.2f}", fontsize=13, color=INK, ha="right")
+    made = Picture(9.2, 5.8, sweep.told(i))
+    made.around(f"The next token after “{sweep.prompt}”", sweep.sentences[i], f"τ = {sweep.taus[i]:.2f}", top=0.95)
     _bars(made.add_axes((0.15, 0.365, 0.36, 0.535)), sweep, i, 9.5)
     _curve(made.add_axes((0.62, 0.425, 0.29, 0.45)), sweep, i, path=path)
-    made.words = sweep.told(i)
     if sweep.samples[i]:
         same = "one text at this τ, with the same random numbers at every τ"
         made.text(0.02, 0.305, same, fontsize=8, color=QUIET)
-        _text(made, 0.02, 0.285, sweep, i, 108, 10.5)
-    said = textwrap.fill(sweep.sentences[i], 112)
-    made.text(0.02, 0.125, said, fontsize=10.5, color=INK, va="top", linespacing=1.45, parse_math=False)
+        _text(made, 0.184, 4.147, sweep, i, 108, 10.5)
     return made
 
 
@@ -141,18 +137,15 @@ def filmstrip(sweep: NextTokenSweep, taus: Sequence[float]) -> Picture:
     indices = [expect(sweep, NextTokenSweep, "lm.next_token_sweep").index(tau) for tau in taus]
     columns = min(len(indices), 2)
     rows, wide, high = math.ceil(len(indices) / columns), 4.6, 3.45
-    made = Picture(figsize=(columns * wide, rows * high + 0.4), dpi=110, facecolor="white")
-    whole = [one_line(sweep.prompt + sweep.samples[i]) for i in indices]
-    made.words = "\n".join(f"{sweep.sentences[i]} Text: {text}" for i, text in zip(indices, whole, strict=True))
-    total_w, total_h = made.get_size_inches()
-    made.text(0.1 / total_w, 1 - 0.26 / total_h, f"After “{sweep.prompt}”", fontsize=12, color=INK, parse_math=False)
+    words = [f"{sweep.sentences[i]} Text: {one_line(sweep.prompt + sweep.samples[i])}" for i in indices]
+    made = Picture(columns * wide, rows * high + 0.4, "\n".join(words))
+    made.write(0.1, 0.26, f"After “{sweep.prompt}”", 12)
     for n, i in enumerate(indices):
         left, top = (n % columns) * wide, 0.4 + (n // columns) * high
         heading = f"τ = {sweep.taus[i]:.2f}: {counted(sweep.choices[i])}"
-        made.text((left + 0.1) / total_w, 1 - (top + 0.3) / total_h, heading, fontsize=10.5, color=STYLE["teacher"].ink)
-        box = ((left + 1.25) / total_w, 1 - (top + 2.6) / total_h, 2.75 / total_w, 2.2 / total_h)
-        _bars(made.add_axes(box), sweep, i, 8)
-        _text(made, (left + 0.1) / total_w, 1 - (top + 2.78) / total_h, sweep, i, 66, 8.5)
+        made.write(left + 0.1, top + 0.3, heading, 10.5, STYLE["teacher"].ink)
+        _bars(made.panel(left + 1.25, top + 0.4, 2.75, 2.2), sweep, i, 8)
+        _text(made, left + 0.1, top + 2.78, sweep, i, 66, 8.5)
     return made
 
 
@@ -204,21 +197,21 @@ def _curve(axes: Axes, sweep: NextTokenSweep, i: int, *, path: bool) -> None:
         each.spines[["left", "bottom", "right"]].set_color(STYLE["bounds"].colour)
 
 
-def _text(made: Picture, x: float, y: float, sweep: NextTokenSweep, i: int, columns: int, size: float) -> None:
-    """The text at one tau, in lines: what it shares with the one at tau = 1 in ink, the rest in orange."""
+def _text(made: Picture, left: float, down: float, sweep: NextTokenSweep, i: int, columns: int, size: float) -> None:
+    """The text at one tau, in lines at a place in inches: what it shares with tau = 1 in ink, the rest in orange."""
     if not sweep.samples[i]:
         return
     whole, one = (sweep.prompt + sweep.samples[k] for k in (i, sweep.index(1.0)))
     same = shared(one_line(whole), one_line(one))
-    height, done = made.get_size_inches()[1], 0
+    done = 0
     for n, line in enumerate(textwrap.wrap(drawable(one_line(whole)), columns, drop_whitespace=False)[:5]):
         alike = max(0, min(len(line), same - done))
         done += len(line)
-        at = y - 1.55 * n * size / 72 / height
+        at = down + 1.55 * n * size / 72
         ink, taught = line[:alike].lstrip(), line[alike:] if line[:alike].strip() else line[alike:].lstrip()
-        first = made.text(x, at, ink, fontsize=size, color=INK, va="top", parse_math=False)
-        start = first.get_window_extent().x1 / made.bbox.width if ink else x
-        made.text(start, at, taught, fontsize=size, color=STYLE["teacher"].ink, va="top", parse_math=False)
+        first = made.write(left, at, ink, size, va="top")
+        start = first.get_window_extent().x1 / made.dpi if ink else left
+        made.write(start, at, taught, size, STYLE["teacher"].ink, va="top")
 
 
 # Letters that the font has

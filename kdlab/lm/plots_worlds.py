@@ -72,29 +72,17 @@ def units(results: Results) -> Picture:
 
 def _planes(worlds: Sequence[World], title: str, hidden: Sequence[int] = ()) -> Picture:
     width, high, top = (3.35 if len(worlds) > 2 else 4.4), 3.3, 1.02  # inches of a panel and of what stands above
-    made = Picture(figsize=(len(worlds) * width, high + top + 0.1), dpi=110, facecolor="white")
-    _write(made, 0.12, 0.34, title, 14, INK)
+    made = Picture(len(worlds) * width, high + top + 0.1)
+    made.write(0.12, 0.34, title, 14, INK)
     for n, world in enumerate(worlds):
         left, said = n * width, world.title if len(worlds) > 2 else world.unit
-        _write(made, left + 0.12, 0.68, said, 11, INK)
-        _write(made, left + 0.12, 0.88, world.note, 8, QUIET)
-        axes = _axes(made, left + 0.66, top - 0.05, width - 0.86, high - 0.4)
+        made.write(left + 0.12, 0.68, said, 11, INK)
+        made.write(left + 0.12, 0.88, world.note, 8, QUIET)
+        axes = made.panel(left + 0.66, top - 0.05, width - 0.86, high - 0.4)
         draw_world(axes, world, shown=n not in hidden)
     told = [_words(world, n not in hidden) for n, world in enumerate(worlds)]
     made.words = " ".join([f"{title}: precision against recall.", *told])
     return made
-
-
-def _write(made: Picture, left: float, down: float, text: str, size: float, colour: str, **look: Any) -> None:
-    """Write at a place in inches from the picture's upper left corner."""
-    wide, high = made.get_size_inches()
-    made.text(left / wide, 1 - down / high, text, fontsize=size, color=colour, **look)
-
-
-def _axes(made: Picture, left: float, down: float, across: float, tall: float) -> Axes:
-    """Axes whose upper left corner is there, in inches, and that are so large."""
-    wide, high = made.get_size_inches()
-    return made.add_axes((left / wide, 1 - (down + tall) / high, across / wide, tall / high))
 
 
 def _words(world: World, shown: bool) -> str:
@@ -124,19 +112,19 @@ def embedding_map(results: Results) -> Picture:
     columns = min(len(panels), 3 if len(panels) in (5, 6) else 4)
     rows, side, gap, top = math.ceil(len(panels) / columns), 2.2, 0.5, 0.72  # inches
     width = max(columns * (side + 0.1) + 0.1, 5.2)  # room for the title
-    made = Picture(figsize=(width, rows * (side + gap) + top), dpi=110, facecolor="white")
-    _write(made, 0.1, 0.32, "What each model wrote, on a map of p*'s texts", 13, INK)
-    _write(made, 0.1, 0.54, f"every dot is one of {len(points['truth'])} texts; grey: p*'s own", 8, QUIET)
+    made = Picture(width, rows * (side + gap) + top)
+    made.write(0.1, 0.32, "What each model wrote, on a map of p*'s texts", 13, INK)
+    made.write(0.1, 0.54, f"every dot is one of {len(points['truth'])} texts; grey: p*'s own", 8, QUIET)
     limits = _square(np.concatenate([points["truth"], *(points[one["name"]] for one in panels)]))
     told = []
     for n, one in enumerate(panels):
         left, down = 0.1 + (n % columns) * (side + 0.1), top + (n // columns) * (side + gap)
-        _draw_cloud(_axes(made, left, down, side, side), points["truth"], points[one["name"]], one["role"], limits)
+        _draw_cloud(made.panel(left, down, side, side), points["truth"], points[one["name"]], one["role"], limits)
         titles = {"direct": "direct student", "distilled": "distilled, τ = " + one["name"].removeprefix("tau-")}
         title = titles.get(one["role"], one["role"])
         wide, middle = spread(results, one["name"]), left + side / 2
-        _write(made, middle, down + side + 0.17, title, 9, STYLE[one["role"]].ink, ha="center")
-        _write(made, middle, down + side + 0.33, f"{wide.value:.2f} times as wide as p*'s", 8, QUIET, ha="center")
+        made.write(middle, down + side + 0.17, title, 9, STYLE[one["role"]].ink, ha="center")
+        made.write(middle, down + side + 0.33, f"{wide.value:.2f} times as wide as p*'s", 8, QUIET, ha="center")
         told.append(f"{title}: {wide.value:.2f} ± {wide.error:.2f}")
     made.words = (
         "Maps of texts by p*'s hidden states, one for each model, over p*'s own texts. How wide each cloud is, as a "

@@ -7,13 +7,11 @@ on the left, the precision-recall plane on the right, the sentence below. No pyp
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, PathPatch
 from matplotlib.path import Path
 from numpy.typing import NDArray
@@ -46,22 +44,17 @@ Floats = NDArray[np.float64]
 # Figures
 
 
-def figure(sweep: MixtureSweep, beta: float = 1.0, *, path: bool = True) -> Figure:
+def figure(sweep: MixtureSweep, beta: float = 1.0, *, path: bool = True) -> Picture:
     """One position of the sweep, laid out as on the page: title, space, plane, sentence.
 
     ``path=False`` leaves out where the student goes, which would answer a question that is still open.
     """
     index = expect(sweep, MixtureSweep, "mixtures.teacher_entropy").index(beta)
-    made = Picture(figsize=(9.2, 5.35), dpi=110, facecolor="white")
-    space = made.add_axes((0.02, 0.2, 0.44, 0.645))
-    plane = made.add_axes((0.55, 0.27, 0.43, 0.575))
-    draw_space(space, sweep, index)
-    draw_plane(plane, sweep, [index], path=path)
-    made.text(0.02, 0.945, sweep.scene.title, fontsize=14, color=INK)
-    made.text(0.98, 0.945, f"β = {sweep.betas[index]:.2f}", fontsize=13, color=INK, ha="right")
+    made = Picture(9.2, 5.35)
+    draw_space(made.add_axes((0.02, 0.2, 0.44, 0.645)), sweep, index)
+    draw_plane(made.add_axes((0.55, 0.27, 0.43, 0.575)), sweep, [index], path=path)
+    made.around(sweep.scene.title, sweep.sentences[index], f"β = {sweep.betas[index]:.2f}")
     draw_key(made, 0.02, 0.885)
-    said = textwrap.fill(sweep.sentences[index], 112)
-    made.text(0.02, 0.125, said, fontsize=10.5, color=INK, va="top", linespacing=1.45)
     return made
 
 
@@ -73,22 +66,18 @@ def filmstrip(sweep: MixtureSweep, betas: Sequence[float]) -> Picture:
     columns = min(len(indices), 4)
     rows = math.ceil(len(indices) / columns)
     width, height, side = 2.0, 2.62, 3.3  # inches: a frame, a row, the plane
-    made = Picture(figsize=(columns * width + side, rows * height + 0.6), dpi=110, facecolor="white")
-    total_w, total_h = made.get_size_inches()
+    words = "\n".join(sweep.sentences[index] for index in indices)
+    made = Picture(columns * width + side, rows * height + 0.6, words)
     for n, index in enumerate(indices):
         left, top = (n % columns) * width, 0.75 + (n // columns) * height
-        box = ((left + 0.06) / total_w, 1 - (top + 1.88) / total_h, 1.88 / total_w, 1.88 / total_h)
-        draw_space(made.add_axes(box), sweep, index, small=True)
-        x, y = (left + 1.0) / total_w, 1 - (top + 1.97) / total_h
+        draw_space(made.panel(left + 0.06, top, 1.88, 1.88), sweep, index, small=True)
         numbers = f"precision {signed(sweep.precision[index])}, recall {signed(sweep.recall[index])}"
-        made.text(x, y, f"β = {sweep.betas[index]:.2f}", fontsize=10, color=INK, ha="center", va="top")
-        made.text(x, y - 0.21 / total_h, numbers, fontsize=8, color=QUIET, ha="center", va="top")
-    bottom = 1 - (0.75 + 1.88) / total_h
-    plane = made.add_axes(((columns * width + 0.7) / total_w, bottom, 2.45 / total_w, 1.88 / total_h))
-    draw_plane(plane, sweep, indices)
-    made.text(0.06 / total_w, 1 - 0.3 / total_h, sweep.scene.title, fontsize=12, color=INK)
-    draw_key(made, 0.06 / total_w, 1 - 0.58 / total_h)
-    made.words = "\n".join(sweep.sentences[index] for index in indices)
+        made.write(left + 1.0, top + 1.97, f"β = {sweep.betas[index]:.2f}", 10, ha="center", va="top")
+        made.write(left + 1.0, top + 2.18, numbers, 8, QUIET, ha="center", va="top")
+    draw_plane(made.panel(columns * width + 0.7, 0.75, 2.45, 1.88), sweep, indices)
+    made.write(0.06, 0.3, sweep.scene.title, 12)
+    wide, high = made.get_size_inches()
+    draw_key(made, 0.06 / wide, 1 - 0.58 / high)
     return made
 
 

@@ -30,8 +30,7 @@ _ASIDE = 0.3  # nats: a direct student farther than this from its distilled twin
 
 
 def _picture(width: float, height: float, columns: int, words: str, **spacing: Any) -> tuple[Picture, list[Axes]]:
-    made = Picture(figsize=(width, height), dpi=110, facecolor="white")
-    made.words = words
+    made = Picture(width, height, words)
     made.subplots_adjust(**spacing)
     return made, [calm(made.add_subplot(1, columns, n + 1)) for n in range(columns)]
 
@@ -104,8 +103,7 @@ def pair_matrices(pairs: Pairs, betas: Sequence[float]) -> Picture:
     """
     indices = [pairs.index(beta) for beta in betas]
     height = 0.2 + 1.9 * len(indices)
-    made = Picture(figsize=(9.6, height), dpi=110, facecolor="white")
-    made.words = "\n".join(pairs.sentences[i] for i in indices)
+    made = Picture(9.6, height, "\n".join(pairs.sentences[i] for i in indices))
     for row, i in enumerate(indices):
         bottom = 1 - 1.9 * (row + 1) / height
         made.text(0.01, bottom + 1.47 / height, f"β = {pairs.betas[i]:.3g}", fontsize=11, color=INK)

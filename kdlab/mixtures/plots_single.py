@@ -3,7 +3,6 @@
 Drawn with `kdlab.pictures`: same roles, no pyplot, and every picture carries its words.
 """
 
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +16,7 @@ from kdlab.mixtures.model import GaussianMixture
 from kdlab.mixtures.plots import draw_density
 from kdlab.mixtures.scenes import Scene, line_mixture
 from kdlab.mixtures.single import Measured
-from kdlab.pictures.figure import INK, QUIET, STYLE, Picture
+from kdlab.pictures.figure import QUIET, STYLE, Picture
 from kdlab.pictures.plane import calm, draw_bounds, frame
 
 __all__ = ["estimates", "figure", "frontier"]
@@ -25,13 +24,10 @@ __all__ = ["estimates", "figure", "frontier"]
 
 def figure(scene: Scene, measured: Measured) -> Picture:
     """Draw one student by hand: p* and the bell on the left, the plane on the right, the sentence below."""
-    made = Picture(figsize=(9.2, 4.9), dpi=110, facecolor="white")
+    made = Picture(9.2, 4.9)
     _draw_space(made.add_axes((0.02, 0.2, 0.44, 0.66)), scene.truth, measured)
     _draw_plane(made.add_axes((0.55, 0.24, 0.43, 0.62)), measured)
-    made.text(0.02, 0.93, scene.title, fontsize=14, color=INK)
-    said = textwrap.fill(measured.sentence, 112)
-    made.text(0.02, 0.08, said, fontsize=10.5, color=INK, va="top", linespacing=1.45)
-    made.words = measured.sentence
+    made.around(scene.title, measured.sentence, top=0.93, bottom=0.08)
     return made
 
 
@@ -78,7 +74,7 @@ def frontier(bells: Sequence[Measured], chosen: Sequence[Measured] = ()) -> Pict
 
     What has a recall beyond the plane's limits is left out, a spike's is far away: there the line ends in an arrow.
     """
-    made, first = Picture(figsize=(6.6, 4.2), dpi=110, facecolor="white"), bells[0]
+    made, first = Picture(6.6, 4.2), bells[0]
     axes = made.add_axes((0.11, 0.14, 0.86, 0.82))
     low = single_plane_limits(first)[0][0]
     shown = [bell for bell in bells if bell.recall >= low]
@@ -117,7 +113,7 @@ def _draw_going_on(axes: Axes, end: Measured, beyond: Measured, last: Measured) 
 
 def estimates(exact: float, found: Sequence[Estimate]) -> Picture:
     """Draw Monte Carlo estimates by number of samples, with bars of 2 standard errors, around the exact line."""
-    made = Picture(figsize=(6.6, 3.0), dpi=110, facecolor="white")
+    made = Picture(6.6, 3.0)
     axes = calm(made.add_axes((0.13, 0.19, 0.84, 0.76)))
     role, truth = STYLE["distilled"], STYLE["truth"].colour
     n, values = [one.n_samples or 0 for one in found], [one.value for one in found]

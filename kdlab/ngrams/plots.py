@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from kdlab.core.format import signed
 from kdlab.core.sweep import expect
@@ -39,10 +38,8 @@ def figure(sweep: NGramSweep, tau: float, *, path: bool = True) -> Picture:
     ValueError for a tau off the slider.
     """
     index = expect(sweep, NGramSweep, "ngrams.teacher_temperature").index(tau)
-    made = Picture(figsize=(9.2, 5.35), dpi=110, facecolor="white")
-    made.words = sweep.sentences[index]
-    made.text(0.02, 0.945, sweep.title, fontsize=14, color=INK)
-    made.text(0.98, 0.945, f"τ = {sweep.taus[index]:.2f}", fontsize=13, color=INK, ha="right")
+    made = Picture(9.2, 5.35)
+    made.around(sweep.title, sweep.sentences[index], f"τ = {sweep.taus[index]:.2f}")
     names = made.add_axes((0.02, 0.335, 0.44, 0.53))
     real = sum(name in real_names() for name in sweep.names[index])
     words = f"bold and underlined: real names, {real or 'none'} of these {len(sweep.names[index])}"
@@ -54,8 +51,6 @@ def figure(sweep: NGramSweep, tau: float, *, path: bool = True) -> Picture:
     _draw_students(labels, sweep, {index: "distilled"}, 12, toward=160)
     if path:
         _name_some(labels, sweep)
-    said = textwrap.fill(sweep.sentences[index], 112)
-    made.text(0.02, 0.125, said, fontsize=10.5, color=INK, va="top", linespacing=1.45)
     return made
 
 
@@ -69,25 +64,20 @@ def filmstrip(sweep: NGramSweep, taus: Sequence[float]) -> Picture:
     indices = [expect(sweep, NGramSweep, "ngrams.teacher_temperature").index(tau) for tau in taus]
     columns = min(len(indices), 4)
     width, height, side = 1.65, 3.2, 4.0  # inches: a frame, a row, the plane
-    made = Picture(
-        figsize=(columns * width + side, math.ceil(len(indices) / columns) * height + 0.8), dpi=110, facecolor="white"
-    )
-    made.words = "\n".join(sweep.sentences[i] for i in indices)
-    total_w, total_h = made.get_size_inches()
-
-    def axes(left: float, top: float, wide: float, high: float) -> Axes:  # in inches from the upper left corner
-        return made.add_axes((left / total_w, 1 - (top + high) / total_h, wide / total_w, high / total_h))
-
+    rows, across = math.ceil(len(indices) / columns), columns * width + side
+    made = Picture(across, rows * height + 0.8, "\n".join(sweep.sentences[i] for i in indices))
     for n, index in enumerate(indices):
         left, top = 0.1 + (n % columns) * width, 1.0 + (n // columns) * height
-        made.text(left / total_w, 1 - top / total_h, f"τ = {sweep.taus[index]:.2f}", fontsize=11, color=INK)
-        _draw_names(axes(left, top + 0.1, width - 0.15, 2.15), sweep.names[index], columns=1, size=9)
-        _caption(made, sweep, index, left / total_w, 1 - (top + 2.43) / total_h)
-    labels = _plane(axes(columns * width + 0.8, 0.88, side - 0.95, 2.55), sweep, *plane_limits(sweep, CLOSE))
+        made.write(left, top, f"τ = {sweep.taus[index]:.2f}", 11)
+        _draw_names(made.panel(left, top + 0.1, width - 0.15, 2.15), sweep.names[index], columns=1, size=9)
+        numbers = f"precision {signed(sweep.precision[index])}", f"recall {signed(sweep.recall[index])}"
+        for line, text in enumerate((*numbers, f"covers {100 * sweep.covered[index]:.0f} %")):
+            made.write(left, top + 2.43 + 0.17 * line, text, 8, QUIET, va="center")
+    labels = _plane(made.panel(columns * width + 0.8, 0.88, side - 0.95, 2.55), sweep, *plane_limits(sweep, CLOSE))
     _draw_students(labels, sweep, {i: f"{sweep.taus[i]:g}" for i in indices}, 10, toward=20)
-    made.text(0.1 / total_w, 1 - 0.35 / total_h, sweep.title, fontsize=12, color=INK)
-    said = textwrap.fill(f"names {_INVENTED}; bold and underlined: real names", int(17 * total_w))
-    made.text(0.1 / total_w, 1 - 0.46 / total_h, said, fontsize=8, color=QUIET, va="top")
+    made.write(0.1, 0.35, sweep.title, 12)
+    said = textwrap.fill(f"names {_INVENTED}; bold and underlined: real names", int(17 * across))
+    made.write(0.1, 0.46, said, 8, QUIET, va="top")
     return made
 
 
@@ -120,16 +110,6 @@ def _draw_covered(axes: Axes, covered: float) -> None:
     axes.barh(0.22, 0.86, 0.4, color=_FAINT, linewidth=0)
     axes.barh(0.22, 0.86 * covered, 0.4, color=colour, linewidth=0)
     axes.text(1, 0.2, f"{100 * covered:.0f} %", fontsize=13, color=colour, ha="right", va="center")
-
-
-def _caption(made: Figure, sweep: NGramSweep, index: int, x: float, y: float) -> None:
-    lines = (
-        f"precision {signed(sweep.precision[index])}",
-        f"recall {signed(sweep.recall[index])}",
-        f"covers {100 * sweep.covered[index]:.0f} %",
-    )
-    for n, line in enumerate(lines):
-        made.text(x, y - 0.17 * n / made.get_size_inches()[1], line, fontsize=8, color=QUIET, va="center")
 
 
 # The plane
@@ -184,10 +164,8 @@ def objectives(outcomes: Sequence[Outcome], sweep: NGramSweep) -> Picture:
     """
     if len(outcomes) == 0:
         raise ValueError("No outcomes: pass what kdlab.ngrams.objectives.compare_objectives(...) returns.")
-    made = Picture(figsize=(9.2, 5.6), dpi=110, facecolor="white")
-    made.words = "Precision and recall of students of one teacher, in nats. " + " ".join(
-        f"{one.name}: {signed(one.precision)}, {signed(one.recall)}." for one in outcomes
-    )
+    told = " ".join(f"{one.name}: {signed(one.precision)}, {signed(one.recall)}." for one in outcomes)
+    made = Picture(9.2, 5.6, f"Precision and recall of students of one teacher, in nats. {told}")
     made.text(0.02, 0.94, "Where each objective leaves the student", fontsize=14, color=INK)
     key = "filled: forward KL; hollow: reverse KL; the line: whole sequences, at every τ"
     made.text(0.02, 0.897, key, fontsize=8, color=QUIET)

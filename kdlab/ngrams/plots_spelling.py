@@ -18,8 +18,7 @@ _LEAST = 0.005  # next letters rarer than this would only blur the line they sta
 def spelling(chains: Mapping[str, NGramChain], name: str, words: str) -> Picture:
     """Draw a row for each step of a name, under the chains of "truth", "teacher" and "distilled"."""
     height = 2.0 + len(name)
-    made = Picture(figsize=(9.2, height), dpi=110, facecolor="white")
-    made.words = words
+    made = Picture(9.2, height, words)
     top = max(chain.next_letters(prefix).max() for chain in chains.values() for prefix, _ in steps(name))
     _key(made, name, 1 - 0.29 / height)
     for row, (prefix, coming) in enumerate(steps(name)):

@@ -7,13 +7,16 @@ on the threads that widgets' callbacks run on. The page's colours are in view.cs
 import base64
 import io
 import math
+import textwrap
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Ellipse
+from matplotlib.text import Text
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -47,9 +50,33 @@ INK, QUIET = "#222222", "#6E6E6E"  # text, and text that should stand back
 
 
 class Picture(Figure):
-    """A figure that a notebook shows by itself: without pyplot, nothing else tells Jupyter how."""
+    """A figure that a notebook shows by itself: without pyplot, nothing else tells Jupyter how.
 
-    words = ""  # what the picture says, for those who do not see it
+    ``width`` and ``height`` are in inches; ``words`` say what the picture says, for those who do not see it.
+    """
+
+    def __init__(self, width: float, height: float, words: str = "") -> None:
+        super().__init__(figsize=(width, height), dpi=110, facecolor="white")
+        self.words = words
+
+    def write(self, left: float, down: float, text: str, size: float, colour: str = INK, **look: Any) -> Text:
+        """Write at a place in inches from the upper left corner. "$" is a dollar."""
+        wide, high = self.get_size_inches()
+        look = {"fontsize": size, "color": colour, "parse_math": False, **look}
+        return self.text(left / wide, 1 - down / high, text, **look)
+
+    def panel(self, left: float, down: float, across: float, tall: float) -> Axes:
+        """Add axes whose upper left corner is there, in inches, and that are so large."""
+        wide, high = self.get_size_inches()
+        return self.add_axes((left / wide, 1 - (down + tall) / high, across / wide, tall / high))
+
+    def around(self, title: str, sentence: str, knob: str = "", *, top: float = 0.945, bottom: float = 0.125) -> None:
+        """Write what stands around a live picture as well: title and knob above, the sentence below it."""
+        look: dict[str, Any] = {"color": INK, "parse_math": False}
+        self.text(0.02, top, title, fontsize=14, **look)
+        self.text(0.98, top, knob, fontsize=13, ha="right", **look)
+        self.text(0.02, bottom, textwrap.fill(sentence, 112), fontsize=10.5, va="top", linespacing=1.45, **look)
+        self.words = self.words or sentence
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         picture = base64.b64encode(png(self)).decode()

@@ -23,7 +23,7 @@ def test_page_and_matplotlib_use_the_same_colours(role: str) -> None:
 
 def test_the_colours_are_okabe_and_itos_and_a_png_keeps_them() -> None:
     """A palette may shift a hue by what no eye sees, not by more."""
-    made = Picture(figsize=(6, 1), dpi=110)
+    made = Picture(6, 1)
     draw_key(made, 0.02, 0.5)
     pixels = np.asarray(Image.open(io.BytesIO(png(made))).convert("RGB"), int).reshape(-1, 3)
     for role, colour in (("teacher", (230, 159, 0)), ("direct", (0, 114, 178)), ("distilled", (213, 94, 0))):
@@ -32,7 +32,7 @@ def test_the_colours_are_okabe_and_itos_and_a_png_keeps_them() -> None:
 
 
 def test_the_same_picture_is_the_same_bytes_and_jupyter_gets_it_with_its_words() -> None:
-    made, again = Picture(figsize=(6, 1)), Picture(figsize=(6, 1))
+    made, again = Picture(6, 1), Picture(6, 1)
     for one in (made, again):
         draw_key(one, 0.02, 0.5)
         one.words = "Four roles."

@@ -17,7 +17,7 @@ from kdlab.pictures.plane import Labels, draw_bounds, draw_path, frame, stretche
 
 
 def plane(recall: tuple[float, float], precision: tuple[float, float]) -> Axes:
-    axes = Picture(figsize=(9, 5), dpi=110).add_axes((0.1, 0.15, 0.85, 0.75))
+    axes = Picture(9, 5).add_axes((0.1, 0.15, 0.85, 0.75))
     return frame(axes, recall, precision)
 
 
@@ -74,7 +74,7 @@ def test_names_keep_off_dots_lines_and_each_other(seed: int) -> None:
 
 
 def test_the_check_for_tidiness_can_fail() -> None:
-    over, cut = Picture(figsize=(3, 2)), Picture(figsize=(3, 2))
+    over, cut = Picture(3, 2), Picture(3, 2)
     over.text(0.2, 0.5, "one name")
     over.text(0.25, 0.5, "another")
     cut.text(0.9, 0.5, "far too long for this paper")

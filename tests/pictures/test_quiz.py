@@ -21,7 +21,7 @@ PREDICT = {"id": "07.test", "question": "Where?", "options": ["here", "there"], 
 
 
 def pictures() -> tuple[Picture, Picture]:
-    whole, before = Picture(figsize=(6, 2)), Picture(figsize=(6, 2))
+    whole, before = Picture(6, 2), Picture(6, 2)
     whole.words, before.words = "Here, there and everywhere.", "Somewhere."
     draw_key(whole, 0.02, 0.5)
     return whole, before
