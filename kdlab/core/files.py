@@ -5,11 +5,13 @@ system releases when the process ends, however it ends.
 """
 
 import hashlib
+import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 PACKAGE = Path(__file__).resolve().parents[1]  # kdlab/ itself
 
@@ -42,6 +44,29 @@ def written_whole(path: Path, *, advice: str = _ADVICE) -> Iterator[Path]:
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any, **how: Any) -> None:
+    """Write a file of JSON, whole or not at all; ``how`` is what json.dumps takes."""
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(content, **how) + "\n", encoding="utf-8")
+
+
+def add_line(path: Path, content: Any) -> None:
+    """Add one line of JSON to a file, in one write: several processes may, and a line that a crash cut short stays."""
+    with path.open("a+b", buffering=0) as file:
+        whole = not file.tell() or (file.seek(-1, os.SEEK_END) >= 0 and file.read(1) == b"\n")
+        file.write((b"" if whole else b"\n") + json.dumps(content).encode() + b"\n")
+        os.fsync(file.fileno())
+
+
+def read_lines(path: Path) -> list[Any]:
+    """Return what `add_line` added, nothing where there is no file; a line that a crash cut short is passed over."""
+    found = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
+        with suppress(json.JSONDecodeError):
+            found.append(json.loads(line))
+    return found
 
 
 class Busy(RuntimeError):

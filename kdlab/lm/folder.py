@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from kdlab.core.files import notebooks_folder, written_whole
+from kdlab.core.files import add_line, notebooks_folder, read_lines, write_json
 from kdlab.lm.experiment import RunConfig
 
 __all__ = [
@@ -70,8 +70,7 @@ def begin(folder: Path, config: RunConfig) -> None:
             return
     elif folder.exists() and (not folder.is_dir() or any(not file.name.startswith(".") for file in folder.iterdir())):
         raise ValueError(f"{folder} is there, and is no run's folder: choose another")
-    with written_whole(path) as temporary:
-        temporary.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    write_json(path, told, indent=2)
 
 
 def _refuse_others(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
@@ -157,26 +156,16 @@ class Log:
 
     def __init__(self, folder: Path, show: Callable[[Line], None] = lambda line: None, rank: int = 0) -> None:
         self._path, self._show, self._rank = folder / FILE, show, rank
-        if self._path.is_file() and self._path.read_bytes()[-1:] not in (b"", b"\n"):
-            self._write(b"\n")  # a crash cut the last line short: the next must not be joined to it
 
     def tell(self, line: Line) -> None:
         """Add one line."""
-        self._write((json.dumps(asdict(line) | {"rank": self._rank}) + "\n").encode())
+        add_line(self._path, asdict(line) | {"rank": self._rank})
         if self._rank == 0:
             self._show(line)
 
     def stage(self, name: str) -> Stage:
         """Begin a stage, or go on with it."""
         return Stage(self, name)
-
-    def _write(self, line: bytes) -> None:
-        """In one write, so that several processes may."""
-        handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(handle, line)
-        finally:
-            os.close(handle)
 
 
 class Stage:
@@ -226,14 +215,9 @@ class Stage:
 
 
 def read_log(folder: Path) -> list[Line]:
-    """Return all that was told in a run's folder; what a crash cut short is passed over."""
-    path, names, lines = folder / FILE, {field.name for field in fields(Line)}, []
-    for text in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
-        with suppress(json.JSONDecodeError):
-            told = json.loads(text)
-            if isinstance(told, dict) and {"stage", "fraction"} <= told.keys() <= names:
-                lines.append(Line(**told))
-    return lines
+    """Return all that was told in a run's folder."""
+    names, entries = {field.name for field in fields(Line)}, read_lines(folder / FILE)
+    return [Line(**one) for one in entries if isinstance(one, dict) and {"stage", "fraction"} <= one.keys() <= names]
 
 
 def totals(lines: Iterable[Line]) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import kdlab
-from kdlab.core.files import PACKAGE, Busy, checksum, held, notebooks_folder, written_whole
+from kdlab.core.files import PACKAGE, Busy, add_line, checksum, held, notebooks_folder, read_lines, written_whole
 
 HOLD = """
 import sys
@@ -79,3 +79,14 @@ def test_one_process_holds_a_folder_until_it_ends(tmp_path: Path) -> None:
         threading.Timer(0.3, other.kill).start()
         with held(folder, "work", wait=math.inf), held(folder, "work"):  # and this process may have it twice
             assert other.wait() != 0
+
+
+def test_a_line_that_a_crash_cut_short_stays_by_itself(tmp_path: Path) -> None:
+    path = tmp_path / "told.jsonl"
+    assert read_lines(path) == []
+    add_line(path, {"a": 1})
+    with path.open("ab") as file:
+        file.write(b'{"b": "\xc3')
+    add_line(path, [2])
+    add_line(path, "c")
+    assert read_lines(path) == [{"a": 1}, [2], "c"] and path.read_bytes().count(b"\n") == 4

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from kdlab.core.files import checksum, written_whole
+from kdlab.core.files import add_line, checksum, read_lines, write_json, written_whole
 from kdlab.lm.pipeline import distributed as ranks
 
 IdArray = NDArray[np.uint16]
@@ -108,8 +107,7 @@ class Corpus:
                     + ". Choose another folder, or delete this one."
                 )
         else:
-            with written_whole(told) as temporary:
-                temporary.write_text(json.dumps(self.spec, indent=2) + "\n", encoding="utf-8")
+            write_json(told, self.spec, indent=2)
 
     def path(self, shard: int) -> Path:
         """Where a shard lies."""
@@ -158,31 +156,13 @@ class Corpus:
         """Write one shard, whole or not at all, then its line in the manifest."""
         with written_whole(self.path(shard)) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, ids=sequences.ids, lengths=sequences.lengths)
-        entry = {
-            "shard": shard,
-            "sha256": checksum(self.path(shard)),
-            "sequences": len(sequences),
-            "tokens": sequences.n_tokens,
-        }
-        # One write at the end of the file is one line, whoever else writes.
-        handle = os.open(self.folder / "manifest.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(handle, (json.dumps(entry) + "\n").encode())
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        counts = {"sequences": len(sequences), "tokens": sequences.n_tokens}
+        entry = {"shard": shard, "sha256": checksum(self.path(shard)), **counts}
+        add_line(self.folder / "manifest.jsonl", entry)
 
     def manifest(self) -> dict[int, dict[str, Any]]:
-        """Return what is known of each shard; a line that a crash cut short is passed over."""
-        path = self.folder / "manifest.jsonl"
-        entries: dict[int, dict[str, Any]] = {}
-        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
-            try:
-                entry = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            entries[entry["shard"]] = entry
-        return entries
+        """Return what is known of each shard."""
+        return {entry["shard"]: entry for entry in read_lines(self.folder / "manifest.jsonl")}
 
     def read(self, n: int) -> Sequences:
         """Return the first ``n`` sequences. Raises ValueError where a shard is damaged or there are too few."""

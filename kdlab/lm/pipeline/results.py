@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from kdlab.core.files import written_whole
+from kdlab.core.files import write_json
 from kdlab.core.metrics import Estimate
 from kdlab.lm.experiment import label
 from kdlab.lm.folder import SCHEMA, read_log, read_results, totals
@@ -43,8 +43,7 @@ def gather(run: Run) -> None:
         before = {}
     circumstances = {"date": "", "device": "", "processes": 0}
     if {**found, **circumstances} != {**before, **circumstances}:
-        with written_whole(path) as temporary:
-            temporary.write_text(json.dumps(found, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(path, found, ensure_ascii=False)
 
 
 def _found(run: Run) -> dict[str, Any]:

@@ -14,7 +14,6 @@ that the same call goes on after an interruption; what is damaged is named and m
 calls the same stages in the same order.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -27,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import LlamaForCausalLM
 
-from kdlab.core.files import checksum, held, written_whole
+from kdlab.core.files import checksum, held, write_json
 from kdlab.lm.experiment import label
 from kdlab.lm.folder import Line, Log, Stage, begin, config_for, read_results, recorded_folder
 from kdlab.lm.pipeline import distributed as ranks
@@ -192,8 +191,7 @@ def _trained(run: Run, seed: int, name: str, size: str, data: Sequences, epochs:
         )
         if ranks.first():
             about = {"sha256": checksum(folder / "model.safetensors"), "data": read, "curve": asdict(curve)}
-            with written_whole(folder / "trained.json") as temporary:
-                temporary.write_text(json.dumps(about) + "\n", encoding="utf-8")
+            write_json(folder / "trained.json", about)
             stage.done(curve.tokens, curve.seconds)
     else:
         stage.done()
@@ -286,8 +284,7 @@ def _map(run: Run, seed: int, texts: Sequences) -> None:
         axes = np.linalg.svd(states["truth"] - centre, full_matrices=False)[2][:2]
         axes *= np.sign(axes[np.arange(2), np.abs(axes).argmax(axis=1)])[:, None]  # so that no sign is left to chance
         points = {name: ((state - centre) @ axes.T).round(3).tolist() for name, state in states.items()}
-        with written_whole(path) as temporary:
-            temporary.write_text(json.dumps({"of": of, "points": points}) + "\n", encoding="utf-8")
+        write_json(path, {"of": of, "points": points})
     ranks.wait()
     stage.done()
 

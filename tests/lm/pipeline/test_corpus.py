@@ -74,7 +74,6 @@ def test_a_line_that_a_crash_cut_short_costs_one_shard(tmp_path: Path) -> None:
     told.write_bytes(told.read_bytes()[:-20])
     assert len(corpus.damaged()) == 1
     corpus.ensure(shard)
-    corpus.ensure(shard)
     assert corpus.damaged() == [] and same(corpus.read(15), joined([shard(i) for i in range(3)]))
 
 
