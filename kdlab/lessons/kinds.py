@@ -18,10 +18,11 @@ from kdlab.core import answers
 from kdlab.core.metrics import Estimate
 from kdlab.lessons import card
 
-__all__ = ["Case", "Choice", "Code", "Exercise", "Verdict"]
+__all__ = ["Case", "Choice", "Code", "Exercise", "Parts", "Verdict"]
 
 Kind = Literal["right", "wrong", "other", "unfinished"]
 Function = Callable[..., Any]
+Arguments = Callable[[], tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,19 @@ class Case:
     """One input on which functions are compared: ``words`` name it, ``make()`` returns fresh arguments."""
 
     words: str
-    make: Callable[[], tuple[Any, ...]]
+    make: Arguments
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What of a function's exercise is code: see `Code`. ``mistakes`` are by the names under which their words stand.
+
+    ``cases`` are by their own words, which a reader sees: "For w = 0.6, 0.4 and β = 5 yours gives ...".
+    """
+
+    solution: Function
+    mistakes: Mapping[str, Function]
+    cases: Mapping[str, Arguments]
 
 
 @dataclass(frozen=True)

@@ -149,12 +149,12 @@ def test_a_stub_is_not_answered_yet(one: Code, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "mistake", "word"),
     [
-        ("01.2", nb01._wrong_sign, "minus"),
-        ("01.2", nb01._summed, "added up"),
-        ("01.2", nb01._in_bits, "bits"),
-        ("03.1", nb03._wrong_sign, "minus the slope"),
-        ("04.2", nb04._wrong_sign, "minus the log-probability"),
-        ("04.2", nb04._in_bits, "in bits"),
+        ("01.2", nb01.CODE["01.2"].mistakes["wrong_sign"], "minus"),
+        ("01.2", nb01.CODE["01.2"].mistakes["summed"], "added up"),
+        ("01.2", nb01.CODE["01.2"].mistakes["in_bits"], "bits"),
+        ("03.1", nb03.CODE["03.1"].mistakes["wrong_sign"], "minus the slope"),
+        ("04.2", nb04.CODE["04.2"].mistakes["wrong_sign"], "minus the log-probability"),
+        ("04.2", nb04.CODE["04.2"].mistakes["in_bits"], "in bits"),
     ],
 )
 def test_sign_and_unit_have_reasons_of_their_own(name: str, mistake: Any, word: str) -> None:
