@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 
 from kdlab.core.files import PACKAGE
 from kdlab.lessons import words
@@ -18,7 +19,7 @@ def exercises_of(notebook: str) -> tuple[Exercise, ...]:
     """Return the exercises of a notebook, such as "01", in order. ValueError for a name without exercises."""
     if notebook not in _notebooks():
         raise ValueError(f"{notebook!r} is not a notebook with exercises: choose one of {', '.join(_notebooks())}.")
-    return _exercises_of(notebook)
+    return _read(_FOLDER / f"nb{notebook}.toml")
 
 
 def exercise(name: str) -> Exercise:
@@ -35,15 +36,13 @@ def exercise(name: str) -> Exercise:
     raise ValueError(f"There is no exercise {name!r}: choose one of {ids}.")
 
 
-@cache
 def _notebooks() -> tuple[str, ...]:
     """The notebooks that have a file of words, in order."""
     return tuple(sorted(file.stem[2:] for file in _FOLDER.glob("nb[0-9][0-9].toml")))
 
 
 @cache
-def _exercises_of(notebook: str) -> tuple[Exercise, ...]:
-    """Read a notebook's words, nb01.toml, and its code, nb01.py; where all are choices there is no code."""
-    file = _FOLDER / f"nb{notebook}.toml"
+def _read(file: Path) -> tuple[Exercise, ...]:
+    """Read a notebook's words, and the code beside them; where every exercise is a choice there is none."""
     has_code = file.with_suffix(".py").exists()
     return words.read(file, import_module(f"{__package__}.exercises.{file.stem}").CODE if has_code else {})

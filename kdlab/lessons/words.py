@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from kdlab.lessons.kinds import Case, Choice, Code, Exercise, Parts
+from kdlab.lessons.kinds import Choice, Code, Exercise, Parts
 
 __all__ = ["read"]
 
@@ -59,19 +59,18 @@ def _exercise(where: str, name: str, table: Mapping[str, Any], parts: Parts | No
 def _choice(where: str, both: dict[str, Any], why: dict[str, str], table: Mapping[str, Any]) -> Choice:
     answer, place, most = _text(f"{where}, answer", table["answer"]), table["place"], len(why) + 1
     _hold(answer not in why, f"{where}, answer: it is not among the wrong ones", answer)
-    _hold(
-        place in range(1, most + 1), f"{where}, place: write the answer's number among the options, 1 to {most}", place
-    )
+    rule = f"{where}, place: write the number of the answer among the options, 1 to {most}"
+    _hold(isinstance(place, int) and 1 <= place <= most, rule, place)
     return Choice(**both, wrong=why, answer=answer, place=place)
 
 
 def _code(where: str, both: dict[str, Any], why: dict[str, str], table: Mapping[str, Any], parts: Parts) -> Code:
     advice, tolerance = _text(f"{where}, advice", table["advice"]), table["tolerance"]
-    _hold(isinstance(tolerance, float) and tolerance > 0, f"{where}, tolerance: write a number such as 1e-6", tolerance)
+    above = isinstance(tolerance, int | float) and tolerance > 0
+    _hold(above, f"{where}, tolerance: write a number above 0, such as 1e-6", tolerance)
     _same(f"{where}: every mistake in the code has its words under wrong, by its name", why, parts.mistakes)
     wrong = {parts.mistakes[mistake]: text for mistake, text in why.items()}
-    cases = tuple(Case(words, make) for words, make in parts.cases.items())
-    return Code(**both, wrong=wrong, solution=parts.solution, cases=cases, tolerance=tolerance, advice=advice)
+    return Code(**both, wrong=wrong, solution=parts.solution, cases=parts.cases, tolerance=tolerance, advice=advice)
 
 
 def _text(where: str, value: Any, line_break: str = " ") -> str:
