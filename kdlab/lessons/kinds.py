@@ -173,7 +173,7 @@ class Code(Exercise):
     def check(self, answer: Any) -> Verdict:
         """Judge a function that the reader wrote."""
         try:
-            results = [self._result(answer, case) for case in self.cases.items()]
+            results = [self._result(answer, *case) for case in self.cases.items()]
         except _Unfinished as said:
             return Verdict("unfinished", str(said))
         entry = {"answer": _source(answer)}
@@ -185,9 +185,9 @@ class Code(Exercise):
                 return self._keep(entry, "wrong", f"Not yet. {why}")
         return self._keep(entry, "other", f"Not yet. {different} {self.advice}")
 
-    def _result(self, function: Any, case: tuple[str, Arguments]) -> list[Any]:
+    def _result(self, function: Any, words: str, make: Arguments) -> list[Any]:
         """Run the reader's function on a case; its result as arrays. Raises _Unfinished where there is none."""
-        name, (words, make) = self.solution.__name__, case
+        name = self.solution.__name__
         if function is None or function is Ellipsis:
             raise _Unfinished(f"Not answered yet: write {name}, and check it again.")
         if not callable(function):
