@@ -4,9 +4,9 @@
     exercise("01.2").check(my_precision)   # says whether it is right, and if not, why not
     predict("02.ring")                     # the question that covers a picture until the reader commits a guess
 
-`exercises/nb00` to `nb07` hold what is asked, one module per notebook, and `catalogue` finds one by its name; `kinds`
-judges answers, `card` is how an exercise looks, `exercise_view` how it is answered on the page. `predictions` are the
-questions before the pictures, `review` is what came of them.
+`exercises/` holds what is asked, for each notebook its words (nb01.toml) and its code (nb01.py); `words` joins the two,
+and `catalogue` finds an exercise by its name. `kinds` judges answers, `card` is how an exercise looks, `exercise_view`
+how it is answered on the page. `predictions` are the questions before the pictures, `review` is what came of them.
 """
 
 from kdlab.core.lazy import front_door

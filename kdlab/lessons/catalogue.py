@@ -1,19 +1,25 @@
 """The exercises by name: "01.2" is the second of notebook 01. A notebook's are loaded when they are first asked for."""
 
-from importlib import import_module
+from __future__ import annotations
 
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+from kdlab.core.files import PACKAGE
+from kdlab.lessons import words
 from kdlab.lessons.kinds import Exercise
 
 __all__ = ["exercise", "exercises_of"]
 
-_NOTEBOOKS = ("00", "01", "02", "03", "04", "05", "07")
+_FOLDER = PACKAGE / "lessons/exercises"
 
 
 def exercises_of(notebook: str) -> tuple[Exercise, ...]:
-    """Return the exercises of a notebook, "00" to "07", in order. ValueError for any other name."""
-    if notebook not in _NOTEBOOKS:
-        raise ValueError(f"{notebook!r} is not a notebook with exercises: choose one of {', '.join(_NOTEBOOKS)}.")
-    return tuple(import_module(f"kdlab.lessons.exercises.nb{notebook}").EXERCISES)
+    """Return the exercises of a notebook, such as "01", in order. ValueError for a name without exercises."""
+    if notebook not in _notebooks():
+        raise ValueError(f"{notebook!r} is not a notebook with exercises: choose one of {', '.join(_notebooks())}.")
+    return _read(_FOLDER / f"nb{notebook}.toml")
 
 
 def exercise(name: str) -> Exercise:
@@ -22,9 +28,21 @@ def exercise(name: str) -> Exercise:
     In a notebook, ``exercise("01.2")`` shows the task, and ``exercise("01.2").check(my_precision)`` judges an answer.
     """
     notebook = str(name).partition(".")[0]
-    offered = exercises_of(notebook) if notebook in _NOTEBOOKS else ()
+    offered = exercises_of(notebook) if notebook in _notebooks() else ()
     for one in offered:
         if one.id == name:
             return one
-    ids = ", ".join(one.id for book in _NOTEBOOKS for one in exercises_of(book))
+    ids = ", ".join(one.id for book in _notebooks() for one in exercises_of(book))
     raise ValueError(f"There is no exercise {name!r}: choose one of {ids}.")
+
+
+def _notebooks() -> tuple[str, ...]:
+    """The notebooks that have a file of words, in order."""
+    return tuple(sorted(file.stem[2:] for file in _FOLDER.glob("nb[0-9][0-9].toml")))
+
+
+@cache
+def _read(file: Path) -> tuple[Exercise, ...]:
+    """Read a notebook's words, and the code beside them; where every exercise is a choice there is none."""
+    has_code = file.with_suffix(".py").exists()
+    return words.read(file, import_module(f"{__package__}.exercises.{file.stem}").CODE if has_code else {})

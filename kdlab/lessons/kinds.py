@@ -16,10 +16,11 @@ from kdlab.core import answers
 from kdlab.core.metrics import Estimate
 from kdlab.lessons import card
 
-__all__ = ["Case", "Choice", "Code", "Exercise", "Verdict"]
+__all__ = ["Choice", "Code", "Exercise", "Parts", "Verdict"]
 
 Kind = Literal["right", "wrong", "other", "unfinished"]
 Function = Callable[..., Any]
+Arguments = Callable[[], tuple[Any, ...]]  # fresh ones at each call
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,16 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Case:
-    """One input on which functions are compared: ``words`` name it, ``make()`` returns fresh arguments."""
+class Parts:
+    """What of an exercise is code, where it asks for a function (`Code`).
 
-    words: str
-    make: Callable[[], tuple[Any, ...]]
+    ``mistakes`` have the names under which their words stand. ``cases`` are inputs on which functions are compared, by
+    the words that a reader sees: "For w = 0.6, 0.4 and β = 5 yours gives ...".
+    """
+
+    solution: Function
+    mistakes: Mapping[str, Function]
+    cases: Mapping[str, Arguments]
 
 
 @dataclass(frozen=True)
@@ -148,7 +154,7 @@ class Code(Exercise):
     """
 
     solution: Function
-    cases: tuple[Case, ...]
+    cases: Mapping[str, Arguments]
     tolerance: float
     advice: str
 
@@ -165,7 +171,7 @@ class Code(Exercise):
     def check(self, answer: Any) -> Verdict:
         """Judge a function that the reader wrote."""
         try:
-            results = [self._result(answer, case) for case in self.cases]
+            results = [self._result(answer, *case) for case in self.cases.items()]
         except _Unfinished as said:
             return Verdict("unfinished", str(said))
         entry = {"answer": _source(answer)}
@@ -177,30 +183,30 @@ class Code(Exercise):
                 return self._keep(entry, "wrong", f"Not yet. {why}")
         return self._keep(entry, "other", f"Not yet. {different} {self.advice}")
 
-    def _result(self, function: Any, case: Case) -> list[Any]:
+    def _result(self, function: Any, words: str, make: Arguments) -> list[Any]:
         """Run the reader's function on a case; its result as arrays. Raises _Unfinished where there is none."""
         name = self.solution.__name__
         if function is None or function is Ellipsis:
             raise _Unfinished(f"Not answered yet: write {name}, and check it again.")
         if not callable(function):
             raise _Unfinished(f"This is {_short(function)}, not a function: write check({name}), without calling it.")
-        arguments, wanted = case.make(), self.solution(*case.make())
+        arguments, wanted = make(), self.solution(*make())
         if not _takes(function, arguments):
             pair = f"{inspect.signature(self.solution)}, yours takes {inspect.signature(function)}"
             raise _Unfinished(f"{name} is called with {pair}: give it the same arguments.")
         try:
             result = function(*arguments)
         except (Exception, SystemExit) as error:
-            raise _Unfinished(f"{_stopped(error)} This was for {case.words}.") from None
+            raise _Unfinished(f"{_stopped(error)} This was for {words}.") from None
         return _comparable(result, wanted, name)
 
     def _difference(self, results: list[Any], function: Function) -> str:
         """Say on which case a function gives something else than these results; empty if it gives the same on all."""
-        for case, values in zip(self.cases, results, strict=True):
-            wanted = function(*case.make())
+        for (words, make), values in zip(self.cases.items(), results, strict=True):
+            wanted = function(*make())
             expected = _arrays(wanted, wanted)
             if not all(np.allclose(a, b, rtol=0, atol=self.tolerance) for a, b in zip(values, expected, strict=True)):
-                return f"For {case.words} yours gives {_written(values)}, not {_written(expected)}."
+                return f"For {words} yours gives {_written(values)}, not {_written(expected)}."
         return ""
 
 

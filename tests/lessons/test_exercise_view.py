@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 from support.axe import serious
 from support.chromium import chromium
-from support.exercises import ALL, every_choice
+from support.exercises import every_choice
 from support.lab import Lab, write_notebook
 
 from kdlab.core import answers
@@ -38,13 +38,6 @@ def test_the_form_judges_and_keeps(one: Choice) -> None:
     assert again.said == view.said
     answers.forget()
     assert ExerciseView(one).answer["option"] == -1
-
-
-def test_the_form_hides_nothing_in_its_traits_that_the_page_does_not_fold() -> None:
-    for one in ALL:
-        content = ExerciseView(one).content
-        assert one.right not in content["question"] and one.right not in "".join(content["options"])
-        assert content["folded"].count("<details>") == len(one.hints) + 1
 
 
 def test_exercises_stay_out_of_the_package_and_widgets_out_of_judging() -> None:

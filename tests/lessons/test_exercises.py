@@ -11,11 +11,7 @@ from support.printed import said as written
 
 from kdlab import GaussianMixture, lm, mixtures, ngrams, precision, recall
 from kdlab.lessons import exercise
-from kdlab.lessons.exercises.nb03 import my_slope
-from kdlab.lessons.exercises.nb04 import my_log_prob, my_tempered
-from kdlab.lessons.exercises.nb05 import my_choices
-from kdlab.lessons.exercises.nb05 import my_log_prob as log_prob_of_logits
-from kdlab.lessons.kinds import Code
+from kdlab.lessons.exercises import nb03, nb04, nb05
 
 
 def said(name: str) -> str:
@@ -23,9 +19,18 @@ def said(name: str) -> str:
     return " ".join([one.task, one.right, *one.hints, *one.wrong.values()])
 
 
+def lost_at(sweep: Any) -> list[float]:
+    """For each mode, the first β at which the student no longer covers it; infinite where it always does."""
+    return [sweep.betas[int(np.argmin(column))] if not column.all() else np.inf for column in sweep.covered.T]
+
+
+def bell(mean: float, deviation: float) -> GaussianMixture:
+    return GaussianMixture([1.0], [[mean]], [[[deviation**2]]])
+
+
 def test_00_1_the_lightest_mode_is_lost_first() -> None:
     sweep = mixtures.teacher_entropy("line", 1)
-    lost = [sweep.betas[int(np.argmin(column))] if not column.all() else np.inf for column in sweep.covered.T]
+    lost = lost_at(sweep)
     assert lost[3] < lost[2] < lost[1] < lost[0] == np.inf
     assert f"β = {lost[3]:.2f}" in said("00.1") and f"β = {lost[2]:.2f}" in said("00.1")
     assert list(dict.fromkeys(sweep.covered.sum(axis=1).tolist())) == [4, 3, 2, 1]
@@ -36,24 +41,20 @@ def test_00_1_the_lightest_mode_is_lost_first() -> None:
 
 def test_01_2_the_standard_error() -> None:
     one = exercise("01.2")
-    for case in one.cases:
-        student, truth, rng = case.make()
+    for make in one.cases.values():
+        student, truth, rng = make()
         error = truth.log_prob(student.sample(10_000, rng)).std() / 100
         assert error < 0.025 and one.tolerance > 4 * error
         exact = precision(student, truth).value
-        assert abs(one.solution(*case.make()) - exact) < 4 * error
+        assert abs(one.solution(*make()) - exact) < 4 * error
     assert "at most 0.02" in said("01.2")
 
 
 def test_01_1_the_numbers_of_the_options() -> None:
     sweep = mixtures.teacher_entropy("line", 1)
     truth = sweep.scene.truth
-
-    def bell(mean: float, deviation: float) -> GaussianMixture:
-        return GaussianMixture([1.0], [[mean]], [[[deviation**2]]])
-
     text = said("01.1")
-    wide = bell(truth.mean[0], float(np.sqrt(truth.covariance[0, 0])))
+    wide = bell(truth.mean[0], truth.covariance[0, 0] ** 0.5)
     assert written(precision(wide, truth).value) == "−2.91" and "−2.91" in text
     bump = precision(bell(-3.0, 0.45), truth).value
     assert written(bump) == "−1.51" and "−1.51" in text
@@ -67,16 +68,13 @@ def test_01_1_the_numbers_of_the_options() -> None:
 
 def test_01_1_where_a_wide_student_pays() -> None:
     """A fine grid: its error is far below the last digit that is said."""
-    truth = mixtures.teacher_entropy("line", 1).scene.truth
-    mean, variance = truth.mean[0], truth.covariance[0, 0]
-    x = np.linspace(-20, 20, 400_001)
-    share = np.exp(-((x - mean) ** 2) / (2 * variance))
+    truth, x, text = mixtures.teacher_entropy("line", 1).scene.truth, np.linspace(-20, 20, 400_001), said("01.1")
+    share = np.exp(bell(truth.mean[0], truth.covariance[0, 0] ** 0.5).log_prob(x[:, None]))
     share, scores = share / share.sum(), truth.log_prob(x[:, None])
     centres, width = truth.means.ravel(), np.sqrt(truth.covariances[0, 0, 0])
     away = np.abs(x[:, None] - centres).min(axis=1) > 2 * width
     outside = away & ((x < centres.min()) | (x > centres.max()))
     there = share[outside] @ scores[outside] / share[outside].sum()
-    text = said("01.1")
     assert f"{100 * share[away].sum():.0f} percent of what it says lies more than two bump widths" in text
     assert f"{100 * share[outside].sum():.0f} percent lie more than two bump widths beyond the outer centres" in text
     assert f"log p* there is {written(there, 1)} nats on average" in text
@@ -85,7 +83,7 @@ def test_01_1_where_a_wide_student_pays() -> None:
 
 def test_02_1_who_misses_the_rare_mode() -> None:
     sweep = mixtures.teacher_entropy("rare", 4)
-    lost = [sweep.betas[int(np.argmin(column))] if not column.all() else np.inf for column in sweep.covered.T]
+    lost = lost_at(sweep)
     assert sweep.covered[0].all() and lost[4] < 1.53 < min(lost[:4])
     assert sweep.scene.truth.weights.argmin() == 4
     assert lost[3] == min(lost[:4]) and sweep.scene.truth.weights[:4].argmin() == 3
@@ -129,45 +127,37 @@ def test_02_3_the_numbers_of_the_notebook() -> None:
 
 @pytest.mark.parametrize("scene", ["line", "rare"])
 def test_03_1_is_the_slope_of_precision(scene: str) -> None:
-    """Against a finite difference of the exact precision; central, so its error is of the order of the step squared."""
-    sweep = mixtures.teacher_entropy(scene, 8)
-    truth, teacher = sweep.scene.truth, sweep.scene.teacher
-    parts = zip(teacher.means, teacher.covariances, strict=True)
-    scores = np.array([GaussianMixture([1.0], [m], [c]).expected_log_prob(truth).value for m, c in parts])
+    """And mixtures.mechanism's slope is that of finite differences, by a test of its own."""
+    truth, teacher = mixtures.make_scene(scene).truth, mixtures.make_scene(scene).teacher
+    scores = mixtures.mechanism.component_precisions(teacher, truth)
     for beta in (1.0, 2.5, 6.0):
-        step = 1e-3
-        above, below = (precision(teacher.tempered(beta + sign * step), truth).value for sign in (1, -1))
-        slope = my_slope(teacher.tempered(beta).weights, teacher.log_weights, scores)
-        assert abs(slope - (above - below) / (2 * step)) < 1e-5
+        slope = nb03.my_slope(teacher.tempered(beta).weights, teacher.log_weights, scores)
+        assert slope == pytest.approx(mixtures.mechanism.precision_slope(teacher, truth, beta), abs=1e-9)
 
 
 def test_03_1_looking_where_it_says_tells_mistakes_apart() -> None:
     """Of the two cases that are named, one at least gives each known mistake away."""
     one = exercise("03.1")
-    assert isinstance(one, Code) and "all scores are equal" in one.advice and "`log_alpha` in the place" in one.advice
+    assert "all scores are equal" in one.advice and "`log_alpha` in the place" in one.advice
 
-    def passes(function: Any) -> bool:
-        for w, log_alpha, _ in (case.make() for case in one.cases):
-            variance = w @ log_alpha**2 - (w @ log_alpha) ** 2
-            alike = function(w, log_alpha, np.full(len(w), -2.0))
-            if abs(alike) > 1e-9 or abs(function(w, log_alpha, log_alpha) - variance) > 1e-9:
-                return False
-        return True
+    def passes(slope: Any) -> bool:
+        inputs = [make()[:2] for make in one.cases.values()]
+        with_equal_scores = [slope(w, log_alpha, np.full(len(w), -2.0)) for w, log_alpha in inputs]
+        of_log_alpha = [slope(w, a, a) - np.cov(a, aweights=w, ddof=0) for w, a in inputs]
+        return np.allclose([with_equal_scores, of_log_alpha], 0, atol=1e-9)
 
-    assert passes(one.solution)
-    assert not any(passes(mistake) for mistake in one.wrong)
+    assert passes(one.solution) and not any(map(passes, one.wrong))
 
 
 def test_04_1_looking_where_it_says_tells_mistakes_apart() -> None:
     one, row = exercise("04.1"), np.array([0.75, 0.25])
-    assert isinstance(one, Code) and "larger entry must grow" in one.advice and "the sum must still be 1" in one.advice
+    assert "larger entry must grow" in one.advice and "the sum must still be 1" in one.advice
 
-    def passes(function: Any) -> bool:
-        cold = function(row, 0.5)
-        return np.allclose(function(row, 1.0), row) and cold[0] > row[0] and abs(cold.sum() - 1) < 1e-9
+    def passes(tempered: Any) -> bool:
+        cold = tempered(row, 0.5)
+        return np.allclose(tempered(row, 1.0), row) and cold[0] > row[0] and abs(cold.sum() - 1) < 1e-9
 
-    assert passes(one.solution)
-    assert not any(passes(mistake) for mistake in one.wrong)
+    assert passes(one.solution) and not any(map(passes, one.wrong))
 
 
 def test_03_2_and_3_3_what_they_claim_of_the_sweeps() -> None:
@@ -186,10 +176,10 @@ def test_04_1_is_what_the_slider_does_to_every_row_and_04_2_the_log_probability_
     truth, teacher = sweep.truth, sweep.teacher
     for tau in (0.3, 1.5):
         hotter = teacher.tempered(1 / tau).next_letters("ma")
-        np.testing.assert_allclose(my_tempered(teacher.next_letters("ma"), tau), hotter, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(nb04.my_tempered(teacher.next_letters("ma"), tau), hotter, rtol=0, atol=1e-12)
     steps = [truth.next_letters("mary"[:i])[ngrams.LETTERS.index("mary"[i])] for i in range(4)]
     steps.append(truth.next_letters("mary")[-1])
-    assert my_log_prob(np.array(steps)) == pytest.approx(truth.log_prob(["mary"])[0], abs=1e-12)
+    assert nb04.my_log_prob(np.array(steps)) == pytest.approx(truth.log_prob(["mary"])[0], abs=1e-12)
 
 
 def test_04_3_what_it_claims_of_the_sweep() -> None:
@@ -212,10 +202,10 @@ def test_04_3_what_it_claims_of_the_sweep() -> None:
 def test_05_1_and_05_2_are_what_scipy_has() -> None:
     logits, ids = np.random.default_rng(0).normal(0, 3, (7, 20)), np.array([3, 1, 4, 1, 5, 9, 0])
     wanted = special.log_softmax(logits, axis=1)[np.arange(7), ids].sum()
-    assert log_prob_of_logits(logits, ids) == pytest.approx(wanted, abs=1e-10)
+    assert nb05.my_log_prob(logits, ids) == pytest.approx(wanted, abs=1e-10)
     sweep = lm.next_token_sweep("x", logits[0], str)
     for tau in (0.3, 1.0, 1.5):
-        assert my_choices(logits[0], tau) == pytest.approx(sweep.at(tau).choices, rel=1e-12)
+        assert nb05.my_choices(logits[0], tau) == pytest.approx(sweep.at(tau).choices, rel=1e-12)
 
 
 def test_05_2_and_05_3_the_numbers_of_the_recording() -> None:

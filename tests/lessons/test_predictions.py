@@ -45,10 +45,7 @@ def test_a_notebook_asks_its_questions_once_each_below_the_heading_that_they_nam
     assert asked == [(one.id, one.section) for one in QUESTIONS if one.id.startswith(f"{path.name[:2]}.")] != []
 
 
-def answer(name: str) -> str:
-    found = question(name).answer
-    assert found is not None
-    return found
+ANSWERS = {one.id: one.answer for one in QUESTIONS}
 
 
 def ends(numbers: np.ndarray) -> float:
@@ -59,17 +56,17 @@ def test_the_answers_about_mixtures_are_what_the_sweeps_do() -> None:
     line, ring, falls, four = (
         mixtures.teacher_entropy(scene, k) for scene, k in (("line", 1), ("ring", 1), ("falls", 1), ("ring", 4))
     )
-    assert (ends(line.precision) > 0 > ends(line.recall)) == (answer("00.line") == "Precision rises, recall falls")
+    assert (ends(line.precision) > 0 > ends(line.recall)) == (ANSWERS["00.line"] == "Precision rises, recall falls")
     assert 2 < ends(ring.precision) < 10 and -100 < ends(ring.recall) < -20
-    assert answer("02.ring") == "Precision gains a few nats, recall loses tens"
+    assert ANSWERS["02.ring"] == "Precision gains a few nats, recall loses tens"
     lowest = int(falls.precision.argmin())
     assert 0 < lowest and ends(falls.precision[lowest:]) > 0 and ends(falls.precision) > 0
     assert (np.diff(falls.precision[: lowest + 1]) < 0).all() and (np.diff(falls.precision[lowest:]) > 0).all()
-    assert answer("02.falls") == "It falls first, then rises"
+    assert ANSWERS["02.falls"] == "It falls first, then rises"
     lowest = int(four.precision.argmin())
     assert 0 < ends(four.precision[lowest:]) < 0.1 and ends(four.precision) < 0
     assert (np.diff(four.precision[: lowest + 1]) < 1e-9).all()
-    assert answer("03.ring") == "It falls first, then rises a little"
+    assert ANSWERS["03.ring"] == "It falls first, then rises a little"
 
 
 def test_the_answer_about_the_bell_is_what_bells_do() -> None:
@@ -78,16 +75,16 @@ def test_the_answer_about_the_bell_is_what_bells_do() -> None:
     shapes = ((-3, 0.45), (-3, 0.1), (-1, deviation))
     on_bump, spike, wide = (mixtures.single.measure(truth, centre=c, width=w) for c, w in shapes)
     assert spike.precision > on_bump.precision > wide.precision and wide.recall > on_bump.recall > spike.recall
-    assert answer("01.hand") == "No: the two want different bells"
+    assert ANSWERS["01.hand"] == "No: the two want different bells"
 
 
 def test_the_answers_about_text_are_what_the_temperatures_do() -> None:
     names = ngrams.teacher_temperature()
     assert names.at(1.5).precision < names.at(1).precision and names.at(1.5).recall < names.at(1).recall
-    assert answer("04.tau") == "Both fall"
+    assert ANSWERS["04.tau"] == "Both fall"
     color = lm.read_recording().sweeps["My favorite color is"]
     assert round(color.at(1).choices) == 79 and round(color.at(1.5).choices, -2) == 1800
-    assert answer("05.tau") == "About 1,800"
+    assert ANSWERS["05.tau"] == "About 1,800"
 
 
 def test_the_answer_of_07_is_read_from_the_run() -> None:

@@ -55,27 +55,21 @@ def test_a_guess_that_a_view_kept_stands_beside_what_happened() -> None:
 
 def test_what_happened_in_07_is_the_runs() -> None:
     guess("07.direct", 1)
-    assert row("07.direct", fake_results(direct=(-6.0, -4.5))).happened == (
-        "As you guessed: the direct student's precision and recall are both higher, per token."
-    )
+    assert row("07.direct", fake_results(direct=(-6.0, -4.5))).happened.startswith("As you guessed: the direct")
     assert row("07.direct", fake_results(direct=(-7.0, -4.5))).happened.startswith("Otherwise: the direct student's")
     assert row("07.direct", fake_results({}, direct=None)).happened.startswith("None of the options says quite this")
-    guess("07.direct", 4)
-    assert row("07.direct", fake_results(direct=(-6.0, -4.9))).happened == (
-        "As you guessed: the direct student's recall is too close to tell, its precision higher, per token."
-    )
 
 
-@pytest.mark.parametrize("entry", [{"guess": "Something else"}, {"guess": 3}, {"guess": ["x"]}, {"guess": None}])
-def test_a_guess_that_is_no_option_any_more_is_none(entry: dict[str, Any]) -> None:
-    guess("00.line", 0, **entry)
-    assert row("00.line").guess is None
-
-
-def test_entries_of_another_shape_and_of_exercises_are_passed_over() -> None:
-    answers.record("prediction 00.line", {})
-    answers.record("exercise 00.1", {"answer": "x"})
-    answers.record("prediction 99.x", {"guess": "y"})
+def test_guesses_that_are_no_option_any_more_and_other_entries_are_passed_over() -> None:
+    for none in ("Something else", 3, ["x"], None):
+        guess("00.line", 0, guess=none)
+        assert row("00.line").guess is None
+    for key, entry in (
+        ("prediction 00.line", {}),
+        ("exercise 00.1", {"answer": "x"}),
+        ("prediction 99.x", {"guess": "y"}),
+    ):
+        answers.record(key, entry)
     for name, option in (("02.ring", 1), ("02.falls", 0)):  # the second of which did not come true
         guess(name, option)
     assert review().summary == f"You made 2 of {len(IDS)} guesses; 1 of them came true."
@@ -91,13 +85,12 @@ def test_a_broken_file_is_said_and_stays(folder: Path) -> None:
 
 def test_another_folder_and_the_one_that_the_environment_names(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     guess("00.line", 0)
-    elsewhere = folder / "elsewhere"
-    elsewhere.mkdir()
-    assert review(folder=elsewhere).rows[0].guess is None
-    monkeypatch.setenv("KDLAB_ANSWERS", str(elsewhere))
+    (folder / "elsewhere").mkdir()
+    assert review(folder=folder / "elsewhere").rows[0].guess is None
+    monkeypatch.setenv("KDLAB_ANSWERS", str(folder / "elsewhere"))
     assert review().rows[0].guess is None and review(folder=folder).rows[0].guess is not None
     guess("00.line", 1)
-    assert (elsewhere / answers.FILE).is_file() and review().rows[0].came_true is False
+    assert (folder / "elsewhere" / answers.FILE).is_file() and review().rows[0].came_true is False
 
 
 def test_the_page_is_a_table_with_every_cell_and_no_script() -> None:

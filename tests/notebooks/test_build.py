@@ -5,7 +5,11 @@ import json
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from support.lab import write_notebook
 from support.site import build
+
+from kdlab import exercise
+from kdlab.core import answers
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 WORLD = """\
@@ -109,3 +113,20 @@ def test_an_old_format_is_refused_with_what_to_do(tmp_path):
     path.write_text('{"nbformat": 3, "worksheets": []}')
     with pytest.raises(build.NotebookError, match=r"nbformat is 3.*JupyterLab"):
         build.load(path)
+
+
+@pytest.mark.slow
+def test_a_build_does_not_look_at_the_answers_in_its_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KDLAB_ANSWERS", raising=False)
+    question = {"id": "02.ring", "question": "?", "options": ["a", "b"], "outcome": "c"}
+    show = f"from kdlab import mixtures\nmixtures.show(mixtures.teacher_entropy('line'), predict={question})"
+    path = tmp_path / "a.ipynb"
+    write_notebook(path, show, 'from kdlab import exercise\nexercise("02.1")', 'exercise("02.2").check(...)')
+    build.build(path)
+    without = path.read_bytes()
+    assert [file.name for file in tmp_path.iterdir()] == ["a.ipynb"]
+    exercise("02.1").check(2)
+    answers.record("prediction 02.ring", {**question, "guess": "a"}, tmp_path)
+    assert set(answers.read(tmp_path)) == {"exercise 02.1", "prediction 02.ring"}
+    assert not build.build(path) and path.read_bytes() == without
