@@ -10,8 +10,6 @@ from typing import Any
 
 from kdlab.core.files import PACKAGE
 
-__all__ = ["STYLE", "STYLE_SHEET", "bare_verdict", "folded", "inline", "page", "plain", "question", "verdict"]
-
 STYLE_SHEET = PACKAGE / "lessons/card.css"
 STYLE = f"<style>\n{STYLE_SHEET.read_text('utf-8')}</style>"
 

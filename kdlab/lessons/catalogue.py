@@ -1,7 +1,5 @@
 """The exercises by name: "01.2" is the second of notebook 01. A notebook's are loaded when they are first asked for."""
 
-from __future__ import annotations
-
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -9,8 +7,6 @@ from pathlib import Path
 from kdlab.core.files import PACKAGE
 from kdlab.lessons import words
 from kdlab.lessons.kinds import Exercise
-
-__all__ = ["exercise", "exercises_of"]
 
 _FOLDER = PACKAGE / "lessons/exercises"
 

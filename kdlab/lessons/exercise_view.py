@@ -13,8 +13,6 @@ from kdlab.core import answers
 from kdlab.lessons import card
 from kdlab.pictures.live import front_end
 
-__all__ = ["ExerciseView", "view"]
-
 
 def view(exercise: Any) -> dict[str, Any]:
     """Return the live card as an entry of a mimebundle."""

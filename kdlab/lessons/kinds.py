@@ -16,8 +16,6 @@ from kdlab.core import answers
 from kdlab.core.metrics import Estimate
 from kdlab.lessons import card
 
-__all__ = ["Choice", "Code", "Exercise", "Parts", "Verdict"]
-
 Kind = Literal["right", "wrong", "other", "unfinished"]
 Function = Callable[..., Any]
 Arguments = Callable[[], tuple[Any, ...]]  # fresh ones at each call

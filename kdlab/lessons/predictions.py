@@ -3,16 +3,17 @@
     mixtures.show(sweep, predict=predict("02.ring"))
     quiz(picture, before, predict=predict("07.direct", results))
 
-Both the view that asks and the review at the end of 07 take them from here. No widgets and no drawing.
+Their words are in predictions.toml. Both the view that asks and the review at the end of 07 take them from here. No
+widgets and no drawing.
 """
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from kdlab.core.files import PACKAGE
 from kdlab.lm import report  # loads nothing until a run is asked for
-
-__all__ = ["QUESTIONS", "Question", "predict", "question"]
 
 
 @dataclass(frozen=True)
@@ -36,96 +37,14 @@ class Question:
         return f"prediction {self.id}"
 
 
-QUESTIONS = (
-    Question(
-        "00.line",
-        "First guess, then look",
-        "You drag β from 1 to 100. What happens to the student?",
-        (
-            "Precision rises, recall falls",
-            "Precision falls, recall rises",
-            "Both rise: a better teacher makes a better student",
-            "Both fall: the teacher forgets things",
-        ),
-        "Precision rises, recall falls",
-        "precision rises, recall falls. The student says fewer things, and says them better.",
-    ),
-    Question(
-        "01.hand",
-        "First guess, then drag",
-        "Can you place one bell so that precision and recall are both as good as a bell can make them?",
-        (
-            "Yes: on the heaviest bump, as wide as that bump",
-            "Yes: wide, over all four bumps",
-            "No: the two want different bells",
-        ),
-        "No: the two want different bells",
-        "the two want different bells.",
-    ),
-    Question(
-        "02.ring",
-        "Guess, then look",
-        "From β = 1 to β = 100: what happens to the student's two numbers?",
-        (
-            "Precision gains a few nats, recall loses a few",
-            "Precision gains a few nats, recall loses tens",
-            "Precision gains tens of nats, recall loses a few",
-            "Both change by less than one nat",
-        ),
-        "Precision gains a few nats, recall loses tens",
-        "precision gains a few nats, recall loses tens.",
-    ),
-    Question(
-        "02.falls",
-        "A light bump in the middle",
-        "The light bump is in the middle. You raise β from 1. What does precision do?",
-        ("It rises all the way", "It falls first, then rises", "It rises first, then falls"),
-        "It falls first, then rises",
-        "it falls first, then rises.",
-    ),
-    Question(
-        "03.ring",
-        "Guess, then look",
-        "You know from notebook 02 that precision ends lower here. How does it get there?",
-        ("It falls all the way", "It falls first, then rises a little", "It rises first, then falls"),
-        "It falls first, then rises a little",
-        "it falls first, then rises a little. The next cells say why.",
-    ),
-    Question(
-        "04.tau",
-        "Guess, then move it",
-        "Raise τ from 1 to 1.5. What happens to the student's precision and recall?",
-        (
-            "Precision falls and recall rises: the trade goes on",
-            "Precision falls, recall stays where it is",
-            "Both fall",
-        ),
-        "Both fall",
-        "both fall. Recall is at its highest at τ = 1. Further down you see why.",
-    ),
-    Question(
-        "05.tau",
-        "Guess, then move it",
-        "At τ = 1, p* effectively chooses among 79 tokens. Raise τ to 1.5. Among how many then?",
-        ("About 120: half as many again", "About 250", "About 1,800"),
-        "About 1,800",
-        "about 1,800. Each of the 49,140 others gains a little, and there are very many of them.",
-    ),
-    Question(
-        "07.direct",
-        "Guess, then look",
-        "Language models, this run: where is the direct student, compared with the one distilled at τ = 1?",
-        (
-            "In the same place, as in the other two worlds",
-            "Higher precision and higher recall",
-            "Higher recall, lower precision",
-            "Higher recall, precision too close to tell",
-            "Elsewhere: its recall is not higher",
-        ),
-        None,
-        "that depends on the run.",
-    ),
-)
+def _questions() -> tuple[Question, ...]:
+    """All questions in the order of reading, as predictions.toml has them; without an answer where none is known."""
+    tables = tomllib.loads((PACKAGE / "lessons/predictions.toml").read_text("utf-8"))
+    whole = {name: {"answer": None, **table, "options": tuple(table["options"])} for name, table in tables.items()}
+    return tuple(Question(name, **table) for name, table in whole.items())
+
+
+QUESTIONS = _questions()
 # Where the direct student stands, in precision and in recall (report.standing), and the option of 07 that says so.
 # What is not here is the last option: of any run that has both students, one option is right.
 _STANDINGS = {

@@ -13,8 +13,6 @@ from kdlab.core import answers
 from kdlab.lessons import card
 from kdlab.lessons.predictions import QUESTIONS, Question, question
 
-__all__ = ["Review", "Row", "review"]
-
 
 @dataclass(frozen=True)
 class Row:

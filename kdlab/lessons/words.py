@@ -4,8 +4,6 @@ In every text a line break is a space, and an empty line begins a paragraph. Onl
 shown where nothing would wrap them.
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Collection, Mapping
@@ -13,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from kdlab.lessons.kinds import Choice, Code, Exercise, Parts
-
-__all__ = ["read"]
 
 _KEYS = ("title", "task", "hints", "right", "wrong")
 
