@@ -2,14 +2,14 @@
  * The picture of one next-token distribution of a real language model, sharper or flatter: on the left the twelve likeliest
  * tokens and all others together, on the right the entropy over tau, below a text that the model goes on to write.
  *
- * What it shares with sweeps of other worlds stands in sweep.js, and what all pictures need in tools.js; both are put
+ * What it shares with sweeps of other worlds stands in sweep_view.js, and what all pictures need in live.js; both are put
  * before this. kdlab/lm/view_next_token.py sends the numbers. p* is a filled grey bar, p* tempered a dotted orange outline.
  */
 
 const BARS = { left: 134, right: 380, top: 34, row: 27, height: 17 }; // svg units; the last row stands for all others
 const CURVE = { left: 46, right: 378, top: 34, bottom: 348 };
 
-/** 94 %, 4.1 %, 0.3 %, less than 0.1 %: as kdlab.next_token.percent has it. */
+/** 94 %, 4.1 %, 0.3 %, less than 0.1 %: as kdlab.core.format.percent has it. */
 function percent(p) {
   if (p >= 0.0995) return `${(100 * p).toFixed(0)} %`;
   return p >= 0.00095 ? `${(100 * p).toFixed(1)} %` : "< 0.1 %";
