@@ -4,6 +4,7 @@ A sweep is made once, by pure functions; pictures, sentences and tests all read 
 is up to each world: this module knows the slider only.
 """
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -48,6 +49,14 @@ class Sweep:
             raise ValueError(f"{self.knob} is {said}: the slider goes from {low:g} to {high:g}; choose a value on it")
         scale = np.log if self.knob == "beta" else np.asarray
         return int(np.abs(scale(self.positions) - scale(value)).argmin())
+
+    def indices(self, values: Sequence[float]) -> list[int]:
+        """The positions of several values, for a filmstrip. ValueError for none at all, and for one off the slider."""
+        if len(values) == 0:
+            low, high = self.positions[[0, -1]]
+            told = f"give at least one value in [{low:g}, {high:g}], such as [{low:g}, {high:g}]"
+            raise ValueError(f"A filmstrip of no {self.knob}: {told}.")
+        return [self.index(value) for value in values]
 
 
 class PlaneSweep(Sweep):

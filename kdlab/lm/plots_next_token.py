@@ -132,9 +132,7 @@ def filmstrip(sweep: NextTokenSweep, taus: Sequence[float]) -> Picture:
 
     Raises ValueError for no tau at all, and for one off the slider.
     """
-    if len(taus) == 0:
-        raise ValueError("A filmstrip of no tau: give at least one value in [0.3, 1.5], such as [0.3, 0.7, 1, 1.5].")
-    indices = [expect(sweep, NextTokenSweep, "lm.next_token_sweep").index(tau) for tau in taus]
+    indices = expect(sweep, NextTokenSweep, "lm.next_token_sweep").indices(taus)
     columns = min(len(indices), 2)
     rows, wide, high = math.ceil(len(indices) / columns), 4.6, 3.45
     words = [f"{sweep.sentences[i]} Text: {one_line(sweep.prompt + sweep.samples[i])}" for i in indices]

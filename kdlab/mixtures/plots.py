@@ -60,9 +60,7 @@ def figure(sweep: MixtureSweep, beta: float = 1.0, *, path: bool = True) -> Pict
 
 def filmstrip(sweep: MixtureSweep, betas: Sequence[float]) -> Picture:
     """Small multiples: the space at each beta, in the order given, and all of them in the plane on the right."""
-    if len(betas) == 0:
-        raise ValueError("A filmstrip of no beta: give at least one value in [1, 100], such as [1, 2, 5, 20].")
-    indices = [expect(sweep, MixtureSweep, "mixtures.teacher_entropy").index(beta) for beta in betas]
+    indices = expect(sweep, MixtureSweep, "mixtures.teacher_entropy").indices(betas)
     columns = min(len(indices), 4)
     rows = math.ceil(len(indices) / columns)
     width, height, side = 2.0, 2.62, 3.3  # inches: a frame, a row, the plane

@@ -101,7 +101,7 @@ def pair_matrices(pairs: Pairs, betas: Sequence[float]) -> Picture:
 
     (a') and the shares light up with their own value, as on the page; (b') is in nats and stays dark.
     """
-    indices = [pairs.index(beta) for beta in betas]
+    indices = pairs.indices(betas)
     height = 0.2 + 1.9 * len(indices)
     made = Picture(9.6, height, "\n".join(pairs.sentences[i] for i in indices))
     for row, i in enumerate(indices):

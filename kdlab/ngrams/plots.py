@@ -59,9 +59,7 @@ def filmstrip(sweep: NGramSweep, taus: Sequence[float]) -> Picture:
 
     Raises ValueError for no tau at all, and for one off the slider.
     """
-    if len(taus) == 0:
-        raise ValueError("A filmstrip of no tau: give at least one value in [0.3, 1.5], such as [0.3, 0.6, 1, 1.5].")
-    indices = [expect(sweep, NGramSweep, "ngrams.teacher_temperature").index(tau) for tau in taus]
+    indices = expect(sweep, NGramSweep, "ngrams.teacher_temperature").indices(taus)
     columns = min(len(indices), 4)
     width, height, side = 1.65, 3.2, 4.0  # inches: a frame, a row, the plane
     rows, across = math.ceil(len(indices) / columns), columns * width + side
