@@ -1,6 +1,6 @@
 # Everything here sets itself up: the first target you run makes .venv from requirements.lock.
 #   make PYTHON=/path/to/python3.12 ...   to choose the Python that .venv is made with
-#   make test ARGS="-k mixtures"          to pass something on (lab, test, notebooks, site, rooms, bench)
+#   make test ARGS="-k mixtures"          to pass something on (lab, test, check, notebooks, site, rooms, bench)
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -10,6 +10,9 @@ ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 # Numbers and timings that do not depend on how many cores are free.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+
+# Two processes run the tests; a module's stay together, as they share what is dear to make.
+TWO := -n 2 --dist loadscope --no-loadscope-reorder
 
 # Set-up compiles nothing ahead, so what Python compiles when it first meets it must be kept.
 unexport PYTHONDONTWRITEBYTECODE
@@ -24,7 +27,7 @@ lab: setup  ## Open JupyterLab on the first notebook (this machine only, with Ju
 	  --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ALLOW_ROOT) $(ARGS)
 
 test: setup  ## Run every test: the package, the page in a browser, the notebooks
-	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --nbval-lax --nbval-cell-timeout=120 tests notebooks $(ARGS)
+	$(ONE_THREAD) $(BIN)/python -m pytest $(TWO) --nbval-lax --nbval-cell-timeout=120 tests notebooks $(ARGS)
 
 lint: setup  ## Lint, types, and which room may import which
 	$(BIN)/ruff check .
@@ -32,7 +35,7 @@ lint: setup  ## Lint, types, and which room may import which
 	$(BIN)/lint-imports --no-logo
 
 check: lint  ## Lint, types, rooms and the fast tests
-	$(ONE_THREAD) $(BIN)/python -m pytest -m "not browser and not slow" tests
+	$(ONE_THREAD) $(BIN)/python -m pytest $(TWO) -m "not browser and not slow" tests $(ARGS)
 
 notebooks: setup  ## Run the committed notebooks again and write them without what changes by chance
 	$(ONE_THREAD) $(BIN)/python notebooks/build.py $(ARGS)
