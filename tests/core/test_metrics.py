@@ -1,7 +1,5 @@
 """Precision and recall: one expectation read in two directions, exact against sampled."""
 
-from __future__ import annotations
-
 import math
 from types import SimpleNamespace
 from typing import Any

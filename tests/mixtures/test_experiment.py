@@ -1,7 +1,5 @@
 """Sweeps: the committed ones all through, new ones against them, and no combination of controls that raises."""
 
-from __future__ import annotations
-
 import functools
 import math
 import re

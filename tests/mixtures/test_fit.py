@@ -1,7 +1,5 @@
 """Students: population and point fits against scikit-learn, closed forms, and what must never happen."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a student is worth: the table-driven numbers against rules of another make, and against sampling."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

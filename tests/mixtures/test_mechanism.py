@@ -1,7 +1,5 @@
 """Why it happens: the slope against finite differences, the bounds against sampling and each other, the other KL."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

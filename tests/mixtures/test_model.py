@@ -1,7 +1,5 @@
 """Gaussian mixtures against scipy, against closed forms, and against the identities they must keep."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

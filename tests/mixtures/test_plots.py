@@ -1,7 +1,5 @@
 """Static figures: they show the sweep's numbers, in the agreed colours, and leave no global state behind."""
 
-from __future__ import annotations
-
 import pytest
 from matplotlib.figure import Figure
 from support.fake_sweep import fake_sweep

@@ -1,7 +1,5 @@
 """Uniform nodes, halved until they agree: against closed forms, against scipy, and where Gauss-Hermite fails."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The scenes are what their names say, and the same every time."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Bells: exact against scipy's quadrature, the frontier against a search by hand, words against their numbers."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

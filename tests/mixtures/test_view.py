@@ -1,7 +1,5 @@
 """The view's Python side: what it sends, how it answers the page, and what it does when something breaks."""
 
-from __future__ import annotations
-
 import base64
 import copy
 import json

@@ -1,7 +1,5 @@
 """The live matrices: what Python sends, and notebook 03 in JupyterLab with every control moved by real keys."""
 
-from __future__ import annotations
-
 import base64
 import json
 import shutil

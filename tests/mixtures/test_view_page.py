@@ -1,7 +1,5 @@
 """The page's module alone: a static page, a stand-in for the widget's model, real keys, no Jupyter."""
 
-from __future__ import annotations
-
 import copy
 import json
 import re

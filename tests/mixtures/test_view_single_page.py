@@ -1,7 +1,5 @@
 """The bell by hand, the page's side: pointer and keys, and the same numbers and words as Python's."""
 
-from __future__ import annotations
-
 import math
 import re
 from itertools import product

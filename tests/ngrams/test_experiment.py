@@ -1,7 +1,5 @@
 """The slider of tau over chains: exact against definitions, and the shape that notebook 04 tells of."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from typing import Any

@@ -1,7 +1,5 @@
 """Chains fitted to strings and to chains: the recursion in words, every string, the identities of M-projections."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """N-gram chains against every string of a tiny alphabet, against sampling, and against identities they must keep."""
 
-from __future__ import annotations
-
 import math
 import time
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """The file of first names, and how it was made."""
 
-from __future__ import annotations
-
 import importlib.util
 import io
 import tarfile

@@ -1,7 +1,5 @@
 """Objectives of distillation: every student against the numerical minimum of its objective, written out by prefixes."""
 
-from __future__ import annotations
-
 import time
 from collections import defaultdict
 from typing import Any

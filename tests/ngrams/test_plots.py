@@ -1,7 +1,5 @@
 """Static pictures of text: drawn from the numbers they are given, nothing over anything else, nothing cut off."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

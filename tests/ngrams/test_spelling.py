@@ -1,7 +1,5 @@
 """One name letter by letter: what it says, what its picture draws, nothing over anything else, nothing cut off."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex

@@ -1,7 +1,5 @@
 """Visits, step counts and the likeliest string of chains: against every string, other solvers, and by hand."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

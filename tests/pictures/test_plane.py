@@ -1,7 +1,5 @@
 """The static plane: bounds, a path whose every position can be seen, and names that keep off all of it."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A picture behind a question: what is committed gives nothing away, and the gate opens in a real JupyterLab."""
 
-from __future__ import annotations
-
 import base64
 import shutil
 from pathlib import Path

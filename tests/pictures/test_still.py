@@ -1,7 +1,5 @@
 """Stills drawn ahead: each is what a fresh drawing shows, each notebook's first pictures have one, others have none."""
 
-from __future__ import annotations
-
 import base64
 import importlib.util
 import io

@@ -3,8 +3,6 @@
 How it answers other settings, and what happens where something breaks, is tried in tests/mixtures/test_view.py.
 """
 
-from __future__ import annotations
-
 import io
 from dataclasses import replace
 from typing import Any

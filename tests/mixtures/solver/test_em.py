@@ -1,7 +1,5 @@
 """The engine: one step against the textbook's sums, likelihoods that never fall, coordinates that come back."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 from typing import Any

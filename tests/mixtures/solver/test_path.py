@@ -1,7 +1,5 @@
 """Students along the slider: each the best that is found, continuing its neighbour's or marked as a switch."""
 
-from __future__ import annotations
-
 import functools
 import itertools
 from typing import Any

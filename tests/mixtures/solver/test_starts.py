@@ -1,7 +1,5 @@
 """Where EM starts: every grouping once, moments kept, the same each time."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
