@@ -10,18 +10,13 @@ from scipy.optimize import minimize
 from support.chains import names_chain, random_chain, sparse_chain
 
 import kdlab.ngrams.objectives
-from kdlab.ngrams.experiment import NGramSweep, teacher_temperature
+from kdlab.ngrams.experiment import NGramSweep
 from kdlab.ngrams.model import NGramChain
 from kdlab.ngrams.objectives import NAMES, compare_objectives
 
 SEQUENCE, FORWARD, OWN_FORWARD, REVERSE, OWN_REVERSE = NAMES
 CASES = [("ab", 2, 1, 2, 0.6), ("ab", 3, 1, 1, 1.2), ("ab", 3, 2, 4, 0.6), ("ab", 2, 1, 0, 1.2), ("abc", 2, 1, 3, 0.6)]
 Weights = dict[tuple[str, str], float]
-
-
-@pytest.fixture(scope="module")
-def sweep() -> NGramSweep:
-    return teacher_temperature()
 
 
 def world(alphabet: str, teacher: int, truth: int) -> tuple[NGramChain, NGramChain]:

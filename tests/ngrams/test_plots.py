@@ -20,11 +20,6 @@ PRECISION_BOUND, RECALL_BOUND = "precision ≤ max log p*", "recall ≤ −H(p*)
 
 
 @pytest.fixture(scope="module")
-def sweep() -> NGramSweep:
-    return teacher_temperature()
-
-
-@pytest.fixture(scope="module")
 def outcomes(sweep: NGramSweep) -> dict[float, tuple[Outcome, ...]]:
     return {tau: compare_objectives(sweep.truth, sweep.teacher, 1, tau) for tau in (0.3, 0.5, 1.0, 1.5)}
 

@@ -6,16 +6,11 @@ from matplotlib.colors import to_hex
 from support.chains import random_chain
 from support.pictures import assert_tidy, said
 
-from kdlab.ngrams.experiment import NGramSweep, teacher_temperature
+from kdlab.ngrams.experiment import NGramSweep
 from kdlab.ngrams.view_spelling import letters
 from kdlab.pictures.figure import STYLE
 
 TRUTH, TEACHER, DISTILLED = (STYLE[role].colour for role in ("truth", "teacher", "distilled"))
-
-
-@pytest.fixture(scope="module")
-def sweep() -> NGramSweep:
-    return teacher_temperature()
 
 
 def test_letters_draws_the_next_letters_of_all_three_chains(sweep: NGramSweep) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, Page
+from support.axe import state_of
 
 from kdlab.pictures.live import STYLE_SHEET, front_end
 
@@ -88,6 +90,13 @@ def opened(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
     assert thrown == []
 
 
+def open_view(page: Page, view: Any, **other: Any) -> dict[str, Any]:
+    """Show a view there with what Python would send, or with other values of some of it; return what was sent."""
+    state = state_of(view) | other
+    page.evaluate("state => open_view(state)", state)
+    return state
+
+
 def get(page: Page, name: str) -> Any:
     """A trait of the widget."""
     return page.evaluate("name => model.get(name)", name)
@@ -101,3 +110,20 @@ def put(page: Page, **values: Any) -> None:
 def settle(page: Page) -> None:
     """Wait until what was asked for is drawn."""
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def size_of(page: Page) -> tuple[float, float]:
+    """Width and height of the view, pixels; the page is no wider than its window."""
+    assert page.viewport_size
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+    box = page.locator(".kdlab-view").bounding_box()
+    assert box is not None
+    return box["width"], box["height"]
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 30.0) -> None:
+    """Wait until something that another thread does has happened."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.005)
