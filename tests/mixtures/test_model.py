@@ -1,6 +1,10 @@
 """Gaussian mixtures against scipy, against closed forms, and against the identities they must keep."""
 
 import math
+import re
+from collections.abc import Callable
+from functools import partial
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -17,7 +21,14 @@ from kdlab import GaussianMixture, precision, recall
 from kdlab.mixtures.scenes import line_mixture, make_scene
 
 UNIT = [[[1.0]], [[1.0]]]
-PAIR = GaussianMixture([0.9, 0.1], [[0.0], [1.0]], UNIT)
+
+
+def on_a_line(weights: Any) -> GaussianMixture:
+    """Components of variance 1 at 0, 1, ..."""
+    return GaussianMixture(weights, np.arange(len(weights))[:, None], [[[1.0]]] * len(weights))
+
+
+PAIR = on_a_line([0.9, 0.1])
 
 steady = settings(derandomize=True, deadline=None, max_examples=30)
 brief = settings(derandomize=True, deadline=None, max_examples=15)
@@ -85,7 +96,7 @@ def test_samples_come_from_the_generator_alone() -> None:
 
 
 def test_weight_entropy_by_hand() -> None:
-    assert GaussianMixture([0.5, 0.5], [[0.0], [1.0]], UNIT).weight_entropy == pytest.approx(math.log(2), abs=1e-15)
+    assert on_a_line([0.5, 0.5]).weight_entropy == pytest.approx(math.log(2), abs=1e-15)
     assert PAIR.weight_entropy == pytest.approx(-0.9 * math.log(0.9) - 0.1 * math.log(0.1), abs=1e-15)
     assert PAIR.effective_components == pytest.approx(math.exp(PAIR.weight_entropy), abs=1e-15)
 
@@ -93,32 +104,24 @@ def test_weight_entropy_by_hand() -> None:
 # Tempering
 
 
-def test_tempering_by_hand() -> None:
-    """.9^2 : .1^2 = 81 : 1."""
-    np.testing.assert_allclose(PAIR.tempered(2).weights, [81 / 82, 1 / 82], rtol=1e-14)
-    assert PAIR.tempered(2).means is not None
-    np.testing.assert_array_equal(PAIR.tempered(2).means, PAIR.means)
+@pytest.mark.parametrize(
+    ("weights", "beta", "expected"),
+    [
+        ([0.9, 0.1], 2, [81 / 82, 1 / 82]),  # .9^2 : .1^2 = 81 : 1
+        ([0.9, 0.1], 0, [0.5, 0.5]),
+        ([0.6, 0.4, 0.0], 0, [0.5, 0.5, 0.0]),  # 0^0 is read as 0: tempering never revives a component
+        ([0.9, 0.1], math.inf, [1.0, 0.0]),
+        ([0.4, 0.4, 0.2], math.inf, [0.5, 0.5, 0.0]),
+    ],
+)
+def test_tempering_by_hand(weights: list[float], beta: float, expected: list[float]) -> None:
+    model = on_a_line(weights)
+    np.testing.assert_allclose(model.tempered(beta).weights, expected, rtol=1e-15 if beta != 2 else 1e-14)
+    np.testing.assert_array_equal(model.tempered(beta).means, model.means)
 
 
 def test_beta_one_changes_nothing() -> None:
     np.testing.assert_allclose(PAIR.tempered(1).log_weights, PAIR.log_weights, rtol=0, atol=1e-15)
-
-
-def test_beta_zero_makes_the_weights_equal() -> None:
-    np.testing.assert_allclose(PAIR.tempered(0).weights, [0.5, 0.5], rtol=1e-15)
-
-
-def test_beta_zero_leaves_out_what_has_no_weight_at_all() -> None:
-    """0^0 is read as 0: tempering never revives a component."""
-    model = GaussianMixture([0.6, 0.4, 0.0], [[0.0], [1.0], [2.0]], [[[1.0]]] * 3)
-    np.testing.assert_allclose(model.tempered(0).weights, [0.5, 0.5, 0.0], rtol=1e-15)
-
-
-def test_beta_infinity_shares_the_mass_among_the_heaviest() -> None:
-    means, covariances = [[0.0], [1.0], [2.0]], [[[1.0]]] * 3
-    np.testing.assert_array_equal(PAIR.tempered(math.inf).weights, [1.0, 0.0])
-    tied = GaussianMixture([0.4, 0.4, 0.2], means, covariances)
-    np.testing.assert_allclose(tied.tempered(math.inf).weights, [0.5, 0.5, 0.0])
 
 
 @pytest.mark.parametrize(("relative", "shares"), [(1e-13, True), (1e-11, False)])
@@ -240,7 +243,7 @@ def test_one_gaussian_is_scored_in_closed_form(dim: int) -> None:
     assert abs(exact.value - scores.mean()) <= 5 * scores.std() / math.sqrt(len(scores))
 
 
-def test_monte_carlo_in_five_dimensions() -> None:
+def test_five_dimensions_need_an_rng_and_are_sampled() -> None:
     """Within 5 standard errors of 300,000 independent draws (a false alarm in 2e-6 of seeds)."""
     rng = np.random.default_rng(4)
     model, of = random_mixture(rng, 3, 5), random_mixture(rng, 2, 5)
@@ -251,25 +254,16 @@ def test_monte_carlo_in_five_dimensions() -> None:
     together = math.hypot(estimate.standard_error, scores.std() / math.sqrt(len(scores)))
     assert abs(estimate.value - scores.mean()) <= 5 * together
     assert estimate == model.expected_log_prob(of, rng=np.random.default_rng(5))
-
-
-def test_five_dimensions_need_an_rng_and_say_so() -> None:
-    rng = np.random.default_rng(4)
-    model, of = random_mixture(rng, 3, 5), random_mixture(rng, 2, 5)
     with pytest.raises(ValueError, match=r"rng is None and 5 dimensions.*rng=numpy\.random\.default_rng\(seed\)"):
         model.expected_log_prob(of)
 
 
-def needles() -> tuple[GaussianMixture, GaussianMixture]:
+def test_beyond_the_node_limit_an_rng_is_required_and_gives_an_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broad p* and a student of needles 1/10,000 as wide: corners too sharp for any grid in the plane."""
+    monkeypatch.setattr("kdlab.mixtures.model.MAX_NODES", 100_000)
     truth = GaussianMixture([1.0], [[0.0, 0.0]], [np.eye(2)])
     means = [[-1.0, 0.3], [0.2, 0.7], [0.9, -0.4]]
-    return truth, GaussianMixture([0.5, 0.3, 0.2], means, [1e-8 * np.eye(2)] * 3)
-
-
-def test_beyond_the_node_limit_an_rng_is_required_and_gives_an_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kdlab.mixtures.model.MAX_NODES", 100_000)
-    truth, sharp = needles()
+    sharp = GaussianMixture([0.5, 0.3, 0.2], means, [1e-8 * np.eye(2)] * 3)
     with pytest.raises(ValueError, match=r"rng is None and quadrature refused.*at most 100000 nodes.*pass rng="):
         recall(sharp, truth)
     estimate = recall(sharp, truth, rng=np.random.default_rng(0))
@@ -369,32 +363,23 @@ def test_log_weights_are_normalised() -> None:
     np.testing.assert_allclose(model.weights, [0.25, 0.75], rtol=1e-12)
 
 
-@pytest.mark.parametrize("beta", [-1, -1e-9, -math.inf, math.nan])
-def test_bad_beta(beta: float) -> None:
-    with pytest.raises(ValueError, match=f"beta is {beta}: .*try 1"):
-        PAIR.tempered(beta)
-
-
-@pytest.mark.parametrize("rng", [None, 3, np.random.RandomState(0)])
-def test_sampling_needs_a_generator(rng: Any) -> None:
-    with pytest.raises(ValueError, match=r"rng is .*default_rng\(seed\)") as raised:
-        PAIR.sample(3, rng)
-    assert repr(rng) in str(raised.value)
-
-
-@pytest.mark.parametrize("n", [0, -2])
-def test_sampling_needs_at_least_one_row(n: int) -> None:
-    with pytest.raises(ValueError, match=f"n is {n}: "):
-        PAIR.sample(n, np.random.default_rng(0))
-
-
-@pytest.mark.parametrize(("x", "shape"), [([0.0, 1.0], r"\(2,\)"), (0.0, r"\(\)"), ([[0.0, 1.0]], r"\(1, 2\)")])
-def test_points_come_in_rows(x: Any, shape: str) -> None:
-    with pytest.raises(ValueError, match=rf"points have shape {shape}: \(N, 1\) is needed.*reshape\(-1, 1\)"):
-        PAIR.log_prob(x)
-
-
-def test_two_models_must_live_in_the_same_space() -> None:
-    flat = GaussianMixture([1.0], [[0.0, 0.0]], [np.eye(2)])
-    with pytest.raises(ValueError, match="dimensions are 1 and 2: "):
-        PAIR.expected_log_prob(flat)
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        *((partial(PAIR.tempered, b), f"beta is {b}: .*try 1") for b in (-1, -1e-9, -math.inf, math.nan)),
+        *((partial(PAIR.sample, n, np.random.default_rng(0)), f"n is {n}: ") for n in (0, -2)),
+        *(
+            (partial(PAIR.sample, 3, rng), rf"rng is {re.escape(repr(rng))}: .*default_rng\(seed\)")
+            for rng in (None, 3, np.random.RandomState(0))
+        ),
+        *(
+            (partial(PAIR.log_prob, x), rf"points have shape {shape}: \(N, 1\) is needed.*reshape\(-1, 1\)")
+            for x, shape in (([0.0, 1.0], r"\(2,\)"), (0.0, r"\(\)"), ([[0.0, 1.0]], r"\(1, 2\)"))
+        ),
+        (partial(PAIR.expected_log_prob, random_mixture(np.random.default_rng(0), 1, 2)), "dimensions are 1 and 2: "),
+    ],
+    ids=count(),
+)
+def test_what_no_mixture_can_do(ask: Callable[[], Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        ask()

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
@@ -335,6 +336,7 @@ def test_an_order_may_be_a_numpy_integer() -> None:
             r"rng is None.*default_rng\(seed\)",
         ),
     ],
+    ids=count(),
 )
 def test_what_no_chain_can_do(ask: Callable[[NGramChain], Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
