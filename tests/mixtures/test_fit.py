@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import sklearn_fits
-from support.sklearn_fits import FAMILIES
-from support.worlds import mixtures, random_mixture
+from support.worlds import FAMILIES, mixtures, random_mixture
 
 from kdlab import Fit, GaussianMixture, fit_mixture, recall
 from kdlab.mixtures.scenes import line_mixture, make_scene
@@ -311,77 +310,52 @@ def test_a_given_start_wins_a_tie() -> None:
 
 # Bad input
 
-
-@pytest.mark.parametrize("n_components", [0, -3, 1.5, "2", None])
-def test_a_student_has_one_component_or_more(n_components: Any) -> None:
-    with pytest.raises(ValueError, match="n_components is .*1 component or more") as raised:
-        fit_mixture([[0.0], [1.0]], n_components)
-    assert repr(n_components) in str(raised.value)
-
-
-def test_an_unknown_family() -> None:
-    with pytest.raises(ValueError, match="covariance is 'tied': choose one of diag, full, spherical"):
-        fit_mixture([[0.0], [1.0]], 1, covariance="tied")  # type: ignore[arg-type]
+TWO, THREE = [[0.0], [1.0]], [[0.0], [1.0], [2.0]]
+SCALES = GaussianMixture(
+    [0.4, 0.3, 0.3], [[0.0, 0.0], [1.0, 1.0], [90.0, 0.0]], [1e-6 * np.eye(2), np.eye(2), np.eye(2)]
+)
+TOO_FEW = "n_components is 3, but the points hold 2 distinct rows: ask for"
+FLAT = GaussianMixture([0.5] * 2, np.zeros((2, 2)), [np.eye(2)] * 2)
 
 
 @pytest.mark.parametrize(
-    ("points", "message"),
+    ("target", "options", "message"),
     [
-        ([0.0, 1.0, 2.0], r"points have shape \(3,\).*reshape\(-1, 1\)"),
-        (3.0, r"points have shape \(\)"),
-        ([], r"points have shape \(0,\)"),
-        (np.empty((0, 2)), r"points have shape \(0, 2\).*at least one row"),
-        (np.empty((4, 0)), r"points have shape \(4, 0\)"),
-        (np.zeros((2, 2, 2)), r"points have shape \(2, 2, 2\)"),
-        ([[0.0, 1.0], [math.nan, 2.0]], r"point 1 is \[nan, 2\.0\].*finite"),
-        ([[0.0], [1.0], [math.inf]], r"point 2 is \[inf\]"),
+        *((TWO, {"n_components": n}, f"n_components is {n!r}: .*1 component or more") for n in (0, -3, 1.5, "2", None)),
+        (TWO, {"covariance": "tied"}, "covariance is 'tied': choose one of diag, full, spherical"),
+        *((TWO, {"n_starts": n}, f"n_starts is {n}: ") for n in (0, -1)),
+        *((TWO, {"covariance_floor": floor}, f"covariance_floor is {floor}: ") for floor in (0.0, -1.0, math.nan)),
+        # Points
+        ([0.0, 1.0, 2.0], {}, r"points have shape \(3,\).*reshape\(-1, 1\)"),
+        (3.0, {}, r"points have shape \(\)"),
+        ([], {}, r"points have shape \(0,\)"),
+        (np.empty((0, 2)), {}, r"points have shape \(0, 2\).*at least one row"),
+        (np.empty((4, 0)), {}, r"points have shape \(4, 0\)"),
+        (np.zeros((2, 2, 2)), {}, r"points have shape \(2, 2, 2\)"),
+        ([[0.0, 1.0], [math.nan, 2.0]], {}, r"point 1 is \[nan, 2\.0\].*finite"),
+        ([[0.0], [1.0], [math.inf]], {}, r"point 2 is \[inf\]"),
+        # Weights: points of weight zero do not count
+        (TWO, {"sample_weight": [1.0]}, r"sample_weight has shape \(1,\) beside 2 points"),
+        (TWO, {"sample_weight": [[1.0], [1.0]]}, r"sample_weight has shape \(2, 1\)"),
+        (TWO, {"sample_weight": [1.0, -3.0]}, r"sample_weight 1 is -3\.0"),
+        (TWO, {"sample_weight": [math.nan, 1.0]}, r"sample_weight 0 is nan"),
+        (TWO, {"sample_weight": [0.0, 0.0]}, r"sample_weight sums to 0\.0"),
+        *(
+            (points, {"n_components": 3, "sample_weight": weights}, TOO_FEW)
+            for points, weights in (([[1.0], [1.0], [2.0]], [1, 1, 1]), (THREE, [1, 1, 0]))
+        ),
+        (make_scene("line").truth, {"sample_weight": [1.0]}, "sample_weight was given with a GaussianMixture.*drop it"),
+        # Scales too different for one grid, and starts that are no two components in 1-D
+        (SCALES, {"n_components": 2}, r"nodes would be needed.*draw points"),
+        *(
+            (TWO, {"n_components": 2, "starts": [s]}, r"start 0 is GaussianMixture\(.*2 components in 1-D are needed")
+            for s in (line_mixture([1.0], [0.0], [1.0]), FLAT)
+        ),
     ],
 )
-def test_bad_points(points: Any, message: str) -> None:
+def test_bad_input(target: Any, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        fit_mixture(points, 1)
-
-
-@pytest.mark.parametrize(("points", "weights"), [([1.0, 1.0, 2.0], [1, 1, 1]), ([0.0, 1.0, 2.0], [1, 1, 0])])
-def test_fewer_distinct_points_than_components(points: Any, weights: Any) -> None:
-    """Those of weight zero do not count."""
-    with pytest.raises(ValueError, match="n_components is 3, but the points hold 2 distinct rows: ask for"):
-        fit_mixture(np.reshape(points, (3, 1)), 3, sample_weight=weights)
-
-
-@pytest.mark.parametrize(
-    ("weights", "message"),
-    [
-        ([1.0], r"sample_weight has shape \(1,\) beside 2 points"),
-        ([[1.0], [1.0]], r"sample_weight has shape \(2, 1\)"),
-        ([1.0, -3.0], r"sample_weight 1 is -3\.0"),
-        ([math.nan, 1.0], r"sample_weight 0 is nan"),
-        ([0.0, 0.0], r"sample_weight sums to 0\.0"),
-    ],
-)
-def test_bad_sample_weights(weights: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        fit_mixture([[0.0], [1.0]], 1, sample_weight=weights)
-
-
-def test_a_mixture_brings_its_own_weights() -> None:
-    with pytest.raises(ValueError, match="sample_weight was given with a GaussianMixture.*drop it"):
-        fit_mixture(make_scene("line").truth, 2, sample_weight=[1.0])
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("n_starts", 0),
-        ("n_starts", -1),
-        ("covariance_floor", 0.0),
-        ("covariance_floor", -1.0),
-        ("covariance_floor", math.nan),
-    ],
-)
-def test_starts_and_floor_are_above_zero(name: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=f"{name} is {value}: "):
-        fit_mixture([[0.0], [1.0]], 1, **{name: value})
+        fit_mixture(target, **{"n_components": 1} | options)
 
 
 def test_three_dimensions_would_need_a_grid() -> None:
@@ -389,20 +363,3 @@ def test_three_dimensions_would_need_a_grid() -> None:
     with pytest.raises(ValueError, match="lives in 3 dimensions.*draw points from it"):
         fit_mixture(target, 2)
     assert fit_mixture(target.sample(200, np.random.default_rng(0)), 2).converged
-
-
-def test_scales_too_different_for_one_grid() -> None:
-    target = GaussianMixture(
-        [0.4, 0.3, 0.3], [[0.0, 0.0], [1.0, 1.0], [90.0, 0.0]], [1e-6 * np.eye(2), np.eye(2), np.eye(2)]
-    )
-    with pytest.raises(ValueError, match=r"nodes would be needed.*draw points"):
-        fit_mixture(target, 2)
-
-
-@pytest.mark.parametrize(
-    "start", [line_mixture([1.0], [0.0], [1.0]), GaussianMixture([0.5] * 2, np.zeros((2, 2)), [np.eye(2)] * 2)]
-)
-def test_a_start_of_another_shape(start: GaussianMixture) -> None:
-    """Two components in 1-D are wanted; one component, or two in the plane, are an error that says so."""
-    with pytest.raises(ValueError, match=r"start 0 is GaussianMixture\(.*2 components in 1-D are needed"):
-        fit_mixture(some_points(11, 20, 1), 2, starts=[start])

@@ -1,15 +1,15 @@
 """The view's Python side: what it sends, how it answers the page, and what it does when something breaks."""
 
 import base64
-import copy
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from support.pages import wait_for
 
 from kdlab.mixtures import experiment
 from kdlab.mixtures.experiment import MixtureSweep
@@ -38,13 +38,6 @@ def view(sweep: MixtureSweep) -> Iterator[MixtureView]:
 
 def settings_of(sweep: MixtureSweep, **other: Any) -> dict[str, Any]:
     return {**{field: getattr(sweep.settings, field) for field in FIELDS}, **other}
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "nothing happened"
-        time.sleep(0.005)
 
 
 class Maker:
@@ -109,19 +102,12 @@ def test_a_2d_payload_has_contours() -> None:
     assert all(len(point) == 2 for contour in sent["contours"] for line in contour["path"] for point in line)
 
 
-def broken(sweep: MixtureSweep, **fields: Any) -> MixtureSweep:
-    other = copy.copy(sweep)
-    for name, value in fields.items():
-        object.__setattr__(other, name, value)
-    return other
-
-
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_sweep_with_a_number_that_is_none_is_refused(sweep: MixtureSweep, bad: float) -> None:
     kl = np.array(sweep.kl)
     kl[2] = bad
     with pytest.raises(ValueError, match=r"kl holds (nan|inf): every number must be finite"):
-        show(broken(sweep, kl=kl))
+        show(replace(sweep, kl=kl))
 
 
 @pytest.mark.parametrize("wrong", [None, {"beta": [1.0]}, "ring", 3])
@@ -277,7 +263,7 @@ def deliberately(**asked: Any) -> MixtureSweep:
 def test_what_breaks_in_the_background_is_shown_kept_and_survived(
     view: MixtureView, sweep: MixtureSweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other, bad = settings_of(sweep, n_components=2), broken(make("line", 2), precision=np.full(5, np.nan))
+    other, bad = settings_of(sweep, n_components=2), replace(make("line", 2), precision=np.full(5, np.nan))
     for n, (made, said) in enumerate([(deliberately, "on purpose"), (lambda **asked: bad, "must be finite")], 1):
         with monkeypatch.context() as patch:
             patch.setattr(experiment, "teacher_entropy", made)

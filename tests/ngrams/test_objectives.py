@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import minimize
 from support.chains import names_chain, random_chain, sparse_chain
 
-import kdlab.ngrams.objectives
+from kdlab.ngrams import objectives
 from kdlab.ngrams.experiment import NGramSweep
 from kdlab.ngrams.model import NGramChain
 from kdlab.ngrams.objectives import NAMES, compare_objectives
@@ -157,13 +157,13 @@ def test_the_sequence_level_student_has_the_best_likelihood_under_the_teacher() 
     assert max(scores, key=scores.__getitem__) == SEQUENCE
 
 
-@pytest.mark.parametrize("update", [kdlab.ngrams.objectives._averaged, kdlab.ngrams.objectives._averaged_logs])
+@pytest.mark.parametrize("update", [objectives._averaged, objectives._averaged_logs])
 def test_fixed_points_do_not_hang_on_the_start(update: Any) -> None:
     """Not proven in general; so it is in this world, from equal odds and from two chains drawn at random."""
     _, taught = world("ab", 3, 2)
     tempered = taught.tempered(2.0)
     starts = [random_chain([3, seed], 1, end=(0.2, 0.9)) for seed in (0, 1)] + [NGramChain.fit(taught, order=1)]
-    ends = [kdlab.ngrams.objectives._settled(update, tempered, start).table for start in starts]
+    ends = [objectives._settled(update, tempered, start).table for start in starts]
     np.testing.assert_allclose(ends[0], ends[1], atol=1e-10)
     np.testing.assert_allclose(ends[0], ends[2], atol=1e-10)
 
@@ -207,9 +207,7 @@ def test_two_letters_more_settle_too() -> None:
     p_star = names_chain(3)
     taught = p_star.tempered(1 / 0.4)
     for outcome in compare_objectives(p_star, p_star, 1, 0.4)[2::2]:
-        update = (
-            kdlab.ngrams.objectives._averaged if "forward" in outcome.name else kdlab.ngrams.objectives._averaged_logs
-        )
+        update = objectives._averaged if "forward" in outcome.name else objectives._averaged_logs
         again = update(taught, outcome.student.step_counts(3).sum(axis=1), 1)
         np.testing.assert_allclose(again.table, outcome.student.table, atol=1e-10)
 
@@ -252,6 +250,6 @@ def test_a_teacher_that_refuses_steps() -> None:
 
 
 def test_what_does_not_settle_says_how_much_it_moves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kdlab.ngrams.objectives, "_MOST_UPDATES", 2)
+    monkeypatch.setattr(objectives, "_MOST_UPDATES", 2)
     with pytest.raises(RuntimeError, match=r"after 2 updates .* still moves by [0-9.e-]+ at each: it has not settled"):
         compare_objectives(*world("ab", 3, 1), 1, 0.6)

@@ -1,9 +1,9 @@
 """Stills drawn ahead: each is what a fresh drawing shows, each notebook's first pictures have one, others have none."""
 
 import base64
-import importlib.util
 import io
 import re
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,8 @@ FEW = 1 / 2000
 
 def views() -> dict[str, Any]:
     """What scripts/make_stills.py draws, by name."""
-    spec = importlib.util.spec_from_file_location("make_stills", PACKAGE.parent / "scripts" / "make_stills.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return {view.still_name(): view for view in module.views()}
+    script = runpy.run_path(str(PACKAGE.parent / "scripts" / "make_stills.py"))
+    return {view.still_name(): view for view in script["views"]()}
 
 
 VIEWS = views()

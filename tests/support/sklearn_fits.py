@@ -12,9 +12,8 @@ import numpy as np
 import sklearn
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
-from support.worlds import random_mixture
+from support.worlds import FAMILIES, random_mixture
 
-FAMILIES: tuple[Any, ...] = ("diag", "full", "spherical")
 N_SETS = 67  # per family
 FILE = Path(__file__).with_suffix(".json")
 

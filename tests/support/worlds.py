@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from kdlab import GaussianMixture
 
+FAMILIES: tuple[Any, ...] = ("diag", "full", "spherical")  # of covariances
+
 
 def random_mixture(rng: np.random.Generator, n_components: int, dim: int, covariance: str = "full") -> GaussianMixture:
     """Means spread over a few units, standard deviations from 0.2 to 1, weights of any unevenness."""

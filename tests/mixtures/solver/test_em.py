@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.worlds import random_mixture
+from support.worlds import FAMILIES, random_mixture
 
 from kdlab import GaussianMixture
 from kdlab.mixtures.solver.em import (
@@ -20,8 +20,6 @@ from kdlab.mixtures.solver.em import (
     run_em,
     stacked,
 )
-
-FAMILIES: tuple[Any, ...] = ("diag", "full", "spherical")
 
 
 def some_points(seed: int, n: int = 80, dim: int = 2) -> Any:

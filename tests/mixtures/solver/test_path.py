@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.worlds import FAMILIES
 
 from kdlab import GaussianMixture, fit_mixture
 from kdlab.core.sweep import beta_positions
 from kdlab.mixtures.scenes import line_mixture, make_scene
 from kdlab.mixtures.solver.path import Path, sampled_path, solve_path
-
-FAMILIES: tuple[Any, ...] = ("diag", "full", "spherical")
 
 
 @functools.cache

@@ -4,13 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.worlds import random_mixture
+from support.worlds import FAMILIES, random_mixture
 
 from kdlab import GaussianMixture
 from kdlab.mixtures.solver.em import Family, Students, cloud_of
 from kdlab.mixtures.solver.starts import grouped_starts, spread_starts
-
-FAMILIES: tuple[Any, ...] = ("diag", "full", "spherical")
 
 
 def models(students: Students) -> list[GaussianMixture]:
