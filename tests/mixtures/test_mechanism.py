@@ -6,16 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import integrate
-from support.worlds import random_mixture
+from support.worlds import random_mixture, single
 
-from kdlab import GaussianMixture, mixtures, precision
+from kdlab import mixtures, precision
 from kdlab.mixtures.mechanism import component_precisions, pair_terms, pairs_along, precision_slope, reverse_student
 from kdlab.mixtures.scenes import line_mixture, make_scene
-
-
-def single(model: GaussianMixture, k: int) -> GaussianMixture:
-    return GaussianMixture([1.0], model.means[[k]], model.covariances[[k]])
-
 
 # One line
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import logsumexp
 from support.accuracy import dense_mean
-from support.worlds import mixtures, random_mixture
+from support.worlds import mixtures, random_mixture, single
 
 from kdlab import GaussianMixture, precision, recall
 from kdlab.mixtures.scenes import line_mixture, make_scene
@@ -62,9 +62,8 @@ def test_a_density_far_away_is_small_but_never_minus_infinity() -> None:
 
 def test_a_component_without_weight_does_not_count() -> None:
     model = GaussianMixture([1.0, 0.0], [[0.0], [5.0]], UNIT)
-    single = GaussianMixture([1.0], [[0.0]], [[[1.0]]])
     x = np.linspace(-6, 6, 13)[:, None]
-    np.testing.assert_allclose(model.log_prob(x), single.log_prob(x), rtol=1e-14)
+    np.testing.assert_allclose(model.log_prob(x), on_a_line([1.0]).log_prob(x), rtol=1e-14)
     assert model.responsibilities(x)[:, 1].max() == 0.0
     assert model.weight_entropy == 0.0
 
@@ -221,10 +220,7 @@ def test_precision_changes_with_beta_by_a_covariance(teacher: GaussianMixture, b
     Both sides hang on the same K expectations, so quadrature's 1e-6 enters as 1e-6 / (2 h) at the very most.
     """
     truth, h = line_mixture([0.5, 0.3, 0.2], [-1.5, 0.0, 2.0], [0.6, 0.9, 0.5]), 0.01
-    singles = [
-        GaussianMixture([1.0], m[None], c[None]) for m, c in zip(teacher.means, teacher.covariances, strict=True)
-    ]
-    values = np.array([single.expected_log_prob(truth).value for single in singles])
+    values = np.array([single(teacher, k).expected_log_prob(truth).value for k in range(teacher.n_components)])
     weights = teacher.tempered(beta).weights
     formula = weights @ (teacher.log_weights * values) - (weights @ teacher.log_weights) * (weights @ values)
     ahead, behind = (precision(teacher.tempered(b), truth).value for b in (beta + h, beta - h))
@@ -236,10 +232,10 @@ def test_precision_changes_with_beta_by_a_covariance(teacher: GaussianMixture, b
 def test_one_gaussian_is_scored_in_closed_form(dim: int) -> None:
     """No rng needed in any dimension, and it agrees with sampling within 5 standard errors (6e-7: no false alarm)."""
     rng = np.random.default_rng([3, dim])
-    model, single = random_mixture(rng, 4, dim), random_mixture(rng, 1, dim)
-    exact = model.expected_log_prob(single)
+    model, one = random_mixture(rng, 4, dim), random_mixture(rng, 1, dim)
+    exact = model.expected_log_prob(one)
     assert (exact.standard_error, exact.n_samples) == (0.0, None)
-    scores = single.log_prob(model.sample(200_000, rng))
+    scores = one.log_prob(model.sample(200_000, rng))
     assert abs(exact.value - scores.mean()) <= 5 * scores.std() / math.sqrt(len(scores))
 
 

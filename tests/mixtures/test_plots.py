@@ -1,17 +1,12 @@
 """Static figures: they show the sweep's numbers, in the agreed colours, and leave no global state behind."""
 
 import pytest
-from matplotlib.figure import Figure
 from support.fake_sweep import fake_sweep
+from support.pictures import said
 
 from kdlab.core.files import PACKAGE
 from kdlab.mixtures import plots, teacher_entropy
 from kdlab.pictures.figure import png
-
-
-def texts(figure: Figure) -> list[str]:
-    inside = [text.get_text() for axes in figure.axes for text in axes.texts]
-    return [text.get_text() for text in figure.texts] + inside
 
 
 def test_page_and_matplotlib_thin_the_teacher_by_the_same_rule() -> None:
@@ -26,10 +21,10 @@ def test_page_and_matplotlib_thin_the_teacher_by_the_same_rule() -> None:
 def test_a_figure_says_the_sweeps_sentence_and_is_reproducible(dim: int, beta: float) -> None:
     sweep = fake_sweep(dim)
     figure = plots.figure(sweep, beta)
-    said = " ".join(" ".join(texts(figure)).split())
-    assert sweep.at(beta).sentence in said
-    assert sweep.scene.title in said
-    assert f"β = {sweep.at(beta).beta:.2f}" in said
+    words = " ".join(" ".join(said(figure)).split())
+    assert sweep.at(beta).sentence in words
+    assert sweep.scene.title in words
+    assert f"β = {sweep.at(beta).beta:.2f}" in words
     first = png(figure)
     assert first == png(plots.figure(sweep, beta))
     assert len(first) < 80_000
@@ -48,12 +43,12 @@ def test_a_filmstrip_has_a_frame_per_beta_and_one_plane(dim: int, betas: list[fl
     sweep = fake_sweep(dim)
     figure = plots.filmstrip(sweep, betas)
     assert len(figure.axes) == len(betas) + 1
-    said = texts(figure)
+    words = said(figure)
     for beta in betas:
         here = sweep.at(beta)
-        assert f"β = {here.beta:.2f}" in said
+        assert f"β = {here.beta:.2f}" in words
         numbers = f"precision {here.precision:.2f}, recall {here.recall:.2f}".replace("-", "−")
-        assert numbers in said
+        assert numbers in words
     assert png(figure)
 
 

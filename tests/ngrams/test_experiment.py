@@ -12,6 +12,8 @@ from kdlab.ngrams.experiment import PREFIX, STORED, NGramSweep, measured, teache
 from kdlab.ngrams.model import NGramChain
 from kdlab.ngrams.names import first_names
 
+ORDERS = r"the orders of p\*, teacher and student are .*: whole numbers from 4 to 0"
+
 
 def test_what_is_stored_is_what_is_measured(sweep: NGramSweep) -> None:
     """scripts/make_text.py wrote the file; 1e-9 is rounding, and invented names are the same to the letter."""
@@ -60,18 +62,12 @@ def test_coverage_is_its_definition(sweep: NGramSweep) -> None:
         assert 0 < covered < len(names)
 
 
-def test_below_one_precision_rises_and_recall_falls(sweep: NGramSweep) -> None:
+def test_below_one_precision_rises_and_recall_falls_and_above_one_there_is_no_trade(sweep: NGramSweep) -> None:
     """The paper's trade, exactly, at every step from tau = 1 down; asserted of these names and orders, not of all."""
-    below = sweep.taus <= 1
-    assert (np.diff(sweep.precision[below]) < 0).all()
+    below, above = sweep.taus <= 1, sweep.taus >= 1
+    assert (np.diff(sweep.precision) < 0).all()
     assert (np.diff(sweep.recall[below]) > 0).all()
-
-
-def test_above_one_there_is_no_trade(sweep: NGramSweep) -> None:
-    above = sweep.taus >= 1
-    assert (np.diff(sweep.precision[above]) < 0).all()
     assert (np.diff(sweep.recall[above]) < 0).all()
-    assert sweep.taus[sweep.recall.argmax()] == 1.0
 
 
 def test_the_direct_student_is_the_one_of_tau_one(sweep: NGramSweep) -> None:
@@ -132,16 +128,16 @@ def test_other_orders_have_the_same_bounds(orders: tuple[int, int, int]) -> None
     assert (small.recall <= small.recall_bound + 1e-9).all() and (small.precision <= small.precision_bound).all()
 
 
-@pytest.mark.parametrize("orders", [(1, 2, 3), (5, 2, 1), (3, 2, -1), (3, 2, 1.0), (3, True, 1)])
-def test_orders_must_fall(orders: Any) -> None:
-    with pytest.raises(ValueError, match=r"the orders of p\*, teacher and student are .*: whole numbers from 4 to 0"):
-        teacher_temperature(*orders)
-
-
-@pytest.mark.parametrize("seed", [-1, 0.5, True, "0"])
-def test_a_seed_is_a_whole_number(seed: Any) -> None:
-    with pytest.raises(ValueError, match="seed is .*: a whole number from 0 is needed"):
-        teacher_temperature(positions=2, seed=seed)
+@pytest.mark.parametrize(
+    ("orders", "seed", "said"),
+    [
+        *((orders, 0, ORDERS) for orders in ((1, 2, 3), (5, 2, 1), (3, 2, -1), (3, 2, 1.0), (3, True, 1))),
+        *(((3, 2, 1), seed, "seed is .*: a whole number from 0 is needed") for seed in (-1, 0.5, True, "0")),
+    ],
+)
+def test_orders_must_fall_and_a_seed_is_a_whole_number(orders: Any, seed: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        teacher_temperature(*orders, positions=2, seed=seed)
 
 
 @pytest.mark.parametrize("tau", [0.29, 1.51, float("nan")])

@@ -11,17 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from support.chains import Enumeration, names_chain, random_chain, sparse_chain
+from support.chains import Enumeration, names_chain, orders, random_chain, seeds, sparse_chain, steady
 
 from kdlab import precision, recall
 from kdlab.core.metrics import monte_carlo
 from kdlab.ngrams.model import NGramChain, _picked
-
-steady = settings(derandomize=True, deadline=None, max_examples=60)
-seeds = st.integers(0, 2**32 - 1)
-orders = st.integers(0, 4)
 
 RNG = np.random.default_rng(0)
 GOOD = [[0.5, 0.5, 0], [0.2, 0.3, 0.5], [0.2, 0.3, 0.5]]

@@ -1,5 +1,6 @@
 """Objectives of distillation: every student against the numerical minimum of its objective, written out by prefixes."""
 
+import math
 import time
 from collections import defaultdict
 from typing import Any
@@ -16,6 +17,7 @@ from kdlab.ngrams.objectives import NAMES, compare_objectives
 
 SEQUENCE, FORWARD, OWN_FORWARD, REVERSE, OWN_REVERSE = NAMES
 CASES = [("ab", 2, 1, 2, 0.6), ("ab", 3, 1, 1, 1.2), ("ab", 3, 2, 4, 0.6), ("ab", 2, 1, 0, 1.2), ("abc", 2, 1, 3, 0.6)]
+BETWEEN = "order is .* beside a teacher of order 2: the student sees 1 letter or more"
 Weights = dict[tuple[str, str], float]
 
 
@@ -225,21 +227,20 @@ def test_three_orders_take_at_most_a_second(sweep: NGramSweep) -> None:
 # Errors
 
 
-@pytest.mark.parametrize("order", [0, 3, -1, 1.0, True, "1"])
-def test_orders_that_no_student_has(order: Any) -> None:
-    with pytest.raises(ValueError, match="order is .* beside a teacher of order 2: the student sees 1 letter or more"):
-        compare_objectives(*world("ab", 2, 1), order, 1.0)
-
-
-@pytest.mark.parametrize("tau", [0.0, -1.0, float("nan"), float("inf")])
-def test_tau_is_positive(tau: float) -> None:
-    with pytest.raises(ValueError, match=f"tau is {tau}: a positive temperature is needed; try 1"):
-        compare_objectives(*world("ab", 2, 1), 1, tau)
-
-
-def test_two_alphabets() -> None:
-    with pytest.raises(ValueError, match="alphabets are 'ab' and 'abc'"):
-        compare_objectives(world("ab", 2, 1)[0], world("abc", 2, 1)[1], 1, 1.0)
+@pytest.mark.parametrize(
+    ("alphabet", "order", "tau", "said"),
+    [
+        *(("ab", order, 1.0, BETWEEN) for order in (0, 3, -1, 1.0, True, "1")),
+        *(
+            ("ab", 1, tau, f"tau is {tau}: a positive temperature is needed; try 1")
+            for tau in (0.0, -1.0, math.nan, math.inf)
+        ),
+        ("abc", 1, 1.0, "alphabets are 'ab' and 'abc'"),
+    ],
+)
+def test_what_cannot_be_compared(alphabet: str, order: Any, tau: float, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        compare_objectives(world("ab", 2, 1)[0], world(alphabet, 2, 1)[1], order, tau)
 
 
 def test_a_teacher_that_refuses_steps() -> None:

@@ -24,6 +24,24 @@ def random_mixture(rng: np.random.Generator, n_components: int, dim: int, covari
     return GaussianMixture(rng.dirichlet(np.ones(n_components)), means, covariances)
 
 
+def single(model: GaussianMixture, k: int) -> GaussianMixture:
+    """One component by itself."""
+    return GaussianMixture([1.0], model.means[[k]], model.covariances[[k]])
+
+
+def within(covariance: str, moment: Any) -> Any:
+    """The family's member closest to a second moment (dim, dim), by hand."""
+    if covariance == "diag":
+        return np.diag(np.diag(moment))
+    return np.eye(len(moment)) * np.trace(moment) / len(moment) if covariance == "spherical" else moment
+
+
+def same_bits(one: GaussianMixture, other: GaussianMixture) -> bool:
+    """Whether two mixtures are the same to the last digit."""
+    names = ("log_weights", "means", "covariances")
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
+
+
 @st.composite
 def mixtures(draw: Any, dim: int = 1, min_components: int = 1, max_components: int = 4) -> GaussianMixture:
     """Diagonal mixtures: heaviest to lightest weight at most 100 to 1, standard deviations from 0.2 to 1.5."""
