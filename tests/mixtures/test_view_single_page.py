@@ -158,7 +158,7 @@ def test_a_pointer_drags_the_bell(page: Page) -> None:
 def test_above_the_picture_a_drag_goes_on_to_a_spike(page: Page) -> None:
     """One rule meets the other at the top: up is narrower, nothing jumps, the way back is the same."""
     world = open_bell(page)
-    unit = unit_of(page)
+    unit, edge = unit_of(page), (page.locator(".kdlab-space").bounding_box() or {"y": 0})["y"]
     top = 1 / (336 / world["space"]["y"][1])  # of density, per svg unit
     x, y = grip_at(page)
     page.mouse.move(x, y)
@@ -167,10 +167,9 @@ def test_above_the_picture_a_drag_goes_on_to_a_spike(page: Page) -> None:
     widths = {}
     for up in [*ups, *reversed(ups)]:
         page.mouse.move(x, y - up)
-        settle(page)
+        assert -5 < grip_at(page)[1] - edge
         width = place(page)["width"]
         assert widths.setdefault(up, width) == width
-        assert -5 < grip_at(page)[1] - (page.locator(".kdlab-space").bounding_box() or {"y": 0})["y"]
     page.mouse.up()
     found = [widths[up] for up in ups]
     assert found[0] == 1.0 and found[-1] == world["widths"][0]
@@ -354,6 +353,7 @@ def test_a_prediction_covers_the_picture_until_it_is_made(page: Page) -> None:
 def test_nothing_is_wider_than_its_place_and_nothing_jumps(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     open_bell(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
     size = size_of(page)
     for centre, wide in ((-3.0, 0.1), (5.0, 0.005), (-1.0, 2.08)):
         put(page, hand={"centre": centre, "width": wide})
