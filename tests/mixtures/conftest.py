@@ -3,28 +3,18 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Error, Page
-from support.pages import SIZE, opened
+from playwright.sync_api import Browser, Page
+from support.pages import SIZE, loaded
 
 
 @pytest.fixture(scope="module")
-def window(browser: Browser, address: str) -> Iterator[Page]:
-    with opened(browser, address) as one:
-        yield one
+def window(browser: Browser) -> Page:
+    return browser.new_page(viewport=SIZE, has_touch=True)  # closed with the browser's others
 
 
 @pytest.fixture
-def page(window: Page) -> Iterator[Page]:
+def page(window: Page, address: str) -> Iterator[Page]:
     """Ready for `open_view`; nothing may be thrown on it."""
-    thrown: list[str] = []
-
-    def hear(error: Error) -> None:
-        thrown.append(str(error))
-
-    window.on("pageerror", hear)
     window.set_viewport_size(SIZE)
-    window.reload()
-    window.wait_for_function("window.ready")
-    yield window
-    window.remove_listener("pageerror", hear)
-    assert thrown == []
+    with loaded(window, address) as one:
+        yield one

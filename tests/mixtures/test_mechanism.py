@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import integrate
-from support.worlds import random_mixture, single
+from support.worlds import log_normal, random_mixture, single
 
 from kdlab import mixtures, precision
 from kdlab.mixtures.mechanism import component_precisions, pair_terms, pairs_along, precision_slope, reverse_student
@@ -113,9 +113,6 @@ def test_the_reverse_student_of_a_gaussian_is_that_gaussian() -> None:
 def test_no_gaussian_of_a_fine_grid_has_a_lower_reverse_divergence() -> None:
     """By scipy's own quadrature, on 21 means by 21 widths around everything; to 1e-6 nats."""
     target = line_mixture([0.6, 0.4], [-3.0, 3.0], [0.6, 0.6])
-
-    def log_normal(x: float, mean: float, sd: float) -> float:
-        return -0.5 * ((x - mean) / sd) ** 2 - math.log(sd * math.sqrt(2 * math.pi))
 
     def divergence(mean: float, sd: float) -> float:
         def integrand(x: float) -> float:

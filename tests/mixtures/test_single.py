@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import integrate
+from support.worlds import log_normal
 
 from kdlab.core.format import deviation, short
 from kdlab.core.metrics import Estimate
@@ -13,10 +14,6 @@ from kdlab.mixtures import plots_single, view_single
 from kdlab.mixtures.model import GaussianMixture
 from kdlab.mixtures.scenes import make_scene
 from kdlab.mixtures.single import Measured, frontier, measure
-
-
-def log_normal(x: Any, mean: Any, width: Any) -> Any:
-    return -0.5 * ((x - mean) / width) ** 2 - np.log(width * math.sqrt(2 * math.pi))
 
 
 def log_densities(truth: GaussianMixture, x: Any) -> Any:

@@ -55,13 +55,8 @@ def test_a_figure_shows_its_position(sweep: NGramSweep, tau: float) -> None:
     assert here.sentence in " ".join(" ".join(said(made)).split())
     assert made.words == here.sentence
     assert f"τ = {tau:.2f}" in said(made)
-
-
-@pytest.mark.parametrize("tau", [0.3, 1.0, 1.5])
-def test_real_names_are_set_apart_and_counted(sweep: NGramSweep, tau: float) -> None:
-    made, here, census = plots_text.figure(sweep, tau), sweep.at(tau), set(first_names()[0])
-    names = made.axes[0]
-    real = [name for name in here.names if name in census]
+    census = set(first_names()[0])
+    real = [name for name in here.names if name in census]  # set apart and counted
     assert [text.get_text() for text in names.texts if text.get_fontweight() == "bold"] == real
     assert len(names.lines) == len(real)
     assert f"bold and underlined: real names, {len(real) or 'none'} of these 12" in said(made)

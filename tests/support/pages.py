@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Error, Page
 from support.axe import state_of
 
 from kdlab.pictures.live import STYLE_SHEET, front_end
@@ -84,12 +84,24 @@ def serving(handler: Any) -> Iterator[str]:
 def opened(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
     """A page at this address, for fingers too, that fails if anything throws where nobody catches it."""
     page = browser.new_page(**({"viewport": SIZE, "has_touch": True} | options))
+    with loaded(page, address):
+        yield page
+        page.close()
+
+
+@contextmanager
+def loaded(page: Page, address: str) -> Iterator[Page]:
+    """The page with this address anew; it fails if anything throws where nobody catches it."""
     thrown: list[str] = []
-    page.on("pageerror", lambda error: thrown.append(str(error)))
+
+    def hear(error: Error) -> None:
+        thrown.append(str(error))
+
+    page.on("pageerror", hear)
     page.goto(address)
     page.wait_for_function("window.ready")
     yield page
-    page.close()
+    page.remove_listener("pageerror", hear)
     assert thrown == []
 
 

@@ -1,5 +1,6 @@
 """Mixtures to try things on: from a seed, or drawn by hypothesis."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,11 @@ def random_mixture(rng: np.random.Generator, n_components: int, dim: int, covari
 def single(model: GaussianMixture, k: int) -> GaussianMixture:
     """One component by itself."""
     return GaussianMixture([1.0], model.means[[k]], model.covariances[[k]])
+
+
+def log_normal(x: Any, mean: Any, sd: Any) -> Any:
+    """Log-density of a Gaussian on a line, written out, nats."""
+    return -0.5 * ((x - mean) / sd) ** 2 - np.log(sd * math.sqrt(2 * math.pi))
 
 
 def within(covariance: str, moment: Any) -> Any:
