@@ -1,6 +1,7 @@
 """Sweeps: the committed ones all through, new ones against them, and no combination of controls that raises."""
 
 import functools
+import itertools
 import math
 import re
 from typing import Any
@@ -172,8 +173,7 @@ def test_where_precision_falls() -> None:
     sweep = prepared("falls|1|diag|population|0")
     lowest = int(sweep.precision.argmin())
     assert sweep.precision[0] - sweep.precision[lowest] == pytest.approx(0.42, abs=0.02)
-    assert 0 < lowest < 120
-    assert sweep.precision[-1] > sweep.precision[0]
+    assert 0 < lowest < 120 and sweep.precision[-1] > sweep.precision[0]
 
 
 def test_the_rare_mode_goes_first() -> None:
@@ -252,15 +252,14 @@ def test_the_direct_student_is_the_best_that_we_find(key: str) -> None:
 
 def test_a_sweep_depends_on_its_settings_only() -> None:
     """Twice the same, with or without somebody listening."""
-    heard: list[float] = []
     for options in ({"scene": "line", "n_components": 2}, {"scene": "line", "n_components": 2, "samples": 100}):
+        heard: list[float] = []
         one = teacher_entropy(**options, positions=5)
         other = teacher_entropy(**options, positions=5, progress=heard.append)
         for name, value in numbers(one).items():
             np.testing.assert_array_equal(value, getattr(other, name), err_msg=name)
         assert one.sentences == other.sentences
-    assert heard[-1] == 1.0
-    assert all(0 <= fraction <= 1 for fraction in heard)
+        assert heard[-1] == 1.0 and all(0 <= before <= after <= 1 for before, after in itertools.pairwise(heard))
 
 
 def test_what_is_prepared_is_ready_at_once() -> None:
@@ -352,21 +351,6 @@ def drawn(n: int, seed: int) -> list[Settings]:
     return found
 
 
-def check(settings: Settings, n_positions: int) -> None:
-    """Make the sweep: every number finite, every sentence free of nan, both bounds kept."""
-    sweep = make_sweep(settings, beta_positions(n_positions))
-    assert all(np.isfinite(value).all() for value in numbers(sweep).values()), settings
-    assert not any("nan" in sentence or "inf" in sentence for sentence in sweep.sentences), settings
-    assert sweep.recall.max() <= sweep.recall_bound + 2e-6, settings
-    assert sweep.precision.max() <= sweep.precision_bound + 1e-6, settings
-    assert np.linalg.eigvalsh(sweep.student_covariances).min() > 0, settings
-
-
-def test_a_few_settings_never_raise() -> None:
-    for settings in (one for one in drawn(60, 1) if one.n_components <= 3):
-        check(settings, 5)
-
-
 TWO_THOUSAND = drawn(2000, 2)
 DIFFERENT = list({settings.key: settings for settings in TWO_THOUSAND}.values())  # those that matter to the sweep
 
@@ -376,14 +360,20 @@ def test_the_two_thousand_reach_every_choice() -> None:
         assert {getattr(settings, control) for settings in TWO_THOUSAND} == set(choices)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("part", range(4))
-def test_two_thousand_settings_on_five_positions_never_raise(part: int) -> None:
-    for settings in DIFFERENT[part::4]:
-        check(settings, 5)
-
-
-@pytest.mark.slow
-def test_fifty_settings_on_the_whole_slider_never_raise() -> None:
-    for settings in drawn(50, 3):
-        check(settings, 121)
+@pytest.mark.parametrize(
+    ("several", "n_positions"),
+    [
+        pytest.param([one for one in drawn(60, 1) if one.n_components <= 3], 5, id="a few"),
+        *(pytest.param(DIFFERENT[i::4], 5, id=f"two thousand, part {i}", marks=pytest.mark.slow) for i in range(4)),
+        pytest.param(drawn(50, 3), 121, id="fifty on the whole slider", marks=pytest.mark.slow),
+    ],
+)
+def test_no_settings_raise(several: list[Settings], n_positions: int) -> None:
+    """Every number is finite, every sentence free of nan, both bounds are kept."""
+    for settings in several:
+        sweep = make_sweep(settings, beta_positions(n_positions))
+        assert all(np.isfinite(value).all() for value in numbers(sweep).values()), settings
+        assert not any("nan" in sentence or "inf" in sentence for sentence in sweep.sentences), settings
+        assert sweep.recall.max() <= sweep.recall_bound + 2e-6, settings
+        assert sweep.precision.max() <= sweep.precision_bound + 1e-6, settings
+        assert np.linalg.eigvalsh(sweep.student_covariances).min() > 0, settings

@@ -67,8 +67,7 @@ def test_the_likelihood_is_per_point_and_weighted() -> None:
     fit = fit_mixture(points, 2, sample_weight=weights)
     expected = weights @ fit.model.log_prob(points) / weights.sum()
     assert fit.log_likelihood == pytest.approx(expected, abs=1e-9)
-    assert fit.converged
-    assert fit.n_iter >= 1
+    assert fit.converged and fit.n_iter >= 1
 
 
 @pytest.mark.parametrize("covariance", FAMILIES)
@@ -262,12 +261,6 @@ def test_a_sharp_student_is_fitted_on_a_finer_grid() -> None:
 
 
 # Starts, and the same answer every time
-
-
-def test_two_calls_are_bit_identical() -> None:
-    points, target = some_points(8, 80, 2), random_mixture(np.random.default_rng(45), 4, 2)
-    assert same_fit(*(fit_mixture(points, 3, covariance="full") for _ in range(2)))
-    assert same_fit(*(fit_mixture(target, 2, covariance="diag") for _ in range(2)))
 
 
 def test_more_starts_are_never_worse() -> None:

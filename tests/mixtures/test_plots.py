@@ -2,7 +2,7 @@
 
 import pytest
 from support.fake_sweep import fake_sweep
-from support.pictures import said
+from support.pictures import dots, said
 
 from kdlab.core.files import PACKAGE
 from kdlab.mixtures import plots, teacher_entropy
@@ -28,13 +28,8 @@ def test_a_figure_says_the_sweeps_sentence_and_is_reproducible(dim: int, beta: f
     first = png(figure)
     assert first == png(plots.figure(sweep, beta))
     assert len(first) < 80_000
-
-
-def test_the_dot_stands_where_the_sweep_says() -> None:
-    sweep = fake_sweep(2)
-    plane = plots.figure(sweep, 5.0).axes[1]
-    (dot,) = [line for line in plane.lines if line.get_marker() == "o"]
-    assert (dot.get_xdata()[0], dot.get_ydata()[0]) == (sweep.at(5.0).recall, sweep.at(5.0).precision)
+    largest, *_ = dots(figure.axes[1], plots.STYLE["distilled"].colour)
+    assert largest[:2] == (sweep.at(beta).recall, sweep.at(beta).precision)
 
 
 @pytest.mark.parametrize("dim", [1, 2])
@@ -50,11 +45,6 @@ def test_a_filmstrip_has_a_frame_per_beta_and_one_plane(dim: int, betas: list[fl
         numbers = f"precision {here.precision:.2f}, recall {here.recall:.2f}".replace("-", "−")
         assert numbers in words
     assert png(figure)
-
-
-def test_an_empty_filmstrip_is_an_error() -> None:
-    with pytest.raises(ValueError, match=r"at least one value in \[1, 100\]"):
-        plots.filmstrip(fake_sweep(1), [])
 
 
 def test_a_picture_without_the_path_ahead_gives_nothing_away() -> None:

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from support import shown
 from support.fake_sweep import fake_sweep
-from support.pages import get, open_view, put, settle, size_of
+from support.pages import box_of, get, open_view, put, settle, size_of
 
 from kdlab.mixtures.experiment import teacher_entropy
 from kdlab.mixtures.view import payload, show
@@ -40,6 +40,8 @@ def test_real_keys_walk_the_sweep(page: Page, dim: int) -> None:
         settle(page)
         index = min(index + step, 120)
         assert_shows(page, sweep, index)
+    past, whole = (page.locator(f".kdlab-path-{name}").get_attribute("d") for name in ("past", "all"))
+    assert past == whole and (past or "").count("M") == 2  # the path has a gap where the best student switches
     page.keyboard.press("Home")
     settle(page)
     assert_shows(page, sweep, 0)
@@ -61,15 +63,6 @@ def test_elements_are_made_once_and_only_moved(page: Page) -> None:
         "(() => { const now = [...document.querySelectorAll('.kdlab-view *')];"
         "return now.length === before.length && now.every((e, i) => e === before[i]); })()"
     )
-
-
-def test_the_path_has_a_gap_where_the_best_student_switches(page: Page) -> None:
-    sweep = fake_sweep(2)
-    open_view(page, show(sweep), beta=100.0)
-    assert_shows(page, sweep, 120)
-    past = page.locator(".kdlab-path-past").get_attribute("d") or ""
-    assert past.count("M") == 1 + int(sweep.switched.sum()) == 2
-    assert past == page.locator(".kdlab-path-all").get_attribute("d")
 
 
 def test_python_hears_of_beta_when_the_slider_rests(page: Page) -> None:
@@ -245,8 +238,7 @@ def test_a_prediction_covers_the_picture_until_it_is_made(page: Page) -> None:
 def test_nothing_is_wider_than_its_place_and_nothing_jumps(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     open_view(page, show(fake_sweep(2)))
-    space, plane = (page.locator(f".kdlab-{name}").bounding_box() for name in ("space", "plane"))
-    assert space is not None and plane is not None
+    space, plane = box_of(page, ".kdlab-space"), box_of(page, ".kdlab-plane")
     stacked = plane["y"] >= space["y"] + space["height"]
     assert stacked == (width < 560)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -270,5 +262,5 @@ def test_who_comes_by_keys_sees_the_whole_view(page: Page) -> None:
     page.keyboard.press("Tab")
     expect(page.locator(".kdlab-beta")).to_be_focused()
     settle(page)
-    box = page.locator(".kdlab-view").bounding_box()
-    assert box and 0 <= box["y"] and box["y"] + box["height"] <= 720
+    box = box_of(page, ".kdlab-view")
+    assert 0 <= box["y"] and box["y"] + box["height"] <= 720

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 from scipy import stats
-from support.pages import get, open_view, put, settle, size_of
+from support.pages import box_of, get, open_view, put, settle, size_of
 
 from kdlab.core.format import deviation, short
 from kdlab.mixtures import view_single
@@ -35,16 +35,13 @@ def place(page: Page) -> dict[str, float]:
 def grip_at(page: Page) -> tuple[float, float]:
     """Where the handle is, in pixels of the page."""
     settle(page)
-    box = page.locator(".kdlab-hand-grip circle").bounding_box()
-    assert box
+    box = box_of(page, ".kdlab-hand-grip circle")
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
 def unit_of(page: Page) -> float:
     """Pixels in one svg unit."""
-    panel = page.locator(".kdlab-space").bounding_box()
-    assert panel
-    return float(panel["width"]) / 440
+    return box_of(page, ".kdlab-space")["width"] / 440
 
 
 def assert_bell(page: Page, world: dict[str, Any]) -> None:
@@ -158,7 +155,7 @@ def test_a_pointer_drags_the_bell(page: Page) -> None:
 def test_above_the_picture_a_drag_goes_on_to_a_spike(page: Page) -> None:
     """One rule meets the other at the top: up is narrower, nothing jumps, the way back is the same."""
     world = open_bell(page)
-    unit, edge = unit_of(page), (page.locator(".kdlab-space").bounding_box() or {"y": 0})["y"]
+    unit, edge = unit_of(page), box_of(page, ".kdlab-space")["y"]
     top = 1 / (336 / world["space"]["y"][1])  # of density, per svg unit
     x, y = grip_at(page)
     page.mouse.move(x, y)
@@ -185,8 +182,7 @@ def test_above_the_picture_a_drag_goes_on_to_a_spike(page: Page) -> None:
 
 def test_the_curve_itself_can_be_dragged(page: Page) -> None:
     world, unit = open_bell(page), unit_of(page)
-    top = (page.locator(".kdlab-space").bounding_box() or {})["y"]
-    x, y = grip_at(page)[0], top + 320 * unit  # far from its handle
+    x, y = grip_at(page)[0], box_of(page, ".kdlab-space")["y"] + 320 * unit  # far from its handle
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + 41.6 * unit, y, steps=5)
@@ -294,7 +290,7 @@ def test_triangles_stay_within_the_bounds_and_clear_of_an_arrow(page: Page, cent
       const box = document.querySelector(`.kdlab-plane .kdlab-${name}`).getBoundingClientRect();
       return { left: box.left, right: box.right, top: box.top, bottom: box.bottom };
     })""")
-    panel, unit = page.locator(".kdlab-plane").bounding_box() or {}, unit_of(page)
+    panel, unit = box_of(page, ".kdlab-plane"), unit_of(page)
     low, high = world["plane"]["precision"]
     ceiling = panel["y"] + (348 - 336 * (world["bounds"]["precision"] - low) / (high - low)) * unit
     limit = panel["x"] + (428 - 370 * 0.09 / 1.09) * unit
@@ -308,14 +304,13 @@ def test_triangles_stay_within_the_bounds_and_clear_of_an_arrow(page: Page, cent
 
 def test_the_line_across_the_bell_has_its_name(page: Page) -> None:
     open_bell(page)
-    name, span = page.locator(".kdlab-hand-span-name"), page.locator(".kdlab-hand-span")
+    name = page.locator(".kdlab-hand-span-name")
     for centre, width, shown in ((0.0, 1.0, True), (4.5, 1.0, True), (0.0, 5.0, True), (0.0, 0.1, False)):
         put(page, hand={"centre": centre, "width": width})
         assert name.is_visible() is shown
-        box, panel = name.bounding_box(), page.locator(".kdlab-space").bounding_box()
         if shown:
-            line = span.bounding_box()
-            assert box and panel and line and name.text_content() == "± width"
+            box, panel, line = (box_of(page, f".kdlab-{part}") for part in ("hand-span-name", "space", "hand-span"))
+            assert name.text_content() == "± width"
             assert panel["x"] <= box["x"] and box["x"] + box["width"] <= panel["x"] + panel["width"]
             assert abs(box["y"] + box["height"] / 2 - line["y"]) < 20
 

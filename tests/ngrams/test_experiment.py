@@ -72,17 +72,14 @@ def test_below_one_precision_rises_and_recall_falls_and_above_one_there_is_no_tr
 
 def test_the_direct_student_is_the_one_of_tau_one(sweep: NGramSweep) -> None:
     """The teacher is p*'s projection, and projecting in two steps is projecting once."""
-    at = sweep.at(1.0)
-    assert at.precision == pytest.approx(sweep.direct_precision, abs=1e-9)
-    assert at.recall == pytest.approx(sweep.direct_recall, abs=1e-9)
+    at, direct = sweep.at(1.0), (sweep.direct_precision, sweep.direct_recall)
+    assert (at.precision, at.recall) == pytest.approx(direct, abs=1e-9)
 
 
 def test_both_bounds_hold(sweep: NGramSweep) -> None:
     assert (sweep.recall < sweep.recall_bound).all() and (sweep.precision < sweep.precision_bound).all()
-    truth = sweep.truth
-    assert sweep.recall_bound == pytest.approx(truth.expected_log_prob(truth).value, abs=1e-12)
-    best = truth.log_prob(first_names()[0]).max()
-    assert sweep.precision_bound >= best - 1e-12
+    assert sweep.recall_bound == pytest.approx(sweep.truth.expected_log_prob(sweep.truth).value, abs=1e-12)
+    assert sweep.precision_bound >= sweep.truth.log_prob(first_names()[0]).max() - 1e-12
 
 
 def test_names_change_with_tau_and_not_by_chance(sweep: NGramSweep) -> None:

@@ -33,13 +33,11 @@ def test_what_is_sent_is_the_sweep(sweep: NGramSweep) -> None:
     assert sent["sentence"] == list(sweep.sentences) and sent["names"] == [list(names) for names in sweep.names]
     real = set(first_names()[0])
     assert sent["real"] == [[int(name in real) for name in names] for names in sweep.names]
-    np.testing.assert_allclose(sent["next"]["student"], sweep.next_learned, atol=6e-6)
-    np.testing.assert_allclose(sent["next"]["teacher"], sweep.next_taught, atol=6e-6)
-    np.testing.assert_allclose(sent["next"]["truth"], sweep.next_true, atol=6e-6)
+    for name, odds in (("student", sweep.next_learned), ("teacher", sweep.next_taught), ("truth", sweep.next_true)):
+        np.testing.assert_allclose(sent["next"][name], odds, atol=6e-6)
     assert len(sent["letters"]) == len(sent["next"]["truth"]) == 27 and sent["prefix"] == PREFIX
-    assert (sent["plane"]["recall"], sent["plane"]["precision"]) == tuple(
-        [pytest.approx(limits, abs=1e-5) for limits in plane_limits(sweep, CLOSE)]
-    )
+    for name, limits in zip(("recall", "precision"), plane_limits(sweep, CLOSE), strict=True):
+        assert sent["plane"][name] == pytest.approx(limits, abs=1e-5)
     assert len(json.dumps(sent)) < 120_000
 
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser
 from support.fake_sweep import fake_sweep
-from support.pages import open_view, opened
+from support.pages import box_of, open_view, opened
 
 from kdlab.mixtures.view import show
 from kdlab.pictures.sweep_view import require_finite
@@ -42,8 +42,7 @@ def test_a_stretch_of_no_length_is_a_mark_on_the_page(browser: Browser, address:
     with opened(browser, address, device_scale_factor=4) as page:
         open_view(page, show(sweep))
         assert page.evaluate("model.get('page_errors')") == []
-        box = page.locator(".kdlab-plane").bounding_box()
-        assert box is not None
+        box = box_of(page, ".kdlab-plane")
         unit = box["width"] / 440
         x, y = (_at(sweep, name, place) for name, place in (("recall", -20.0), ("precision", -6.0)))
         clip = {"x": box["x"] + (x - 6) * unit, "y": box["y"] + (y - 6) * unit, "width": 12 * unit, "height": 12 * unit}

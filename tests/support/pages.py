@@ -127,10 +127,16 @@ def settle(page: Page) -> None:
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
+def box_of(page: Page, part: str) -> dict[str, float]:
+    """Where a part of the view is: x, y, width and height, pixels."""
+    box = page.locator(part).bounding_box()
+    assert box is not None, f"{part} is not on the page"
+    return dict(**box)
+
+
 def size_of(page: Page) -> tuple[float, float]:
     """Width and height of the view, pixels."""
-    box = page.locator(".kdlab-view").bounding_box()
-    assert box is not None
+    box = box_of(page, ".kdlab-view")
     return box["width"], box["height"]
 
 

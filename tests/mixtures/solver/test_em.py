@@ -128,8 +128,7 @@ def test_starts_run_together_as_they_run_alone() -> None:
 def test_a_run_that_is_cut_short_says_so() -> None:
     cloud, family = even(some_points(5)), Family("diag")
     runs = run_em(cloud, family, students(cloud, family, 2), tolerance=1e-12, max_iter=3)
-    assert not runs.converged.any()
-    assert (runs.n_iter == 3).all()
+    assert not runs.converged.any() and (runs.n_iter == 3).all()
 
 
 def test_a_stack_with_weights_of_its_own_for_each_start() -> None:
