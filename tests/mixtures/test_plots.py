@@ -50,6 +50,5 @@ def test_a_filmstrip_has_a_frame_per_beta_and_one_plane(dim: int, betas: list[fl
 def test_a_picture_without_the_path_ahead_gives_nothing_away() -> None:
     sweep = teacher_entropy("line")
     whole, still = (plots.figure(sweep, path=path).axes[1] for path in (True, False))
-    ahead = [line for line in whole.lines if len(line.get_xdata()) == len(sweep.betas)]
-    assert ahead
+    assert [line for line in whole.lines if len(line.get_xdata()) == len(sweep.betas)]
     assert not [line for line in still.lines if len(line.get_xdata()) > 2]
