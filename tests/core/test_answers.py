@@ -1,7 +1,5 @@
 """Kept answers: plain, theirs, never half written, never in place of something else, and never in the way."""
 
-from __future__ import annotations
-
 import json
 import os
 import threading

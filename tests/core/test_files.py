@@ -1,7 +1,5 @@
 """Files that are whole or not there, and folders that one process holds at a time."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 import os

@@ -1,7 +1,5 @@
 """Numbers in words: a real minus sign, none before zero, and as many digits as say something."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

@@ -1,7 +1,5 @@
 """Front doors: every public name is there, and a wrong name is answered with the right ones."""
 
-from __future__ import annotations
-
 from importlib import import_module
 
 import pytest

@@ -1,7 +1,5 @@
 """A slider's positions, the nearest of them to a value, and what is said where that cannot be."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

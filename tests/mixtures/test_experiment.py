@@ -1,31 +1,35 @@
 """Sweeps: the committed ones all through, new ones against them, and no combination of controls that raises."""
 
-from __future__ import annotations
-
 import functools
+import itertools
 import math
 import re
 from typing import Any
 
 import numpy as np
 import pytest
-from support.accuracy import committed, errors_at
+from support.accuracy import committed, covered_by_draws, errors_at
 
-from kdlab import GaussianMixture, fit_mixture
+from kdlab import fit_mixture
 from kdlab.core.sweep import beta_positions
 from kdlab.mixtures import experiment
 from kdlab.mixtures.experiment import CHOICES, MixtureSweep, Settings, is_prepared, make_sweep, teacher_entropy
-from kdlab.mixtures.judge import COVERED_DENSITY, COVERED_SHARE
+from kdlab.mixtures.judge import COVERED_SHARE
 from kdlab.mixtures.scenes import NAMED
 
 PREPARED = {settings.key: settings for settings in committed()}
-every_committed_sweep = pytest.mark.parametrize("key", PREPARED)
 
 
 @functools.cache
 def prepared(key: str) -> MixtureSweep:
     settings = PREPARED[key]
     return teacher_entropy(settings.scene, settings.n_components, settings.covariance)
+
+
+@pytest.fixture(params=PREPARED)
+def sweep(request: pytest.FixtureRequest) -> MixtureSweep:
+    """Every committed sweep, one after the other."""
+    return prepared(request.param)
 
 
 def numbers(sweep: MixtureSweep) -> dict[str, Any]:
@@ -40,9 +44,7 @@ def test_every_named_scene_is_prepared_for_every_choice() -> None:
     assert len(PREPARED) == 5 * sum(1 if make().truth.dim == 1 else 3 for make in NAMED.values())
 
 
-@every_committed_sweep
-def test_shapes(key: str) -> None:
-    sweep = prepared(key)
+def test_shapes(sweep: MixtureSweep) -> None:
     k, dim, modes = sweep.student_means.shape[1], sweep.scene.truth.dim, sweep.scene.truth.n_components
     assert 1 <= k <= sweep.settings.n_components
     assert sweep.student_log_weights.shape == (121, k)
@@ -54,10 +56,8 @@ def test_shapes(key: str) -> None:
     assert len(sweep.sentences) == 121
 
 
-@every_committed_sweep
-def test_bounds(key: str) -> None:
+def test_bounds(sweep: MixtureSweep) -> None:
     """recall <= -H(p*), precision <= max log p*, direct student included, to the 2e-6 that two exact numbers allow."""
-    sweep = prepared(key)
     truth = sweep.scene.truth
     assert sweep.recall_bound == pytest.approx(truth.expected_log_prob(truth).value, abs=1e-9)
     assert sweep.precision_bound == pytest.approx(truth.mode_density(), abs=1e-9)
@@ -66,18 +66,14 @@ def test_bounds(key: str) -> None:
     assert ((sweep.coverage >= 0) & (sweep.coverage <= 1 + 1e-12)).all()
 
 
-@every_committed_sweep
-def test_a_sample_of_positions_is_exact(key: str) -> None:
+def test_a_sample_of_positions_is_exact(sweep: MixtureSweep) -> None:
     """Precision and recall right to 1e-6 nats, against the finer rule of accuracy.py (which checks every position)."""
-    sweep = prepared(key)
-    n = list(PREPARED).index(key)
+    n = list(PREPARED).index(sweep.settings.key)
     chosen = (n * 7 % 121, n % 40, 40 + n % 41, 81 + n % 39, 0, 120)[: 6 if sweep.scene.truth.dim == 1 else 1]
     assert max(max(errors_at(sweep, i)) for i in chosen) <= 1e-6
 
 
-@every_committed_sweep
-def test_the_teacher_is_tempered_at_every_position(key: str) -> None:
-    sweep = prepared(key)
+def test_the_teacher_is_tempered_at_every_position(sweep: MixtureSweep) -> None:
     for i in range(0, 121, 12):
         teacher = sweep.scene.teacher.tempered(float(sweep.betas[i]))
         np.testing.assert_allclose(sweep.teacher_log_weights[i], teacher.log_weights, rtol=0, atol=1e-9)
@@ -86,12 +82,10 @@ def test_the_teacher_is_tempered_at_every_position(key: str) -> None:
     assert (np.diff(sweep.weight_entropy) <= 1e-12).all()
 
 
-@every_committed_sweep
-def test_the_divergence_is_what_the_engine_says(key: str) -> None:
+def test_the_divergence_is_what_the_engine_says(sweep: MixtureSweep) -> None:
     """KL(p'_beta || p'') = E log p'_beta - E log p'', to 1e-4 nats (pictures show two decimals); never negative."""
-    sweep = prepared(key)
     assert (sweep.kl >= 0).all()
-    at = sweep.at((1.0, 4.0, 30.0)[list(PREPARED).index(key) % 3])
+    at = sweep.at((1.0, 4.0, 30.0)[list(PREPARED).index(sweep.settings.key) % 3])
     expected = at.teacher.expected_log_prob(at.teacher).value - at.teacher.expected_log_prob(at.student).value
     assert at.kl == pytest.approx(expected, abs=1e-4)
 
@@ -107,10 +101,8 @@ def isolated(steps: Any, switched: Any, small: float) -> list[int]:
     return [int(i) + 1 for i in np.flatnonzero(~switched[1:] & (steps > allowed))]
 
 
-@every_committed_sweep
-def test_no_jump_goes_unmarked(key: str) -> None:
+def test_no_jump_goes_unmarked(sweep: MixtureSweep) -> None:
     """Precision and recall beyond 0.05 nats, visible components (weight above 1 %) beyond 0.1 units of the picture."""
-    sweep = prepared(key)
     weights = np.exp(sweep.student_log_weights)
     seen = np.minimum(weights[1:], weights[:-1]) > 0.01
     means = (np.abs(np.diff(sweep.student_means, axis=0)).max(axis=-1) * seen).max(axis=-1)
@@ -130,10 +122,8 @@ def test_a_jump_is_marked() -> None:
     assert not experiment._jumps(path[59:61]).any()
 
 
-@every_committed_sweep
-def test_components_keep_their_identity(key: str) -> None:
+def test_components_keep_their_identity(sweep: MixtureSweep) -> None:
     """Across unmarked steps, every visible component's nearest ancestor (means and sizes) is itself."""
-    sweep = prepared(key)
     weights = np.exp(sweep.student_log_weights)
     sizes = np.sqrt(np.diagonal(sweep.student_covariances, axis1=2, axis2=3))
     for i in range(1, 121):
@@ -146,10 +136,8 @@ def test_components_keep_their_identity(key: str) -> None:
         assert (apart.argmin(axis=1) == np.arange(len(seen))).all(), i
 
 
-@every_committed_sweep
-def test_sentences_say_the_sweeps_own_numbers(key: str) -> None:
+def test_sentences_say_the_sweeps_own_numbers(sweep: MixtureSweep) -> None:
     """Each number of the sentence, read back, is the sweep's to the two decimals shown."""
-    sweep = prepared(key)
     pattern = (
         r"At β = ([\d.]+) the teacher effectively uses ([\d.]+) of its (\d+) components\. "
         r"The student covers (\d+) of (\d+) modes of p\*, with precision ([−\d.]+) and recall ([−\d.]+) nats; "
@@ -185,8 +173,7 @@ def test_where_precision_falls() -> None:
     sweep = prepared("falls|1|diag|population|0")
     lowest = int(sweep.precision.argmin())
     assert sweep.precision[0] - sweep.precision[lowest] == pytest.approx(0.42, abs=0.02)
-    assert 0 < lowest < 120
-    assert sweep.precision[-1] > sweep.precision[0]
+    assert 0 < lowest < 120 and sweep.precision[-1] > sweep.precision[0]
 
 
 def test_the_rare_mode_goes_first() -> None:
@@ -197,13 +184,11 @@ def test_the_rare_mode_goes_first() -> None:
     assert int(np.flatnonzero(~sweep.covered[:, rarest])[0]) == min(lost)
 
 
-@every_committed_sweep
-def test_direct_is_beta_one_for_one_component(key: str) -> None:
+def test_direct_is_beta_one_for_one_component(sweep: MixtureSweep) -> None:
     """Of the population: to rounding. On the ring's points: as far as EM in single precision keeps moments.
 
     The ring's teacher is diagonal, so a full covariance is not among the moments that it keeps.
     """
-    sweep = prepared(key)
     if sweep.settings.n_components != 1 or (sweep.scene.name, sweep.settings.covariance) == ("ring", "full"):
         return
     exact = sweep.scene.points is None
@@ -218,8 +203,7 @@ def test_coverage_is_its_definition(key: str) -> None:
     sweep, rng = prepared(key), np.random.default_rng(60)
     truth, at = sweep.scene.truth, sweep.at(3.0)
     for k in range(truth.n_components):
-        x = GaussianMixture([1.0], truth.means[[k]], truth.covariances[[k]]).sample(50_000, rng)
-        share = (at.student.log_prob(x) >= math.log(COVERED_DENSITY) + truth.log_prob(x)).mean()
+        share = covered_by_draws(truth, k, at.student, rng)
         assert at.coverage[k] == pytest.approx(share, abs=0.012 if truth.dim == 1 else 0.03)
         assert at.covered[k] == (at.coverage[k] >= COVERED_SHARE)
 
@@ -268,15 +252,14 @@ def test_the_direct_student_is_the_best_that_we_find(key: str) -> None:
 
 def test_a_sweep_depends_on_its_settings_only() -> None:
     """Twice the same, with or without somebody listening."""
-    heard: list[float] = []
     for options in ({"scene": "line", "n_components": 2}, {"scene": "line", "n_components": 2, "samples": 100}):
+        heard: list[float] = []
         one = teacher_entropy(**options, positions=5)
         other = teacher_entropy(**options, positions=5, progress=heard.append)
         for name, value in numbers(one).items():
             np.testing.assert_array_equal(value, getattr(other, name), err_msg=name)
         assert one.sentences == other.sentences
-    assert heard[-1] == 1.0
-    assert all(0 <= fraction <= 1 for fraction in heard)
+        assert heard[-1] == 1.0 and all(0 <= before <= after <= 1 for before, after in itertools.pairwise(heard))
 
 
 def test_what_is_prepared_is_ready_at_once() -> None:
@@ -290,8 +273,7 @@ def test_what_is_prepared_is_ready_at_once() -> None:
 
 
 def test_finite_samples_add_noise_that_the_seed_decides() -> None:
-    one, again, other = (teacher_entropy("line", 2, samples=100, seed=seed, positions=5) for seed in (0, 0, 1))
-    np.testing.assert_array_equal(one.precision, again.precision)
+    one, other = (teacher_entropy("line", 2, samples=100, seed=seed, positions=5) for seed in (0, 1))
     assert (one.precision != other.precision).any()
     assert (one.direct.means != other.direct.means).any()
 
@@ -314,19 +296,6 @@ def test_a_position_holds_what_the_sweep_holds() -> None:
         np.testing.assert_array_equal(at.student.means, sweep.student_means[i])
         np.testing.assert_array_equal(at.teacher.means, sweep.scene.teacher.means)
         np.testing.assert_allclose(at.teacher.log_weights, sweep.teacher_log_weights[i], atol=1e-12)
-
-
-def test_the_nearest_position_on_a_logarithmic_slider() -> None:
-    sweep = prepared("line|1|diag|population|0")
-    assert [sweep.index(beta) for beta in (1.0, 10.0, 100.0)] == [0, 60, 120]
-    between = math.sqrt(float(sweep.betas[7] * sweep.betas[8]))
-    assert (sweep.index(between * 0.999), sweep.index(between * 1.001)) == (7, 8)
-
-
-@pytest.mark.parametrize("beta", [0.5, 0.0, -1.0, 101.0, math.inf, math.nan])
-def test_outside_the_slider(beta: float) -> None:
-    with pytest.raises(ValueError, match=f"beta is {beta}: the slider goes from 1 to 100"):
-        prepared("line|1|diag|population|0").at(beta)
 
 
 # Bad input
@@ -382,21 +351,6 @@ def drawn(n: int, seed: int) -> list[Settings]:
     return found
 
 
-def check(settings: Settings, n_positions: int) -> None:
-    """Make the sweep: every number finite, every sentence free of nan, both bounds kept."""
-    sweep = make_sweep(settings, beta_positions(n_positions))
-    assert all(np.isfinite(value).all() for value in numbers(sweep).values()), settings
-    assert not any("nan" in sentence or "inf" in sentence for sentence in sweep.sentences), settings
-    assert sweep.recall.max() <= sweep.recall_bound + 2e-6, settings
-    assert sweep.precision.max() <= sweep.precision_bound + 1e-6, settings
-    assert np.linalg.eigvalsh(sweep.student_covariances).min() > 0, settings
-
-
-def test_a_few_settings_never_raise() -> None:
-    for settings in (one for one in drawn(60, 1) if one.n_components <= 3):
-        check(settings, 5)
-
-
 TWO_THOUSAND = drawn(2000, 2)
 DIFFERENT = list({settings.key: settings for settings in TWO_THOUSAND}.values())  # those that matter to the sweep
 
@@ -406,14 +360,20 @@ def test_the_two_thousand_reach_every_choice() -> None:
         assert {getattr(settings, control) for settings in TWO_THOUSAND} == set(choices)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("part", range(4))
-def test_two_thousand_settings_on_five_positions_never_raise(part: int) -> None:
-    for settings in DIFFERENT[part::4]:
-        check(settings, 5)
-
-
-@pytest.mark.slow
-def test_fifty_settings_on_the_whole_slider_never_raise() -> None:
-    for settings in drawn(50, 3):
-        check(settings, 121)
+@pytest.mark.parametrize(
+    ("several", "n_positions"),
+    [
+        pytest.param([one for one in drawn(60, 1) if one.n_components <= 3], 5, id="a few"),
+        *(pytest.param(DIFFERENT[i::4], 5, id=f"two thousand, part {i}", marks=pytest.mark.slow) for i in range(4)),
+        pytest.param(drawn(50, 3), 121, id="fifty on the whole slider", marks=pytest.mark.slow),
+    ],
+)
+def test_no_settings_raise(several: list[Settings], n_positions: int) -> None:
+    """Every number is finite, every sentence free of nan, both bounds are kept."""
+    for settings in several:
+        sweep = make_sweep(settings, beta_positions(n_positions))
+        assert all(np.isfinite(value).all() for value in numbers(sweep).values()), settings
+        assert not any("nan" in sentence or "inf" in sentence for sentence in sweep.sentences), settings
+        assert sweep.recall.max() <= sweep.recall_bound + 2e-6, settings
+        assert sweep.precision.max() <= sweep.precision_bound + 1e-6, settings
+        assert np.linalg.eigvalsh(sweep.student_covariances).min() > 0, settings

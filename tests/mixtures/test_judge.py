@@ -1,17 +1,15 @@
 """What a student is worth: the table-driven numbers against rules of another make, and against sampling."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
 import numpy as np
 import pytest
-from support.accuracy import dense_mean
-from support.worlds import random_mixture
+from support.accuracy import covered_by_draws, dense_mean
+from support.worlds import random_mixture, single
 
 from kdlab import GaussianMixture, fit_mixture
-from kdlab.mixtures.judge import COVERED_DENSITY, Judge, divergences
+from kdlab.mixtures.judge import Judge, divergences
 from kdlab.mixtures.scenes import line_mixture, make_scene
 from kdlab.mixtures.solver.em import Students
 
@@ -93,9 +91,7 @@ def test_coverage_is_its_definition(name: str) -> None:
         coverage = coverage_of(judge, student)
         assert coverage.shape == (truth.n_components,)
         for k in range(truth.n_components):
-            mode = GaussianMixture([1.0], truth.means[[k]], truth.covariances[[k]])
-            x = mode.sample(50_000, rng)
-            share = (student.log_prob(x) >= math.log(COVERED_DENSITY) + truth.log_prob(x)).mean()
+            share = covered_by_draws(truth, k, student, rng)
             assert coverage[k] == pytest.approx(share, abs=0.012 if truth.dim == 1 else 0.03)
 
 
@@ -103,8 +99,7 @@ def test_coverage_at_the_ends() -> None:
     truth = make_scene("line").truth
     judge = Judge(truth, truth)
     np.testing.assert_allclose(coverage_of(judge, truth), 1.0, atol=1e-12)
-    first = GaussianMixture([1.0], truth.means[:1], truth.covariances[:1])
-    coverage = coverage_of(judge, first)
+    coverage = coverage_of(judge, single(truth, 0))
     assert coverage[0] > 0.99
     assert coverage[2:].max() < 1e-3
 

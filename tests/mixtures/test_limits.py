@@ -1,7 +1,5 @@
 """Limits of the panels and contours of p*: they hold what is shown, and the contours hold the mass they promise."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,8 +1,10 @@
 """Gaussian mixtures against scipy, against closed forms, and against the identities they must keep."""
 
-from __future__ import annotations
-
 import math
+import re
+from collections.abc import Callable
+from functools import partial
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -13,13 +15,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import logsumexp
 from support.accuracy import dense_mean
-from support.worlds import mixtures, random_mixture
+from support.worlds import mixtures, random_mixture, single
 
 from kdlab import GaussianMixture, precision, recall
 from kdlab.mixtures.scenes import line_mixture, make_scene
 
 UNIT = [[[1.0]], [[1.0]]]
-PAIR = GaussianMixture([0.9, 0.1], [[0.0], [1.0]], UNIT)
+
+
+def on_a_line(weights: Any) -> GaussianMixture:
+    """Components of variance 1 at 0, 1, ..."""
+    return GaussianMixture(weights, np.arange(len(weights))[:, None], [[[1.0]]] * len(weights))
+
+
+PAIR = on_a_line([0.9, 0.1])
+BY_LOG_WEIGHTS = partial(GaussianMixture.from_log_weights, means=[[0.0], [1.0]], covariances=UNIT)
 
 steady = settings(derandomize=True, deadline=None, max_examples=30)
 brief = settings(derandomize=True, deadline=None, max_examples=15)
@@ -53,9 +63,8 @@ def test_a_density_far_away_is_small_but_never_minus_infinity() -> None:
 
 def test_a_component_without_weight_does_not_count() -> None:
     model = GaussianMixture([1.0, 0.0], [[0.0], [5.0]], UNIT)
-    single = GaussianMixture([1.0], [[0.0]], [[[1.0]]])
     x = np.linspace(-6, 6, 13)[:, None]
-    np.testing.assert_allclose(model.log_prob(x), single.log_prob(x), rtol=1e-14)
+    np.testing.assert_allclose(model.log_prob(x), on_a_line([1.0]).log_prob(x), rtol=1e-14)
     assert model.responsibilities(x)[:, 1].max() == 0.0
     assert model.weight_entropy == 0.0
 
@@ -72,8 +81,7 @@ def test_samples_have_the_moments(dim: int) -> None:
     """Mean and covariance of 100,000 draws, each entry within 6 standard errors (2e-9 each: never a false alarm)."""
     model = random_mixture(np.random.default_rng([2, dim]), 3, dim)
     x = model.sample(100_000, np.random.default_rng(5))
-    assert x.shape == (100_000, dim)
-    assert x.dtype == np.float64
+    assert (x.shape, x.dtype) == ((100_000, dim), np.float64)
     assert (np.abs(x.mean(axis=0) - model.mean) <= 6 * x.std(axis=0) / math.sqrt(len(x))).all()
     away = x - model.mean
     products = away[:, :, None] * away[:, None, :]
@@ -81,13 +89,8 @@ def test_samples_have_the_moments(dim: int) -> None:
     assert (np.abs(products.mean(axis=0) - model.covariance) <= 6 * errors).all()
 
 
-def test_samples_come_from_the_generator_alone() -> None:
-    draws = [PAIR.sample(7, np.random.default_rng(3)) for _ in range(2)]
-    np.testing.assert_array_equal(*draws)
-
-
 def test_weight_entropy_by_hand() -> None:
-    assert GaussianMixture([0.5, 0.5], [[0.0], [1.0]], UNIT).weight_entropy == pytest.approx(math.log(2), abs=1e-15)
+    assert on_a_line([0.5, 0.5]).weight_entropy == pytest.approx(math.log(2), abs=1e-15)
     assert PAIR.weight_entropy == pytest.approx(-0.9 * math.log(0.9) - 0.1 * math.log(0.1), abs=1e-15)
     assert PAIR.effective_components == pytest.approx(math.exp(PAIR.weight_entropy), abs=1e-15)
 
@@ -95,32 +98,24 @@ def test_weight_entropy_by_hand() -> None:
 # Tempering
 
 
-def test_tempering_by_hand() -> None:
-    """.9^2 : .1^2 = 81 : 1."""
-    np.testing.assert_allclose(PAIR.tempered(2).weights, [81 / 82, 1 / 82], rtol=1e-14)
-    assert PAIR.tempered(2).means is not None
-    np.testing.assert_array_equal(PAIR.tempered(2).means, PAIR.means)
+@pytest.mark.parametrize(
+    ("weights", "beta", "expected"),
+    [
+        ([0.9, 0.1], 2, [81 / 82, 1 / 82]),  # .9^2 : .1^2 = 81 : 1
+        ([0.9, 0.1], 0, [0.5, 0.5]),
+        ([0.6, 0.4, 0.0], 0, [0.5, 0.5, 0.0]),  # 0^0 is read as 0: tempering never revives a component
+        ([0.9, 0.1], math.inf, [1.0, 0.0]),
+        ([0.4, 0.4, 0.2], math.inf, [0.5, 0.5, 0.0]),
+    ],
+)
+def test_tempering_by_hand(weights: list[float], beta: float, expected: list[float]) -> None:
+    model = on_a_line(weights)
+    np.testing.assert_allclose(model.tempered(beta).weights, expected, rtol=1e-15 if beta != 2 else 1e-14)
+    np.testing.assert_array_equal(model.tempered(beta).means, model.means)
 
 
 def test_beta_one_changes_nothing() -> None:
     np.testing.assert_allclose(PAIR.tempered(1).log_weights, PAIR.log_weights, rtol=0, atol=1e-15)
-
-
-def test_beta_zero_makes_the_weights_equal() -> None:
-    np.testing.assert_allclose(PAIR.tempered(0).weights, [0.5, 0.5], rtol=1e-15)
-
-
-def test_beta_zero_leaves_out_what_has_no_weight_at_all() -> None:
-    """0^0 is read as 0: tempering never revives a component."""
-    model = GaussianMixture([0.6, 0.4, 0.0], [[0.0], [1.0], [2.0]], [[[1.0]]] * 3)
-    np.testing.assert_allclose(model.tempered(0).weights, [0.5, 0.5, 0.0], rtol=1e-15)
-
-
-def test_beta_infinity_shares_the_mass_among_the_heaviest() -> None:
-    means, covariances = [[0.0], [1.0], [2.0]], [[[1.0]]] * 3
-    np.testing.assert_array_equal(PAIR.tempered(math.inf).weights, [1.0, 0.0])
-    tied = GaussianMixture([0.4, 0.4, 0.2], means, covariances)
-    np.testing.assert_allclose(tied.tempered(math.inf).weights, [0.5, 0.5, 0.0])
 
 
 @pytest.mark.parametrize(("relative", "shares"), [(1e-13, True), (1e-11, False)])
@@ -220,10 +215,7 @@ def test_precision_changes_with_beta_by_a_covariance(teacher: GaussianMixture, b
     Both sides hang on the same K expectations, so quadrature's 1e-6 enters as 1e-6 / (2 h) at the very most.
     """
     truth, h = line_mixture([0.5, 0.3, 0.2], [-1.5, 0.0, 2.0], [0.6, 0.9, 0.5]), 0.01
-    singles = [
-        GaussianMixture([1.0], m[None], c[None]) for m, c in zip(teacher.means, teacher.covariances, strict=True)
-    ]
-    values = np.array([single.expected_log_prob(truth).value for single in singles])
+    values = np.array([single(teacher, k).expected_log_prob(truth).value for k in range(teacher.n_components)])
     weights = teacher.tempered(beta).weights
     formula = weights @ (teacher.log_weights * values) - (weights @ teacher.log_weights) * (weights @ values)
     ahead, behind = (precision(teacher.tempered(b), truth).value for b in (beta + h, beta - h))
@@ -235,14 +227,14 @@ def test_precision_changes_with_beta_by_a_covariance(teacher: GaussianMixture, b
 def test_one_gaussian_is_scored_in_closed_form(dim: int) -> None:
     """No rng needed in any dimension, and it agrees with sampling within 5 standard errors (6e-7: no false alarm)."""
     rng = np.random.default_rng([3, dim])
-    model, single = random_mixture(rng, 4, dim), random_mixture(rng, 1, dim)
-    exact = model.expected_log_prob(single)
+    model, one = random_mixture(rng, 4, dim), random_mixture(rng, 1, dim)
+    exact = model.expected_log_prob(one)
     assert (exact.standard_error, exact.n_samples) == (0.0, None)
-    scores = single.log_prob(model.sample(200_000, rng))
+    scores = one.log_prob(model.sample(200_000, rng))
     assert abs(exact.value - scores.mean()) <= 5 * scores.std() / math.sqrt(len(scores))
 
 
-def test_monte_carlo_in_five_dimensions() -> None:
+def test_five_dimensions_need_an_rng_and_are_sampled() -> None:
     """Within 5 standard errors of 300,000 independent draws (a false alarm in 2e-6 of seeds)."""
     rng = np.random.default_rng(4)
     model, of = random_mixture(rng, 3, 5), random_mixture(rng, 2, 5)
@@ -253,25 +245,16 @@ def test_monte_carlo_in_five_dimensions() -> None:
     together = math.hypot(estimate.standard_error, scores.std() / math.sqrt(len(scores)))
     assert abs(estimate.value - scores.mean()) <= 5 * together
     assert estimate == model.expected_log_prob(of, rng=np.random.default_rng(5))
-
-
-def test_five_dimensions_need_an_rng_and_say_so() -> None:
-    rng = np.random.default_rng(4)
-    model, of = random_mixture(rng, 3, 5), random_mixture(rng, 2, 5)
     with pytest.raises(ValueError, match=r"rng is None and 5 dimensions.*rng=numpy\.random\.default_rng\(seed\)"):
         model.expected_log_prob(of)
 
 
-def needles() -> tuple[GaussianMixture, GaussianMixture]:
+def test_beyond_the_node_limit_an_rng_is_required_and_gives_an_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broad p* and a student of needles 1/10,000 as wide: corners too sharp for any grid in the plane."""
+    monkeypatch.setattr("kdlab.mixtures.model.MAX_NODES", 100_000)
     truth = GaussianMixture([1.0], [[0.0, 0.0]], [np.eye(2)])
     means = [[-1.0, 0.3], [0.2, 0.7], [0.9, -0.4]]
-    return truth, GaussianMixture([0.5, 0.3, 0.2], means, [1e-8 * np.eye(2)] * 3)
-
-
-def test_beyond_the_node_limit_an_rng_is_required_and_gives_an_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kdlab.mixtures.model.MAX_NODES", 100_000)
-    truth, sharp = needles()
+    sharp = GaussianMixture([0.5, 0.3, 0.2], means, [1e-8 * np.eye(2)] * 3)
     with pytest.raises(ValueError, match=r"rng is None and quadrature refused.*at most 100000 nodes.*pass rng="):
         recall(sharp, truth)
     estimate = recall(sharp, truth, rng=np.random.default_rng(0))
@@ -310,6 +293,7 @@ def test_a_mixture_is_frozen() -> None:
     for array in (PAIR.log_weights, PAIR.weights, PAIR.means, PAIR.covariances):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 1.0
+    assert "2 components in 1-D" in repr(PAIR) and "0.9" in repr(PAIR)
 
 
 def test_a_mixture_copies_what_it_is_given() -> None:
@@ -318,11 +302,6 @@ def test_a_mixture_copies_what_it_is_given() -> None:
     means[0] = 5
     assert model.means[0, 0] == 0
     assert {a.dtype for a in (model.weights, model.means, model.covariances)} == {np.dtype(float)}
-
-
-def test_repr_says_what_it_is() -> None:
-    assert "2 components in 1-D" in repr(PAIR)
-    assert "0.9" in repr(PAIR)
 
 
 @pytest.mark.parametrize(
@@ -359,44 +338,32 @@ def test_rounding_is_not_asymmetry() -> None:
     assert GaussianMixture([1.0], [[0.0, 0.0]], rounded).n_components == 1
 
 
-@pytest.mark.parametrize("logs", [[], [math.nan, 0.0], [-math.inf, -math.inf], [math.inf, 0.0], [[0.0]]])
-def test_bad_log_weights(logs: Any) -> None:
-    with pytest.raises(ValueError, match="log_weights is") as raised:
-        GaussianMixture.from_log_weights(logs, [[0.0]] * 2, UNIT)
-    assert repr(logs) in str(raised.value)
-
-
 def test_log_weights_are_normalised() -> None:
     model = GaussianMixture.from_log_weights([1000.0, 1000.0 + math.log(3)], [[0.0], [1.0]], UNIT)
     np.testing.assert_allclose(model.weights, [0.25, 0.75], rtol=1e-12)
 
 
-@pytest.mark.parametrize("beta", [-1, -1e-9, -math.inf, math.nan])
-def test_bad_beta(beta: float) -> None:
-    with pytest.raises(ValueError, match=f"beta is {beta}: .*try 1"):
-        PAIR.tempered(beta)
-
-
-@pytest.mark.parametrize("rng", [None, 3, np.random.RandomState(0)])
-def test_sampling_needs_a_generator(rng: Any) -> None:
-    with pytest.raises(ValueError, match=r"rng is .*default_rng\(seed\)") as raised:
-        PAIR.sample(3, rng)
-    assert repr(rng) in str(raised.value)
-
-
-@pytest.mark.parametrize("n", [0, -2])
-def test_sampling_needs_at_least_one_row(n: int) -> None:
-    with pytest.raises(ValueError, match=f"n is {n}: "):
-        PAIR.sample(n, np.random.default_rng(0))
-
-
-@pytest.mark.parametrize(("x", "shape"), [([0.0, 1.0], r"\(2,\)"), (0.0, r"\(\)"), ([[0.0, 1.0]], r"\(1, 2\)")])
-def test_points_come_in_rows(x: Any, shape: str) -> None:
-    with pytest.raises(ValueError, match=rf"points have shape {shape}: \(N, 1\) is needed.*reshape\(-1, 1\)"):
-        PAIR.log_prob(x)
-
-
-def test_two_models_must_live_in_the_same_space() -> None:
-    flat = GaussianMixture([1.0], [[0.0, 0.0]], [np.eye(2)])
-    with pytest.raises(ValueError, match="dimensions are 1 and 2: "):
-        PAIR.expected_log_prob(flat)
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        *((partial(PAIR.tempered, b), f"beta is {b}: .*try 1") for b in (-1, -1e-9, -math.inf, math.nan)),
+        *((partial(PAIR.sample, n, np.random.default_rng(0)), f"n is {n}: ") for n in (0, -2)),
+        *(
+            (partial(PAIR.sample, 3, rng), rf"rng is {re.escape(repr(rng))}: .*default_rng\(seed\)")
+            for rng in (None, 3, np.random.RandomState(0))
+        ),
+        *(
+            (partial(PAIR.log_prob, x), rf"points have shape {shape}: \(N, 1\) is needed.*reshape\(-1, 1\)")
+            for x, shape in (([0.0, 1.0], r"\(2,\)"), (0.0, r"\(\)"), ([[0.0, 1.0]], r"\(1, 2\)"))
+        ),
+        *(
+            (partial(BY_LOG_WEIGHTS, logs), f"log_weights is {re.escape(repr(logs))}")
+            for logs in ([], [math.nan, 0.0], [-math.inf, -math.inf], [math.inf, 0.0], [[0.0]])
+        ),
+        (partial(PAIR.expected_log_prob, random_mixture(np.random.default_rng(0), 1, 2)), "dimensions are 1 and 2: "),
+    ],
+    ids=count(),
+)
+def test_what_no_mixture_can_do(ask: Callable[[], Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        ask()

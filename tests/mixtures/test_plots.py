@@ -1,19 +1,12 @@
 """Static figures: they show the sweep's numbers, in the agreed colours, and leave no global state behind."""
 
-from __future__ import annotations
-
 import pytest
-from matplotlib.figure import Figure
 from support.fake_sweep import fake_sweep
+from support.pictures import dots, said
 
 from kdlab.core.files import PACKAGE
 from kdlab.mixtures import plots, teacher_entropy
 from kdlab.pictures.figure import png
-
-
-def texts(figure: Figure) -> list[str]:
-    inside = [text.get_text() for axes in figure.axes for text in axes.texts]
-    return [text.get_text() for text in figure.texts] + inside
 
 
 def test_page_and_matplotlib_thin_the_teacher_by_the_same_rule() -> None:
@@ -28,20 +21,15 @@ def test_page_and_matplotlib_thin_the_teacher_by_the_same_rule() -> None:
 def test_a_figure_says_the_sweeps_sentence_and_is_reproducible(dim: int, beta: float) -> None:
     sweep = fake_sweep(dim)
     figure = plots.figure(sweep, beta)
-    said = " ".join(" ".join(texts(figure)).split())
-    assert sweep.at(beta).sentence in said
-    assert sweep.scene.title in said
-    assert f"β = {sweep.at(beta).beta:.2f}" in said
+    words = " ".join(" ".join(said(figure)).split())
+    assert sweep.at(beta).sentence in words
+    assert sweep.scene.title in words
+    assert f"β = {sweep.at(beta).beta:.2f}" in words
     first = png(figure)
     assert first == png(plots.figure(sweep, beta))
     assert len(first) < 80_000
-
-
-def test_the_dot_stands_where_the_sweep_says() -> None:
-    sweep = fake_sweep(2)
-    plane = plots.figure(sweep, 5.0).axes[1]
-    (dot,) = [line for line in plane.lines if line.get_marker() == "o"]
-    assert (dot.get_xdata()[0], dot.get_ydata()[0]) == (sweep.at(5.0).recall, sweep.at(5.0).precision)
+    largest, *_ = dots(figure.axes[1], plots.STYLE["distilled"].colour)
+    assert largest[:2] == (sweep.at(beta).recall, sweep.at(beta).precision)
 
 
 @pytest.mark.parametrize("dim", [1, 2])
@@ -50,23 +38,17 @@ def test_a_filmstrip_has_a_frame_per_beta_and_one_plane(dim: int, betas: list[fl
     sweep = fake_sweep(dim)
     figure = plots.filmstrip(sweep, betas)
     assert len(figure.axes) == len(betas) + 1
-    said = texts(figure)
+    words = said(figure)
     for beta in betas:
         here = sweep.at(beta)
-        assert f"β = {here.beta:.2f}" in said
+        assert f"β = {here.beta:.2f}" in words
         numbers = f"precision {here.precision:.2f}, recall {here.recall:.2f}".replace("-", "−")
-        assert numbers in said
+        assert numbers in words
     assert png(figure)
-
-
-def test_an_empty_filmstrip_is_an_error() -> None:
-    with pytest.raises(ValueError, match=r"at least one value in \[1, 100\]"):
-        plots.filmstrip(fake_sweep(1), [])
 
 
 def test_a_picture_without_the_path_ahead_gives_nothing_away() -> None:
     sweep = teacher_entropy("line")
     whole, still = (plots.figure(sweep, path=path).axes[1] for path in (True, False))
-    ahead = [line for line in whole.lines if len(line.get_xdata()) == len(sweep.betas)]
-    assert ahead
+    assert [line for line in whole.lines if len(line.get_xdata()) == len(sweep.betas)]
     assert not [line for line in still.lines if len(line.get_xdata()) > 2]

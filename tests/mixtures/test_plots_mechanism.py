@@ -1,7 +1,5 @@
 """Static pictures of why: drawn from the numbers they are given, and saying in words what they show."""
 
-from __future__ import annotations
-
 import itertools
 from typing import Any
 

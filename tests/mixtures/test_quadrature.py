@@ -1,7 +1,5 @@
 """Uniform nodes, halved until they agree: against closed forms, against scipy, and where Gauss-Hermite fails."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -26,17 +24,14 @@ def expect(function: Any, mean: Any, covariance: Any, tolerance: float = 1e-7, *
     return value
 
 
-def test_moments_in_one_dimension() -> None:
+def test_moments_in_one_and_two_dimensions() -> None:
     """A trapezoid rule of a Gaussian times a polynomial errs by less than rounding at a quarter of a deviation."""
     assert expect(lambda x: np.ones(len(x)), [3.0], [[4.0]]) == pytest.approx(1.0, abs=1e-12)
     assert expect(lambda x: x[:, 0], [3.0], [[4.0]]) == pytest.approx(3.0, abs=1e-12)
     assert expect(lambda x: x[:, 0] ** 2, [3.0], [[4.0]]) == pytest.approx(13.0, abs=1e-11)
-
-
-def test_moments_in_two_dimensions() -> None:
-    mean = [1.0, -2.0]
-    assert expect(lambda x: x[:, 0] * x[:, 1], mean, CORRELATED) == pytest.approx(0.3 - 2.0, abs=1e-11)
-    assert expect(lambda x: x[:, 1] ** 2, mean, CORRELATED) == pytest.approx(0.4 + 4.0, abs=1e-11)
+    product = expect(lambda x: x[:, 0] * x[:, 1], [1.0, -2.0], CORRELATED)
+    square = expect(lambda x: x[:, 1] ** 2, [1.0, -2.0], CORRELATED)
+    assert (product, square) == (pytest.approx(0.3 - 2.0, abs=1e-11), pytest.approx(0.4 + 4.0, abs=1e-11))
 
 
 @pytest.mark.parametrize("frequency", [1.0, 3.0, 6.0])
@@ -118,10 +113,7 @@ def test_gauss_hermite_fails() -> None:
     20 nodes Gauss-Hermite is off by hundredths of a nat to whole nats, and 100 nodes still miss 1e-6 by
     orders of magnitude; uniform nodes are within 1e-6 of scipy's adaptive rule each time.
     """
-    cases = [
-        (make_scene("line").truth, -1.0, 2.05),
-        (line_mixture([0.5, 0.5], [-1.0, 1.0], [0.05, 0.05]), 0.1, 0.7),
-    ]
+    cases = [(make_scene("line").truth, -1.0, 2.05), (line_mixture([0.5, 0.5], [-1.0, 1.0], [0.05, 0.05]), 0.1, 0.7)]
     for truth, mean, deviation in cases:
         student = line_mixture([1.0], [mean], [deviation])
         exact = dense_mean(student, truth)

@@ -1,17 +1,15 @@
 """The view's Python side: what it sends, how it answers the page, and what it does when something breaks."""
 
-from __future__ import annotations
-
 import base64
-import copy
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from support.pages import wait_for
 
 from kdlab.mixtures import experiment
 from kdlab.mixtures.experiment import MixtureSweep
@@ -40,13 +38,6 @@ def view(sweep: MixtureSweep) -> Iterator[MixtureView]:
 
 def settings_of(sweep: MixtureSweep, **other: Any) -> dict[str, Any]:
     return {**{field: getattr(sweep.settings, field) for field in FIELDS}, **other}
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "nothing happened"
-        time.sleep(0.005)
 
 
 class Maker:
@@ -94,8 +85,8 @@ def test_the_payload_is_the_sweep(sweep: MixtureSweep) -> None:
     assert sent["key"] == sweep.settings.key
     assert sent["settings"] == settings_of(sweep)
     assert sent["sentence"] == list(sweep.sentences)
-    np.testing.assert_allclose(sent["precision"], sweep.precision, atol=5.1e-5)
-    np.testing.assert_allclose(sent["recall"], sweep.recall, atol=5.1e-5)
+    for name in ("precision", "recall"):
+        np.testing.assert_allclose(sent[name], getattr(sweep, name), atol=5.1e-5)
     np.testing.assert_allclose(sent["student"]["means"], sweep.student_means, atol=5.1e-6)
     np.testing.assert_allclose(sent["student"]["covariances"], sweep.student_covariances, atol=5.1e-8)
     np.testing.assert_allclose(sent["teacher"]["weights"], np.exp(sweep.teacher_log_weights), atol=5.1e-6)
@@ -111,19 +102,12 @@ def test_a_2d_payload_has_contours() -> None:
     assert all(len(point) == 2 for contour in sent["contours"] for line in contour["path"] for point in line)
 
 
-def broken(sweep: MixtureSweep, **fields: Any) -> MixtureSweep:
-    other = copy.copy(sweep)
-    for name, value in fields.items():
-        object.__setattr__(other, name, value)
-    return other
-
-
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_sweep_with_a_number_that_is_none_is_refused(sweep: MixtureSweep, bad: float) -> None:
     kl = np.array(sweep.kl)
     kl[2] = bad
     with pytest.raises(ValueError, match=r"kl holds (nan|inf): every number must be finite"):
-        show(broken(sweep, kl=kl))
+        show(replace(sweep, kl=kl))
 
 
 @pytest.mark.parametrize("wrong", [None, {"beta": [1.0]}, "ring", 3])
@@ -279,7 +263,7 @@ def deliberately(**asked: Any) -> MixtureSweep:
 def test_what_breaks_in_the_background_is_shown_kept_and_survived(
     view: MixtureView, sweep: MixtureSweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other, bad = settings_of(sweep, n_components=2), broken(make("line", 2), precision=np.full(5, np.nan))
+    other, bad = settings_of(sweep, n_components=2), replace(make("line", 2), precision=np.full(5, np.nan))
     for n, (made, said) in enumerate([(deliberately, "on purpose"), (lambda **asked: bad, "must be finite")], 1):
         with monkeypatch.context() as patch:
             patch.setattr(experiment, "teacher_entropy", made)
@@ -293,5 +277,5 @@ def test_what_breaks_in_the_background_is_shown_kept_and_survived(
 
 
 def test_a_filmstrip_of_no_position_is_an_error(sweep: MixtureSweep) -> None:
-    with pytest.raises(ValueError, match="A filmstrip of no beta"):
+    with pytest.raises(ValueError, match=r"A filmstrip of no beta: .*at least one value in \[1, 100\]"):
         show(sweep).filmstrip([])

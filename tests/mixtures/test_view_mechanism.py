@@ -1,25 +1,23 @@
 """The live matrices: what Python sends, and notebook 03 in JupyterLab with every control moved by real keys."""
 
-from __future__ import annotations
-
 import base64
 import json
 import shutil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
-from support.axe import serious, state_of
-from support.lab import Lab, Notebook
-from support.pages import get
+from support.axe import serious
+from support.lab import Lab
+from support.pages import get, open_view
 
 from kdlab import mixtures
+from kdlab.core.files import notebooks_folder
 from kdlab.mixtures.mechanism import Pairs, pairs_along
 from kdlab.mixtures.view_mechanism import show_pairs
 
-NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "03_why_it_happens.ipynb"
+NOTEBOOK = notebooks_folder() / "03_why_it_happens.ipynb"
 MATRICES = (("joint_weights", 2), ("cross_entropies", 1), ("shares", 2))
 LAST = 120
 
@@ -67,13 +65,6 @@ def test_bad_input_is_refused(pairs: Pairs) -> None:
 # In JupyterLab
 
 
-@pytest.fixture(scope="module")
-def lab(jupyter: Lab) -> Lab:
-    own = jupyter.within("pairs")
-    shutil.copy(NOTEBOOK, own.folder)
-    return own
-
-
 def assert_at(root: Locator, sent: dict[str, Any], index: int) -> None:
     """Slider, sentence, sums, all numbers and the lit cells are those of the position."""
     expect(root).to_have_attribute("data-index", str(index))
@@ -110,8 +101,10 @@ def assert_names_are_beside(space: Locator) -> None:
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_notebook_03(lab: Lab, browser: Browser, pairs: Pairs) -> None:
+def test_notebook_03(jupyter: Lab, browser: Browser, pairs: Pairs) -> None:
     """Runs through; the gated view waits for a guess and moves; the matrices follow their slider at every position."""
+    lab = jupyter.within("pairs")
+    shutil.copy(NOTEBOOK, lab.folder)
     notebook = lab.open(browser, NOTEBOOK.name)
     notebook.run_all()
     gated = notebook.view(0)
@@ -126,7 +119,7 @@ def test_notebook_03(lab: Lab, browser: Browser, pairs: Pairs) -> None:
     )
     expect(gated).to_have_attribute("data-index", str(LAST))
     root, sent = notebook.view(1), show_pairs(pairs).sweep
-    step_through(notebook, root, sent)
+    step_through(notebook.page, root, sent, every=10)  # the test of the page reads what each position shows
     assert_names_are_beside(root.locator(".kdlab-pair-panels > svg").first)
     assert serious(gated) == [] == serious(root)
     assert notebook.json("[four_view.errors, pairs_view.errors]") == [[], []]
@@ -135,20 +128,26 @@ def test_notebook_03(lab: Lab, browser: Browser, pairs: Pairs) -> None:
     assert notebook.thrown == []
 
 
-def step_through(notebook: Notebook, root: Locator, sent: dict[str, Any]) -> None:
+def step_through(page: Page, root: Locator, sent: dict[str, Any], every: int = 1) -> None:
     root.locator(".kdlab-beta").focus()
-    notebook.page.keyboard.press("Home")
+    page.keyboard.press("Home")
     for index in range(LAST + 1):
-        assert_at(root, sent, index)
-        notebook.page.keyboard.press("ArrowRight")
+        if index % every == 0:
+            assert_at(root, sent, index)
+        page.keyboard.press("ArrowRight")
     assert_at(root, sent, LAST)
 
 
 @pytest.mark.browser
+def test_real_keys_walk_every_position(page: Page, pairs: Pairs) -> None:
+    sent = open_view(page, show_pairs(pairs))["sweep"]
+    step_through(page, page.locator(".kdlab-view"), sent)
+
+
+@pytest.mark.browser
 def test_numbers_that_cannot_be_drawn_are_said_and_kept(page: Page, pairs: Pairs) -> None:
-    state = state_of(show_pairs(pairs))
-    state["sweep"] = {**state["sweep"], "shares": state["sweep"]["shares"][:-1]}
-    page.evaluate("state => open_view(state)", state)
+    view = show_pairs(pairs)
+    open_view(page, view, sweep={**view.sweep, "shares": view.sweep["shares"][:-1]})
     expect(page.locator(".kdlab-error")).to_contain_text('120 entries in "shares" for 121 positions of beta')
     expect(page.locator(".kdlab-beta")).to_be_disabled()
     assert "shares" in get(page, "page_errors")[0]

@@ -1,7 +1,5 @@
 """The page's module alone: a static page, a stand-in for the widget's model, real keys, no Jupyter."""
 
-from __future__ import annotations
-
 import copy
 import json
 import re
@@ -10,9 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 from support import shown
-from support.axe import state_of
 from support.fake_sweep import fake_sweep
-from support.pages import get, put, settle
+from support.pages import box_of, get, open_view, put, settle, size_of
 
 from kdlab.mixtures.experiment import teacher_entropy
 from kdlab.mixtures.view import payload, show
@@ -20,10 +17,6 @@ from kdlab.mixtures.view import payload, show
 pytestmark = pytest.mark.browser
 
 SCRIPTS = ("pictures/sweep_view.js", "mixtures/view.js")
-
-
-def open_view(page: Page, sweep: Any, /, **other: Any) -> None:
-    page.evaluate("state => open_view(state)", {**state_of(show(sweep)), **other})
 
 
 def assert_shows(page: Page, sweep: Any, index: int) -> None:
@@ -37,7 +30,7 @@ def assert_shows(page: Page, sweep: Any, index: int) -> None:
 def test_real_keys_walk_the_sweep(page: Page, dim: int) -> None:
     """Each press is drawn within two frames of the page, which is as long as `settle` waits."""
     sweep = fake_sweep(dim)
-    open_view(page, sweep)
+    open_view(page, show(sweep))
     assert_shows(page, sweep, 0)
     expect(page.locator(".kdlab-path-all")).to_have_css("visibility", "visible")  # no question that it would answer
     page.get_by_role("slider", name="beta, how selective the teacher is").focus()
@@ -47,6 +40,8 @@ def test_real_keys_walk_the_sweep(page: Page, dim: int) -> None:
         settle(page)
         index = min(index + step, 120)
         assert_shows(page, sweep, index)
+    past, whole = (page.locator(f".kdlab-path-{name}").get_attribute("d") for name in ("past", "all"))
+    assert past == whole and (past or "").count("M") == 2  # the path has a gap where the best student switches
     page.keyboard.press("Home")
     settle(page)
     assert_shows(page, sweep, 0)
@@ -58,7 +53,7 @@ def test_real_keys_walk_the_sweep(page: Page, dim: int) -> None:
 
 def test_elements_are_made_once_and_only_moved(page: Page) -> None:
     sweep = fake_sweep(2)
-    open_view(page, sweep)
+    open_view(page, show(sweep))
     page.evaluate("window.before = [...document.querySelectorAll('.kdlab-view *')]")
     page.locator(".kdlab-beta").focus()
     for _ in range(5):
@@ -70,18 +65,9 @@ def test_elements_are_made_once_and_only_moved(page: Page) -> None:
     )
 
 
-def test_the_path_has_a_gap_where_the_best_student_switches(page: Page) -> None:
-    sweep = fake_sweep(2)
-    open_view(page, sweep, beta=100.0)
-    assert_shows(page, sweep, 120)
-    past = page.locator(".kdlab-path-past").get_attribute("d") or ""
-    assert past.count("M") == 1 + int(sweep.switched.sum()) == 2
-    assert past == page.locator(".kdlab-path-all").get_attribute("d")
-
-
 def test_python_hears_of_beta_when_the_slider_rests(page: Page) -> None:
     sweep = fake_sweep(1)
-    open_view(page, sweep)
+    open_view(page, show(sweep))
     # Ten moves in one task of the page: however slow the machine, the slider cannot have rested between them.
     page.evaluate("""() => {
       const slider = document.querySelector(".kdlab-beta");
@@ -100,7 +86,7 @@ def test_python_hears_of_beta_when_the_slider_rests(page: Page) -> None:
 
 def test_another_setting_waits_then_shows_and_is_remembered(page: Page) -> None:
     one, two = fake_sweep(2, 1), fake_sweep(2, 2)
-    open_view(page, one, beta=5.0)
+    open_view(page, show(one), beta=5.0)
     slider, index = page.locator(".kdlab-beta"), one.index(5.0)
     page.locator(".kdlab-n-components").select_option("2")
     assert get(page, "settings")["n_components"] == 2
@@ -120,7 +106,7 @@ def test_another_setting_waits_then_shows_and_is_remembered(page: Page) -> None:
 
 def test_a_late_answer_does_not_overwrite(page: Page) -> None:
     one, two = fake_sweep(2, 1), fake_sweep(2, 2)
-    open_view(page, one)
+    open_view(page, show(one))
     page.locator(".kdlab-n-components").select_option("2")
     page.locator(".kdlab-n-components").select_option("1")
     put(page, sweep=payload(two))
@@ -130,7 +116,7 @@ def test_a_late_answer_does_not_overwrite(page: Page) -> None:
 
 def test_reset_goes_back_to_how_it_was_opened(page: Page) -> None:
     one, two = fake_sweep(2, 1), fake_sweep(2, 2)
-    open_view(page, one, beta=2.0)
+    open_view(page, show(one), beta=2.0)
     page.locator(".kdlab-n-components").select_option("2")
     put(page, sweep=payload(two))
     page.locator(".kdlab-beta").focus()
@@ -143,7 +129,7 @@ def test_reset_goes_back_to_how_it_was_opened(page: Page) -> None:
 
 
 def test_seed_and_family_are_offered_only_where_they_matter(page: Page) -> None:
-    open_view(page, fake_sweep(2))
+    open_view(page, show(fake_sweep(2)))
     expect(page.locator(".kdlab-seed")).to_be_disabled()
     page.locator(".kdlab-samples").select_option("100")
     expect(page.locator(".kdlab-seed")).to_be_enabled()
@@ -159,8 +145,9 @@ REAL = [("line", 1), ("falls", 1), ("ring", 1), ("ring", 4), ("rare", 4)]
 @pytest.mark.parametrize("of", [1, 2, *REAL])
 def test_the_names_in_the_plane_never_cover_a_mark(page: Page, of: Any) -> None:
     """At every position the dot's name keeps off the dot, the other name and the axis, and inside the picture."""
-    open_view(page, fake_sweep(of) if isinstance(of, int) else teacher_entropy(*of))
-    overlaps = page.evaluate("""async () => {
+    open_view(page, show(fake_sweep(of) if isinstance(of, int) else teacher_entropy(*of)))
+    overlaps = page.evaluate("""() => {
+      window.requestAnimationFrame = (draw) => { draw(); return 0; }; // drawn at once: no waiting for the screen
       const slider = document.querySelector(".kdlab-beta"), plane = document.querySelector(".kdlab-plane");
       const box = (name) => plane.querySelector(name).getBBox();
       const apart = (a, b) => a.x + a.width <= b.x || b.x + b.width <= a.x
@@ -169,7 +156,6 @@ def test_the_names_in_the_plane_never_cover_a_mark(page: Page, of: Any) -> None:
       for (let i = 0; i <= Number(slider.max); i += 1) {
         slider.value = i;
         slider.dispatchEvent(new Event("input"));
-        await new Promise(requestAnimationFrame);
         const name = box(".kdlab-student-name"), dot = box(".kdlab-student-dot");
         const tight = { x: name.x, y: name.y + 3, width: name.width, height: name.height - 6 };
         const other = box(".kdlab-direct-name");
@@ -195,7 +181,7 @@ def test_a_broken_sweep_is_refused_in_words(page: Page, break_it: Any, said: str
     good = fake_sweep(2, 1)
     broken = copy.deepcopy(payload(fake_sweep(2, 2)))
     break_it(broken)
-    open_view(page, good)
+    open_view(page, show(good))
     page.locator(".kdlab-n-components").select_option("2")
     put(page, sweep=json.loads(json.dumps(broken)))
     expect(page.locator(".kdlab-error")).to_contain_text(said)
@@ -206,14 +192,14 @@ def test_a_broken_sweep_is_refused_in_words(page: Page, break_it: Any, said: str
 
 
 def test_a_view_that_opens_on_a_broken_sweep_says_so(page: Page) -> None:
-    open_view(page, fake_sweep(2), sweep={"key": "x", "beta": []})
+    open_view(page, show(fake_sweep(2)), sweep={"key": "x", "beta": []})
     expect(page.locator(".kdlab-error")).to_contain_text("0 positions of beta")
     expect(page.locator(".kdlab-beta")).to_be_disabled()
     assert len(get(page, "page_errors")) == 1
 
 
 def test_an_exception_while_drawing_is_shown_and_kept_once(page: Page) -> None:
-    open_view(page, fake_sweep(2))
+    open_view(page, show(fake_sweep(2)))
     page.evaluate("Object.defineProperty(SVGElement.prototype, 'style', { get() { throw new Error('deliberate') } })")
     page.locator(".kdlab-beta").focus()
     for _ in range(3):
@@ -225,7 +211,7 @@ def test_an_exception_while_drawing_is_shown_and_kept_once(page: Page) -> None:
 
 def test_a_prediction_covers_the_picture_until_it_is_made(page: Page) -> None:
     question = {"question": "Recall?", "options": ["rises", "falls"], "guess": None, "outcome": "It fell."}
-    open_view(page, fake_sweep(2), prediction=question)
+    open_view(page, show(fake_sweep(2)), prediction=question)
     expect(page.locator(".kdlab-sentence")).to_be_hidden()
     expect(page.locator(".kdlab-numbers")).to_be_hidden()
     expect(page.locator(".kdlab-beta")).to_be_disabled()
@@ -251,27 +237,23 @@ def test_a_prediction_covers_the_picture_until_it_is_made(page: Page) -> None:
 @pytest.mark.parametrize("width", [1200, 760, 420, 300])
 def test_nothing_is_wider_than_its_place_and_nothing_jumps(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
-    open_view(page, fake_sweep(2))
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    space, plane = (page.locator(f".kdlab-{name}").bounding_box() for name in ("space", "plane"))
-    assert space is not None and plane is not None
+    open_view(page, show(fake_sweep(2)))
+    space, plane = box_of(page, ".kdlab-space"), box_of(page, ".kdlab-plane")
     stacked = plane["y"] >= space["y"] + space["height"]
     assert stacked == (width < 560)
-    sizes = set()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    size = size_of(page)
     page.locator(".kdlab-beta").focus()
-    for key in ("Home", "PageUp", "End"):  # and nothing jumps
+    for key in ("Home", "PageUp", "End"):
         page.keyboard.press(key)
         settle(page)
-        box = page.locator(".kdlab-view").bounding_box()
-        assert box is not None
-        sizes.add((box["width"], box["height"]))
-    assert len(sizes) == 1
+        assert size_of(page) == size
 
 
 def test_who_comes_by_keys_sees_the_whole_view(page: Page) -> None:
     """Below a long page: the slider gets the focus, and its picture and sentence are on the screen, not only itself."""
     page.set_viewport_size({"width": 980, "height": 720})
-    open_view(page, teacher_entropy("line", 1))
+    open_view(page, show(teacher_entropy("line", 1)))
     page.evaluate("""() => {
       document.body.insertAdjacentHTML("afterbegin", "<p style='height: 1500px'><button>before</button></p>");
       document.body.insertAdjacentHTML("beforeend", "<p style='height: 1500px'></p>");
@@ -280,5 +262,5 @@ def test_who_comes_by_keys_sees_the_whole_view(page: Page) -> None:
     page.keyboard.press("Tab")
     expect(page.locator(".kdlab-beta")).to_be_focused()
     settle(page)
-    box = page.locator(".kdlab-view").bounding_box()
-    assert box and 0 <= box["y"] and box["y"] + box["height"] <= 720
+    box = box_of(page, ".kdlab-view")
+    assert 0 <= box["y"] and box["y"] + box["height"] <= 720

@@ -1,7 +1,5 @@
 """The bell by hand, Python's side: what is sent, what a notebook may ask, what stands where there is no page."""
 
-from __future__ import annotations
-
 import base64
 import json
 import re

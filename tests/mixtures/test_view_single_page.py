@@ -1,7 +1,5 @@
 """The bell by hand, the page's side: pointer and keys, and the same numbers and words as Python's."""
 
-from __future__ import annotations
-
 import math
 import re
 from itertools import product
@@ -11,8 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 from scipy import stats
-from support.axe import state_of
-from support.pages import get, put, settle
+from support.pages import box_of, get, open_view, put, settle, size_of
 
 from kdlab.core.format import deviation, short
 from kdlab.mixtures import view_single
@@ -26,10 +23,8 @@ QUESTION = {"question": "Both?", "options": ["yes", "no"], "outcome": "No."}
 EXACT = 1e-6  # nats
 
 
-def open_view(page: Page, scene: str = "line", **other: Any) -> dict[str, Any]:
-    state = {**state_of(view_single.by_hand(scene)), **other}
-    page.evaluate("state => open_view(state)", state)
-    return dict(state["world"])
+def open_bell(page: Page, scene: str = "line", **other: Any) -> dict[str, Any]:
+    return dict(open_view(page, view_single.by_hand(scene), **other)["world"])
 
 
 def place(page: Page) -> dict[str, float]:
@@ -40,16 +35,13 @@ def place(page: Page) -> dict[str, float]:
 def grip_at(page: Page) -> tuple[float, float]:
     """Where the handle is, in pixels of the page."""
     settle(page)
-    box = page.locator(".kdlab-hand-grip circle").bounding_box()
-    assert box
+    box = box_of(page, ".kdlab-hand-grip circle")
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
 def unit_of(page: Page) -> float:
     """Pixels in one svg unit."""
-    panel = page.locator(".kdlab-space").bounding_box()
-    assert panel
-    return float(panel["width"]) / 440
+    return box_of(page, ".kdlab-space")["width"] / 440
 
 
 def assert_bell(page: Page, world: dict[str, Any]) -> None:
@@ -95,7 +87,7 @@ def assert_worth(page: Page, scene: str = "line") -> Measured:
 @pytest.mark.parametrize("scene", view_single.LINES)
 def test_the_page_says_what_python_says(page: Page, scene: str) -> None:
     """250 random bells and the corners: numbers to 1e-6 nats (recall goes down to -1e6), and every word."""
-    open_view(page, scene)
+    open_bell(page, scene)
     rng, (low, high) = np.random.default_rng(7), view_single.by_hand(scene).world["space"]["x"]
     widths = np.exp(rng.uniform(math.log(view_single.NARROWEST), math.log(view_single.WIDEST), 250))
     bells = [(round(rng.uniform(low, high), 2), float(deviation(width))) for width in widths]
@@ -121,7 +113,7 @@ def test_the_page_says_what_python_says(page: Page, scene: str) -> None:
 
 @pytest.mark.parametrize(("name", "said"), [("centre", ""), ("width", ", its standard deviation")])
 def test_real_keys_walk_a_slider_from_end_to_end(page: Page, name: str, said: str) -> None:
-    world = open_view(page)
+    world = open_bell(page)
     page.get_by_role("slider", name=f"{name} of your student{said}").focus()
     page.keyboard.press("Home")
     seen = []
@@ -138,7 +130,7 @@ def test_real_keys_walk_a_slider_from_end_to_end(page: Page, name: str, said: st
 
 def test_a_pointer_drags_the_bell(page: Page) -> None:
     """Wherever the peak fits into the picture the handle stays under the pointer; sideways always."""
-    world = open_view(page)
+    world = open_bell(page)
     unit = unit_of(page)
     x, y = grip_at(page)
     page.mouse.move(x, y)
@@ -162,8 +154,8 @@ def test_a_pointer_drags_the_bell(page: Page) -> None:
 
 def test_above_the_picture_a_drag_goes_on_to_a_spike(page: Page) -> None:
     """One rule meets the other at the top: up is narrower, nothing jumps, the way back is the same."""
-    world = open_view(page)
-    unit = unit_of(page)
+    world = open_bell(page)
+    unit, edge = unit_of(page), box_of(page, ".kdlab-space")["y"]
     top = 1 / (336 / world["space"]["y"][1])  # of density, per svg unit
     x, y = grip_at(page)
     page.mouse.move(x, y)
@@ -172,10 +164,9 @@ def test_above_the_picture_a_drag_goes_on_to_a_spike(page: Page) -> None:
     widths = {}
     for up in [*ups, *reversed(ups)]:
         page.mouse.move(x, y - up)
-        settle(page)
+        assert -5 < grip_at(page)[1] - edge
         width = place(page)["width"]
         assert widths.setdefault(up, width) == width
-        assert -5 < grip_at(page)[1] - (page.locator(".kdlab-space").bounding_box() or {"y": 0})["y"]
     page.mouse.up()
     found = [widths[up] for up in ups]
     assert found[0] == 1.0 and found[-1] == world["widths"][0]
@@ -190,9 +181,8 @@ def test_above_the_picture_a_drag_goes_on_to_a_spike(page: Page) -> None:
 
 
 def test_the_curve_itself_can_be_dragged(page: Page) -> None:
-    world, unit = open_view(page), unit_of(page)
-    top = (page.locator(".kdlab-space").bounding_box() or {})["y"]
-    x, y = grip_at(page)[0], top + 320 * unit  # far from its handle
+    world, unit = open_bell(page), unit_of(page)
+    x, y = grip_at(page)[0], box_of(page, ".kdlab-space")["y"] + 320 * unit  # far from its handle
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + 41.6 * unit, y, steps=5)
@@ -202,7 +192,7 @@ def test_the_curve_itself_can_be_dragged(page: Page) -> None:
 
 
 def test_a_finger_drags_the_bell(page: Page) -> None:
-    world, (x, y) = open_view(page), grip_at(page)
+    world, (x, y) = open_bell(page), grip_at(page)
     client = page.context.new_cdp_session(page)
     client.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
     for step in range(1, 9):
@@ -216,7 +206,7 @@ def test_a_finger_drags_the_bell(page: Page) -> None:
 
 def test_bell_and_numbers_need_no_kernel(page: Page) -> None:
     """With a model that cannot be saved, as when the connection is gone, all is drawn and no error is shown."""
-    world = open_view(page)
+    world = open_bell(page)
     page.evaluate("window.broken = true")
     page.locator(".kdlab-hand-centre").focus()
     for _ in range(4):
@@ -229,7 +219,7 @@ def test_bell_and_numbers_need_no_kernel(page: Page) -> None:
 
 
 def test_python_hears_of_the_hand_when_it_rests_and_its_echo_moves_nothing(page: Page) -> None:
-    open_view(page)
+    open_bell(page)
     # Ten moves in one task of the page: however slow the machine, the slider cannot have rested between them.
     told = page.evaluate("""() => {
       const slider = document.querySelector(".kdlab-hand-centre");
@@ -248,7 +238,7 @@ def test_python_hears_of_the_hand_when_it_rests_and_its_echo_moves_nothing(page:
 
 
 def test_the_bests_are_kept_and_reset_forgets_them(page: Page) -> None:
-    world = open_view(page)
+    world = open_bell(page)
     for centre, width in ((-3.0, 0.1), (-1.0, 2.08), (4.0, 5.0)):
         put(page, hand={"centre": centre, "width": width})
     best = {name: page.locator(f".kdlab-best-{name}") for name in ("precision", "recall")}
@@ -275,7 +265,7 @@ def test_the_bests_are_kept_and_reset_forgets_them(page: Page) -> None:
 
 
 def test_what_is_beyond_the_plane_is_an_arrow_on_its_edge(page: Page) -> None:
-    world = open_view(page)
+    world = open_bell(page)
     dot = page.locator(".kdlab-student-dot")
     beyond = [(-3.0, 0.005, 0, 58, None), (-1.0, 5.0, -90, None, 348), (5.0, 0.1, -45, 58, 348)]
     for centre, width, turned, x, y in beyond:
@@ -296,13 +286,13 @@ def test_what_is_beyond_the_plane_is_an_arrow_on_its_edge(page: Page) -> None:
 
 @pytest.mark.parametrize(("centre", "width"), [(-3.0, 0.005), (5.0, 0.1), (-1.0, 2.08), (-3.0, 0.45)])
 def test_triangles_stay_within_the_bounds_and_clear_of_an_arrow(page: Page, centre: float, width: float) -> None:
-    world = open_view(page)
+    world = open_bell(page)
     put(page, hand={"centre": centre, "width": width})
     shapes = page.evaluate("""() => ["best-precision", "best-recall", "student-dot"].map((name) => {
       const box = document.querySelector(`.kdlab-plane .kdlab-${name}`).getBoundingClientRect();
       return { left: box.left, right: box.right, top: box.top, bottom: box.bottom };
     })""")
-    panel, unit = page.locator(".kdlab-plane").bounding_box() or {}, unit_of(page)
+    panel, unit = box_of(page, ".kdlab-plane"), unit_of(page)
     low, high = world["plane"]["precision"]
     ceiling = panel["y"] + (348 - 336 * (world["bounds"]["precision"] - low) / (high - low)) * unit
     limit = panel["x"] + (428 - 370 * 0.09 / 1.09) * unit
@@ -315,29 +305,28 @@ def test_triangles_stay_within_the_bounds_and_clear_of_an_arrow(page: Page, cent
 
 
 def test_the_line_across_the_bell_has_its_name(page: Page) -> None:
-    open_view(page)
-    name, span = page.locator(".kdlab-hand-span-name"), page.locator(".kdlab-hand-span")
+    open_bell(page)
+    name = page.locator(".kdlab-hand-span-name")
     for centre, width, shown in ((0.0, 1.0, True), (4.5, 1.0, True), (0.0, 5.0, True), (0.0, 0.1, False)):
         put(page, hand={"centre": centre, "width": width})
         assert name.is_visible() is shown
-        box, panel = name.bounding_box(), page.locator(".kdlab-space").bounding_box()
         if shown:
-            line = span.bounding_box()
-            assert box and panel and line and name.text_content() == "± width"
+            box, panel, line = (box_of(page, f".kdlab-{part}") for part in ("hand-span-name", "space", "hand-span"))
+            assert name.text_content() == "± width"
             assert panel["x"] <= box["x"] and box["x"] + box["width"] <= panel["x"] + panel["width"]
             assert abs(box["y"] + box["height"] / 2 - line["y"]) < 20
 
 
 def test_a_broken_world_is_refused_in_words(page: Page) -> None:
     world = {**view_single.by_hand().world, "widths": [0.1, "nan"]}
-    open_view(page, world=world)
+    open_bell(page, world=world)
     expect(page.locator(".kdlab-error")).to_contain_text('"nan" in widths.1')
     assert len(get(page, "page_errors")) == 1
     expect(page.locator(".kdlab-hand-centre")).to_be_disabled()
 
 
 def test_a_prediction_covers_the_picture_until_it_is_made(page: Page) -> None:
-    open_view(page, prediction={**QUESTION, "guess": None})
+    open_bell(page, prediction={**QUESTION, "guess": None})
     for name in (".kdlab-sentence", ".kdlab-numbers", ".kdlab-hand-grip"):
         expect(page.locator(name)).to_be_hidden()
     expect(page.locator(".kdlab-hand-width")).to_be_disabled()
@@ -360,12 +349,9 @@ def test_a_prediction_covers_the_picture_until_it_is_made(page: Page) -> None:
 @pytest.mark.parametrize("width", [1200, 760, 420, 300])
 def test_nothing_is_wider_than_its_place_and_nothing_jumps(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
-    open_view(page)
+    open_bell(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    sizes = set()
-    for centre, wide in ((0.0, 1.0), (-3.0, 0.1), (5.0, 0.005), (-1.0, 2.08)):
+    size = size_of(page)
+    for centre, wide in ((-3.0, 0.1), (5.0, 0.005), (-1.0, 2.08)):
         put(page, hand={"centre": centre, "width": wide})
-        box = page.locator(".kdlab-view").bounding_box()
-        assert box
-        sizes.add((box["width"], box["height"]))
-    assert len(sizes) == 1
+        assert size_of(page) == size

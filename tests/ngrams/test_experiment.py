@@ -1,7 +1,5 @@
 """The slider of tau over chains: exact against definitions, and the shape that notebook 04 tells of."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from typing import Any
@@ -14,10 +12,7 @@ from kdlab.ngrams.experiment import PREFIX, STORED, NGramSweep, measured, teache
 from kdlab.ngrams.model import NGramChain
 from kdlab.ngrams.names import first_names
 
-
-@pytest.fixture(scope="module")
-def sweep() -> NGramSweep:
-    return teacher_temperature()
+ORDERS = r"the orders of p\*, teacher and student are .*: whole numbers from 4 to 0"
 
 
 def test_what_is_stored_is_what_is_measured(sweep: NGramSweep) -> None:
@@ -31,7 +26,7 @@ def test_what_is_stored_is_what_is_measured(sweep: NGramSweep) -> None:
             assert sweep.names == tuple(map(tuple, value.tolist()))
         else:
             np.testing.assert_allclose(getattr(sweep, name), value, rtol=0, atol=1e-9, err_msg=name)
-    assert len(told) == 61 and told[-1] == 1.0
+    assert told == [(i + 1) / 61 for i in range(61)]
 
 
 @pytest.mark.parametrize("tau", [0.3, 0.62, 1.0, 1.5])
@@ -67,33 +62,24 @@ def test_coverage_is_its_definition(sweep: NGramSweep) -> None:
         assert 0 < covered < len(names)
 
 
-def test_below_one_precision_rises_and_recall_falls(sweep: NGramSweep) -> None:
+def test_below_one_precision_rises_and_recall_falls_and_above_one_there_is_no_trade(sweep: NGramSweep) -> None:
     """The paper's trade, exactly, at every step from tau = 1 down; asserted of these names and orders, not of all."""
-    below = sweep.taus <= 1
-    assert (np.diff(sweep.precision[below]) < 0).all()
+    below, above = sweep.taus <= 1, sweep.taus >= 1
+    assert (np.diff(sweep.precision) < 0).all()
     assert (np.diff(sweep.recall[below]) > 0).all()
-
-
-def test_above_one_there_is_no_trade(sweep: NGramSweep) -> None:
-    above = sweep.taus >= 1
-    assert (np.diff(sweep.precision[above]) < 0).all()
     assert (np.diff(sweep.recall[above]) < 0).all()
-    assert sweep.taus[sweep.recall.argmax()] == 1.0
 
 
 def test_the_direct_student_is_the_one_of_tau_one(sweep: NGramSweep) -> None:
     """The teacher is p*'s projection, and projecting in two steps is projecting once."""
-    at = sweep.at(1.0)
-    assert at.precision == pytest.approx(sweep.direct_precision, abs=1e-9)
-    assert at.recall == pytest.approx(sweep.direct_recall, abs=1e-9)
+    at, direct = sweep.at(1.0), (sweep.direct_precision, sweep.direct_recall)
+    assert (at.precision, at.recall) == pytest.approx(direct, abs=1e-9)
 
 
 def test_both_bounds_hold(sweep: NGramSweep) -> None:
     assert (sweep.recall < sweep.recall_bound).all() and (sweep.precision < sweep.precision_bound).all()
-    truth = sweep.truth
-    assert sweep.recall_bound == pytest.approx(truth.expected_log_prob(truth).value, abs=1e-12)
-    best = truth.log_prob(first_names()[0]).max()
-    assert sweep.precision_bound >= best - 1e-12
+    assert sweep.recall_bound == pytest.approx(sweep.truth.expected_log_prob(sweep.truth).value, abs=1e-12)
+    assert sweep.precision_bound >= sweep.truth.log_prob(first_names()[0]).max() - 1e-12
 
 
 def test_names_change_with_tau_and_not_by_chance(sweep: NGramSweep) -> None:
@@ -139,22 +125,16 @@ def test_other_orders_have_the_same_bounds(orders: tuple[int, int, int]) -> None
     assert (small.recall <= small.recall_bound + 1e-9).all() and (small.precision <= small.precision_bound).all()
 
 
-def test_progress_is_told() -> None:
-    told: list[float] = []
-    teacher_temperature(positions=4, progress=told.append)
-    assert told == [0.25, 0.5, 0.75, 1.0]
-
-
-@pytest.mark.parametrize("orders", [(1, 2, 3), (5, 2, 1), (3, 2, -1), (3, 2, 1.0), (3, True, 1)])
-def test_orders_must_fall(orders: Any) -> None:
-    with pytest.raises(ValueError, match=r"the orders of p\*, teacher and student are .*: whole numbers from 4 to 0"):
-        teacher_temperature(*orders)
-
-
-@pytest.mark.parametrize("seed", [-1, 0.5, True, "0"])
-def test_a_seed_is_a_whole_number(seed: Any) -> None:
-    with pytest.raises(ValueError, match="seed is .*: a whole number from 0 is needed"):
-        teacher_temperature(positions=2, seed=seed)
+@pytest.mark.parametrize(
+    ("orders", "seed", "said"),
+    [
+        *((orders, 0, ORDERS) for orders in ((1, 2, 3), (5, 2, 1), (3, 2, -1), (3, 2, 1.0), (3, True, 1))),
+        *(((3, 2, 1), seed, "seed is .*: a whole number from 0 is needed") for seed in (-1, 0.5, True, "0")),
+    ],
+)
+def test_orders_must_fall_and_a_seed_is_a_whole_number(orders: Any, seed: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        teacher_temperature(*orders, positions=2, seed=seed)
 
 
 @pytest.mark.parametrize("tau", [0.29, 1.51, float("nan")])

@@ -1,26 +1,25 @@
 """N-gram chains against every string of a tiny alphabet, against sampling, and against identities they must keep."""
 
-from __future__ import annotations
-
 import math
+import re
 import time
+from collections.abc import Callable
+from functools import partial
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from support.chains import Enumeration, names_chain, random_chain, sparse_chain
+from support.chains import Enumeration, names_chain, orders, random_chain, seeds, sparse_chain, steady
 
 from kdlab import precision, recall
 from kdlab.core.metrics import monte_carlo
 from kdlab.ngrams.model import NGramChain, _picked
 
-steady = settings(derandomize=True, deadline=None, max_examples=60)
-seeds = st.integers(0, 2**32 - 1)
-orders = st.integers(0, 4)
-
+RNG = np.random.default_rng(0)
 GOOD = [[0.5, 0.5, 0], [0.2, 0.3, 0.5], [0.2, 0.3, 0.5]]
 
 
@@ -211,12 +210,9 @@ def test_a_position_of_the_slider_is_quick() -> None:
 
 def test_tempering_by_hand() -> None:
     """.9^2 : .1^2 = 81 : 1 in each row by itself."""
-    chain = NGramChain([[0.9, 0.1, 0], [0.1, 0, 0.9], [0.2, 0.4, 0.4]], 1, "ab").tempered(2)
-    np.testing.assert_allclose(chain.table, [[81 / 82, 1 / 82, 0], [1 / 82, 0, 81 / 82], [1 / 9, 4 / 9, 4 / 9]])
-
-
-def test_beta_one_zero_and_infinity() -> None:
     chain = NGramChain([[0.9, 0.1, 0], [0.1, 0, 0.9], [0.2, 0.4, 0.4]], 1, "ab")
+    squared = [[81 / 82, 1 / 82, 0], [1 / 82, 0, 81 / 82], [1 / 9, 4 / 9, 4 / 9]]
+    np.testing.assert_allclose(chain.tempered(2).table, squared)
     np.testing.assert_allclose(chain.tempered(1).table, chain.table, rtol=1e-15)
     np.testing.assert_allclose(chain.tempered(0).table, [[0.5, 0.5, 0], [0.5, 0, 0.5], [1 / 3] * 3])
     np.testing.assert_array_equal(chain.tempered(math.inf).table, [[1, 0, 0], [0, 0, 1], [0, 0.5, 0.5]])
@@ -318,30 +314,26 @@ def test_an_order_may_be_a_numpy_integer() -> None:
     assert NGramChain.fit(["ab"], order=np.int64(2)).order == 2
 
 
-@pytest.mark.parametrize("beta", [-1, -1e-9, -math.inf, math.nan])
-def test_bad_beta(beta: float) -> None:
-    with pytest.raises(ValueError, match=f"beta is {beta}: .*try 1"):
-        random_chain(0, 1).tempered(beta)
-
-
-@pytest.mark.parametrize("rng", [None, 3, np.random.RandomState(0)])
-def test_sampling_needs_a_generator(rng: Any) -> None:
-    with pytest.raises(ValueError, match=r"rng is .*default_rng\(seed\)") as raised:
-        random_chain(0, 1).sample(3, rng)
-    assert repr(rng) in str(raised.value)
-
-
-@pytest.mark.parametrize("n", [0, -2])
-def test_sampling_needs_at_least_one_string(n: int) -> None:
-    with pytest.raises(ValueError, match=f"n is {n}: at least 1 string"):
-        random_chain(0, 1).sample(n, np.random.default_rng(0))
-
-
-def test_two_chains_must_write_in_the_same_letters() -> None:
-    with pytest.raises(ValueError, match="alphabets are 'ab' and 'abc': both chains must write in the same letters"):
-        random_chain(0, 1).expected_log_prob(random_chain(0, 1, "abc"))
-
-
-def test_a_model_that_is_no_chain_needs_an_rng() -> None:
-    with pytest.raises(ValueError, match=r"rng is None.*default_rng\(seed\)"):
-        random_chain(0, 1).expected_log_prob(SimpleNamespace(log_prob=len))  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        *((partial(NGramChain.tempered, beta=b), f"beta is {b}: .*try 1") for b in (-1, -1e-9, -math.inf, math.nan)),
+        *((partial(NGramChain.sample, n=n, rng=RNG), f"n is {n}: at least 1 string") for n in (0, -2)),
+        *(
+            (partial(NGramChain.sample, n=3, rng=rng), rf"rng is {re.escape(repr(rng))}: .*default_rng\(seed\)")
+            for rng in (None, 3, np.random.RandomState(0))
+        ),
+        (
+            partial(NGramChain.expected_log_prob, of=random_chain(0, 1, "abc")),
+            "alphabets are 'ab' and 'abc': both chains must write in the same letters",
+        ),
+        (
+            partial(NGramChain.expected_log_prob, of=SimpleNamespace(log_prob=len)),  # no chain
+            r"rng is None.*default_rng\(seed\)",
+        ),
+    ],
+    ids=count(),
+)
+def test_what_no_chain_can_do(ask: Callable[[NGramChain], Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        ask(random_chain(0, 1))

@@ -1,11 +1,9 @@
 """The file of first names, and how it was made."""
 
-from __future__ import annotations
-
-import importlib.util
-import io
+import runpy
 import tarfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,12 +15,7 @@ from kdlab.ngrams.names import first_names
 DATA = PACKAGE / "data"
 
 
-def make_names() -> Any:
-    spec = importlib.util.spec_from_file_location("make_names", DATA.parents[1] / "scripts" / "make_names.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+SCRIPT: Any = SimpleNamespace(**runpy.run_path(str(PACKAGE.parent / "scripts" / "make_names.py")))
 
 
 def test_the_names_are_the_census() -> None:
@@ -40,7 +33,7 @@ def test_the_names_are_the_census() -> None:
 def test_the_file_is_what_its_script_writes(tmp_path: Path) -> None:
     names, weights = first_names()
     pairs = list(zip(names, np.round(weights * 179_992).astype(int).tolist(), strict=True))
-    make_names().write(sorted(pairs, key=lambda pair: (-pair[1], pair[0])), tmp_path / "names.csv")
+    SCRIPT.write(sorted(pairs, key=lambda pair: (-pair[1], pair[0])), tmp_path / "names.csv")
     assert (tmp_path / "names.csv").read_bytes() == (DATA / "first_names.csv").read_bytes()
     assert [file.name for file in tmp_path.iterdir()] == ["names.csv"]
 
@@ -49,23 +42,20 @@ MEN, WOMEN = "JO             0.318  0.318      1\nAL             0.010  0.328   
 
 
 def test_men_and_women_are_added_up(tmp_path: Path) -> None:
-    module, folder = make_names(), tmp_path / "names-0.3.0" / "names"
+    folder = tmp_path / "names-0.3.0" / "names"
     folder.mkdir(parents=True)
     (folder / "dist.male.first").write_text(MEN)
     (folder / "dist.female.first").write_text(WOMEN)
     with tarfile.open(tmp_path / "names.tar.gz", "w:gz") as archive:
-        for name, text in [("dist.male.first", MEN), ("dist.female.first", WOMEN)]:
-            member = tarfile.TarInfo(f"names-0.3.0/names/{name}")
-            member.size = len(text)
-            archive.addfile(member, io.BytesIO(text.encode()))
+        archive.add(tmp_path / "names-0.3.0", "names-0.3.0")
     for source in (tmp_path / "names-0.3.0", tmp_path / "names.tar.gz"):
-        assert module.merge(module.read_files(source)) == [("jo", 1320), ("al", 10)]
+        assert SCRIPT.merge(SCRIPT.read_files(source)) == [("jo", 1320), ("al", 10)]
     (folder / "dist.female.first").unlink()
     with pytest.raises(FileNotFoundError, match=r"holds no dist\.female\.first: give the source of names 0\.3\.0"):
-        module.read_files(folder)
+        SCRIPT.read_files(folder)
 
 
 @pytest.mark.parametrize("line", ["JO 0.31 0.318 1", "O'NEIL  0.318  0.318  1", "jo  0.318 1 1", ""])
 def test_lines_that_are_no_census(line: str) -> None:
     with pytest.raises(ValueError, match="line is .*: a name from A to Z"):
-        make_names().merge([line + "\n"])
+        SCRIPT.merge([line + "\n"])

@@ -1,7 +1,6 @@
 """Objectives of distillation: every student against the numerical minimum of its objective, written out by prefixes."""
 
-from __future__ import annotations
-
+import math
 import time
 from collections import defaultdict
 from typing import Any
@@ -11,19 +10,15 @@ import pytest
 from scipy.optimize import minimize
 from support.chains import names_chain, random_chain, sparse_chain
 
-import kdlab.ngrams.objectives
-from kdlab.ngrams.experiment import NGramSweep, teacher_temperature
+from kdlab.ngrams import objectives
+from kdlab.ngrams.experiment import NGramSweep
 from kdlab.ngrams.model import NGramChain
 from kdlab.ngrams.objectives import NAMES, compare_objectives
 
 SEQUENCE, FORWARD, OWN_FORWARD, REVERSE, OWN_REVERSE = NAMES
 CASES = [("ab", 2, 1, 2, 0.6), ("ab", 3, 1, 1, 1.2), ("ab", 3, 2, 4, 0.6), ("ab", 2, 1, 0, 1.2), ("abc", 2, 1, 3, 0.6)]
+BETWEEN = "order is .* beside a teacher of order 2: the student sees 1 letter or more"
 Weights = dict[tuple[str, str], float]
-
-
-@pytest.fixture(scope="module")
-def sweep() -> NGramSweep:
-    return teacher_temperature()
 
 
 def world(alphabet: str, teacher: int, truth: int) -> tuple[NGramChain, NGramChain]:
@@ -164,13 +159,13 @@ def test_the_sequence_level_student_has_the_best_likelihood_under_the_teacher() 
     assert max(scores, key=scores.__getitem__) == SEQUENCE
 
 
-@pytest.mark.parametrize("update", [kdlab.ngrams.objectives._averaged, kdlab.ngrams.objectives._averaged_logs])
+@pytest.mark.parametrize("update", [objectives._averaged, objectives._averaged_logs])
 def test_fixed_points_do_not_hang_on_the_start(update: Any) -> None:
     """Not proven in general; so it is in this world, from equal odds and from two chains drawn at random."""
     _, taught = world("ab", 3, 2)
     tempered = taught.tempered(2.0)
     starts = [random_chain([3, seed], 1, end=(0.2, 0.9)) for seed in (0, 1)] + [NGramChain.fit(taught, order=1)]
-    ends = [kdlab.ngrams.objectives._settled(update, tempered, start).table for start in starts]
+    ends = [objectives._settled(update, tempered, start).table for start in starts]
     np.testing.assert_allclose(ends[0], ends[1], atol=1e-10)
     np.testing.assert_allclose(ends[0], ends[2], atol=1e-10)
 
@@ -214,9 +209,7 @@ def test_two_letters_more_settle_too() -> None:
     p_star = names_chain(3)
     taught = p_star.tempered(1 / 0.4)
     for outcome in compare_objectives(p_star, p_star, 1, 0.4)[2::2]:
-        update = (
-            kdlab.ngrams.objectives._averaged if "forward" in outcome.name else kdlab.ngrams.objectives._averaged_logs
-        )
+        update = objectives._averaged if "forward" in outcome.name else objectives._averaged_logs
         again = update(taught, outcome.student.step_counts(3).sum(axis=1), 1)
         np.testing.assert_allclose(again.table, outcome.student.table, atol=1e-10)
 
@@ -234,21 +227,20 @@ def test_three_orders_take_at_most_a_second(sweep: NGramSweep) -> None:
 # Errors
 
 
-@pytest.mark.parametrize("order", [0, 3, -1, 1.0, True, "1"])
-def test_orders_that_no_student_has(order: Any) -> None:
-    with pytest.raises(ValueError, match="order is .* beside a teacher of order 2: the student sees 1 letter or more"):
-        compare_objectives(*world("ab", 2, 1), order, 1.0)
-
-
-@pytest.mark.parametrize("tau", [0.0, -1.0, float("nan"), float("inf")])
-def test_tau_is_positive(tau: float) -> None:
-    with pytest.raises(ValueError, match=f"tau is {tau}: a positive temperature is needed; try 1"):
-        compare_objectives(*world("ab", 2, 1), 1, tau)
-
-
-def test_two_alphabets() -> None:
-    with pytest.raises(ValueError, match="alphabets are 'ab' and 'abc'"):
-        compare_objectives(world("ab", 2, 1)[0], world("abc", 2, 1)[1], 1, 1.0)
+@pytest.mark.parametrize(
+    ("alphabet", "order", "tau", "said"),
+    [
+        *(("ab", order, 1.0, BETWEEN) for order in (0, 3, -1, 1.0, True, "1")),
+        *(
+            ("ab", 1, tau, f"tau is {tau}: a positive temperature is needed; try 1")
+            for tau in (0.0, -1.0, math.nan, math.inf)
+        ),
+        ("abc", 1, 1.0, "alphabets are 'ab' and 'abc'"),
+    ],
+)
+def test_what_cannot_be_compared(alphabet: str, order: Any, tau: float, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        compare_objectives(world("ab", 2, 1)[0], world(alphabet, 2, 1)[1], order, tau)
 
 
 def test_a_teacher_that_refuses_steps() -> None:
@@ -259,6 +251,6 @@ def test_a_teacher_that_refuses_steps() -> None:
 
 
 def test_what_does_not_settle_says_how_much_it_moves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kdlab.ngrams.objectives, "_MOST_UPDATES", 2)
+    monkeypatch.setattr(objectives, "_MOST_UPDATES", 2)
     with pytest.raises(RuntimeError, match=r"after 2 updates .* still moves by [0-9.e-]+ at each: it has not settled"):
         compare_objectives(*world("ab", 3, 1), 1, 0.6)

@@ -1,7 +1,5 @@
 """Static pictures of text: drawn from the numbers they are given, nothing over anything else, nothing cut off."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -18,21 +16,18 @@ from kdlab.ngrams.objectives import NAMES, Outcome, compare_objectives
 from kdlab.pictures.figure import STYLE, Picture
 
 TRUTH, TEACHER, DIRECT, DISTILLED = (STYLE[role].colour for role in ("truth", "teacher", "direct", "distilled"))
+Outcomes = dict[float, tuple[Outcome, ...]]
+Drawn = dict[float, Picture]
 PRECISION_BOUND, RECALL_BOUND = "precision ≤ max log p*", "recall ≤ −H(p*)"
 
 
 @pytest.fixture(scope="module")
-def sweep() -> NGramSweep:
-    return teacher_temperature()
-
-
-@pytest.fixture(scope="module")
-def outcomes(sweep: NGramSweep) -> dict[float, tuple[Outcome, ...]]:
+def outcomes(sweep: NGramSweep) -> Outcomes:
     return {tau: compare_objectives(sweep.truth, sweep.teacher, 1, tau) for tau in (0.3, 0.5, 1.0, 1.5)}
 
 
 @pytest.fixture(scope="module")
-def drawn(sweep: NGramSweep, outcomes: dict[float, tuple[Outcome, ...]]) -> dict[float, Picture]:
+def drawn(sweep: NGramSweep, outcomes: Outcomes) -> Drawn:
     return {tau: plots_text.objectives(several, sweep) for tau, several in outcomes.items()}
 
 
@@ -60,13 +55,8 @@ def test_a_figure_shows_its_position(sweep: NGramSweep, tau: float) -> None:
     assert here.sentence in " ".join(" ".join(said(made)).split())
     assert made.words == here.sentence
     assert f"τ = {tau:.2f}" in said(made)
-
-
-@pytest.mark.parametrize("tau", [0.3, 1.0, 1.5])
-def test_real_names_are_set_apart_and_counted(sweep: NGramSweep, tau: float) -> None:
-    made, here, census = plots_text.figure(sweep, tau), sweep.at(tau), set(first_names()[0])
-    names = made.axes[0]
-    real = [name for name in here.names if name in census]
+    census = set(first_names()[0])
+    real = [name for name in here.names if name in census]  # set apart and counted
     assert [text.get_text() for text in names.texts if text.get_fontweight() == "bold"] == real
     assert len(names.lines) == len(real)
     assert f"bold and underlined: real names, {len(real) or 'none'} of these 12" in said(made)
@@ -77,16 +67,13 @@ def test_real_names_are_set_apart_and_counted(sweep: NGramSweep, tau: float) -> 
 
 
 def test_a_picture_without_the_path_gives_nothing_away(sweep: NGramSweep) -> None:
-    still = plots_text.figure(sweep, 0.6, path=False)
-    plane = still.axes[2]
-    assert not paths(plane)
-    assert len(dots(plane, DISTILLED)) == 1
-    assert not {"0.5", "0.7"} & set(said(still))
-
-
-def test_figures_without_the_path_are_tidy(sweep: NGramSweep) -> None:
-    for tau in (0.3, 0.9, 1.5):
-        assert_tidy(plots_text.figure(sweep, tau, path=False))
+    for tau in (0.3, 0.6, 0.9, 1.5):
+        still = plots_text.figure(sweep, tau, path=False)
+        plane = still.axes[2]
+        assert not paths(plane)
+        assert len(dots(plane, DISTILLED)) == 1
+        assert not {"0.5", "0.7"} & set(said(still))
+        assert_tidy(still)
 
 
 @pytest.mark.parametrize("orders", [(2, 1, 0), (2, 2, 2), (3, 3, 1), (2, 1, 1)])
@@ -148,9 +135,7 @@ def test_something_else_than_a_sweep_is_an_error(wrong: Any) -> None:
 
 
 @pytest.mark.parametrize("tau", [0.3, 0.5, 1.0, 1.5])
-def test_objectives_stand_where_they_land(
-    sweep: NGramSweep, drawn: dict[float, Picture], outcomes: dict[float, tuple[Outcome, ...]], tau: float
-) -> None:
+def test_objectives_stand_where_they_land(sweep: NGramSweep, drawn: Drawn, outcomes: Outcomes, tau: float) -> None:
     made = drawn[tau]
     (axes,) = made.axes
     large = [dot for dot in dots(axes, DISTILLED) if dot[2] > 4]
@@ -165,9 +150,7 @@ def test_objectives_stand_where_they_land(
 
 
 @pytest.mark.parametrize("tau", [0.3, 0.5, 1.0, 1.5])
-def test_objectives_names_stand_by_their_own_markers(
-    drawn: dict[float, Picture], outcomes: dict[float, tuple[Outcome, ...]], tau: float
-) -> None:
+def test_objectives_names_stand_by_their_own_markers(drawn: Drawn, outcomes: Outcomes, tau: float) -> None:
     """Within 40 dots of the figure (a ninth of an inch is 12), and no marker that stands elsewhere is nearer."""
     (axes,) = drawn[tau].axes
     axes.figure.draw_without_rendering()
@@ -183,9 +166,7 @@ def test_objectives_names_stand_by_their_own_markers(
         assert all(away[name] < 40 and away[name] <= min(away.values()) + 2 for name in named), text.get_text()
 
 
-def test_shape_says_whose_prefixes_and_hollow_says_reverse(
-    drawn: dict[float, Picture], outcomes: dict[float, tuple[Outcome, ...]]
-) -> None:
+def test_shape_says_whose_prefixes_and_hollow_says_reverse(drawn: Drawn, outcomes: Outcomes) -> None:
     (axes,) = drawn[0.5].axes
     markers = {}
     for line in axes.lines:
@@ -199,7 +180,7 @@ def test_shape_says_whose_prefixes_and_hollow_says_reverse(
             assert markers[one.recall, look[0]] is look[1]
 
 
-def test_a_bound_far_away_is_named_at_the_edge(sweep: NGramSweep, drawn: dict[float, Picture]) -> None:
+def test_a_bound_far_away_is_named_at_the_edge(sweep: NGramSweep, drawn: Drawn) -> None:
     near, far = drawn[0.3], drawn[1.0]
     assert {PRECISION_BOUND, RECALL_BOUND} <= set(said(near))
     x, y = near.axes[0].get_xlim(), near.axes[0].get_ylim()
@@ -210,7 +191,7 @@ def test_a_bound_far_away_is_named_at_the_edge(sweep: NGramSweep, drawn: dict[fl
     assert f"precision ≤ max log p* = {signed(sweep.precision_bound)}, above this edge ↑" in said(far)
 
 
-def test_outcomes_in_one_place_share_a_name(drawn: dict[float, Picture]) -> None:
+def test_outcomes_in_one_place_share_a_name(drawn: Drawn) -> None:
     named = [text for text in said(drawn[1.0]) if "forward KL" in text]
     assert f"{NAMES[0]}\n= {NAMES[1]}\n= {NAMES[2]}" in named
 

@@ -1,7 +1,5 @@
 """Strings that no chain can read are errors that say why."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """What static pictures are made of: the roles' colours are the page's, and the same picture is the same few bytes."""
 
-from __future__ import annotations
-
 import base64
 import io
 import re

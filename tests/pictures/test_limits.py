@@ -1,7 +1,5 @@
 """Limits of the plane hold all of a sweep, with room around it."""
 
-from __future__ import annotations
-
 import pytest
 from support.fake_sweep import fake_sweep
 

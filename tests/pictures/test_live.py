@@ -1,7 +1,5 @@
 """The question before the picture: a guess is committed once, kept for its question only, and never in the way."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -1,15 +1,12 @@
 """A picture behind a question: what is committed gives nothing away, and the gate opens in a real JupyterLab."""
 
-from __future__ import annotations
-
 import base64
 import shutil
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 from support.axe import serious
-from support.chromium import chromium
 from support.lab import Lab
 
 from kdlab.core import answers
@@ -54,35 +51,34 @@ def test_anything_but_pictures_is_refused() -> None:
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_notebook_07_asks_first_and_shows_then(jupyter: Lab) -> None:
+def test_notebook_07_asks_first_and_shows_then(jupyter: Lab, browser: Browser) -> None:
     """Run in JupyterLab: covered until a key commits a guess, the picture in place, the same size before and after."""
     lab = jupyter.within("stills")
     shutil.copy(notebooks_folder() / "07_read_the_trade_off.ipynb", lab.folder)
-    with chromium() as browser:
-        notebook = lab.open(browser, "07_read_the_trade_off.ipynb")
-        notebook.run_all()
-        page = notebook.page
-        still = page.locator(".kdlab-still")
-        image, cover = still.locator("img"), still.locator(".kdlab-cover")
-        expect(cover).to_be_visible()
-        expect(image).to_be_hidden()
-        expect(still.locator("button")).to_have_count(5)
-        place = "image => [image.offsetTop, image.offsetLeft, image.offsetWidth, image.offsetHeight]"
-        before = image.evaluate(place)
-        still.locator("button").nth(1).focus()
-        page.keyboard.press("Enter")
-        expect(cover).to_be_hidden()
-        expect(image).to_be_visible()
-        outcome = still.locator(".kdlab-outcome")
-        expect(outcome).to_be_focused()  # what happens is read next
-        assert serious(still) == []
-        expect(outcome).to_contain_text("You predicted: Higher precision and higher recall. What happens: the direct")
-        assert image.evaluate("image => image.complete && image.naturalWidth > 900")
-        alt = image.get_attribute("alt")
-        assert alt is not None and "Language models (this run), precision and recall in nats per token: τ = 1:" in alt
-        assert image.evaluate(place) == before  # nothing moved
-        assert notebook.thrown == []
-        assert answers.read(lab.folder)["prediction 07.direct"]["guess"] == "Higher precision and higher recall"
-        notebook.run_all()
-        expect(still.locator(".kdlab-outcome")).to_contain_text("You predicted: Higher precision")
-        notebook.close()
+    notebook = lab.open(browser, "07_read_the_trade_off.ipynb")
+    notebook.run_all()
+    page = notebook.page
+    still = page.locator(".kdlab-still")
+    image, cover = still.locator("img"), still.locator(".kdlab-cover")
+    expect(cover).to_be_visible()
+    expect(image).to_be_hidden()
+    expect(still.locator("button")).to_have_count(5)
+    place = "image => [image.offsetTop, image.offsetLeft, image.offsetWidth, image.offsetHeight]"
+    before = image.evaluate(place)
+    still.locator("button").nth(1).focus()
+    page.keyboard.press("Enter")
+    expect(cover).to_be_hidden()
+    expect(image).to_be_visible()
+    outcome = still.locator(".kdlab-outcome")
+    expect(outcome).to_be_focused()  # what happens is read next
+    assert serious(still) == []
+    expect(outcome).to_contain_text("You predicted: Higher precision and higher recall. What happens: the direct")
+    assert image.evaluate("image => image.complete && image.naturalWidth > 900")
+    alt = image.get_attribute("alt")
+    assert alt is not None and "Language models (this run), precision and recall in nats per token: τ = 1:" in alt
+    assert image.evaluate(place) == before  # nothing moved
+    assert notebook.thrown == []
+    assert answers.read(lab.folder)["prediction 07.direct"]["guess"] == "Higher precision and higher recall"
+    notebook.run_all()
+    expect(still.locator(".kdlab-outcome")).to_contain_text("You predicted: Higher precision")
+    notebook.close()

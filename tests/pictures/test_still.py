@@ -1,11 +1,9 @@
 """Stills drawn ahead: each is what a fresh drawing shows, each notebook's first pictures have one, others have none."""
 
-from __future__ import annotations
-
 import base64
-import importlib.util
 import io
 import re
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +29,8 @@ FEW = 1 / 2000
 
 def views() -> dict[str, Any]:
     """What scripts/make_stills.py draws, by name."""
-    spec = importlib.util.spec_from_file_location("make_stills", PACKAGE.parent / "scripts" / "make_stills.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return {view.still_name(): view for view in module.views()}
+    script = runpy.run_path(str(PACKAGE.parent / "scripts" / "make_stills.py"))
+    return {view.still_name(): view for view in script["views"]()}
 
 
 VIEWS = views()
@@ -81,9 +76,10 @@ def test_the_position_beside_the_first_one_is_another_picture() -> None:
             sweep = view.sweep_shown
             knob = sweep.knob
             setattr(view, knob, float(sweep.positions[sweep.index(1.0) + 1]))
+        drawn = view.drawn()
         if isinstance(view, LiveView):
-            assert differing(still(name) or b"", view.drawn()) > 4 * FEW
-        assert still(view.still_name()) is None and picture(view) == view.drawn()
+            assert differing(still(name) or b"", drawn) > 4 * FEW
+        assert still(view.still_name()) is None and picture(view) == drawn
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -3,8 +3,6 @@
 How it answers other settings, and what happens where something breaks, is tried in tests/mixtures/test_view.py.
 """
 
-from __future__ import annotations
-
 import io
 from dataclasses import replace
 from typing import Any
@@ -12,13 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from support.axe import state_of
-from support.chromium import chromium
+from playwright.sync_api import Browser
 from support.fake_sweep import fake_sweep
-from support.pages import served
+from support.pages import box_of, open_view, opened
 
 from kdlab.mixtures.view import show
 from kdlab.pictures.sweep_view import require_finite
+
+SCRIPTS = ("pictures/sweep_view.js", "mixtures/view.js")
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("-inf")])
@@ -30,7 +29,7 @@ def test_a_number_that_is_none_is_not_sent(bad: float) -> None:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("gaps", [(110, 111), (110, 120)])
-def test_a_stretch_of_no_length_is_a_mark_on_the_page(gaps: tuple[int, int]) -> None:
+def test_a_stretch_of_no_length_is_a_mark_on_the_page(browser: Browser, address: str, gaps: tuple[int, int]) -> None:
     """Position 110 alone, or ten positions in one place: far from the rest, and as large as a mark is, 4 svg units."""
     sweep, positions = fake_sweep(), np.arange(121)
     there = (positions >= gaps[0]) & (positions < gaps[1])
@@ -40,14 +39,10 @@ def test_a_stretch_of_no_length_is_a_mark_on_the_page(gaps: tuple[int, int]) -> 
         precision=np.where(there, -6.0, sweep.precision),
         switched=np.isin(positions, gaps),
     )
-    with served("pictures/sweep_view.js", "mixtures/view.js") as address, chromium() as browser:
-        page = browser.new_page(viewport={"width": 980, "height": 760}, device_scale_factor=4)
-        page.goto(address)
-        page.wait_for_function("window.ready")
-        page.evaluate("state => open_view(state)", state_of(show(sweep)))
+    with opened(browser, address, device_scale_factor=4) as page:
+        open_view(page, show(sweep))
         assert page.evaluate("model.get('page_errors')") == []
-        box = page.locator(".kdlab-plane").bounding_box()
-        assert box is not None
+        box = box_of(page, ".kdlab-plane")
         unit = box["width"] / 440
         x, y = (_at(sweep, name, place) for name, place in (("recall", -20.0), ("precision", -6.0)))
         clip = {"x": box["x"] + (x - 6) * unit, "y": box["y"] + (y - 6) * unit, "width": 12 * unit, "height": 12 * unit}

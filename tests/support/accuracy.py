@@ -9,8 +9,6 @@ nodes), and no stopping rule but plain agreement: the sums at a spacing and at h
 nats of each other, and with three shifts each on a line, where nothing can be turned.
 """
 
-from __future__ import annotations
-
 import math
 import sys
 from collections.abc import Callable
@@ -18,6 +16,7 @@ from itertools import product, starmap
 from typing import Any
 
 import numpy as np
+from support.worlds import single
 
 from kdlab import GaussianMixture
 from kdlab.mixtures.experiment import CHOICES, Settings, is_prepared, teacher_entropy
@@ -49,6 +48,12 @@ def dense_mean(model: GaussianMixture, of: GaussianMixture, agree: float = AGREE
                 lambda z, m=mean, r=root: log_density(of, m + z @ r.T), len(mean), agree / (len(model.weights) * weight)
             )
     return float(total)
+
+
+def covered_by_draws(truth: GaussianMixture, k: int, student: GaussianMixture, rng: np.random.Generator) -> float:
+    """The share of mode k's mass where p''(x) >= 0.1 p*(x), by 50,000 draws: standard error at most 0.0023."""
+    x = single(truth, k).sample(50_000, rng)
+    return float((student.log_prob(x) >= math.log(0.1) + truth.log_prob(x)).mean())
 
 
 def settled_mean(function: Callable[[Any], Any], dim: int, agree: float) -> float:

@@ -1,14 +1,18 @@
 """Chains of letters to try things on: random ones, sparse ones, and those of the real first names."""
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Any
 
 import numpy as np
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from kdlab.ngrams.model import NGramChain
 from kdlab.ngrams.names import first_names
+
+steady = settings(derandomize=True, deadline=None, max_examples=60)
+seeds = st.integers(0, 2**32 - 1)
+orders = st.integers(0, 4)
 
 
 def random_chain(seed: Any, order: int, alphabet: str = "ab", end: tuple[float, float] = (0.2, 0.6)) -> NGramChain:

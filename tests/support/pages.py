@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Error, Page
+from support.axe import state_of
 
 from kdlab.pictures.live import STYLE_SHEET, front_end
 
@@ -37,6 +39,9 @@ window.open_view = (state) => {
 };
 window.ready = true;
 </script>"""
+
+
+SIZE: Any = {"width": 980, "height": 760}  # of a window, pixels
 
 
 @contextmanager
@@ -78,14 +83,33 @@ def serving(handler: Any) -> Iterator[str]:
 @contextmanager
 def opened(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
     """A page at this address, for fingers too, that fails if anything throws where nobody catches it."""
-    page = browser.new_page(**({"viewport": {"width": 980, "height": 760}, "has_touch": True} | options))
+    page = browser.new_page(**({"viewport": SIZE, "has_touch": True} | options))
+    with loaded(page, address):
+        yield page
+        page.close()
+
+
+@contextmanager
+def loaded(page: Page, address: str) -> Iterator[Page]:
+    """The page with this address anew; it fails if anything throws where nobody catches it."""
     thrown: list[str] = []
-    page.on("pageerror", lambda error: thrown.append(str(error)))
+
+    def hear(error: Error) -> None:
+        thrown.append(str(error))
+
+    page.on("pageerror", hear)
     page.goto(address)
     page.wait_for_function("window.ready")
     yield page
-    page.close()
+    page.remove_listener("pageerror", hear)
     assert thrown == []
+
+
+def open_view(page: Page, view: Any, **other: Any) -> dict[str, Any]:
+    """Show a view there with what Python would send, or with other values of some of it; return what was sent."""
+    state = state_of(view) | other
+    page.evaluate("state => open_view(state)", state)
+    return state
 
 
 def get(page: Page, name: str) -> Any:
@@ -101,3 +125,24 @@ def put(page: Page, **values: Any) -> None:
 def settle(page: Page) -> None:
     """Wait until what was asked for is drawn."""
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def box_of(page: Page, part: str) -> dict[str, float]:
+    """Where a part of the view is: x, y, width and height, pixels."""
+    box = page.locator(part).bounding_box()
+    assert box is not None, f"{part} is not on the page"
+    return dict(**box)
+
+
+def size_of(page: Page) -> tuple[float, float]:
+    """Width and height of the view, pixels."""
+    box = box_of(page, ".kdlab-view")
+    return box["width"], box["height"]
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 30.0) -> None:
+    """Wait until something that another thread does has happened."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.005)

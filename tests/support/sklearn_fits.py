@@ -3,8 +3,6 @@
 python tests/support/sklearn_fits.py    writes sklearn_fits.json beside this file; the tests work out some of it again
 """
 
-from __future__ import annotations
-
 import json
 import warnings
 from pathlib import Path
@@ -14,9 +12,8 @@ import numpy as np
 import sklearn
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
-from support.worlds import random_mixture
+from support.worlds import FAMILIES, random_mixture
 
-FAMILIES: tuple[Any, ...] = ("diag", "full", "spherical")
 N_SETS = 67  # per family
 FILE = Path(__file__).with_suffix(".json")
 

@@ -1,13 +1,14 @@
 """Mixtures to try things on: from a seed, or drawn by hypothesis."""
 
-from __future__ import annotations
-
+import math
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
 from kdlab import GaussianMixture
+
+FAMILIES: tuple[Any, ...] = ("diag", "full", "spherical")  # of covariances
 
 
 def random_mixture(rng: np.random.Generator, n_components: int, dim: int, covariance: str = "full") -> GaussianMixture:
@@ -22,6 +23,29 @@ def random_mixture(rng: np.random.Generator, n_components: int, dim: int, covari
     if covariance == "spherical":
         covariances = [np.eye(dim) * c[0, 0] for c in covariances]
     return GaussianMixture(rng.dirichlet(np.ones(n_components)), means, covariances)
+
+
+def single(model: GaussianMixture, k: int) -> GaussianMixture:
+    """One component by itself."""
+    return GaussianMixture([1.0], model.means[[k]], model.covariances[[k]])
+
+
+def log_normal(x: Any, mean: Any, sd: Any) -> Any:
+    """Log-density of a Gaussian on a line, written out, nats."""
+    return -0.5 * ((x - mean) / sd) ** 2 - np.log(sd * math.sqrt(2 * math.pi))
+
+
+def within(covariance: str, moment: Any) -> Any:
+    """The family's member closest to a second moment (dim, dim), by hand."""
+    if covariance == "diag":
+        return np.diag(np.diag(moment))
+    return np.eye(len(moment)) * np.trace(moment) / len(moment) if covariance == "spherical" else moment
+
+
+def same_bits(one: GaussianMixture, other: GaussianMixture) -> bool:
+    """Whether two mixtures are the same to the last digit."""
+    names = ("log_weights", "means", "covariances")
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
 
 
 @st.composite

@@ -1,20 +1,17 @@
 """Students along the slider: each the best that is found, continuing its neighbour's or marked as a switch."""
 
-from __future__ import annotations
-
 import functools
 import itertools
 from typing import Any
 
 import numpy as np
 import pytest
+from support.worlds import FAMILIES
 
 from kdlab import GaussianMixture, fit_mixture
 from kdlab.core.sweep import beta_positions
 from kdlab.mixtures.scenes import line_mixture, make_scene
 from kdlab.mixtures.solver.path import Path, sampled_path, solve_path
-
-FAMILIES: tuple[Any, ...] = ("diag", "full", "spherical")
 
 
 @functools.cache
@@ -22,10 +19,6 @@ def solved(name: str, k: int, covariance: Any) -> tuple[GaussianMixture, Path]:
     """A scene's teacher, and its students at all 121 positions."""
     teacher = make_scene(name).teacher
     return teacher, solve_path(teacher, k, covariance, beta_positions())
-
-
-def same_path(one: Path, other: Path) -> bool:
-    return all(np.array_equal(a, b) for a, b in zip(vars(one).values(), vars(other).values(), strict=True))
 
 
 # Where no EM is needed
@@ -74,14 +67,6 @@ def test_a_slider_may_begin_anywhere() -> None:
     path = solve_path(teacher, 2, "diag", np.array([5.0, 5.2]))
     cold = fit_mixture(teacher.tempered(5.0), 2)
     assert teacher.tempered(5.0).expected_log_prob(path.model(0)).value >= cold.log_likelihood - 1e-3
-
-
-def test_a_path_is_the_same_every_time_and_says_how_far_it_is() -> None:
-    teacher, betas, heard = make_scene("line").teacher, beta_positions(25), []
-    first = solve_path(teacher, 2, "diag", betas, heard.append)
-    assert same_path(first, solve_path(teacher, 2, "diag", betas))
-    assert all(0 <= a <= b <= 1 for a, b in itertools.pairwise(heard))
-    assert heard[-1] == 1.0
 
 
 def pair_of_pairs() -> GaussianMixture:

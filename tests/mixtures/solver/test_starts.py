@@ -1,18 +1,14 @@
 """Where EM starts: every grouping once, moments kept, the same each time."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
 import pytest
-from support.worlds import random_mixture
+from support.worlds import FAMILIES, random_mixture
 
 from kdlab import GaussianMixture
 from kdlab.mixtures.solver.em import Family, Students, cloud_of
 from kdlab.mixtures.solver.starts import grouped_starts, spread_starts
-
-FAMILIES: tuple[Any, ...] = ("diag", "full", "spherical")
 
 
 def models(students: Students) -> list[GaussianMixture]:
