@@ -73,6 +73,7 @@ def test_the_benchmark_measures_what_it_says(
     bench: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Tiny shapes: rates and ratios mean nothing here, but what must be the same numbers is."""
+    monkeypatch.setattr(bench, "REPEAT", 1)
     monkeypatch.setattr(sys, "argv", ["lm.py", "--tiny"])
     assert bench.main() == 0
     told = capsys.readouterr().out
