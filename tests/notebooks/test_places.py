@@ -3,8 +3,6 @@
 JupyterLab itself, with every control moved, is in test_browser.py.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -9,8 +9,6 @@ nodes), and no stopping rule but plain agreement: the sums at a spacing and at h
 nats of each other, and with three shifts each on a line, where nothing can be turned.
 """
 
-from __future__ import annotations
-
 import math
 import sys
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Chains of letters to try things on: random ones, sparse ones, and those of the real first names."""
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Any
 

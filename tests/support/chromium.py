@@ -1,7 +1,5 @@
 """A headless Chromium for whatever looks at a page: the machine's own, through Playwright."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Results of a run that never was: the shape of results.json, with numbers that a test chooses."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import asdict, replace

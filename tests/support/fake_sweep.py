@@ -1,7 +1,5 @@
 """Small made-up sweeps for the tests of pictures: plausible numbers that move, made in milliseconds, no fits."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from kdlab.core.sweep import beta_positions

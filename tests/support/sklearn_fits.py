@@ -3,8 +3,6 @@
 python tests/support/sklearn_fits.py    writes sklearn_fits.json beside this file; the tests work out some of it again
 """
 
-from __future__ import annotations
-
 import json
 import warnings
 from pathlib import Path

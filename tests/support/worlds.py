@@ -1,7 +1,5 @@
 """Mixtures to try things on: from a seed, or drawn by hypothesis."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

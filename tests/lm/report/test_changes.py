@@ -1,7 +1,5 @@
 """Changes between models of a run, and their errors; and how tables are set."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

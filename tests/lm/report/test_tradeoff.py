@@ -1,7 +1,5 @@
 """Sentences about a run: true of the numbers they are made from, whatever these are."""
 
-from __future__ import annotations
-
 import copy
 import json
 import math
