@@ -23,6 +23,11 @@ FIXED: dict[str, Any] = {
 }  # fmt: skip
 
 
+def path(*pairs: Pair) -> dict[float, Pair]:
+    """Students from tau = 1 down by tenths, given as (precision, recall)."""
+    return {round(1 - 0.1 * i, 1): pair for i, pair in enumerate(pairs)}
+
+
 def fake_results(
     path: Mapping[float, Pair] = PATH,
     *,
