@@ -1,7 +1,5 @@
 """A JupyterLab for a while: what is said where it does not start. That it serves and ends is in test_workshop."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

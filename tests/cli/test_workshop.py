@@ -1,7 +1,5 @@
 """What the doctor says the day before a workshop: whatever is missing is named, and nothing is a traceback."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import socket

@@ -1,7 +1,5 @@
 """Next-token sweeps against brute force over the whole vocabulary."""
 
-from __future__ import annotations
-
 import json
 import math
 from typing import Any

@@ -1,7 +1,5 @@
 """Static pictures of tokens: what they say, what they show, and that nothing in them is left to a missing letter."""
 
-from __future__ import annotations
-
 import io
 import math
 

@@ -1,7 +1,5 @@
 """Three worlds in one picture, and the map of samples: drawn from the numbers they are given, nothing over anything."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

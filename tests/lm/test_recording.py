@@ -1,7 +1,5 @@
 """What was recorded of SmolLM2: whole, small, consistent in itself, and what the model says again where it is here."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

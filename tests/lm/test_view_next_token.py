@@ -1,7 +1,5 @@
 """The live picture of one next token: what Python sends, what the page draws from it, and both in a real JupyterLab."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Iterator

@@ -263,6 +263,12 @@ def test_a_sharp_student_is_fitted_on_a_finer_grid() -> None:
 # Starts, and the same answer every time
 
 
+def test_two_calls_are_bit_identical() -> None:
+    points, target = some_points(8, 80, 2), random_mixture(np.random.default_rng(45), 4, 2)
+    assert same_fit(*(fit_mixture(points, 3, covariance="full") for _ in range(2)))
+    assert same_fit(*(fit_mixture(target, 2, covariance="diag") for _ in range(2)))
+
+
 def test_more_starts_are_never_worse() -> None:
     """Starts are tried in one order, so more of them hold the fewer; ties within 1e-6 keep the earlier."""
     for seed in range(5):

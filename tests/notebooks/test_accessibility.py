@@ -4,8 +4,6 @@ Every kind of view is opened on a page of its own, with what its widget sends, o
 rules run inside JupyterLab where the notebooks are walked (test_browser.py and its like).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache

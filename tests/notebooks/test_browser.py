@@ -1,7 +1,5 @@
 """The notebooks in a real JupyterLab: every cell run, every control moved by real keys, every picture compared."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """The page for instructors: its minutes add up, and what it names is there; its numbers have a module of their own."""
 
-from __future__ import annotations
-
 import importlib
 import re
 from typing import Any

@@ -1,7 +1,5 @@
 """The numbers on the page for instructors, computed again: in the order in which a row asks, expects and says them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from functools import lru_cache

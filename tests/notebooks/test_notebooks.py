@@ -1,7 +1,5 @@
 """The committed notebooks as files: executed, honest about their outputs, small, and the same when run again."""
 
-from __future__ import annotations
-
 import base64
 import shutil
 from pathlib import Path

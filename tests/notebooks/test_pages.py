@@ -3,8 +3,6 @@
 A number on a page that is not in the list here, or differs from it in a printed digit, fails.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable

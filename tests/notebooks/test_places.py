@@ -3,8 +3,6 @@
 JupyterLab itself, with every control moved, is in test_browser.py.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess
@@ -143,29 +141,33 @@ def press_and_compare(opened: Classic) -> Locator:
     return root
 
 
+@pytest.fixture(scope="module")
+def opened(browser: Browser, classic: Lab) -> tuple[Classic, Classic]:
+    """By a reader who is patient, and by one who ran all cells before the classic notebook was ready for widgets."""
+    patient = Classic(classic, browser, START_HERE)
+    assert_stills_shown(patient.page.locator(".output_subarea.output_png"))
+    hasty = Classic(classic, browser, AGAIN)
+    hasty.run_all()
+    hasty.page.wait_for_timeout(PATIENCE)
+    return patient, hasty
+
+
 @pytest.mark.browser
 @pytest.mark.slow
-def test_the_live_picture_in_the_classic_notebook(browser: Browser, classic: Lab) -> None:
-    opened = Classic(classic, browser, START_HERE)
-    assert_stills_shown(opened.page.locator(".output_subarea.output_png"))
-    opened.page.wait_for_timeout(PATIENCE)
-    opened.run_all()
-    root = press_and_compare(opened)
+def test_the_live_picture_in_the_classic_notebook(opened: tuple[Classic, Classic]) -> None:
+    opened[0].run_all()
+    root = press_and_compare(opened[0])
     # The arrows stayed in the slider: the notebook's own keys would have selected another cell.
     assert root.locator(".kdlab-beta").evaluate("slider => slider === document.activeElement")
     expect(root.locator(".kdlab-error")).to_be_hidden()
-    assert opened.thrown == []
+    assert opened[0].thrown == []
 
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_the_classic_notebook_shows_it_when_the_cell_is_run_again(browser: Browser, classic: Lab) -> None:
-    """A reader who ran all cells before the classic notebook was ready for widgets; see PATIENCE."""
-    opened = Classic(classic, browser, AGAIN)
-    opened.run_all()
-    opened.page.wait_for_timeout(PATIENCE)
-    opened.run_cell_with("mixtures.show(")
-    press_and_compare(opened)
+def test_the_classic_notebook_shows_it_when_the_cell_is_run_again(opened: tuple[Classic, Classic]) -> None:
+    opened[1].run_cell_with("mixtures.show(")
+    press_and_compare(opened[1])
 
 
 # On paper

@@ -1,7 +1,5 @@
 """The whole static site in Chromium, as files and from a server, with no network."""
 
-from __future__ import annotations
-
 import functools
 import http.server
 import re

@@ -1,7 +1,5 @@
 """What the site is made with: formulas, prose, live views, the folder that it is written to, and the header's film."""
 
-from __future__ import annotations
-
 import doctest
 import importlib
 import re

@@ -4,8 +4,6 @@ axe does not look at the text of an SVG, nor at what is disabled, so `contrasts`
 computed: the colour of each text, blended over whatever is painted below it.
 """
 
-from __future__ import annotations
-
 import io
 from typing import Any, NamedTuple
 

@@ -1,13 +1,12 @@
 """A headless Chromium for whatever looks at a page: the machine's own, through Playwright."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Quiet (no requests of its own) and able to run in a container.
@@ -16,11 +15,11 @@ _SWITCHES = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 # What the tests of a process share: one Playwright (a second beside it is refused), a browser for each set of switches,
-# and contexts that outlive their module.
+# and contexts and pages that outlive their module.
 _running = ExitStack()
 _playwright: Playwright | None = None
 _browsers: dict[tuple[str, ...], Browser] = {}
-_kept: list[BrowserContext] = []
+_kept: list[BrowserContext | Page] = []
 
 
 class NoChromium(Exception):
@@ -44,7 +43,8 @@ def launched(*switches: str) -> Iterator[Browser]:
 def chromium(*switches: str) -> Iterator[Browser]:
     """For tests: yield a browser; skip where there is none, unless KDLAB_REQUIRE_BROWSER=1 asks to fail.
 
-    Every module gets the same one, as starting it takes seconds; all pages are closed at the end of the block.
+    Every module gets the same one, as starting it takes seconds; at the end of the block all pages are closed that
+    nobody keeps.
     """
     import pytest
 
@@ -60,15 +60,22 @@ def chromium(*switches: str) -> Iterator[Browser]:
     finally:
         for context in _browsers[switches].contexts:
             for page in context.pages:
-                page.close()
+                if page not in _kept:
+                    page.close()
             if context not in _kept:
                 context.close()
 
 
-def keep(context: BrowserContext) -> BrowserContext:
-    """Leave a context, and what its pages have read, for the modules that come."""
-    _kept.append(context)
-    return context
+def keep(one: Any) -> Any:
+    """Leave a context, or a page of it, and what it has read, for the modules that come."""
+    _kept.append(one)
+    return one
+
+
+def release(page: Page) -> Page:
+    """Take a page that was kept: it is closed again at the end of a module."""
+    _kept.remove(page)
+    return page
 
 
 def close_all() -> None:

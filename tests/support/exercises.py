@@ -1,7 +1,5 @@
 """All exercises, and marks that run a test once for each of them, or of one kind."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Results of a run that never was: the shape of results.json, with numbers that a test chooses."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import asdict, replace
@@ -23,6 +21,11 @@ FIXED: dict[str, Any] = {
     "sizes": {role: {"parameters": n, "flops_per_token": 2.0 * n}
               for role, n in (("truth", 108_567_360), ("teacher", 1_900_000), ("student", 400_000))},
 }  # fmt: skip
+
+
+def path(*pairs: Pair) -> dict[float, Pair]:
+    """Students from tau = 1 down by tenths, given as (precision, recall)."""
+    return {round(1 - 0.1 * i, 1): pair for i, pair in enumerate(pairs)}
 
 
 def fake_results(

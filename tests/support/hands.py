@@ -1,7 +1,5 @@
 """Hands on a mixture's live picture in JupyterLab: its slider and its selects by real keys, every picture compared."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from typing import Any
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Browser, BrowserContext, Locator, Page
-from support.chromium import keep
+from playwright.sync_api import Browser, BrowserContext, Error, Locator, Page, ViewportSize
+from support.chromium import keep, release
 
 from kdlab.cli import server
 
@@ -34,49 +34,72 @@ _RUN = """async (code) => {
 }"""
 
 
+# Shows a notebook on a page where JupyterLab runs already, as it would be on a new one.
+_SHOW = """async (path) => {
+  document.body.dataset.jpThemeLight = "true";
+  await jupyterapp.commands.execute("docmanager:open", { path, factory: "Notebook" });
+}"""
+_CLOSE = """async () => {
+  const notebook = jupyterapp.shell.currentWidget;
+  await notebook.sessionContext.shutdown();
+  notebook.dispose();
+}"""
+_SIZE: ViewportSize = {"width": 1400, "height": 1000}
+
+
 class Lab:
     """A running server and the folder it serves, or one within it."""
 
     def __init__(self, folder: Path, address: str, token: str, below: str = "") -> None:
         self.folder, self.address, self.token, self._below = folder, address, token, below
-        self._contexts: dict[tuple[Browser, str], BrowserContext] = {}
+        self._contexts: dict[Browser, BrowserContext] = {}
+        self._idle: dict[Browser, list[Page]] = {}
 
     def within(self, name: str) -> Lab:
         """Make a folder in the one that is served, for some notebooks and what is kept beside them."""
         (self.folder / name).mkdir()
         inner = Lab(self.folder / name, self.address, self.token, f"{self._below}{name}/")
-        inner._contexts = self._contexts
+        inner._contexts, inner._idle = self._contexts, self._idle
         return inner
 
     def answers(self) -> bool:
         """Say whether the server is up."""
         return server.is_there(f"{self.address}/api/status", self.token)
 
-    def open(self, browser: Browser, name: str, **options: Any) -> Notebook:
-        """Open a notebook of the folder on a page of its own, and wait for its kernel."""
-        page = self._context(browser, options).new_page()
-        workspace = f"{name.removesuffix('.ipynb')}-{secrets.token_hex(4)}"
-        page.goto(f"{self.address}/lab/workspaces/{workspace}/tree/{self._below}{name}?token={self.token}")
+    def open(self, browser: Browser, name: str) -> Notebook:
+        """Open a notebook of the folder, and wait for its kernel; on the page of one that is closed, if there is one.
+
+        To start JupyterLab takes longer than to run most notebooks.
+        """
+        idle = self._idle.setdefault(browser, [])
+        page = release(idle.pop()) if idle else self._started(browser)
+        page.set_viewport_size(_SIZE)
+        page.evaluate(_SHOW, f"{self._below}{name}")
         page.wait_for_selector(".jp-Notebook", timeout=60_000)
         page.wait_for_function("jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel", timeout=60_000)
-        return Notebook(page)
+        return Notebook(page, idle)
 
-    def _context(self, browser: Browser, options: dict[str, Any]) -> BrowserContext:
-        """Pages with the same options share what their browser keeps: JupyterLab's code is read once."""
-        key = browser, json.dumps(options, sort_keys=True)
-        if key not in self._contexts:
-            size = {"viewport": {"width": 1400, "height": 1000}}
-            self._contexts[key] = keep(browser.new_context(**{**size, **options}))
-        return self._contexts[key]
+    def _started(self, browser: Browser) -> Page:
+        """Start JupyterLab on a page. Pages share what their browser keeps: JupyterLab's code is read once."""
+        if browser not in self._contexts:
+            self._contexts[browser] = keep(browser.new_context(viewport=_SIZE))
+        page = self._contexts[browser].new_page()
+        page.goto(f"{self.address}/lab/workspaces/{secrets.token_hex(4)}?token={self.token}")
+        page.wait_for_function("window.jupyterapp", timeout=60_000)
+        page.evaluate("jupyterapp.restored")
+        return page
 
 
 class Notebook:
     """One notebook, open on a page, with its kernel."""
 
-    def __init__(self, page: Page) -> None:
-        self.page = page
+    def __init__(self, page: Page, idle: list[Page]) -> None:
+        self.page, self._idle = page, idle
         self.thrown: list[str] = []
-        page.on("pageerror", lambda error: self.thrown.append(str(error)))
+        page.on("pageerror", self._throws)
+
+    def _throws(self, error: Error) -> None:
+        self.thrown.append(str(error))
 
     def run_all(self) -> None:
         """Run all cells, as the menu does, and wait for the last one."""
@@ -88,9 +111,10 @@ class Notebook:
         self.page.set_default_timeout(30_000)
 
     def close(self) -> None:
-        """End the kernel and close the page."""
-        self.page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
-        self.page.close()
+        """End the kernel and leave the page, with JupyterLab on it, to the next notebook."""
+        self.page.evaluate(_CLOSE)
+        self.page.remove_listener("pageerror", self._throws)
+        self._idle.append(keep(self.page))
 
     def run(self, code: str) -> str:
         """Run code in the kernel and return what it printed."""

@@ -1,7 +1,5 @@
 """A view's module on a page of its own: served as anywidget would load it, with a stand-in for the widget's model."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterator

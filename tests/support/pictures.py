@@ -1,7 +1,5 @@
 """Reads a static picture back: its words, dots and paths, and whether any words lie over others or off the paper."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

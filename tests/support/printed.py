@@ -1,7 +1,5 @@
 """Numbers as the pages beside the notebooks print them, and the sweeps that they come from."""
 
-from __future__ import annotations
-
 import re
 from functools import lru_cache
 

@@ -1,7 +1,5 @@
 """Reads the run sheets of notebooks/INSTRUCTOR.md: their rows, and which parts of which notebooks a row shows."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from functools import lru_cache

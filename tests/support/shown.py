@@ -1,7 +1,5 @@
 """What a live picture must show at a position, computed from the payload by another route than view.js takes."""
 
-from __future__ import annotations
-
 import math
 import re
 from typing import Any

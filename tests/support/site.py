@@ -1,7 +1,5 @@
 """The notebooks that the static site is made of, and the programs in notebooks/ that make it."""
 
-from __future__ import annotations
-
 import re
 import sys
 from pathlib import Path

@@ -53,6 +53,12 @@ def loaded(folder):
     return model.eval()
 
 
+@pytest.fixture(scope="module")
+def real_model(real):
+    """Read it, and leave it as it is."""
+    return loaded(real[1])
+
+
 def logits(model, ids):
     with torch.no_grad():
         return model(torch.tensor([ids])).logits[0].numpy()
@@ -150,9 +156,8 @@ def test_a_few_tensors_of_the_real_file(real):
             np.testing.assert_allclose(here, turned, rtol=0, atol=2e-7 * abs(turned).max())
 
 
-def test_logits_of_the_real_model(real):
-    oracle, folder = real
-    model = loaded(folder)
+def test_logits_of_the_real_model(real, real_model):
+    oracle, model = real[0], real_model
     assert model.lm_head.weight is model.model.embed_tokens.weight
     for text in ("One day, a little", "The capital of France is"):
         ids = oracle.encode(text)
@@ -177,14 +182,13 @@ def test_the_real_tokenizer(real):
 
 
 @pytest.mark.slow
-def test_transformers_reads_the_same_weights(real, monkeypatch):
+def test_transformers_reads_the_same_weights(real_model, monkeypatch):
     """It would open the file twice, and look up the names of tensors once for each module: seconds, for the same."""
     for name in ("GGUFReader", "get_tensor_name_map"):
         monkeypatch.setattr(gguf, name, lru_cache(getattr(gguf, name)))
-    folder = real[1]
     file = real_weights.GGUF
     theirs = LlamaForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32).state_dict()
-    ours = loaded(folder).state_dict()
+    ours = real_model.state_dict()
     assert theirs.keys() == ours.keys()
     assert all(torch.equal(weight, theirs[name]) for name, weight in ours.items())
 

@@ -1,7 +1,5 @@
 """A sentence read by a model: against the model's own probabilities, on the tiny one that needs no files."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

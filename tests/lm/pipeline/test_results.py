@@ -24,10 +24,7 @@ def test_results_are_precision_and_recall_of_the_models_themselves(run: Run, per
     assert list(models) == ["teacher", "direct", "tau-0.6", "tau-1"]
     for name, told in models.items():
         own = LanguageModel(_model(run, 0, name), run.samples(0, name).read(64), per)
-        for what, estimate_ in (
-            ("precision", metrics.precision(own, truth)),
-            ("recall", metrics.recall(own, truth)),
-        ):
+        for what, estimate_ in (("precision", metrics.precision(own, truth)), ("recall", metrics.recall(own, truth))):
             assert told[what][per]["value"] == pytest.approx(estimate_.value, abs=1e-6), (name, what)
             assert told[what][per]["over_sequences"] == pytest.approx(estimate_.standard_error, abs=1e-6)
             assert told[what][per]["over_seeds"] is None and told[what][per]["n_sequences"] == 64

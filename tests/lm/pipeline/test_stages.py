@@ -45,12 +45,7 @@ def test_what_is_damaged_or_missing_is_named_and_made_again(run: Run, copy: Path
         "seed 0: train direct: direct/model.safetensors: its checksum is not the recorded one; trained again",
     ]
     worked = {line.stage for line in lines if line.tokens}
-    assert worked == {
-        "p* writes: train",
-        "seed 0: teacher at tau 0.6",
-        "seed 0: train direct",
-        "seed 0: scores",
-    }
+    assert worked == {"p* writes: train", "seed 0: teacher at tau 0.6", "seed 0: train direct", "seed 0: scores"}
     assert_the_same(copy, run)
 
 

@@ -1,19 +1,12 @@
 """Changes between models of a run, and their errors; and how tables are set."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
 import pytest
-from support.fake_results import PATH, fake_results
+from support.fake_results import PATH, fake_results, path
 
 from kdlab.lm.report import changes
-
-
-def path(*pairs: tuple[float, float]) -> dict[float, tuple[float, float]]:
-    """Students from tau = 1 down by tenths, given as (precision, recall)."""
-    return {round(1 - 0.1 * i, 1): pair for i, pair in enumerate(pairs)}
 
 
 def test_an_error_of_a_difference_is_that_of_independent_draws() -> None:

@@ -1,7 +1,5 @@
 """What the trade-off hangs on: when training stopped, and one run made again; by hand, and as it was recorded."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Sequence
 from typing import Any

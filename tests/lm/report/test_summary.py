@@ -1,7 +1,5 @@
 """What a run was: taken from its results, for any run; recorded ones are found from anywhere."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,31 +1,20 @@
 """Sentences about a run: true of the numbers they are made from, whatever these are."""
 
-from __future__ import annotations
-
 import copy
 import json
 import math
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from support.fake_results import N_TOKENS, PATH, fake_results
+from support.fake_results import N_TOKENS, PATH, fake_results, path
 
 from kdlab.lessons.exercises.nb07 import my_per_token, my_step
 from kdlab.lm.report import tradeoff
 from kdlab.lm.report.changes import steps
 from kdlab.lm.report.summary import open_run
 
-ROOT = Path(__file__).resolve().parents[3]
 ONE_TRAINING = "as far as other texts go; one training cannot speak for another."
-
-
-def path(*pairs: tuple[float, float]) -> dict[float, tuple[float, float]]:
-    """Students from tau = 1 down by tenths, given as (precision, recall)."""
-    return {round(1 - 0.1 * i, 1): pair for i, pair in enumerate(pairs)}
 
 
 def verdict(results: Any) -> str:
@@ -287,12 +276,6 @@ def test_two_widths_share_the_error_of_the_one_that_they_are_multiples_of() -> N
     assert np.mean(errors) == pytest.approx(np.std(apart), rel=0.12)  # 4 standard errors of the latter
     alone = [tradeoff.spread({"map": points}, name).error for name in ("tau-1", "tau-0.6")]
     assert errors[-1] < 0.9 * np.hypot(*alone)
-
-
-def test_reading_needs_no_torch_and_no_pictures() -> None:
-    code = "import sys; from kdlab.lm.report import changes, robustness, summary, tradeoff\n"
-    code += "assert not {'torch', 'transformers', 'matplotlib', 'ipywidgets'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 # What the exercises say
