@@ -1,7 +1,5 @@
 """How an exercise looks: its solution is a click away in every form, and what is shown is what is run."""
 
-from __future__ import annotations
-
 import ast
 import re
 from typing import Any

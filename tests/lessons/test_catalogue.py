@@ -1,7 +1,5 @@
 """The exercises that there are, and the notebooks that show them."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """An exercise on the page: judged in Python, answered with real keys in JupyterLab."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """What the exercises say of the pictures and numbers of their notebooks, computed again."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

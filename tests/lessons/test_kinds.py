@@ -1,7 +1,5 @@
 """Judging: solutions pass, each known mistake is told from every other, and nothing a reader writes breaks it."""
 
-from __future__ import annotations
-
 import inspect
 import json
 import sys

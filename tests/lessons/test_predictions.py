@@ -1,7 +1,5 @@
 """The questions before the pictures: asked where they say, and their answers are what the sweeps and a run do."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

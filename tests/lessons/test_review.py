@@ -1,7 +1,5 @@
 """The end of notebook 07: what was predicted, beside what happened, whatever the file of answers holds."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

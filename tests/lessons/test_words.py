@@ -1,7 +1,5 @@
 """Words and code of the exercises: joined where they fit, and said with file, exercise and rule where they do not."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
