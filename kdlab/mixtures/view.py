@@ -103,7 +103,6 @@ def payload(sweep: MixtureSweep) -> dict[str, Any]:
         "switched": np.asarray(sweep.switched, int).tolist(),
         "covered": plain(sweep.coverage, 3),
         "sentence": list(sweep.sentences),
-        **{name: plain(getattr(sweep, name), 4) for name in ("weight_entropy", "effective_components", "kl")},
         # Whole: rounded twice, they could differ from the sentence in the last digit.
         **{name: getattr(sweep, name).tolist() for name in ("precision", "recall")},
     }

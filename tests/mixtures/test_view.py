@@ -104,10 +104,10 @@ def test_a_2d_payload_has_contours() -> None:
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_sweep_with_a_number_that_is_none_is_refused(sweep: MixtureSweep, bad: float) -> None:
-    kl = np.array(sweep.kl)
-    kl[2] = bad
-    with pytest.raises(ValueError, match=r"kl holds (nan|inf): every number must be finite"):
-        show(replace(sweep, kl=kl))
+    coverage = np.array(sweep.coverage)
+    coverage[2] = bad
+    with pytest.raises(ValueError, match=r"covered holds (nan|inf): every number must be finite"):
+        show(replace(sweep, coverage=coverage))
 
 
 @pytest.mark.parametrize("wrong", [None, {"beta": [1.0]}, "ring", 3])

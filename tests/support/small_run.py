@@ -53,10 +53,10 @@ def command(folder: Path, said: Path, environment: dict[str, str], *flags: str) 
 
 
 def made(folder: Path) -> dict[str, bytes]:
-    """All that a run makes but times: shards, weights, scores, maps."""
-    kinds = ("*.npz", "*.safetensors", "map.json", "spec.json")
-    files = [path for kind in kinds for path in folder.rglob(kind)]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+    """All that a run makes in folders of its own, as bytes; but not what holds times, or lines in the order of work."""
+    files = [path for path in folder.rglob("*/*") if path.is_file() and not path.name.startswith(".")]
+    kept = [path for path in files if path.name not in ("trained.json", "manifest.jsonl", "checkpoint.safetensors")]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in kept}
 
 
 def numbers(folder: Path) -> dict[str, Any]:
