@@ -355,3 +355,4 @@ def test_nothing_is_wider_than_its_place_and_nothing_jumps(page: Page, width: in
     for centre, wide in ((-3.0, 0.1), (5.0, 0.005), (-1.0, 2.08)):
         put(page, hand={"centre": centre, "width": wide})
         assert size_of(page) == size
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
