@@ -2,10 +2,8 @@
 
 import os
 import re
-import shutil
 import signal
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,48 +20,18 @@ from kdlab.mixtures.scenes import make_scene
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-
 # A small notebook of the tests' own, for what no committed notebook should show: three views, one for each test.
 VIEWS = {"background": "line", "stopped": "line", "broken": "ring"}
 SHOW = "from kdlab import mixtures\n{name} = mixtures.show(mixtures.teacher_entropy({scene!r}))\n{name}"
 
 
 @pytest.fixture(scope="module")
-def lab(jupyter: Lab) -> Lab:
-    """A copy of the notebooks: JupyterLab saves what it runs, and nothing may be saved into the repository."""
-    own = jupyter.within("notebooks")
-    for path in NOTEBOOKS.glob("*.ipynb"):
-        shutil.copy(path, own.folder)
-    write_notebook(own.folder / "small.ipynb", *(SHOW.format(name=name, scene=scene) for name, scene in VIEWS.items()))
-    return own
-
-
-@pytest.fixture
-def opened(lab: Lab, browser: Browser) -> Iterator[Any]:
-    """Open notebooks and run them; at the end nothing may have thrown, on the page or behind it."""
-    notebooks: list[Notebook] = []
-
-    def open_and_run(name: str, before: Callable[[Page], None] = lambda page: None) -> Notebook:
-        notebooks.append(lab.open(browser, name))
-        before(notebooks[-1].page)
-        notebooks[-1].run_all()
-        return notebooks[-1]
-
-    yield open_and_run
-    for notebook in notebooks:
-        notebook.close()
-        assert notebook.thrown == []
-
-
-@pytest.fixture(scope="module")
-def small(lab: Lab, browser: Browser) -> Iterator[Notebook]:
+def small(jupyter: Lab, browser: Browser) -> Iterator[Notebook]:
     """The small notebook, run once for all tests of it."""
-    notebook = lab.open(browser, "small.ipynb")
-    notebook.run_all()
-    yield notebook
-    notebook.close()
-    assert notebook.thrown == []
+    lab = jupyter.within("small")
+    write_notebook(lab.folder / "small.ipynb", *(SHOW.format(name=name, scene=scene) for name, scene in VIEWS.items()))
+    with lab.running(browser, "small.ipynb") as notebook:
+        yield notebook
 
 
 def view_of(notebook: Notebook, name: str) -> Locator:
@@ -106,8 +74,8 @@ def stills_before_anything_has_run(page: Page) -> None:
     assert page.locator(".kdlab-view").count() == 0
 
 
-def test_notebook_00(opened: Any) -> None:
-    notebook = opened("00_start_here.ipynb", stills_before_anything_has_run)
+def test_notebook_00(run_notebook: Any) -> None:
+    notebook = run_notebook("00", stills_before_anything_has_run)
     assert notebook.page.locator(".kdlab-view").count() == 1
     root = notebook.view()
     commit_by_click(notebook, root, "view")
@@ -154,8 +122,8 @@ def walk_bell(notebook: Notebook, root: Locator, name: str, positions: list[floa
         notebook.page.keyboard.press("ArrowRight")
 
 
-def test_notebook_01(opened: Any) -> None:
-    notebook = opened("01_precision_and_recall.ipynb")
+def test_notebook_01(run_notebook: Any) -> None:
+    notebook = run_notebook("01")
     assert notebook.page.locator(".kdlab-view").count() == 1
     root = notebook.view()
     commit_by_click(notebook, root, "view")
@@ -289,9 +257,9 @@ def walk_by_keys(notebook: Notebook, root: Locator) -> None:
         notebook.page.wait_for_function(f"() => ({_ACTIVE})()[2]")
 
 
-def test_notebook_02(opened: Any) -> None:
+def test_notebook_02(run_notebook: Any) -> None:
     """With nothing but keys first, as somebody without a pointer would; then all positions of everything."""
-    notebook = opened("02_teacher_entropy.ipynb")
+    notebook = run_notebook("02")
     assert notebook.page.locator(".kdlab-view").count() == 2
     notebook.page.evaluate("addEventListener('pointerdown', () => { window.pointed = true; }, true)")
     root = notebook.view()

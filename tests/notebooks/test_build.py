@@ -2,11 +2,12 @@
 
 import json
 
+import build
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from support.lab import write_notebook
-from support.site import build
+from support.repository import cells
 
 from kdlab import exercise
 from kdlab.core import answers
@@ -29,13 +30,9 @@ for word in ("one", "two"):
 
 
 def write(path, *sources):
-    cells = [new_markdown_cell("# A title")] + [new_code_cell(source) for source in sources]
-    nbformat.write(new_notebook(cells=cells), path)
+    made = [new_markdown_cell("# A title"), *map(new_code_cell, sources)]
+    nbformat.write(new_notebook(cells=made), path)
     return path
-
-
-def code_cells(path):
-    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
 
 
 @pytest.mark.slow
@@ -49,7 +46,7 @@ def test_two_runs_give_the_same_bytes_and_keep_the_picture(tmp_path):
     assert b"0x" not in first
     assert [name.name for name in tmp_path.iterdir()] == ["a.ipynb"]
 
-    world, total = code_cells(path)
+    world, total = cells(path, "code")
     assert [cell.execution_count for cell in (world, total)] == [1, 2]
     assert world.outputs[0].text.startswith("<object object>")
     assert world.outputs[1].data == {"image/png": "aGVsbG8=", "text/plain": "beta is 1"}

@@ -9,17 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
 from nbconvert import HTMLExporter
 from playwright.sync_api import Browser, Locator, Page, expect
 from support.lab import Lab
+from support.repository import ROOT, cells, every_notebook
 from support.shown import assert_shows, assert_stills_shown
 
 from kdlab import mixtures
 from kdlab.mixtures.view import payload
 
-ROOT = Path(__file__).resolve().parents[2]
 START_HERE = "00_start_here.ipynb"
 AGAIN = f"again/{START_HERE}"
 RUN_LIMIT = 120_000  # milliseconds for all cells of notebook 00
@@ -173,11 +172,11 @@ def test_the_classic_notebook_shows_it_when_the_cell_is_run_again(opened: tuple[
 # On paper
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+@every_notebook
 def test_a_notebook_turned_into_html_keeps_every_still(path: Path) -> None:
     """`jupyter nbconvert --to html`, which a browser then prints, as PLACES.md says."""
     page, _ = HTMLExporter().from_filename(str(path))
-    outputs = [output for cell in nbformat.read(path, as_version=4).cells for output in cell.get("outputs", [])]
+    outputs = [output for cell in cells(path, "code") for output in cell.outputs]
     pictures = [output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})]
     flat = "".join(page.split())
     assert pictures and ["".join(picture.split()) in flat for picture in pictures] == [True] * len(pictures)

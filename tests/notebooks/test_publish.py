@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import nbformat
+import publish
 import pytest
 from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, Page, expect
 from support.axe import serious
 from support.chromium import chromium
 from support.pages import serving, settle
-from support.site import FORMULA, LIVE, NOTEBOOKS, prose, publish
+from support.repository import NOTEBOOKS, cells, prose
+from support.site import FORMULA, LIVE
 
 from kdlab import lm, mixtures
 from kdlab.lessons.review import Row, review
@@ -116,11 +117,10 @@ def test_every_link_resolves_and_nothing_is_loaded_from_elsewhere(site: Path, ou
 
 @pytest.mark.parametrize("name", LIVE)
 def test_a_page_has_every_formula_and_every_picture_of_its_notebook(name: str, outlines: dict[str, Outline]) -> None:
-    outline = outlines[f"{name}.html"]
-    assert outline.math == len(FORMULA.findall(prose(name)))
+    outline, path = outlines[f"{name}.html"], NOTEBOOKS / f"{name}.ipynb"
+    assert outline.math == len(FORMULA.findall(prose(path)))
     assert not re.search(r"\$|\\[a-z]+", outline.words)
-    cells = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells
-    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    outputs = [output for cell in cells(path, "code") for output in cell.outputs]
     assert outline.pictures == sum("image/png" in output.get("data", {}) for output in outputs)
     for output in outputs:
         assert output.get("text", "").strip() in outline.text
@@ -224,12 +224,13 @@ def test_menus_offer_what_was_made_ahead(site: Path, browser: Browser) -> None:
         view.locator(".kdlab-cover button").first.click()
         offered = {name: view.locator(f".kdlab-{name} option").count() for name in ("scene", "n-components", "samples")}
         assert offered == {"scene": 4, "n-components": 5, "samples": 1}
-        view.locator(".kdlab-scene").select_option("rare")
-        expect(view).to_have_attribute("data-key", "rare|1|diag|population|0")
-        view.locator(".kdlab-n-components").select_option("4")
-        expect(view).to_have_attribute("data-key", "rare|4|diag|population|0")
-        view.locator(".kdlab-covariance").select_option("full")
-        expect(view).to_have_attribute("data-key", "rare|4|full|population|0")
+        for name, value, key in (
+            ("scene", "rare", "1|diag"),
+            ("n-components", "4", "4|diag"),
+            ("covariance", "full", "4|full"),
+        ):
+            view.locator(f".kdlab-{name}").select_option(value)
+            expect(view).to_have_attribute("data-key", f"rare|{key}|population|0")
         expect(view).to_have_attribute("aria-busy", "false")
         expected = mixtures.teacher_entropy("rare", n_components=4, covariance="full").sentences[0]
         expect(view.locator(".kdlab-sentence")).to_have_text(expected)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from playwright.sync_api import Browser, BrowserContext, Error, Locator, Page, ViewportSize
-from support.chromium import keep, release
+from support.chromium import keep
 
 from kdlab.cli import server
 
@@ -72,12 +72,22 @@ class Lab:
         To start JupyterLab takes longer than to run most notebooks.
         """
         idle = self._idle.setdefault(browser, [])
-        page = release(idle.pop()) if idle else self._started(browser)
+        page = idle.pop() if idle else self._started(browser)
         page.set_viewport_size(_SIZE)
         page.evaluate(_SHOW, f"{self._below}{name}")
         page.wait_for_selector(".jp-Notebook", timeout=60_000)
         page.wait_for_function("jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel", timeout=60_000)
         return Notebook(page, idle)
+
+    @contextmanager
+    def running(self, browser: Browser, name: str, before: Callable[[Page], None] = lambda page: None) -> Iterator[Any]:
+        """A notebook of the folder, run; at the end it is closed, and nothing may have been thrown on its page."""
+        notebook = self.open(browser, name)
+        before(notebook.page)
+        notebook.run_all()
+        yield notebook
+        notebook.close()
+        assert notebook.thrown == []
 
     def _started(self, browser: Browser) -> Page:
         """Start JupyterLab on a page. Pages share what their browser keeps: JupyterLab's code is read once."""
@@ -114,7 +124,7 @@ class Notebook:
         """End the kernel and leave the page, with JupyterLab on it, to the next notebook."""
         self.page.evaluate(_CLOSE)
         self.page.remove_listener("pageerror", self._throws)
-        self._idle.append(keep(self.page))
+        self._idle.append(self.page)
 
     def run(self, code: str) -> str:
         """Run code in the kernel and return what it printed."""
