@@ -4,11 +4,12 @@ import re
 import shutil
 import socket
 import tempfile
-from collections import namedtuple
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import nbformat
 import numpy as np
@@ -100,12 +101,8 @@ def test_recorded_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert workshop._answers() == Check("ok", f"{folder} can be written")
     before = sorted(folder.iterdir())
-
-    def refuse(*args: Any, **kwargs: Any) -> None:
-        raise PermissionError(13, "Permission denied")
-
     # File modes would not stop every user that runs tests.
-    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(tempfile, "TemporaryFile", Mock(side_effect=PermissionError(13, "Permission denied")))
     found = workshop._answers()
     assert (found.status, found.found) == ("missing", f"{folder} cannot be written (Permission denied)")
     assert "KDLAB_ANSWERS" in found.remedy and sorted(folder.iterdir()) == before
@@ -124,9 +121,8 @@ def test_answers_may_be_kept_elsewhere_and_those_of_the_instructor_would_be_seen
 
 
 def test_little_room_on_the_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = namedtuple("usage", "total used free")
     for free, status in ((5e9, "ok"), (4e6, "optional")):
-        monkeypatch.setattr(shutil, "disk_usage", lambda path, free=free: usage(1e10, 0, free))
+        monkeypatch.setattr(shutil, "disk_usage", Mock(return_value=SimpleNamespace(free=free)))
         assert workshop._disk().status == status
     assert workshop._disk().found == "4 MB free"
 
@@ -156,11 +152,7 @@ def test_memory_is_for_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
         found = workshop._memory(people, 300.0)
         assert found.status == status and "room for 10 at once" in found.found
     assert "for 11 people" in found.remedy
-
-    def nothing(self: Path) -> str:
-        raise FileNotFoundError
-
-    monkeypatch.setattr(Path, "read_text", nothing)
+    monkeypatch.setattr(Path, "read_text", Mock(side_effect=FileNotFoundError))
     assert workshop._memory(1, 300.0).status == "optional"
 
 
@@ -197,10 +189,7 @@ def test_a_machine_that_is_too_slow_is_told_so(folder: Path, monkeypatch: pytest
 
 
 def test_a_jupyterlab_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*args: Any) -> Any:
-        raise server.NotStarted("broken on purpose")
-
-    monkeypatch.setattr(workshop, "jupyterlab", refuse)
+    monkeypatch.setattr(workshop, "jupyterlab", Mock(side_effect=server.NotStarted("broken on purpose")))
     found = workshop._serves()
     assert found.status == "missing" and "make lab" in found.remedy
     assert found.found == "no answer; its last words: broken on purpose"
@@ -230,12 +219,9 @@ def test_the_exit_status_and_the_last_line(monkeypatch: pytest.MonkeyPatch, caps
 
 
 def test_whatever_goes_wrong_is_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def broken(*args: Any) -> Check:
-        raise RuntimeError("the roof is off")
-
     looks = ("notebooks", "sweeps", "recorded", "answers", "disk", "site", "port", "serves", "run", "memory")
     for name in looks:
-        monkeypatch.setattr(workshop, f"_{name}", broken)
+        monkeypatch.setattr(workshop, f"_{name}", Mock(side_effect=RuntimeError("the roof is off")))
     quick(monkeypatch)
     assert main(["doctor", "--workshop", "3"]) == 1
     out = capsys.readouterr().out

@@ -5,6 +5,7 @@ import re
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import lm as bench
 import pytest
@@ -80,9 +81,7 @@ def test_the_benchmark_is_not_of_a_cpu(monkeypatch: pytest.MonkeyPatch, capsys: 
 
 
 def test_what_does_not_fit_is_told_and_the_rest_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: Any) -> Any:
-        raise torch.OutOfMemoryError("tried to allocate")
-
+    full = Mock(side_effect=torch.OutOfMemoryError("tried to allocate"))
     monkeypatch.setattr(bench, "sampling", full)
     monkeypatch.setattr(bench, "training", lambda *_: {"kdlab": 2.0, "plain": 1.0, "ratio": 2.0, "floor": 9.0})
     monkeypatch.setattr(bench, "scoring", full)

@@ -31,12 +31,14 @@ def test_minutes_add_up_without_gap_or_overlap(sheet: str) -> None:
 
 
 @every_row
-def test_every_row_is_whole_and_short(sheet: str, row: Row) -> None:
+def test_every_row_is_whole_and_short_and_shows_what_is_there(sheet: str, row: Row) -> None:
     if row.show.startswith("Break"):
         assert not row.ask + row.expect + row.say and not row.parts
         return
     assert row.parts and row.ask.endswith(("?", ".")) and row.expect and row.say
     assert all(len(part.split()) <= 60 for part in (row.show, row.ask, row.expect, row.say))
+    for name, heading in row.parts:
+        assert heading in headings(name), f"{name} has no section {heading!r}"
 
 
 def test_what_is_cut_saves_what_is_said() -> None:
@@ -58,12 +60,6 @@ def test_what_is_cut_saves_what_is_said() -> None:
 
 
 # What it names
-
-
-@every_row
-def test_headings_are_in_the_notebooks(sheet: str, row: Row) -> None:
-    for name, heading in row.parts:
-        assert heading in headings(name), f"{name} has no section {heading!r}"
 
 
 def test_headings_named_elsewhere_are_in_some_notebook() -> None:
@@ -160,10 +156,7 @@ def test_every_row_leaves_time_to_answer() -> None:
         assert short == 0
         left = [int(line.rsplit("|", 2)[1]) for line in told.splitlines() if re.match(r"\| \d", line)]
         assert len(left) == len(rows(sheet)) and min(left) >= 90
-
-
-def test_the_dry_run_fails_on_cells_that_are_too_slow() -> None:
-    told, short = dry_run.table("60 minutes", seconds(60.0))
+    told, short = dry_run.table("60 minutes", seconds(60.0))  # cells that are too slow
     assert short > 0 and told.count("SHORT") == short
 
 

@@ -67,12 +67,7 @@ def outlines(site: Path) -> dict[str, Outline]:
 @pytest.fixture(scope="module")
 def address(site: Path) -> Iterator[str]:
     """The site from a server."""
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args: object) -> None:
-            pass
-
-    with serving(functools.partial(Handler, directory=str(site))) as one:
+    with serving(functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(site))) as one:
         yield one
 
 

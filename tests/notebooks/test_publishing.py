@@ -2,10 +2,8 @@
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from unittest.mock import Mock
 
 import publish
 import pytest
@@ -156,12 +154,7 @@ def test_the_film_goes_from_end_to_end_and_back() -> None:
 
 
 def test_without_a_browser_the_committed_figure_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    @contextmanager
-    def launched() -> Iterator[Any]:
-        raise NoChromium("no Chromium on this machine")
-        yield
-
-    monkeypatch.setattr(animation, "launched", launched)
+    monkeypatch.setattr(animation, "launched", Mock(side_effect=NoChromium("no Chromium on this machine")))
     monkeypatch.setattr(animation, "_kept", lambda path: "of old")
     before = animation.MOVING.read_bytes()
     assert "stays as it was committed" in animation.refreshed()

@@ -62,10 +62,6 @@ class Lab:
         inner._contexts, inner._idle = self._contexts, self._idle
         return inner
 
-    def answers(self) -> bool:
-        """Say whether the server is up."""
-        return server.is_there(f"{self.address}/api/status", self.token)
-
     def open(self, browser: Browser, name: str) -> Notebook:
         """Open a notebook of the folder, and wait for its kernel; on the page of one that is closed, if there is one.
 
