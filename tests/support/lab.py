@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -50,16 +51,16 @@ _SIZE: ViewportSize = {"width": 1400, "height": 1000}
 class Lab:
     """A running server and the folder it serves, or one within it."""
 
-    def __init__(self, folder: Path, address: str, token: str, below: str = "") -> None:
-        self.folder, self.address, self.token, self._below = folder, address, token, below
+    def __init__(self, folder: Path, address: str, token: str) -> None:
+        self.folder, self.address, self.token, self._below = folder, address, token, ""
         self._contexts: dict[Browser, BrowserContext] = {}
         self._idle: dict[Browser, list[Page]] = {}
 
     def within(self, name: str) -> Lab:
         """Make a folder in the one that is served, for some notebooks and what is kept beside them."""
         (self.folder / name).mkdir()
-        inner = Lab(self.folder / name, self.address, self.token, f"{self._below}{name}/")
-        inner._contexts, inner._idle = self._contexts, self._idle
+        inner = copy(self)
+        inner.folder, inner._below = self.folder / name, f"{self._below}{name}/"
         return inner
 
     def open(self, browser: Browser, name: str) -> Notebook:
