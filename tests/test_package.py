@@ -217,9 +217,7 @@ def test_binder_builds_the_same_environment():
     # Any other file there (apt.txt, requirements.txt, ...) would be obeyed as well, or instead.
     assert {file.name for file in (ROOT / "binder").iterdir()} == {"environment.yml", "postBuild", "start"}
     assert yaml.safe_load(text("environment.yml"))["channels"] == ["conda-forge", "nodefaults"]
-
-
-def test_the_binder_badge_opens_a_notebook_that_exists():
+    # The badge opens a notebook that exists.
     (place,) = re.findall(r"mybinder\.org/v2/\S+\?urlpath=lab/tree/(\S+)", text("README.md"))
     assert (ROOT / place).is_file(), place
 

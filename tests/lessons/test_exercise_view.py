@@ -16,18 +16,13 @@ from kdlab.lessons.exercise_view import ExerciseView
 from kdlab.lessons.kinds import Choice
 
 
-def press_check(view: ExerciseView, option: int, reason: str = "") -> None:
-    """As a message from the page arrives."""
-    view.set_state({"answer": {"option": option, "reason": reason, "times": view.answer["times"] + 1}})
-
-
 @every_choice
 def test_the_form_judges_and_keeps(one: Choice) -> None:
     view = ExerciseView(one)
-    press_check(view, -1)
+    view.set_state({"answer": {"option": -1, "reason": "", "times": 1}})  # as a message from the page arrives
     assert "Not answered yet: choose an option" in view.said and answers.read() == {}
     for i, option in enumerate(one.options):
-        press_check(view, i, "so it is")
+        view.set_state({"answer": {"option": i, "reason": "so it is", "times": i + 2}})
         assert view.said == card.bare_verdict(one.judge(option))
         assert answers.read()[one.key]["reason"] == "so it is"
     again = ExerciseView(one)

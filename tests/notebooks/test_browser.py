@@ -34,10 +34,6 @@ def small(jupyter: Lab, browser: Browser) -> Iterator[Notebook]:
         yield notebook
 
 
-def view_of(notebook: Notebook, name: str) -> Locator:
-    return notebook.view(list(VIEWS).index(name))
-
-
 def assert_no_errors(notebook: Notebook, view: str) -> None:
     assert notebook.json(f"{view}.errors") == []
     for error in notebook.page.locator(".kdlab-error").all():
@@ -59,13 +55,6 @@ def commit_by_click(notebook: Notebook, root: Locator, view: str) -> None:
     option.click()
     expect(root.locator(".kdlab-outcome")).to_contain_text(f"You predicted: {guess}.")
     assert notebook.json(f"{view}.prediction['guess']") == guess
-
-
-def commit_from_python(notebook: Notebook, root: Locator, view: str) -> None:
-    assert_covered(root)
-    guess = notebook.json(f"{view}.prediction['options'][0]")
-    notebook.run(f"{view}.commit({guess!r})")
-    expect(root.locator(".kdlab-outcome")).to_contain_text(f"You predicted: {guess}.")
 
 
 def stills_before_anything_has_run(page: Page) -> None:
@@ -273,7 +262,10 @@ def test_notebook_02(run_notebook: Any) -> None:
     hands.reset_by_key(notebook, root, opening)
     assert_no_errors(notebook, "view")
     falling = notebook.view(1)
-    commit_from_python(notebook, falling, "falling_view")
+    assert_covered(falling)
+    guess = notebook.json("falling_view.prediction['options'][0]")
+    notebook.run(f"falling_view.commit({guess!r})")  # from Python
+    expect(falling.locator(".kdlab-outcome")).to_contain_text(f"You predicted: {guess}.")
     leap_through(notebook, falling, await_answer(falling))
     notebook.page.evaluate("document.body.dataset.jpThemeLight = 'false'")  # as JupyterLab says that it is dark
     assert serious(root) == [] == serious(falling)
@@ -282,7 +274,7 @@ def test_notebook_02(run_notebook: Any) -> None:
 
 def test_a_random_scene_is_made_in_the_background(small: Notebook) -> None:
     """The slider rests while Python works, says how far it is, and answers for the new sweep afterwards."""
-    notebook, root = small, view_of(small, "background")
+    notebook, root = small, small.view(0)
     root.evaluate("""(root) => {
       const status = root.querySelector(".kdlab-status");
       window.said = [];
@@ -300,7 +292,7 @@ def test_a_random_scene_is_made_in_the_background(small: Notebook) -> None:
 
 
 def test_the_slider_draws_with_the_kernel_stopped(small: Notebook) -> None:
-    notebook, root, sent = small, view_of(small, "stopped"), hands.expected("line", 1, "diag", None, 0)
+    notebook, root, sent = small, small.view(1), hands.expected("line", 1, "diag", None, 0)
     kernel = int(notebook.run("import os\nprint(os.getpid())"))
     os.kill(kernel, signal.SIGSTOP)
     try:
@@ -317,7 +309,7 @@ def test_the_slider_draws_with_the_kernel_stopped(small: Notebook) -> None:
 
 
 def test_a_broken_callback_is_shown_and_kept(small: Notebook) -> None:
-    notebook, root, sent = small, view_of(small, "broken"), hands.expected("ring", 1, "diag", None, 0)
+    notebook, root, sent = small, small.view(2), hands.expected("ring", 1, "diag", None, 0)
     notebook.run("""
 from kdlab.mixtures import experiment
 def raises(*args, **settings):

@@ -148,11 +148,12 @@ class Notebook:
         return root
 
 
-def write_notebook(path: Path, *sources: str) -> None:
-    """Write a notebook of code cells for the kernel of this environment."""
+def write_notebook(path: Path, *sources: str) -> Path:
+    """Write a notebook of code cells for the kernel of this environment; return its path."""
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
     cells = [nbformat.v4.new_code_cell(source.strip()) for source in sources]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
+    return path
 
 
 @contextmanager
