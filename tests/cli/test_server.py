@@ -1,7 +1,6 @@
 """A JupyterLab for a while: what is said where it does not start. That it serves and ends is in test_workshop."""
 
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -12,9 +11,7 @@ from kdlab.cli.server import NotStarted, is_there, jupyterlab
     ("script", "patience", "says"),
     [("echo one; echo broken on purpose >&2; exit 3", 30, "broken on purpose"), ("exec sleep 60", 0.3, "none")],
 )
-def test_one_that_does_not_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, patience: float, says: str
-) -> None:
+def test_one_that_does_not_start(tmp_path, monkeypatch, script, patience, says):
     """Neither one that ends, with its last words, nor one that never answers."""
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
@@ -24,5 +21,5 @@ def test_one_that_does_not_start(
         pytest.fail("there is nothing to serve")
 
 
-def test_nobody_is_there() -> None:
+def test_nobody_is_there():
     assert not is_there("http://127.0.0.1:1/api/status", "no token")

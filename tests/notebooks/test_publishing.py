@@ -133,14 +133,11 @@ def test_what_is_built_in_the_open_is_this_site_with_no_more_rights_than_it_take
 
 
 @pytest.mark.parametrize("path", [animation.MOVING, animation.STILL], ids=["moving", "still"])
-def test_the_committed_figure_is_small_and_says_what_it_was_made_from(path: Path) -> None:
+def test_the_committed_figure_is_small_and_told_in_words(path: Path) -> None:
     assert path.stat().st_size < 1_000_000
     with Image.open(path) as picture:
         assert re.fullmatch("[0-9a-f]{8}", picture.getexif()[animation.IMAGE_DESCRIPTION])
         assert getattr(picture, "n_frames", 1) > 10 or path == animation.STILL
-
-
-def test_the_readme_shows_the_figure_in_words_too() -> None:
     assert f"![{animation.WORDS}](notebooks/figures/live.webp)" in text("README.md")
 
 
