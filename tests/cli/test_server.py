@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from kdlab.cli.server import NotStarted, is_there, jupyterlab
+from kdlab.cli.server import NotStarted, jupyterlab
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,3 @@ def test_one_that_does_not_start(tmp_path, monkeypatch, script, patience, says):
     monkeypatch.setattr(sys, "executable", str(python))
     with pytest.raises(NotStarted, match=f"^{says}$"), jupyterlab(tmp_path, tmp_path, patience=patience):
         pytest.fail("there is nothing to serve")
-
-
-def test_nobody_is_there():
-    assert not is_there("http://127.0.0.1:1/api/status", "no token")

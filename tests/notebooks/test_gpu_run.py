@@ -16,6 +16,8 @@ from support.torch_side import torch
 
 from kdlab import lm
 
+RECIPE = text("Makefile").split("\ngpu: lm")[1].split("\n\n")[0]
+
 
 def test_a_finished_run_is_recorded_under_its_preset(tmp_path: Path) -> None:
     source = lm.recorded_folder() / "smoke"
@@ -42,16 +44,14 @@ def test_a_run_that_is_not_finished_is_not_recorded(
 
 
 def test_the_recipe_is_of_commands_that_there_are() -> None:
-    recipe = text("Makefile").split("\ngpu: lm")[1].split("\n\n")[0]
-    scripts = re.findall(r"\$\(BIN\)/python (\S+\.py)", recipe)
+    scripts = re.findall(r"\$\(BIN\)/python (\S+\.py)", RECIPE)
     assert scripts == ["notebooks/record.py", "benchmarks/lm.py"] and all((ROOT / one).is_file() for one in scripts)
-    assert re.findall(r"\$\(BIN\)/kdlab (\w+)", recipe) == ["fetch", "run"]
+    assert re.findall(r"\$\(BIN\)/kdlab (\w+)", RECIPE) == ["fetch", "run"]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_it_says_so_before_any_work() -> None:
-    recipe = text("Makefile").split("\ngpu: lm")[1].splitlines()[1]
-    (code,) = re.findall(r'-c "(.*)"$', recipe)
+    (code,) = re.findall(r'-c "(.*)"$', RECIPE.splitlines()[1])
     with pytest.raises(SystemExit, match="no GPU here"):
         exec(code)
 

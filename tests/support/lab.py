@@ -33,8 +33,6 @@ _RUN = """async (code) => {
   if (content.status !== "ok") throw new Error(`${content.ename}: ${content.evalue}`);
   return printed.join("");
 }"""
-
-
 # Shows a notebook on a page where JupyterLab runs already, as it would be on a new one.
 _SHOW = """async (path) => {
   document.body.dataset.jpThemeLight = "true";
