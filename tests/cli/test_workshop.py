@@ -4,11 +4,12 @@ import re
 import shutil
 import socket
 import tempfile
-from collections import namedtuple
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import nbformat
 import numpy as np
@@ -26,7 +27,7 @@ FILES = sorted(workshop.SHOWN + workshop.BESIDES)
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path, monkeypatch):
     """A repository of one's own, with the committed notebooks."""
     own = tmp_path / "notebooks"
     own.mkdir()
@@ -37,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return own
 
 
-def test_the_committed_notebooks_are_all_there(folder: Path) -> None:
+def test_the_committed_notebooks_are_all_there(folder):
     assert sorted(path.name for path in notebooks_folder().glob("*.ipynb")) == FILES
     assert workshop._notebooks() == Check("ok", f"8 in {folder}")
 
@@ -60,7 +61,7 @@ def emptied(path: Path) -> None:
         (lambda path: path.write_bytes(b"\xff"), "cannot be read (UnicodeDecodeError"),
     ],
 )
-def test_a_notebook_that_is_not_whole(folder: Path, spoil: Any, says: str) -> None:
+def test_a_notebook_that_is_not_whole(folder, spoil, says):
     spoil(folder / "02_teacher_entropy.ipynb")
     found = workshop._notebooks()
     assert found.status == "missing" and found.found.startswith(f"02_teacher_entropy.ipynb {says}")
@@ -72,7 +73,7 @@ def named(start: str) -> Check:
     return next(check for check in workshop.found() if check.name.startswith(start))
 
 
-def test_sweeps_of_this_version_and_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sweeps_of_this_version_and_of_another(monkeypatch):
     good = workshop._sweeps()
     assert (good.status, good.found) == ("ok", "20 sweeps, each scene compared with a fresh fit")
     load = experiment._load
@@ -89,7 +90,7 @@ def test_sweeps_of_this_version_and_of_another(monkeypatch: pytest.MonkeyPatch) 
     assert "make sweeps" in found.remedy
 
 
-def test_recorded_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_recorded_runs(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)  # from anywhere
     assert workshop._recorded().status == "ok"
     monkeypatch.setattr(summary, "recorded_folder", lambda: tmp_path)
@@ -97,23 +98,17 @@ def test_recorded_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert found.status == "missing" and "recorded/cpu" in found.found and "git clone" in found.remedy
 
 
-def test_a_folder_that_cannot_be_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_written(folder, monkeypatch):
     assert workshop._answers() == Check("ok", f"{folder} can be written")
     before = sorted(folder.iterdir())
-
-    def refuse(*args: Any, **kwargs: Any) -> None:
-        raise PermissionError(13, "Permission denied")
-
     # File modes would not stop every user that runs tests.
-    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(tempfile, "TemporaryFile", Mock(side_effect=PermissionError(13, "Permission denied")))
     found = workshop._answers()
     assert (found.status, found.found) == ("missing", f"{folder} cannot be written (Permission denied)")
     assert "KDLAB_ANSWERS" in found.remedy and sorted(folder.iterdir()) == before
 
 
-def test_answers_may_be_kept_elsewhere_and_those_of_the_instructor_would_be_seen(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_answers_may_be_kept_elsewhere_and_those_of_the_instructor_would_be_seen(folder, tmp_path, monkeypatch):
     answers.record("prediction 00.line", {"guess": "x"}, folder)
     found = workshop._answers()
     assert found.status == "optional" and str(folder / answers.FILE) in found.remedy
@@ -123,15 +118,14 @@ def test_answers_may_be_kept_elsewhere_and_those_of_the_instructor_would_be_seen
     assert workshop._answers().found == f"{tmp_path} can be written"
 
 
-def test_little_room_on_the_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = namedtuple("usage", "total used free")
+def test_little_room_on_the_disk(folder, monkeypatch):
     for free, status in ((5e9, "ok"), (4e6, "optional")):
-        monkeypatch.setattr(shutil, "disk_usage", lambda path, free=free: usage(1e10, 0, free))
+        monkeypatch.setattr(shutil, "disk_usage", Mock(return_value=SimpleNamespace(free=free)))
         assert workshop._disk().status == status
     assert workshop._disk().found == "4 MB free"
 
 
-def test_the_site_is_built_or_not(folder: Path) -> None:
+def test_the_site_is_built_or_not(folder):
     found = workshop._site()
     assert (found.status, found.found) == ("optional", "not built") and "make site" in found.remedy
     site = folder.parent / "site"
@@ -140,7 +134,7 @@ def test_the_site_is_built_or_not(folder: Path) -> None:
     assert workshop._site().status == "ok" and str(site / "00_start_here.html") in workshop._site().found
 
 
-def test_a_port_in_use_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_in_use_is_no_fault(monkeypatch):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         monkeypatch.setattr(workshop, "PORT", other.getsockname()[1])
@@ -150,17 +144,13 @@ def test_a_port_in_use_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     assert workshop._port().status == "ok"
 
 
-def test_memory_is_for_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_for_so_many(monkeypatch):
     monkeypatch.setattr(Path, "read_text", lambda self: "MemTotal: 9 kB\nMemAvailable:    3000000 kB\n")
     for people, status in ((1, "ok"), (10, "ok"), (11, "missing")):
         found = workshop._memory(people, 300.0)
         assert found.status == status and "room for 10 at once" in found.found
     assert "for 11 people" in found.remedy
-
-    def nothing(self: Path) -> str:
-        raise FileNotFoundError
-
-    monkeypatch.setattr(Path, "read_text", nothing)
+    monkeypatch.setattr(Path, "read_text", Mock(side_effect=FileNotFoundError))
     assert workshop._memory(1, 300.0).status == "optional"
 
 
@@ -178,7 +168,7 @@ def test_memory_is_for_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
         ("import os; os._exit(3)", "00_a.ipynb: its kernel died"),
     ],
 )
-def test_a_notebook_that_does_not_run(folder: Path, monkeypatch: pytest.MonkeyPatch, source: str, says: str) -> None:
+def test_a_notebook_that_does_not_run(folder, monkeypatch, source, says):
     monkeypatch.setattr(workshop, "SHOWN", ("00_a.ipynb",))
     monkeypatch.delenv("http_proxy", raising=False)
     monkeypatch.delenv("HTTP_PROXY", raising=False)
@@ -188,7 +178,7 @@ def test_a_notebook_that_does_not_run(folder: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.slow
-def test_a_machine_that_is_too_slow_is_told_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_that_is_too_slow_is_told_so(folder, monkeypatch):
     monkeypatch.setattr(workshop, "SHOWN", ("00_a.ipynb", "01_b.ipynb"))
     monkeypatch.setattr(workshop, "TIME", 1.0)
     write_notebook(folder / "00_a.ipynb", "import time; time.sleep(60)")
@@ -196,11 +186,8 @@ def test_a_machine_that_is_too_slow_is_told_so(folder: Path, monkeypatch: pytest
     assert found.status == "optional" and "none within 1 s; no time was left for 00, 01" in found.found
 
 
-def test_a_jupyterlab_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*args: Any) -> Any:
-        raise server.NotStarted("broken on purpose")
-
-    monkeypatch.setattr(workshop, "jupyterlab", refuse)
+def test_a_jupyterlab_that_does_not_start(monkeypatch):
+    monkeypatch.setattr(workshop, "jupyterlab", Mock(side_effect=server.NotStarted("broken on purpose")))
     found = workshop._serves()
     assert found.status == "missing" and "make lab" in found.remedy
     assert found.found == "no answer; its last words: broken on purpose"
@@ -216,7 +203,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, *found: Check) -> None:
         monkeypatch.setattr(workshop, "found", lambda people: iter(found))
 
 
-def test_the_exit_status_and_the_last_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_exit_status_and_the_last_line(monkeypatch, capsys):
     well = Check("ok", "b", name="a")
     for third, status, says in (
         ("optional", 0, "Everything that a workshop needs is here."),
@@ -229,13 +216,10 @@ def test_the_exit_status_and_the_last_line(monkeypatch: pytest.MonkeyPatch, caps
         assert lines[4].startswith(says)
 
 
-def test_whatever_goes_wrong_is_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def broken(*args: Any) -> Check:
-        raise RuntimeError("the roof is off")
-
+def test_whatever_goes_wrong_is_a_line(monkeypatch, capsys):
     looks = ("notebooks", "sweeps", "recorded", "answers", "disk", "site", "port", "serves", "run", "memory")
     for name in looks:
-        monkeypatch.setattr(workshop, f"_{name}", broken)
+        monkeypatch.setattr(workshop, f"_{name}", Mock(side_effect=RuntimeError("the roof is off")))
     quick(monkeypatch)
     assert main(["doctor", "--workshop", "3"]) == 1
     out = capsys.readouterr().out
@@ -244,7 +228,7 @@ def test_whatever_goes_wrong_is_a_line(monkeypatch: pytest.MonkeyPatch, capsys: 
 
 
 @pytest.mark.slow
-def test_all_is_well_for_a_workshop_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_is_well_for_a_workshop_here(monkeypatch, capsys):
     """And JupyterLab is gone afterwards; a kernel's memory is its own, not that of a larger process that started it."""
     held, served = np.ones(75_000_000), []  # 600 MB; on Linux a child inherits its parent's peak
 
@@ -270,7 +254,7 @@ def test_all_is_well_for_a_workshop_here(monkeypatch: pytest.MonkeyPatch, capsys
     assert not server.is_there(f"{address}/api/status", token)
 
 
-def test_what_the_sheets_show_needs_no_pytorch() -> None:
+def test_what_the_sheets_show_needs_no_pytorch():
     """Though what they do not show does."""
     asks = [file for file in FILES if "kdlab.lm.pipeline" in (workshop.NOTEBOOKS / file).read_text(encoding="utf-8")]
     assert asks == list(workshop.BESIDES)

@@ -29,11 +29,6 @@ class Folds:
         self.seen = "".join(whole.itertext())
 
 
-def secret(one: Exercise) -> list[str]:
-    """What must not be in view: the lines of the solution, and the reason of the right answer."""
-    return [line.strip() for line in one.source.splitlines()[1:]] + re.split(r"(?<=[.:]) ", one.right)
-
-
 def flat(text: str) -> str:
     return " ".join(text.replace("\N{NO-BREAK SPACE}", " ").replace("`", "").split())
 
@@ -44,7 +39,8 @@ def test_the_solution_is_a_click_away_in_every_form(one: Exercise) -> None:
     page = Folds(bundle["text/html"])
     seen, folded = flat(page.seen), flat(page.folded)
     assert not page.tags & {"script", "iframe", "img", "link"}
-    for piece in map(flat, secret(one)):
+    solution = [line.strip() for line in one.source.splitlines()[1:]]
+    for piece in map(flat, [*solution, *re.split(r"(?<=[.:]) ", one.right)]):  # and the reason of the right answer
         assert piece in folded
         assert piece not in seen and piece not in flat(bundle["text/plain"]), piece
     assert flat(one.title) in seen and all(part in seen for part in map(flat, one.task.split("\n\n")))

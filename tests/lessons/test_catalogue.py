@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 from support.exercises import ALL, BOOKS, CHOICES, every_exercise, every_notebook
+from support.repository import cells
 
 from kdlab.lessons import card, exercise, exercises_of
 from kdlab.lessons.kinds import Code, Exercise
@@ -37,13 +37,9 @@ def test_three_wrong_answers_at_least_each_with_its_own_explanation(one: Exercis
 # In the notebooks
 
 
-def code_cells(path: Path) -> list[Any]:
-    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
-
-
 @every_notebook
 def test_a_notebook_shows_all_of_its_exercises_and_checks_every_function(path: Path) -> None:
-    text, known = "\n".join(cell.source for cell in code_cells(path)), exercises_of(path.name[:2])
+    text, known = "\n".join(cell.source for cell in cells(path, "code")), exercises_of(path.name[:2])
     assert sorted(re.findall(r'^exercise\("([^"]*)"\)$', text, flags=re.M)) == [one.id for one in known]
     assert set(re.findall(r'exercise\("([^"]*)"\)', text)) == {one.id for one in known}
     for one in known:
@@ -57,10 +53,9 @@ def test_committed_cards_are_what_the_exercises_are_now(path: Path) -> None:
     """Change an exercise, or its look, and the notebooks that show it have to be built again: make notebooks."""
     shown = {
         name: dict(cell.outputs[-1].data) if cell.outputs else "not run yet"
-        for cell in code_cells(path)
+        for cell in cells(path, "code")
         for name in re.findall(r'^exercise\("([^"]*)"\)$', cell.source, flags=re.M)
     }
-    cards = {
-        one.id: {"text/plain": card.plain(one), "text/html": card.page(one)} for one in exercises_of(path.name[:2])
-    }
+    known = exercises_of(path.name[:2])
+    cards = {one.id: {"text/plain": card.plain(one), "text/html": card.page(one)} for one in known}
     assert shown == cards, "run make notebooks"

@@ -5,9 +5,8 @@ import subprocess
 import sys
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 from support.axe import serious
-from support.chromium import chromium
 from support.exercises import every_choice
 from support.lab import Lab, write_notebook
 
@@ -17,18 +16,13 @@ from kdlab.lessons.exercise_view import ExerciseView
 from kdlab.lessons.kinds import Choice
 
 
-def press_check(view: ExerciseView, option: int, reason: str = "") -> None:
-    """As a message from the page arrives."""
-    view.set_state({"answer": {"option": option, "reason": reason, "times": view.answer["times"] + 1}})
-
-
 @every_choice
 def test_the_form_judges_and_keeps(one: Choice) -> None:
     view = ExerciseView(one)
-    press_check(view, -1)
+    view.set_state({"answer": {"option": -1, "reason": "", "times": 1}})  # as a message from the page arrives
     assert "Not answered yet: choose an option" in view.said and answers.read() == {}
     for i, option in enumerate(one.options):
-        press_check(view, i, "so it is")
+        view.set_state({"answer": {"option": i, "reason": "so it is", "times": i + 2}})
         assert view.said == card.bare_verdict(one.judge(option))
         assert answers.read()[one.key]["reason"] == "so it is"
     again = ExerciseView(one)
@@ -47,14 +41,11 @@ def test_exercises_stay_out_of_the_package_and_widgets_out_of_judging() -> None:
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_a_card_is_answered_with_keys_and_remembers(jupyter: Lab) -> None:
+def test_a_card_is_answered_with_keys_and_remembers(jupyter: Lab, browser: Browser) -> None:
     """JupyterLab takes arrow keys, Enter and Space away from what stands in an output, unless it is told not to."""
     lab = jupyter.within("exercises")
-    show = 'from kdlab import exercise\nexercise("02.1")'
-    write_notebook(lab.folder / "a.ipynb", show)
-    with chromium() as browser:
-        notebook = lab.open(browser, "a.ipynb")
-        notebook.run_all()
+    write_notebook(lab.folder / "a.ipynb", 'from kdlab import exercise\nexercise("02.1")')
+    with lab.running(browser, "a.ipynb") as notebook:
         page, keys = notebook.page, notebook.page.keyboard
         shown, radios = page.locator(".kdlab-card"), page.locator(".kdlab-card input[type=radio]")
         expect(shown.locator("details[open]")).to_have_count(0)
@@ -83,5 +74,3 @@ def test_a_card_is_answered_with_keys_and_remembers(jupyter: Lab) -> None:
         radios.nth(1).check()
         shown.locator("button").click()
         expect(shown.locator(".kdlab-verdict-right")).to_contain_text("Right.")
-        assert notebook.thrown == []
-        notebook.close()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 from support.printed import said as written
+from support.worlds import single
 
 from kdlab import GaussianMixture, lm, mixtures, ngrams, precision, recall
 from kdlab.lessons import exercise
@@ -94,8 +95,7 @@ def test_02_1_who_misses_the_rare_mode() -> None:
     assert f"around β = {sweep.betas[dips[0]]:.2f}" in text and len(dips) == 2 and "dips for two steps" in text
     assert (np.diff(sweep.recall[: sweep.index(1.53)]) < 0).all()  # it drops, and nothing of it comes back
     truth = sweep.scene.truth
-    rare = GaussianMixture([1.0], [truth.means[4]], [truth.covariances[4]])
-    there = [rare.expected_log_prob(sweep.at(beta).student).value for beta in (1, 1.5, 3, 10, 30, 100)]
+    there = [single(truth, 4).expected_log_prob(sweep.at(beta).student).value for beta in (1, 1.5, 3, 10, 30, 100)]
     assert (np.diff(there) < 0).all() and f"at β = 100 log p″ is {written(there[-1], 0)} nats there" in text
     assert end.student.log_prob(truth.means[4:])[0] < start.student.log_prob(truth.means[4:])[0] - 3  # hardly said
 

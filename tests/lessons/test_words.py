@@ -20,9 +20,8 @@ def test_a_line_break_is_a_space_and_a_task_keeps_its_lines(folder: Path) -> Non
     (folder / "nb06.toml").write_text(CHOICE + CODE, encoding="utf-8")
     choice, code = words.read(folder / "nb06.toml", {"06.2": PARTS})
     for one in (choice, code):
-        assert (
-            one.hints == ("Look there.\n\nThen here.", "Last.") and one.task == "A line\nand another.\n\nA paragraph."
-        )
+        assert one.hints == ("Look there.\n\nThen here.", "Last.")
+        assert one.task == "A line\nand another.\n\nA paragraph."
         assert "<p>A line and another.</p><p>A paragraph.</p>" in card.page(one)
     assert isinstance(choice, Choice) and choice.options == ("a", "b") and choice.wrong == {"a": "Not a."}
     assert isinstance(code, Code) and list(code.wrong.values()) == ["Not half.", "Not twice."]  # in the order of words

@@ -1,16 +1,13 @@
 """The live picture of one next token: what Python sends, what the page draws from it, and both in a real JupyterLab."""
 
 import json
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 from support.axe import serious
-from support.lab import Lab
 
 from kdlab.core.format import percent
 from kdlab.lm import view_next_token as next_token_view
@@ -18,7 +15,6 @@ from kdlab.lm.next_token import NextTokenSweep, counted, next_token_sweep
 from kdlab.lm.recording import read_recording
 from kdlab.lm.view_next_token import payload, show
 
-NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "05_meet_smollm2.ipynb"
 ONE, LAST = 35, 60  # the positions of tau = 1 and of tau = 1.5
 
 
@@ -208,19 +204,11 @@ def test_a_sweep_that_cannot_be_drawn_is_refused_in_words(page: Page, sweeps: li
 # The notebook, in JupyterLab
 
 
-@pytest.fixture(scope="module")
-def lab(jupyter: Lab) -> Lab:
-    own = jupyter.within("next_token_view")
-    shutil.copy(NOTEBOOK, own.folder)
-    return own
-
-
 @pytest.mark.browser
 @pytest.mark.slow
-def test_notebook_05(lab: Lab, browser: Browser, sweeps: list[NextTokenSweep]) -> None:
+def test_notebook_05(run_notebook: Any, sweeps: list[NextTokenSweep]) -> None:
     """Runs through; the gated view waits for a guess, follows every key, and shows every beginning."""
-    notebook = lab.open(browser, NOTEBOOK.name)
-    notebook.run_all()
+    notebook = run_notebook("05")
     root = notebook.view()
     expect(root.locator(".kdlab-picture")).to_be_hidden()
     root.locator(".kdlab-cover button").nth(1).click()
@@ -251,5 +239,3 @@ def test_notebook_05(lab: Lab, browser: Browser, sweeps: list[NextTokenSweep]) -
     notebook.page.keyboard.press("End")
     assert_shows(own, payload(sweeps[2]), sweeps[2], LAST)
     assert notebook.json("view.errors + own_view.errors") == []
-    notebook.close()
-    assert notebook.thrown == []

@@ -2,22 +2,18 @@
 
 import base64
 import json
-import shutil
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 from support.axe import serious
-from support.lab import Lab
 from support.pages import get, open_view
 
 from kdlab import mixtures
-from kdlab.core.files import notebooks_folder
 from kdlab.mixtures.mechanism import Pairs, pairs_along
 from kdlab.mixtures.view_mechanism import show_pairs
 
-NOTEBOOK = notebooks_folder() / "03_why_it_happens.ipynb"
 MATRICES = (("joint_weights", 2), ("cross_entropies", 1), ("shares", 2))
 LAST = 120
 
@@ -101,12 +97,9 @@ def assert_names_are_beside(space: Locator) -> None:
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_notebook_03(jupyter: Lab, browser: Browser, pairs: Pairs) -> None:
+def test_notebook_03(run_notebook: Any, pairs: Pairs) -> None:
     """Runs through; the gated view waits for a guess and moves; the matrices follow their slider at every position."""
-    lab = jupyter.within("pairs")
-    shutil.copy(NOTEBOOK, lab.folder)
-    notebook = lab.open(browser, NOTEBOOK.name)
-    notebook.run_all()
+    notebook = run_notebook("03")
     gated = notebook.view(0)
     expect(gated.locator(".kdlab-cover button")).to_have_count(3)
     gated.locator(".kdlab-cover button").nth(1).click()
@@ -124,8 +117,6 @@ def test_notebook_03(jupyter: Lab, browser: Browser, pairs: Pairs) -> None:
     assert serious(gated) == [] == serious(root)
     assert notebook.json("[four_view.errors, pairs_view.errors]") == [[], []]
     assert notebook.soon("round(pairs_view.beta, 6)", 100.0) == 100.0  # Python hears of it when the hand rests
-    notebook.close()
-    assert notebook.thrown == []
 
 
 def step_through(page: Page, root: Locator, sent: dict[str, Any], every: int = 1) -> None:

@@ -1,26 +1,22 @@
 """The live picture of text: what Python sends, what the page draws from it, and both in a real JupyterLab."""
 
 import json
-import shutil
 import threading
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 from support.axe import serious
 from support.hands import choose
-from support.lab import Lab
 from support.pages import open_view, wait_for
 
-from kdlab.core.files import notebooks_folder
 from kdlab.ngrams import experiment as temperature
 from kdlab.ngrams import view as text
 from kdlab.ngrams.experiment import PREFIX, NGramSweep, teacher_temperature
 from kdlab.ngrams.names import first_names
 from kdlab.pictures.limits import CLOSE, plane_limits
 
-NOTEBOOK = notebooks_folder() / "04_from_mixtures_to_text.ipynb"
 ONE, LAST = 35, 60  # the positions of tau = 1 and of tau = 1.5
 
 
@@ -188,12 +184,9 @@ def test_a_sweep_that_cannot_be_drawn_is_refused_in_words(page: Page, sweep: NGr
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_notebook_04(jupyter: Lab, browser: Browser, sweep: NGramSweep) -> None:
+def test_notebook_04(run_notebook: Any, sweep: NGramSweep) -> None:
     """Runs through; the gated view waits for a guess, follows every key, and makes other sweeps."""
-    lab = jupyter.within("text")
-    shutil.copy(NOTEBOOK, lab.folder)
-    notebook = lab.open(browser, NOTEBOOK.name)
-    notebook.run_all()
+    notebook = run_notebook("04")
     root = notebook.view()
     expect(root.locator(".kdlab-picture")).to_be_hidden()
     root.locator(".kdlab-cover button").nth(2).click()
@@ -225,5 +218,3 @@ def test_notebook_04(jupyter: Lab, browser: Browser, sweep: NGramSweep) -> None:
     notebook.page.keyboard.press("Enter")
     assert_shows(root, sent, ONE)
     assert notebook.json("view.errors") == []
-    notebook.close()
-    assert notebook.thrown == []

@@ -6,14 +6,15 @@ rules run inside JupyterLab where the notebooks are walked (test_browser.py and 
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
+from support import pages
 from support.axe import changed, contrasts, luminance, state_of, violations
-from support.pages import served
 
 from kdlab import exercise, lm, mixtures, ngrams, quiz
 from kdlab.lessons import card
@@ -27,29 +28,31 @@ ASKED = {
     "options": ["it rises", "it falls"],
     "outcome": "it falls.",
 }
-SWEEP, CARD = ("pictures/sweep_view.js", "mixtures/view.js"), ("lessons/exercise_view.js",)
+BASE = "pictures/sweep_view.js"  # of every view with a sweep
+SWEEP, CARD = (BASE, "mixtures/view.js"), ("lessons/exercise_view.js",)
 # The module of each view, and a widget of its kind: those with a question are covered when they open.
 VIEWS: dict[str, tuple[tuple[str, ...], Callable[[], Any]]] = {
-    "ring": (SWEEP, lambda: mixtures.show(mixtures.teacher_entropy("ring", 1))),
+    "ring": (SWEEP, lambda: mixtures.show(_ring(1))),
     "line": (SWEEP, lambda: mixtures.show(mixtures.teacher_entropy("line", 1), predict=ASKED)),
     "hand": (("mixtures/view_single.js",), mixtures.by_hand),
     "pairs": (
-        ("pictures/sweep_view.js", "mixtures/view_mechanism.js"),
-        lambda: mixtures.show_pairs(mixtures.mechanism.pairs_along(mixtures.teacher_entropy("ring", 2))),
+        (BASE, "mixtures/view_mechanism.js"),
+        lambda: mixtures.show_pairs(mixtures.mechanism.pairs_along(_ring(2))),
     ),
-    "text": (("pictures/sweep_view.js", "ngrams/view.js"), lambda: ngrams.show(ngrams.teacher_temperature())),
-    "tokens": (
-        ("pictures/sweep_view.js", "lm/view_next_token.js"),
-        lambda: lm.show(list(lm.read_recording().sweeps.values())),
-    ),
+    "text": ((BASE, "ngrams/view.js"), lambda: ngrams.show(ngrams.teacher_temperature())),
+    "tokens": ((BASE, "lm/view_next_token.js"), lambda: lm.show(list(lm.read_recording().sweeps.values()))),
     "still": (("pictures/quiz.js",), lambda: quiz(_picture(), _picture(), predict=ASKED)),
     "choice": (CARD, lambda: ExerciseView(exercise("02.1"))),
     "code": (CARD, lambda: ExerciseView(exercise("02.2"))),
 }
 
 
+def _ring(n_components: int) -> Any:
+    return mixtures.teacher_entropy("ring", n_components)
+
+
 def _picture() -> Any:
-    return mixtures.show(mixtures.teacher_entropy("ring", 1)).filmstrip([1.0])
+    return mixtures.show(_ring(1)).filmstrip([1.0])
 
 
 @lru_cache
@@ -66,41 +69,23 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def opened(browser: Browser) -> Iterator[Callable[..., Locator]]:
     """Open views, each on a page of its own that is high enough to hold it; nothing may be thrown there."""
-    pages: list[Page] = []
-    thrown: list[str] = []
+    how = {"viewport": {"width": 980, "height": 1300}, "has_touch": False}
+    with ExitStack() as stack:
 
-    def open_view(name: str, scheme: str = "light", width: int = 980, **other: Any) -> Locator:
-        page = browser.new_page(viewport={"width": width, "height": 1300}, color_scheme=scheme)
-        page.on("pageerror", lambda error: thrown.append(str(error)))
-        pages.append(page)
-        modules = VIEWS[name][0]
-        with served(*modules, style=card.STYLE_SHEET if modules is CARD else STYLE_SHEET) as address:
-            page.goto(address)
-            page.wait_for_function("window.ready")
-        page.evaluate("state => open_view(state)", {**sent(name), **other})
-        return page.locator("#here > *").first
+        def open_view(name: str, scheme: str = "light") -> Locator:
+            modules = VIEWS[name][0]
+            with pages.served(*modules, style=card.STYLE_SHEET if modules is CARD else STYLE_SHEET) as address:
+                page = stack.enter_context(pages.opened(browser, address, color_scheme=scheme, **how))
+            page.evaluate("state => open_view(state)", sent(name))
+            stack.callback(close_view, page)
+            return page.locator("#here > *").first
 
-    yield open_view
-    for page in pages:
-        page.evaluate("window.close_view?.()")
-        assert page.evaluate("Object.values(model.heard).flat().length") == 0  # a closed view lets go of its model
-        page.close()
-    assert thrown == []
+        yield open_view
 
 
-def uncover(root: Locator) -> None:
-    """Answer the question of a view, if it has one."""
-    if root.locator(".kdlab-cover").is_visible():
-        root.locator(".kdlab-cover button").first.click()
-
-
-def to_the_end(root: Locator) -> None:
-    """Move the first slider, if there is one, to its right end."""
-    slider = root.locator("input[type=range]").first
-    if slider.count():
-        slider.focus()
-        root.page.keyboard.press("End")
-        root.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+def close_view(page: Page) -> None:
+    page.evaluate("window.close_view?.()")
+    assert page.evaluate("Object.values(model.heard).flat().length") == 0  # a closed view lets go of its model
 
 
 # The value of each slider at the start, and the names of pictures that hold what is in no sentence: patterns.
@@ -154,8 +139,12 @@ def test_axe_finds_nothing_and_every_text_is_legible(opened: Any, name: str) -> 
         assert contrasts(root)[0].ratio >= 4.5, contrasts(root)[0]
     root.page.set_viewport_size({"width": 390, "height": 2600})
     assert_fits_a_phone(root)
-    uncover(root)
-    to_the_end(root)
+    if root.locator(".kdlab-cover").is_visible():
+        root.locator(".kdlab-cover button").first.click()
+    if name in VALUES:  # it has sliders: the first to its right end
+        root.locator("input[type=range]").first.focus()
+        root.page.keyboard.press("End")
+        pages.settle(root.page)
     for scheme in ("dark", "light"):
         root.page.emulate_media(color_scheme=scheme)
         assert contrasts(root)[0].ratio >= 4.5, contrasts(root)[0]
@@ -217,10 +206,10 @@ def test_a_guess_is_answered_aloud_and_the_slider_gets_the_keys(opened: Any) -> 
     assert root.page.evaluate("heard[1]") == f"You predicted: it falls. What happens: it falls. {sentences[-1]}"
 
 
-STOPS = [("ring", "light", 6), ("line", "dark", 2), ("hand", "dark", 3), ("choice", "light", 6)]
-
-
-@pytest.mark.parametrize(("name", "scheme", "stops"), STOPS)
+@pytest.mark.parametrize(
+    ("name", "scheme", "stops"),
+    [("ring", "light", 6), ("line", "dark", 2), ("hand", "dark", 3), ("choice", "light", 6)],
+)
 def test_focus_is_seen(opened: Any, name: str, scheme: str, stops: int) -> None:
     """By keys from stop to stop: around each, at least as many pixels change by 3 to 1 as its ring is long."""
     root = opened(name, scheme)

@@ -2,10 +2,8 @@
 
 import os
 import re
-import shutil
 import signal
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,52 +20,18 @@ from kdlab.mixtures.scenes import make_scene
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-
 # A small notebook of the tests' own, for what no committed notebook should show: three views, one for each test.
 VIEWS = {"background": "line", "stopped": "line", "broken": "ring"}
 SHOW = "from kdlab import mixtures\n{name} = mixtures.show(mixtures.teacher_entropy({scene!r}))\n{name}"
 
 
 @pytest.fixture(scope="module")
-def lab(jupyter: Lab) -> Lab:
-    """A copy of the notebooks: JupyterLab saves what it runs, and nothing may be saved into the repository."""
-    own = jupyter.within("notebooks")
-    for path in NOTEBOOKS.glob("*.ipynb"):
-        shutil.copy(path, own.folder)
-    write_notebook(own.folder / "small.ipynb", *(SHOW.format(name=name, scene=scene) for name, scene in VIEWS.items()))
-    return own
-
-
-@pytest.fixture
-def opened(lab: Lab, browser: Browser) -> Iterator[Any]:
-    """Open notebooks and run them; at the end nothing may have thrown, on the page or behind it."""
-    notebooks: list[Notebook] = []
-
-    def open_and_run(name: str, before: Callable[[Page], None] = lambda page: None) -> Notebook:
-        notebooks.append(lab.open(browser, name))
-        before(notebooks[-1].page)
-        notebooks[-1].run_all()
-        return notebooks[-1]
-
-    yield open_and_run
-    for notebook in notebooks:
-        notebook.close()
-        assert notebook.thrown == []
-
-
-@pytest.fixture(scope="module")
-def small(lab: Lab, browser: Browser) -> Iterator[Notebook]:
+def small(jupyter: Lab, browser: Browser) -> Iterator[Notebook]:
     """The small notebook, run once for all tests of it."""
-    notebook = lab.open(browser, "small.ipynb")
-    notebook.run_all()
-    yield notebook
-    notebook.close()
-    assert notebook.thrown == []
-
-
-def view_of(notebook: Notebook, name: str) -> Locator:
-    return notebook.view(list(VIEWS).index(name))
+    lab = jupyter.within("small")
+    write_notebook(lab.folder / "small.ipynb", *(SHOW.format(name=name, scene=scene) for name, scene in VIEWS.items()))
+    with lab.running(browser, "small.ipynb") as notebook:
+        yield notebook
 
 
 def assert_no_errors(notebook: Notebook, view: str) -> None:
@@ -93,21 +57,14 @@ def commit_by_click(notebook: Notebook, root: Locator, view: str) -> None:
     assert notebook.json(f"{view}.prediction['guess']") == guess
 
 
-def commit_from_python(notebook: Notebook, root: Locator, view: str) -> None:
-    assert_covered(root)
-    guess = notebook.json(f"{view}.prediction['options'][0]")
-    notebook.run(f"{view}.commit({guess!r})")
-    expect(root.locator(".kdlab-outcome")).to_contain_text(f"You predicted: {guess}.")
-
-
 def stills_before_anything_has_run(page: Page) -> None:
     """What a reader sees whose kernel is still starting; the sentence is part of each still."""
     assert_stills_shown(page.locator(".jp-RenderedImage"))
     assert page.locator(".kdlab-view").count() == 0
 
 
-def test_notebook_00(opened: Any) -> None:
-    notebook = opened("00_start_here.ipynb", stills_before_anything_has_run)
+def test_notebook_00(run_notebook: Any) -> None:
+    notebook = run_notebook("00", stills_before_anything_has_run)
     assert notebook.page.locator(".kdlab-view").count() == 1
     root = notebook.view()
     commit_by_click(notebook, root, "view")
@@ -154,8 +111,8 @@ def walk_bell(notebook: Notebook, root: Locator, name: str, positions: list[floa
         notebook.page.keyboard.press("ArrowRight")
 
 
-def test_notebook_01(opened: Any) -> None:
-    notebook = opened("01_precision_and_recall.ipynb")
+def test_notebook_01(run_notebook: Any) -> None:
+    notebook = run_notebook("01")
     assert notebook.page.locator(".kdlab-view").count() == 1
     root = notebook.view()
     commit_by_click(notebook, root, "view")
@@ -289,9 +246,9 @@ def walk_by_keys(notebook: Notebook, root: Locator) -> None:
         notebook.page.wait_for_function(f"() => ({_ACTIVE})()[2]")
 
 
-def test_notebook_02(opened: Any) -> None:
+def test_notebook_02(run_notebook: Any) -> None:
     """With nothing but keys first, as somebody without a pointer would; then all positions of everything."""
-    notebook = opened("02_teacher_entropy.ipynb")
+    notebook = run_notebook("02")
     assert notebook.page.locator(".kdlab-view").count() == 2
     notebook.page.evaluate("addEventListener('pointerdown', () => { window.pointed = true; }, true)")
     root = notebook.view()
@@ -305,7 +262,10 @@ def test_notebook_02(opened: Any) -> None:
     hands.reset_by_key(notebook, root, opening)
     assert_no_errors(notebook, "view")
     falling = notebook.view(1)
-    commit_from_python(notebook, falling, "falling_view")
+    assert_covered(falling)
+    guess = notebook.json("falling_view.prediction['options'][0]")
+    notebook.run(f"falling_view.commit({guess!r})")  # from Python
+    expect(falling.locator(".kdlab-outcome")).to_contain_text(f"You predicted: {guess}.")
     leap_through(notebook, falling, await_answer(falling))
     notebook.page.evaluate("document.body.dataset.jpThemeLight = 'false'")  # as JupyterLab says that it is dark
     assert serious(root) == [] == serious(falling)
@@ -314,7 +274,7 @@ def test_notebook_02(opened: Any) -> None:
 
 def test_a_random_scene_is_made_in_the_background(small: Notebook) -> None:
     """The slider rests while Python works, says how far it is, and answers for the new sweep afterwards."""
-    notebook, root = small, view_of(small, "background")
+    notebook, root = small, small.view(0)
     root.evaluate("""(root) => {
       const status = root.querySelector(".kdlab-status");
       window.said = [];
@@ -332,7 +292,7 @@ def test_a_random_scene_is_made_in_the_background(small: Notebook) -> None:
 
 
 def test_the_slider_draws_with_the_kernel_stopped(small: Notebook) -> None:
-    notebook, root, sent = small, view_of(small, "stopped"), hands.expected("line", 1, "diag", None, 0)
+    notebook, root, sent = small, small.view(1), hands.expected("line", 1, "diag", None, 0)
     kernel = int(notebook.run("import os\nprint(os.getpid())"))
     os.kill(kernel, signal.SIGSTOP)
     try:
@@ -349,7 +309,7 @@ def test_the_slider_draws_with_the_kernel_stopped(small: Notebook) -> None:
 
 
 def test_a_broken_callback_is_shown_and_kept(small: Notebook) -> None:
-    notebook, root, sent = small, view_of(small, "broken"), hands.expected("ring", 1, "diag", None, 0)
+    notebook, root, sent = small, small.view(2), hands.expected("ring", 1, "diag", None, 0)
     notebook.run("""
 from kdlab.mixtures import experiment
 def raises(*args, **settings):

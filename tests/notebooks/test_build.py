@@ -2,11 +2,11 @@
 
 import json
 
-import nbformat
+import build
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 from support.lab import write_notebook
-from support.site import build
+from support.repository import cells
 
 from kdlab import exercise
 from kdlab.core import answers
@@ -28,19 +28,9 @@ for word in ("one", "two"):
 """
 
 
-def write(path, *sources):
-    cells = [new_markdown_cell("# A title")] + [new_code_cell(source) for source in sources]
-    nbformat.write(new_notebook(cells=cells), path)
-    return path
-
-
-def code_cells(path):
-    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
-
-
 @pytest.mark.slow
 def test_two_runs_give_the_same_bytes_and_keep_the_picture(tmp_path):
-    path = write(tmp_path / "a.ipynb", WORLD, "1 + 1")
+    path = write_notebook(tmp_path / "a.ipynb", WORLD, "1 + 1")
     assert build.build(path)
     first = path.read_bytes()
     assert not build.build(path)
@@ -49,7 +39,7 @@ def test_two_runs_give_the_same_bytes_and_keep_the_picture(tmp_path):
     assert b"0x" not in first
     assert [name.name for name in tmp_path.iterdir()] == ["a.ipynb"]
 
-    world, total = code_cells(path)
+    world, total = cells(path, "code")
     assert [cell.execution_count for cell in (world, total)] == [1, 2]
     assert world.outputs[0].text.startswith("<object object>")
     assert world.outputs[1].data == {"image/png": "aGVsbG8=", "text/plain": "beta is 1"}
@@ -67,7 +57,7 @@ def test_two_runs_give_the_same_bytes_and_keep_the_picture(tmp_path):
     ],
 )
 def test_a_notebook_that_must_not_be_committed_stays_as_it_was(tmp_path, capsys, source, why):
-    path = write(tmp_path / "a.ipynb", source)
+    path = write_notebook(tmp_path / "a.ipynb", source)
     before = path.read_bytes()
     assert build.main([str(path)]) == 1
     assert path.read_bytes() == before
@@ -98,7 +88,7 @@ def test_normalising_drops_what_changes_by_chance_and_is_done_after_one_pass():
 
 
 def test_a_cell_without_an_id_gets_the_same_one_every_time(tmp_path):
-    path = write(tmp_path / "a.ipynb", "1", "2")
+    path = write_notebook(tmp_path / "a.ipynb", "1", "2", "3")
     content = json.loads(path.read_text())
     for cell in content["cells"][:2]:
         del cell["id"]
@@ -121,8 +111,8 @@ def test_a_build_does_not_look_at_the_answers_in_its_folder(tmp_path, monkeypatc
     monkeypatch.delenv("KDLAB_ANSWERS", raising=False)
     question = {"id": "02.ring", "question": "?", "options": ["a", "b"], "outcome": "c"}
     show = f"from kdlab import mixtures\nmixtures.show(mixtures.teacher_entropy('line'), predict={question})"
-    path = tmp_path / "a.ipynb"
-    write_notebook(path, show, 'from kdlab import exercise\nexercise("02.1")', 'exercise("02.2").check(...)')
+    exercises = ('from kdlab import exercise\nexercise("02.1")', 'exercise("02.2").check(...)')
+    path = write_notebook(tmp_path / "a.ipynb", show, *exercises)
     build.build(path)
     without = path.read_bytes()
     assert [file.name for file in tmp_path.iterdir()] == ["a.ipynb"]

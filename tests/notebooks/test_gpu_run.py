@@ -1,28 +1,25 @@
 """What `make gpu` does, as far as a machine without a GPU can try it."""
 
-import importlib
 import json
 import re
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
+import lm as bench
 import pytest
+import record
 from support.fake_results import fake_results
+from support.repository import ROOT, text
 from support.torch_side import torch
 
 from kdlab import lm
 
-ROOT = Path(__file__).resolve().parents[2]
+RECIPE = text("Makefile").split("\ngpu: lm")[1].split("\n\n")[0]
 
 
-@pytest.fixture
-def record(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(ROOT / "notebooks")
-    return importlib.import_module("record")
-
-
-def test_a_finished_run_is_recorded_under_its_preset(record: Any, tmp_path: Path) -> None:
+def test_a_finished_run_is_recorded_under_its_preset(tmp_path: Path) -> None:
     source = lm.recorded_folder() / "smoke"
     assert record.main(["run", str(source)], tmp_path) == 0
     assert (tmp_path / "smoke" / "results.json").read_bytes() == (source / "results.json").read_bytes()
@@ -34,7 +31,7 @@ def test_a_finished_run_is_recorded_under_its_preset(record: Any, tmp_path: Path
 
 @pytest.mark.parametrize("change", [{"missing": ["seed 1: tau-1"]}, {"seeds": [0]}])
 def test_a_run_that_is_not_finished_is_not_recorded(
-    record: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, Any]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, Any]
 ) -> None:
     results = fake_results(seeds=2, over_seeds=0.1) | change
     results["config"] = {**results["config"], "seeds": 2}
@@ -47,30 +44,22 @@ def test_a_run_that_is_not_finished_is_not_recorded(
 
 
 def test_the_recipe_is_of_commands_that_there_are() -> None:
-    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").split("\ngpu: lm")[1].split("\n\n")[0]
-    scripts = re.findall(r"\$\(BIN\)/python (\S+\.py)", recipe)
+    scripts = re.findall(r"\$\(BIN\)/python (\S+\.py)", RECIPE)
     assert scripts == ["notebooks/record.py", "benchmarks/lm.py"] and all((ROOT / one).is_file() for one in scripts)
-    assert re.findall(r"\$\(BIN\)/kdlab (\w+)", recipe) == ["fetch", "run"]
+    assert re.findall(r"\$\(BIN\)/kdlab (\w+)", RECIPE) == ["fetch", "run"]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_it_says_so_before_any_work() -> None:
-    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").split("\ngpu: lm")[1].splitlines()[1]
-    (code,) = re.findall(r'-c "(.*)"$', recipe)
+    (code,) = re.findall(r'-c "(.*)"$', RECIPE.splitlines()[1])
     with pytest.raises(SystemExit, match="no GPU here"):
         exec(code)
-
-
-@pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    return importlib.import_module("lm")
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 def test_the_benchmark_measures_what_it_says(
-    bench: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Tiny shapes: rates and ratios mean nothing here, but what must be the same numbers is."""
     monkeypatch.setattr(bench, "REPEAT", 1)
@@ -84,19 +73,15 @@ def test_the_benchmark_measures_what_it_says(
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_the_benchmark_is_not_of_a_cpu(
-    bench: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_benchmark_is_not_of_a_cpu(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["lm.py"])
     with pytest.raises(SystemExit, match="2"):
         bench.main()
     assert "no GPU here" in capsys.readouterr().err
 
 
-def test_what_does_not_fit_is_told_and_the_rest_is_kept(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: Any) -> Any:
-        raise torch.OutOfMemoryError("tried to allocate")
-
+def test_what_does_not_fit_is_told_and_the_rest_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = Mock(side_effect=torch.OutOfMemoryError("tried to allocate"))
     monkeypatch.setattr(bench, "sampling", full)
     monkeypatch.setattr(bench, "training", lambda *_: {"kdlab": 2.0, "plain": 1.0, "ratio": 2.0, "floor": 9.0})
     monkeypatch.setattr(bench, "scoring", full)

@@ -1,11 +1,12 @@
 """The page for instructors: its minutes add up, and what it names is there; its numbers have a module of their own."""
 
-import importlib
 import re
-from typing import Any
 
+import dry_run
 import pytest
-from support.sheets import BOLD, BY_NAME, NOTEBOOKS, QUOTED, ROWS, SHEETS, Row, cells, every_row, rows, section, text
+from support import repository
+from support.repository import BOOKS, NOTEBOOKS, ROOT
+from support.sheets import BOLD, BY_NAME, QUOTED, ROWS, SHEETS, Row, cells, every_row, rows, section, text
 
 from kdlab import ngrams
 from kdlab.cli import commands, workshop
@@ -13,12 +14,9 @@ from kdlab.lessons import exercise
 from kdlab.lessons.predictions import QUESTIONS
 from kdlab.mixtures.experiment import CHOICES
 
-ROOT = NOTEBOOKS.parent
-
 
 def headings(name: str) -> list[str]:
-    prose = "\n".join(cell.source for cell in cells(name) if cell.cell_type == "markdown")
-    return re.findall(r"^## (.*)$", prose, flags=re.M)
+    return re.findall(r"^## (.*)$", repository.prose(NOTEBOOKS / name), flags=re.M)
 
 
 # Minutes
@@ -33,12 +31,14 @@ def test_minutes_add_up_without_gap_or_overlap(sheet: str) -> None:
 
 
 @every_row
-def test_every_row_is_whole_and_short(sheet: str, row: Row) -> None:
+def test_every_row_is_whole_and_short_and_shows_what_is_there(sheet: str, row: Row) -> None:
     if row.show.startswith("Break"):
         assert not row.ask + row.expect + row.say and not row.parts
         return
     assert row.parts and row.ask.endswith(("?", ".")) and row.expect and row.say
     assert all(len(part.split()) <= 60 for part in (row.show, row.ask, row.expect, row.say))
+    for name, heading in row.parts:
+        assert heading in headings(name), f"{name} has no section {heading!r}"
 
 
 def test_what_is_cut_saves_what_is_said() -> None:
@@ -62,14 +62,8 @@ def test_what_is_cut_saves_what_is_said() -> None:
 # What it names
 
 
-@every_row
-def test_headings_are_in_the_notebooks(sheet: str, row: Row) -> None:
-    for name, heading in row.parts:
-        assert heading in headings(name), f"{name} has no section {heading!r}"
-
-
 def test_headings_named_elsewhere_are_in_some_notebook() -> None:
-    known = {heading for path in NOTEBOOKS.glob("*.ipynb") for heading in headings(path.name)}
+    known = {heading for path in BOOKS for heading in headings(path.name)}
     late = QUOTED.findall(section("When you are late") + section("When something fails"))
     assert len(late) > 5 and set(late) <= known
 
@@ -115,7 +109,7 @@ def test_what_it_quotes_from_a_notebook_is_an_option_there() -> None:
 
 def test_commands_are_those_that_there_are() -> None:
     spans = re.findall(r"`([^`]+)`", text())
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    makefile = repository.text("Makefile")
     for span in spans:
         if span.startswith("make "):
             assert re.search(rf"^{span[5:]}:", makefile, flags=re.M), span
@@ -143,7 +137,7 @@ def test_misconceptions_are_the_ones_that_the_links_lead_to() -> None:
 
 def test_the_readme_leads_here_and_says_the_same_minutes() -> None:
     listed = re.findall(r"\| \[\d\d\]\((\w+\.ipynb)\) \| (\d+) \|", section("How long each notebook takes"))
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    readme = repository.text("README.md")
     assert listed == re.findall(r"\]\(notebooks/(\w+\.ipynb)\) \|.*\| (\d+) \|", readme) and len(listed) == 8
     assert "(notebooks/INSTRUCTOR.md)" in readme
 
@@ -151,31 +145,22 @@ def test_the_readme_leads_here_and_says_the_same_minutes() -> None:
 # The dry run
 
 
-@pytest.fixture
-def dry_run(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    return importlib.import_module("dry_run")
-
-
 def seconds(each: float) -> dict[str, list[float]]:
     return {name: [each] * len(cells(name)) for name in workshop.SHOWN}
 
 
-def test_every_row_leaves_time_to_answer(dry_run: Any) -> None:
+def test_every_row_leaves_time_to_answer() -> None:
     """At half a second for each cell, and with all that is read and said: people have a minute and a half at least."""
     for sheet in SHEETS:
         told, short = dry_run.table(sheet, seconds(0.5))
         assert short == 0
         left = [int(line.rsplit("|", 2)[1]) for line in told.splitlines() if re.match(r"\| \d", line)]
         assert len(left) == len(rows(sheet)) and min(left) >= 90
-
-
-def test_the_dry_run_fails_on_cells_that_are_too_slow(dry_run: Any) -> None:
-    told, short = dry_run.table("60 minutes", seconds(60.0))
+    told, short = dry_run.table("60 minutes", seconds(60.0))  # cells that are too slow
     assert short > 0 and told.count("SHORT") == short
 
 
-def test_cells_count_once_and_in_the_row_that_comes_to_them(dry_run: Any) -> None:
+def test_cells_count_once_and_in_the_row_that_comes_to_them() -> None:
     for sheet in SHEETS:
         reached: dict[str, int] = {}
         read: set[tuple[str, str]] = set()
@@ -183,7 +168,7 @@ def test_cells_count_once_and_in_the_row_that_comes_to_them(dry_run: Any) -> Non
         assert whole == sum(reached.values()) > 0
 
 
-def test_words_are_those_of_the_sections(dry_run: Any) -> None:
+def test_words_are_those_of_the_sections() -> None:
     ring, openings = "02_teacher_entropy.ipynb", ("## What is only usual", "So from end to end the trade", "While β is")
     prose = [cell.source for cell in cells(ring) if cell.cell_type == "markdown" and cell.source.startswith(openings)]
     assert len(prose) == 3

@@ -18,11 +18,15 @@ def numbers(row: Row) -> list[str]:
     return NUMBER.findall(BY_NAME.sub("", INLINE.sub("", told)))
 
 
+def ends(scene: str) -> list[str]:
+    one = sweep(scene, 1)
+    return [said(path[place]) for path in (one.precision, one.recall) for place in (0, -1)]
+
+
 def first() -> list[str]:
     one = sweep("line", 1)
-    ends = [said(path[place]) for path in (one.precision, one.recall) for place in (0, -1)]
     assert (np.diff(one.precision) > 0).all() and (np.diff(one.recall) < 0).all()
-    return ends
+    return ends("line")
 
 
 def covered() -> list[str]:
@@ -59,8 +63,7 @@ def missing_and_invented() -> list[str]:
 
 
 def ring() -> list[str]:
-    one = sweep("ring", 1)
-    return [said(path[place]) for path in (one.precision, one.recall) for place in (0, -1)]
+    return ends("ring")
 
 
 def dip() -> list[str]:
@@ -127,9 +130,7 @@ def forward() -> list[str]:
     return ["1", said(widths[0]), "30", said(widths[1])]
 
 
-@lru_cache(maxsize=1)
-def names() -> Any:
-    return ngrams.teacher_temperature()
+names = lru_cache(maxsize=1)(ngrams.teacher_temperature)
 
 
 def letters() -> list[str]:
@@ -196,15 +197,11 @@ SAID: dict[str, dict[int, list[Part]]] = {  # by the minute in which a row begin
 
 @every_row
 def test_numbers_of_a_row(sheet: str, row: Row) -> None:
+    """They are those computed here, and one with decimals is printed in a notebook of the row."""
     assert list(SAID[sheet]) == [one.start for one in rows(sheet)]
     parts = [[part] if isinstance(part, str) else part() for part in SAID[sheet][row.start]]
     assert numbers(row) == [number for part in parts for number in part]
-
-
-@every_row
-def test_a_number_with_decimals_is_printed_in_the_notebook_of_its_row(sheet: str, row: Row) -> None:
-    outputs = "".join(str(cell.get("outputs", "")) for name in row.notebooks for cell in cells(name))
-    outputs = outputs.replace("-", "−")
+    outputs = "".join(str(cell.get("outputs", "")) for name in row.notebooks for cell in cells(name)).replace("-", "−")
     for number in numbers(row):
         assert "." not in number or number in outputs, number
 

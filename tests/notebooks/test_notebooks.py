@@ -5,31 +5,24 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import build
 import nbformat
 import papermill
 import pytest
 from support.lab import write_notebook
-from support.site import build
+from support.repository import BOOKS, cells, every_notebook
 
 from kdlab.core import answers
 from kdlab.lessons import card
 
-ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CHECKED = "# NBVAL_CHECK_OUTPUT"
 PNG = b"\x89PNG\r\n"
 CELL_TIMEOUT = 240
-SHORTER = [path for path in NOTEBOOKS if path.stem[:2] not in ("02", "03", "06")]
-
-every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-
-
-def code_cells(path: Path) -> list[Any]:
-    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+SHORTER = [path for path in BOOKS if path.stem[:2] not in ("02", "03", "06")]
 
 
 def checked_cells(path: Path) -> list[Any]:
-    return [cell for cell in code_cells(path) if CHECKED in cell.source]
+    return [cell for cell in cells(path, "code") if CHECKED in cell.source]
 
 
 def printed(cell: Any) -> str:
@@ -41,9 +34,9 @@ def printed(cell: Any) -> str:
 
 def assert_executed(path: Path) -> None:
     """nbval compares no cell whose execution_count is null: without this a stripped notebook would pass."""
-    cells = checked_cells(path)
-    assert len(cells) >= 3, f"{path.name} has {len(cells)} checked cells"
-    for cell in cells:
+    checked = checked_cells(path)
+    assert len(checked) >= 3, f"{path.name} has {len(checked)} checked cells"
+    for cell in checked:
         assert cell.execution_count is not None, f"not executed: {cell.source}"
         assert printed(cell), f"nothing to compare: {cell.source}"
         assert all(output.output_type != "stream" or output.name == "stdout" for output in cell.outputs)
@@ -56,15 +49,12 @@ def test_checked_cells_are_executed_and_say_something(path: Path) -> None:
 
 @every_notebook
 def test_that_check_fails_on_a_stripped_notebook(path: Path, tmp_path: Path) -> None:
-    for strip in ("counts", "outputs", "cells"):
+    stripped = {"execution_count": None, "outputs": [], "source": "1"}
+    for part, nothing in stripped.items():
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:
-            if cell.cell_type == "code" and strip == "counts":
-                cell.execution_count = None
-            elif cell.cell_type == "code" and strip == "outputs":
-                cell.outputs = []
-            elif strip == "cells":
-                cell.source = cell.source.replace(CHECKED, "")
+            if cell.cell_type == "code":
+                cell[part] = nothing
         nbformat.write(notebook, tmp_path / path.name)
         with pytest.raises(AssertionError):
             assert_executed(tmp_path / path.name)
@@ -72,16 +62,18 @@ def test_that_check_fails_on_a_stripped_notebook(path: Path, tmp_path: Path) -> 
 
 @every_notebook
 def test_cells_ran_in_order_and_without_errors(path: Path) -> None:
-    cells = code_cells(path)
-    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
-    outputs = [output for cell in cells for output in cell.outputs]
+    run = cells(path, "code")
+    assert [cell.execution_count for cell in run] == list(range(1, len(run) + 1))
+    outputs = [output for cell in run for output in cell.outputs]
     assert outputs
     assert "error" not in {output.output_type for output in outputs}
 
 
 @every_notebook
 def test_every_picture_says_in_words_what_it_shows(path: Path) -> None:
-    pictures = [output for cell in code_cells(path) for output in cell.outputs if "image/png" in output.get("data", {})]
+    pictures = [
+        output for cell in cells(path, "code") for output in cell.outputs if "image/png" in output.get("data", {})
+    ]
     assert pictures
     for picture in pictures:
         assert base64.b64decode(picture.data["image/png"]).startswith(PNG)
@@ -96,7 +88,7 @@ def test_nothing_of_a_live_session_is_committed(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     assert notebook.metadata.kernelspec.name == "python3"
     assert "widgets" not in notebook.metadata
-    shown = [output.data for cell in code_cells(path) for output in cell.outputs if "data" in output]
+    shown = [output.data for cell in cells(path, "code") for output in cell.outputs if "data" in output]
     assert {mime for data in shown for mime in data} <= {"text/plain", "image/png", "text/html"}
     for page in (data["text/html"] for data in shown if "text/html" in data):
         assert page.startswith(card.STYLE), "only exercises come as HTML: for them to fold, and without scripts"

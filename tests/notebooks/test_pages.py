@@ -6,31 +6,25 @@ A number on a page that is not in the list here, or differs from it in a printed
 import math
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import nbformat
 import numpy as np
 import pytest
 from support.printed import NUMBER, said, sweep
+from support.repository import BOOKS, NOTEBOOKS, cells, every_notebook, prose, text
 
 from kdlab import GaussianMixture, fit_mixture, lm, precision, recall
 from kdlab.mixtures import judge, plots
 from kdlab.mixtures.scenes import line_mixture
 from kdlab.ngrams import experiment as ngram_experiment
 
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 PAGES = ("SYMBOLS.md", "MISCONCEPTIONS.md")
 LINK = re.compile(r"\[[^\]]*\]\(([^)]*)\)")
 
 
-def page(name: str) -> str:
-    return (NOTEBOOKS / name).read_text(encoding="utf-8")
-
-
-def numbers(text: str) -> list[str]:
+def numbers(words: str) -> list[str]:
     """Every number that a reader sees in prose: links and code do not count."""
-    return NUMBER.findall(re.sub(r"`[^`]*`", "", LINK.sub("", text)))
+    return NUMBER.findall(re.sub(r"`[^`]*`", "", LINK.sub("", words)))
 
 
 # The numbers of each misconception, in the order in which they are read.
@@ -177,21 +171,17 @@ MISCONCEPTIONS: list[Callable[[], list[str]]] = [
 
 def sections() -> list[str]:
     """The misconceptions, without their headings; each begins with its number."""
-    parts = re.split(r"^## (\d+)\. .*$", page("MISCONCEPTIONS.md"), flags=re.M)
+    parts = re.split(r"^## (\d+)\. .*$", text("notebooks/MISCONCEPTIONS.md"), flags=re.M)
     assert [int(number) for number in parts[1::2]] == list(range(1, len(MISCONCEPTIONS) + 1))
     assert numbers(parts[0]) == []
     return parts[2::2]
 
 
 @pytest.mark.parametrize("index", range(len(MISCONCEPTIONS)), ids=[one.__name__ for one in MISCONCEPTIONS])
-def test_numbers_of_a_misconception(index: int) -> None:
-    text = sections()[index].replace("CC BY 4.0", "")
-    assert numbers(text) == MISCONCEPTIONS[index]()
-
-
-@pytest.mark.parametrize("part", ["**Why it is tempting.**", "**What is true.**"])
-def test_every_misconception_has_both_parts(part: str) -> None:
-    assert [section.count(part) for section in sections()] == [1] * len(MISCONCEPTIONS)
+def test_a_misconception_has_its_numbers_and_both_parts(index: int) -> None:
+    said_there = sections()[index].replace("CC BY 4.0", "")
+    assert numbers(said_there) == MISCONCEPTIONS[index]()
+    assert said_there.count("**Why it is tempting.**") == said_there.count("**What is true.**") == 1
 
 
 def test_the_check_of_numbers_can_fail() -> None:
@@ -206,7 +196,7 @@ def test_the_check_of_numbers_can_fail() -> None:
 
 def rows(heading: str) -> list[list[str]]:
     """The cells of the table below a heading, without its head."""
-    table = page("SYMBOLS.md").split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    table = text("notebooks/SYMBOLS.md").split(f"\n## {heading}\n")[1].split("\n## ")[0]
     lines = [line for line in table.splitlines() if line.startswith("|")][2:]
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
 
@@ -216,7 +206,7 @@ TABLES = ("Three models", "One knob", "Two numbers", "How a student is made, and
 
 def scope() -> dict[str, Any]:
     """What the page's own code block defines."""
-    (block,) = re.findall(r"```python\n(.*?)```", page("SYMBOLS.md"), flags=re.S)
+    (block,) = re.findall(r"```python\n(.*?)```", text("notebooks/SYMBOLS.md"), flags=re.S)
     names: dict[str, Any] = {}
     exec(block, names)
     return names
@@ -224,17 +214,12 @@ def scope() -> dict[str, Any]:
 
 def test_every_code_name_of_the_symbols_can_be_evaluated() -> None:
     names = scope()
-    spans = [span for heading in TABLES for row in rows(heading) for span in re.findall(r"`([^`]+)`", row[3])]
+    symbols = [row for heading in TABLES for row in rows(heading)]
+    assert [row for row in symbols if len(row) != 5 or "`" in "".join(row[:3] + row[4:])] == []  # no code elsewhere
+    spans = [span for row in symbols for span in re.findall(r"`([^`]+)`", row[3])]
     assert len(spans) > 30
     for span in spans:
         assert eval(span, dict(names)) is not None, span
-
-
-def test_code_stands_only_where_it_is_evaluated() -> None:
-    for heading in TABLES:
-        for row in rows(heading):
-            assert len(row) == 5, row
-            assert "`" not in "".join(row[:3] + row[4:]), row
 
 
 def test_what_the_code_gives_is_what_the_page_says() -> None:
@@ -265,11 +250,11 @@ def test_what_the_code_gives_is_what_the_page_says() -> None:
 
 def test_numbers_of_the_symbols() -> None:
     one = scope()["sweep"]
-    text = "\n".join(" | ".join(row[:3]) for heading in TABLES for row in rows(heading))
-    text = text.replace("p^(1/τ)", "").replace("1/β", "")
+    told = "\n".join(" | ".join(row[:3]) for heading in TABLES for row in rows(heading))
+    told = told.replace("p^(1/τ)", "").replace("1/β", "")
     covered = (judge.COVERED_DENSITY, ngram_experiment.COVERED_DENSITY, judge.COVERED_SHARE)
     sum_of_weights, least_entropy, exact = "1", "0", f"{precision(one.direct, one.scene.truth).standard_error:g}"
-    assert numbers(text) == [
+    assert numbers(told) == [
         sum_of_weights, f"{one.betas[0]:g}", f"{one.betas[-1]:g}", least_entropy, said(math.e),
         *(said(share, 1) for share in covered), exact, str(len(one.betas)),
     ]  # fmt: skip
@@ -289,11 +274,9 @@ def test_colours_and_lines_are_those_of_the_pictures() -> None:
 # Links
 
 
-@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
-def test_every_notebook_links_to_both_pages(path: Path) -> None:
-    prose = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
-    linked = {target.split("#")[0] for target in LINK.findall(prose)}
-    assert set(PAGES) <= linked
+@every_notebook
+def test_every_notebook_links_to_both_pages(path: Any) -> None:
+    assert set(PAGES) <= {target.split("#")[0] for target in LINK.findall(prose(path))}
 
 
 @pytest.mark.parametrize("heading", TABLES)
@@ -304,23 +287,19 @@ def test_a_symbol_is_met_in_the_notebook_that_the_page_names(heading: str) -> No
         plain = re.fullmatch(r"[a-zβτ-]+( [a-z]+)?|p[*′″]", symbol)
         if not found or not plain or not (NOTEBOOKS / found[2]).is_file():
             continue
-        cells = nbformat.read(NOTEBOOKS / found[2], as_version=4).cells
-        text = "\n".join(cell.source + str(cell.get("outputs", "")) for cell in cells)
-        assert symbol in text.lower(), f"{symbol} is not in {found[2]}"
+        book = "\n".join(cell.source + str(cell.get("outputs", "")) for cell in cells(NOTEBOOKS / found[2]))
+        assert symbol in book.lower(), f"{symbol} is not in {found[2]}"
 
 
 # The README's table of notebooks
 
 
-WORDS = {"ten": 10, "twenty": 20}
-
-
 def test_the_readme_says_how_long_each_notebook_takes() -> None:
-    readme = (NOTEBOOKS.parent / "README.md").read_text(encoding="utf-8")
+    readme = text("README.md")
     listed = dict(re.findall(r"\| \[\w+\]\(notebooks/(\w+\.ipynb)\) \| .* \| (\d+) \|", readme))
-    assert sorted(listed) == sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
+    assert sorted(listed) == [path.name for path in BOOKS]
     for name, minutes in listed.items():
-        opening = nbformat.read(NOTEBOOKS / name, as_version=4).cells[0].source
+        opening = cells(NOTEBOOKS / name)[0].source
         (own,) = re.findall(r"\*\*Time\*\*\s+about (\w+) minutes", opening)
-        assert int(WORDS.get(own, own)) == int(minutes), name
+        assert int({"ten": 10, "twenty": 20}.get(own, own)) == int(minutes), name
     assert {f"notebooks/{name}" for name in PAGES} <= set(LINK.findall(readme))

@@ -9,17 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
 from nbconvert import HTMLExporter
 from playwright.sync_api import Browser, Locator, Page, expect
 from support.lab import Lab
+from support.repository import ROOT, cells, every_notebook
 from support.shown import assert_shows, assert_stills_shown
 
 from kdlab import mixtures
 from kdlab.mixtures.view import payload
 
-ROOT = Path(__file__).resolve().parents[2]
 START_HERE = "00_start_here.ipynb"
 AGAIN = f"again/{START_HERE}"
 RUN_LIMIT = 120_000  # milliseconds for all cells of notebook 00
@@ -92,26 +91,16 @@ class Classic:
         self.page.goto(f"{server.address}/notebooks/classic/{name}?token={server.token}")
         self.page.wait_for_function("window.Jupyter?.notebook?.kernel?.is_connected?.()", timeout=60_000)
 
-    def run_all(self) -> None:
-        """Run all cells, as the menu does, and wait for the last one."""
-        self.page.evaluate("Jupyter.notebook.execute_all_cells()")
-        self.wait()
-
-    def wait(self) -> None:
-        """Wait until no cell is running or waiting."""
+    def run(self, source: str = "") -> None:
+        """Run the cells whose code contains `source`, in order, and wait for the last one."""
+        found = """(source) => Jupyter.notebook.get_cells()
+          .flatMap((cell, i) => cell.cell_type === "code" && cell.get_text().includes(source) ? [i] : [])"""
+        self.page.evaluate(f"(source) => Jupyter.notebook.execute_cells(({found})(source))", source)
         self.page.wait_for_function(
             """Jupyter.notebook.get_cells().every((cell) => cell.cell_type !== "code"
                 || (Number.isInteger(cell.input_prompt_number) && cell.input_prompt_number > 0))""",
             timeout=RUN_LIMIT,
         )
-
-    def run_cell_with(self, source: str) -> None:
-        """Run the one cell that contains `source`."""
-        found = """(source) => Jupyter.notebook.get_cells()
-          .flatMap((cell, i) => cell.cell_type === "code" && cell.get_text().includes(source) ? [i] : [])"""
-        (index,) = self.page.evaluate(found, source)
-        self.page.evaluate("(index) => Jupyter.notebook.execute_cells([index])", index)
-        self.wait()
 
     def printed(self, code: str) -> str:
         """Run code in the kernel, outside the document, and return what it printed."""
@@ -147,7 +136,7 @@ def opened(browser: Browser, classic: Lab) -> tuple[Classic, Classic]:
     patient = Classic(classic, browser, START_HERE)
     assert_stills_shown(patient.page.locator(".output_subarea.output_png"))
     hasty = Classic(classic, browser, AGAIN)
-    hasty.run_all()
+    hasty.run()
     hasty.page.wait_for_timeout(PATIENCE)
     return patient, hasty
 
@@ -155,7 +144,7 @@ def opened(browser: Browser, classic: Lab) -> tuple[Classic, Classic]:
 @pytest.mark.browser
 @pytest.mark.slow
 def test_the_live_picture_in_the_classic_notebook(opened: tuple[Classic, Classic]) -> None:
-    opened[0].run_all()
+    opened[0].run()
     root = press_and_compare(opened[0])
     # The arrows stayed in the slider: the notebook's own keys would have selected another cell.
     assert root.locator(".kdlab-beta").evaluate("slider => slider === document.activeElement")
@@ -166,18 +155,18 @@ def test_the_live_picture_in_the_classic_notebook(opened: tuple[Classic, Classic
 @pytest.mark.browser
 @pytest.mark.slow
 def test_the_classic_notebook_shows_it_when_the_cell_is_run_again(opened: tuple[Classic, Classic]) -> None:
-    opened[1].run_cell_with("mixtures.show(")
+    opened[1].run("mixtures.show(")
     press_and_compare(opened[1])
 
 
 # On paper
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+@every_notebook
 def test_a_notebook_turned_into_html_keeps_every_still(path: Path) -> None:
     """`jupyter nbconvert --to html`, which a browser then prints, as PLACES.md says."""
     page, _ = HTMLExporter().from_filename(str(path))
-    outputs = [output for cell in nbformat.read(path, as_version=4).cells for output in cell.get("outputs", [])]
+    outputs = [output for cell in cells(path, "code") for output in cell.outputs]
     pictures = [output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})]
     flat = "".join(page.split())
     assert pictures and ["".join(picture.split()) in flat for picture in pictures] == [True] * len(pictures)

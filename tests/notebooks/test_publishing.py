@@ -1,29 +1,21 @@
 """What the site is made with: formulas, prose, live views, the folder that it is written to, and the header's film."""
 
-import doctest
-import importlib
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from unittest.mock import Mock
 
+import publish
 import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
+from publishing import animation, formulas, pages, views
 from support.chromium import NoChromium, chromium
-from support.site import FORMULAS, ROOT, animation, formulas, pages, publish, views
+from support.repository import text
+from support.site import FORMULAS
 
 from kdlab import mixtures
-
-
-@pytest.mark.parametrize("module", ["formulas", "pages"])
-def test_examples_in_docstrings(module: str) -> None:
-    found = doctest.testmod(importlib.import_module(f"publishing.{module}"))
-    assert found.attempted and not found.failed
-
 
 # Formulas
 
@@ -126,7 +118,7 @@ def test_a_site_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest
 
 
 def test_what_is_built_in_the_open_is_this_site_with_no_more_rights_than_it_takes() -> None:
-    flow = yaml.safe_load((ROOT / ".github" / "workflows" / "pages.yml").read_text(encoding="utf-8"))
+    flow = yaml.safe_load(text(".github/workflows/pages.yml"))
     build, deploy = flow["jobs"]["build"], flow["jobs"]["deploy"]
     assert flow["permissions"] == {"contents": "read"} and "permissions" not in build
     assert deploy["permissions"] == {"pages": "write", "id-token": "write"}
@@ -134,22 +126,19 @@ def test_what_is_built_in_the_open_is_this_site_with_no_more_rights_than_it_take
     used = [step["uses"].split("@")[0] for job in (build, deploy) for step in job["steps"] if "uses" in step]
     official = ("checkout", "configure-pages", "upload-pages-artifact", "deploy-pages")
     assert used == [f"actions/{name}" for name in official]
-    assert "\nsite: setup" in (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "\nsite: setup" in text("Makefile")
 
 
 # The header figure
 
 
 @pytest.mark.parametrize("path", [animation.MOVING, animation.STILL], ids=["moving", "still"])
-def test_the_committed_figure_is_small_and_says_what_it_was_made_from(path: Path) -> None:
+def test_the_committed_figure_is_small_and_told_in_words(path: Path) -> None:
     assert path.stat().st_size < 1_000_000
     with Image.open(path) as picture:
         assert re.fullmatch("[0-9a-f]{8}", picture.getexif()[animation.IMAGE_DESCRIPTION])
         assert getattr(picture, "n_frames", 1) > 10 or path == animation.STILL
-
-
-def test_the_readme_shows_the_figure_in_words_too() -> None:
-    assert f"![{animation.WORDS}](notebooks/figures/live.webp)" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"![{animation.WORDS}](notebooks/figures/live.webp)" in text("README.md")
 
 
 def test_the_film_goes_from_end_to_end_and_back() -> None:
@@ -162,12 +151,7 @@ def test_the_film_goes_from_end_to_end_and_back() -> None:
 
 
 def test_without_a_browser_the_committed_figure_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    @contextmanager
-    def launched() -> Iterator[Any]:
-        raise NoChromium("no Chromium on this machine")
-        yield
-
-    monkeypatch.setattr(animation, "launched", launched)
+    monkeypatch.setattr(animation, "launched", Mock(side_effect=NoChromium("no Chromium on this machine")))
     monkeypatch.setattr(animation, "_kept", lambda path: "of old")
     before = animation.MOVING.read_bytes()
     assert "stays as it was committed" in animation.refreshed()

@@ -1,16 +1,15 @@
 """A picture behind a question: what is committed gives nothing away, and the gate opens in a real JupyterLab."""
 
 import base64
-import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 from support.axe import serious
 from support.lab import Lab
 
 from kdlab.core import answers
-from kdlab.core.files import notebooks_folder
 from kdlab.pictures.figure import Picture, draw_key, png
 from kdlab.pictures.quiz import quiz
 
@@ -51,12 +50,9 @@ def test_anything_but_pictures_is_refused() -> None:
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_notebook_07_asks_first_and_shows_then(jupyter: Lab, browser: Browser) -> None:
+def test_notebook_07_asks_first_and_shows_then(jupyter: Lab, run_notebook: Any) -> None:
     """Run in JupyterLab: covered until a key commits a guess, the picture in place, the same size before and after."""
-    lab = jupyter.within("stills")
-    shutil.copy(notebooks_folder() / "07_read_the_trade_off.ipynb", lab.folder)
-    notebook = lab.open(browser, "07_read_the_trade_off.ipynb")
-    notebook.run_all()
+    notebook = run_notebook("07")
     page = notebook.page
     still = page.locator(".kdlab-still")
     image, cover = still.locator("img"), still.locator(".kdlab-cover")
@@ -78,7 +74,6 @@ def test_notebook_07_asks_first_and_shows_then(jupyter: Lab, browser: Browser) -
     assert alt is not None and "Language models (this run), precision and recall in nats per token: τ = 1:" in alt
     assert image.evaluate(place) == before  # nothing moved
     assert notebook.thrown == []
-    assert answers.read(lab.folder)["prediction 07.direct"]["guess"] == "Higher precision and higher recall"
+    assert answers.read(jupyter.folder / "07")["prediction 07.direct"]["guess"] == "Higher precision and higher recall"
     notebook.run_all()
     expect(still.locator(".kdlab-outcome")).to_contain_text("You predicted: Higher precision")
-    notebook.close()

@@ -1,7 +1,6 @@
 """How exact is exact? Precision and recall of every committed sweep against a rule of another make.
 
-    python tests/support/accuracy.py   every position of every committed sweep (minutes)
-    python tests/support/accuracy.py line 1   only scene "line" with K'' = 1
+    PYTHONPATH=tests python tests/support/accuracy.py   every position of every committed sweep (minutes)
 
 The rule here shares nothing with kdlab.mixtures._quadrature but the idea of equal spacing: its own densities, square
 grids shifted and turned by another angle each time (so that no border between components runs along a row of
@@ -10,7 +9,6 @@ nats of each other, and with three shifts each on a line, where nothing can be t
 """
 
 import math
-import sys
 from collections.abc import Callable
 from itertools import product, starmap
 from typing import Any
@@ -100,19 +98,7 @@ def committed() -> list[Settings]:
     return list({settings.key: settings for settings in every if is_prepared(settings)}.values())
 
 
-def main() -> None:
-    """Check all, or the scene (and K'') named on the command line."""
-    wanted = sys.argv[1:]
-    largest = (0.0, "")
-    for settings in committed():
-        if wanted and [settings.scene, str(settings.n_components)][: len(wanted)] != wanted:
-            continue
-        sweep = teacher_entropy(settings.scene, settings.n_components, settings.covariance)
-        errors = np.array([errors_at(sweep, i) for i in range(len(sweep.betas))])
-        print(f"{settings.key}: precision {errors[:, 0].max():.1e}, recall {errors[:, 1].max():.1e}", flush=True)
-        largest = max(largest, (float(errors.max()), settings.key))
-    print(f"largest error: {largest[0]:.2e} nats, in {largest[1]}")
-
-
 if __name__ == "__main__":
-    main()
+    for one in committed():
+        made = teacher_entropy(one.scene, one.n_components, one.covariance)
+        print(one.key, "largest error:", max(max(errors_at(made, i)) for i in range(len(made.betas))), flush=True)

@@ -4,9 +4,8 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Quiet (no requests of its own) and able to run in a container.
@@ -15,11 +14,11 @@ _SWITCHES = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 # What the tests of a process share: one Playwright (a second beside it is refused), a browser for each set of switches,
-# and contexts and pages that outlive their module.
+# and contexts that outlive their module.
 _running = ExitStack()
 _playwright: Playwright | None = None
 _browsers: dict[tuple[str, ...], Browser] = {}
-_kept: list[BrowserContext | Page] = []
+_kept: list[BrowserContext] = []
 
 
 class NoChromium(Exception):
@@ -44,7 +43,7 @@ def chromium(*switches: str) -> Iterator[Browser]:
     """For tests: yield a browser; skip where there is none, unless KDLAB_REQUIRE_BROWSER=1 asks to fail.
 
     Every module gets the same one, as starting it takes seconds; at the end of the block all pages are closed that
-    nobody keeps.
+    are in no context that is kept.
     """
     import pytest
 
@@ -59,23 +58,14 @@ def chromium(*switches: str) -> Iterator[Browser]:
         yield _browsers[switches]
     finally:
         for context in _browsers[switches].contexts:
-            for page in context.pages:
-                if page not in _kept:
-                    page.close()
             if context not in _kept:
                 context.close()
 
 
-def keep(one: Any) -> Any:
-    """Leave a context, or a page of it, and what it has read, for the modules that come."""
-    _kept.append(one)
-    return one
-
-
-def release(page: Page) -> Page:
-    """Take a page that was kept: it is closed again at the end of a module."""
-    _kept.remove(page)
-    return page
+def keep(context: BrowserContext) -> BrowserContext:
+    """Leave a context, its pages, and what it has read, for the modules that come."""
+    _kept.append(context)
+    return context
 
 
 def close_all() -> None:

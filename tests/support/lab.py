@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from playwright.sync_api import Browser, BrowserContext, Error, Locator, Page, ViewportSize
-from support.chromium import keep, release
+from support.chromium import keep
 
 from kdlab.cli import server
 
@@ -32,8 +33,6 @@ _RUN = """async (code) => {
   if (content.status !== "ok") throw new Error(`${content.ename}: ${content.evalue}`);
   return printed.join("");
 }"""
-
-
 # Shows a notebook on a page where JupyterLab runs already, as it would be on a new one.
 _SHOW = """async (path) => {
   document.body.dataset.jpThemeLight = "true";
@@ -50,21 +49,17 @@ _SIZE: ViewportSize = {"width": 1400, "height": 1000}
 class Lab:
     """A running server and the folder it serves, or one within it."""
 
-    def __init__(self, folder: Path, address: str, token: str, below: str = "") -> None:
-        self.folder, self.address, self.token, self._below = folder, address, token, below
+    def __init__(self, folder: Path, address: str, token: str) -> None:
+        self.folder, self.address, self.token, self._below = folder, address, token, ""
         self._contexts: dict[Browser, BrowserContext] = {}
         self._idle: dict[Browser, list[Page]] = {}
 
     def within(self, name: str) -> Lab:
         """Make a folder in the one that is served, for some notebooks and what is kept beside them."""
         (self.folder / name).mkdir()
-        inner = Lab(self.folder / name, self.address, self.token, f"{self._below}{name}/")
-        inner._contexts, inner._idle = self._contexts, self._idle
+        inner = copy(self)
+        inner.folder, inner._below = self.folder / name, f"{self._below}{name}/"
         return inner
-
-    def answers(self) -> bool:
-        """Say whether the server is up."""
-        return server.is_there(f"{self.address}/api/status", self.token)
 
     def open(self, browser: Browser, name: str) -> Notebook:
         """Open a notebook of the folder, and wait for its kernel; on the page of one that is closed, if there is one.
@@ -72,12 +67,22 @@ class Lab:
         To start JupyterLab takes longer than to run most notebooks.
         """
         idle = self._idle.setdefault(browser, [])
-        page = release(idle.pop()) if idle else self._started(browser)
+        page = idle.pop() if idle else self._started(browser)
         page.set_viewport_size(_SIZE)
         page.evaluate(_SHOW, f"{self._below}{name}")
         page.wait_for_selector(".jp-Notebook", timeout=60_000)
         page.wait_for_function("jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel", timeout=60_000)
         return Notebook(page, idle)
+
+    @contextmanager
+    def running(self, browser: Browser, name: str, before: Callable[[Page], None] = lambda page: None) -> Iterator[Any]:
+        """A notebook of the folder, run; at the end it is closed, and nothing may have been thrown on its page."""
+        notebook = self.open(browser, name)
+        before(notebook.page)
+        notebook.run_all()
+        yield notebook
+        notebook.close()
+        assert notebook.thrown == []
 
     def _started(self, browser: Browser) -> Page:
         """Start JupyterLab on a page. Pages share what their browser keeps: JupyterLab's code is read once."""
@@ -114,7 +119,7 @@ class Notebook:
         """End the kernel and leave the page, with JupyterLab on it, to the next notebook."""
         self.page.evaluate(_CLOSE)
         self.page.remove_listener("pageerror", self._throws)
-        self._idle.append(keep(self.page))
+        self._idle.append(self.page)
 
     def run(self, code: str) -> str:
         """Run code in the kernel and return what it printed."""
@@ -141,11 +146,12 @@ class Notebook:
         return root
 
 
-def write_notebook(path: Path, *sources: str) -> None:
-    """Write a notebook of code cells for the kernel of this environment."""
+def write_notebook(path: Path, *sources: str) -> Path:
+    """Write a notebook of code cells for the kernel of this environment; return its path."""
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
     cells = [nbformat.v4.new_code_cell(source.strip()) for source in sources]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
+    return path
 
 
 @contextmanager

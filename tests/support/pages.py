@@ -59,9 +59,6 @@ def served(*names: str, style: Path = STYLE_SHEET) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(text.encode())
 
-        def log_message(self, *args: object) -> None:
-            pass
-
     with serving(Handler) as address:
         yield f"{address}/"
 

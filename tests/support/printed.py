@@ -14,7 +14,5 @@ def said(value: float, decimals: int = 2) -> str:
     return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
 
 
-@lru_cache(maxsize=16)
-def sweep(scene: str, n_components: int) -> mixtures.MixtureSweep:
-    """The sweep of a scene, made or read once for all tests of a module."""
-    return mixtures.teacher_entropy(scene, n_components)
+# The sweep of a scene and a number of components, made or read once for all tests of a process.
+sweep = lru_cache(maxsize=16)(mixtures.teacher_entropy)

@@ -1,15 +1,29 @@
-"""The repository as files: what is committed, and what a page says."""
+"""The repository as files: what is committed, what a page says, and the cells of the notebooks."""
 
 import subprocess
 from pathlib import Path
 
+import nbformat
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = ROOT / "notebooks"
+BOOKS = sorted(NOTEBOOKS.glob("*.ipynb"))
+every_notebook = pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
 
 
 def text(name):
     return (ROOT / name).read_text(encoding="utf-8")
+
+
+def cells(path, kind=None):
+    """The cells of a notebook, or those of one kind, "code" or "markdown"."""
+    return [cell for cell in nbformat.read(path, as_version=4).cells if kind in (None, cell.cell_type)]
+
+
+def prose(path):
+    """All Markdown of a notebook."""
+    return "\n\n".join(cell.source for cell in cells(path, "markdown"))
 
 
 def tracked_files():

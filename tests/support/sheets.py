@@ -3,13 +3,12 @@
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
+from support import repository
+from support.repository import NOTEBOOKS
 
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 SHEETS = {"60 minutes": 60, "120 minutes": 120}
 LINKED = re.compile(r"\[\d\d\]\((\d\d_\w+\.ipynb)\)")
 INLINE = re.compile(r"\[([^\]]*)\]\(([^)]*)\)")
@@ -45,7 +44,7 @@ class Row:
 
 
 def text() -> str:
-    return (NOTEBOOKS / "INSTRUCTOR.md").read_text(encoding="utf-8")
+    return str(repository.text("notebooks/INSTRUCTOR.md"))
 
 
 def section(heading: str) -> str:
@@ -63,7 +62,7 @@ def rows(sheet: str) -> list[Row]:
 @lru_cache(maxsize=16)
 def cells(name: str) -> list[Any]:
     """The cells of a notebook as it is committed."""
-    return list(nbformat.read(NOTEBOOKS / name, as_version=4).cells)
+    return list(repository.cells(NOTEBOOKS / name))
 
 
 ROWS = [(sheet, row) for sheet in SHEETS for row in rows(sheet)]
