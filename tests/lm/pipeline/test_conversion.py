@@ -29,13 +29,9 @@ TEXTS = [
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
+def tiny(folder):
     """A tiny GGUF and its checkpoint."""
-    folder = tmp_path_factory.mktemp("tiny")
-    tiny_gguf.write(folder / "tiny.gguf")
-    (folder / "checkpoint").mkdir()
-    convert(folder / "tiny.gguf", folder / "checkpoint")
-    return Oracle(folder / "tiny.gguf"), folder / "checkpoint"
+    return Oracle(folder.parent / "tiny.gguf"), folder
 
 
 @pytest.fixture(scope="module")
@@ -105,18 +101,6 @@ def test_other_kinds_of_blocks(tmp_path, quantised):
     assert np.array_equal(model.model.layers[1].mlp.down_proj.weight.detach().numpy(), wanted)
 
 
-def test_the_tiny_tokenizer(tiny):
-    oracle, folder = tiny
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    for text in TEXTS:
-        ids = tokenizer.encode(text, add_special_tokens=False)
-        assert ids == oracle.encode(text)
-        assert tokenizer.decode(ids) == text
-    assert tokenizer.encode("the in", add_special_tokens=False) == [
-        tiny_gguf.PIECES.index(piece) for piece in ("t", "he", "Ġ", "in")
-    ]
-
-
 @pytest.mark.parametrize(
     ("how", "says"),
     [
@@ -168,17 +152,17 @@ def test_logits_of_the_real_model(real, real_model):
     assert oracle.pieces[wanted[-1].argmax()] == "ĠParis"
 
 
-def test_the_real_tokenizer(real):
-    oracle, folder = real
+@pytest.mark.parametrize(("which", "text", "pieces"), [("tiny", "the in", "t he Ġ in"), ("real", "The", "The")])
+def test_the_tokenizer(which, text, pieces, request):
+    oracle, folder = request.getfixturevalue(which)
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     assert tokenizer.convert_ids_to_tokens(range(len(tokenizer))) == oracle.pieces
     assert (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id) == (1, 2, 2)
-    for text in TEXTS:
-        ids = tokenizer.encode(text, add_special_tokens=False)
-        assert ids == oracle.encode(text)
-        assert tokenizer.decode(ids) == text
-    assert tokenizer.tokenize("2024") == ["2", "0", "2", "4"]
-    assert tokenizer.encode("The") == [504]
+    for one in TEXTS:
+        ids = tokenizer.encode(one, add_special_tokens=False)
+        assert ids == oracle.encode(one)
+        assert tokenizer.decode(ids) == one
+    assert tokenizer.tokenize("2024") == ["2", "0", "2", "4"] and tokenizer.tokenize(text) == pieces.split()
 
 
 @pytest.mark.slow

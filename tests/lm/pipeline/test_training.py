@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.torch_side import EOS, draw, small_model, torch
+from support.torch_side import EOS, draw, torch
 
 from kdlab.lm.pipeline import training
 from kdlab.lm.pipeline.corpus import Sequences, generator
@@ -23,11 +23,6 @@ from kdlab.lm.pipeline.training import TrainingSettings, learning_rate, load_wei
 from kdlab.lm.sizes import size_named
 
 SETTINGS = TrainingSettings(epochs=2, batch=16, rate=1e-2, keep="last")
-
-
-@pytest.fixture(scope="module")
-def model() -> Any:
-    return small_model()
 
 
 def fresh() -> Any:
@@ -154,9 +149,8 @@ def test_pieces_of_a_batch_add_up_to_the_batch(
     """Few logits at once, or sequences of like length together, as on a GPU."""
     data = draw(model, 64)
     monkeypatch.setitem(getattr(training, name), "cpu", tokens)
-    assert (
-        len(training.pieces(data.lengths[:16].astype(int), training._ENOUGH["cpu"], training._LOGITS["cpu"] // 16)) > 1
-    )
+    found = training.pieces(data.lengths[:16].astype(int), training._ENOUGH["cpu"], training._LOGITS["cpu"] // 16)
+    assert len(found) > 1
     # AdamW divides by the gradient's size, so rounding of 1e-7 may grow; 8 steps of 5e-3 stay far below 1e-3.
     for key, weight in trained(tmp_path, data).weights.items():
         torch.testing.assert_close(weight, whole.weights[key], atol=1e-3, rtol=0)
@@ -184,21 +178,14 @@ def test_sequences_of_like_length_are_read_together() -> None:
 
 
 def test_compiled_parts_need_no_mask_serve_all_models_and_are_undone(
-    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: Any, graphs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on a GPU, with a backend that compiles nothing."""
-    graphs: list[str] = []
     compile_ = torch.compile
-    torch.compiler.reset()
-
-    def backend(graph: Any, inputs: Any) -> Any:
-        graphs.append(graph.code)
-        return graph.forward
-
     data, validation = draw(model, 90), draw(model, 20, rng=generator(2, "other"))
     once, plain = replace(SETTINGS, epochs=1), fresh()
     train(plain, data, once, folder=tmp_path / "plain", seed=0, validation=validation)
-    monkeypatch.setattr(torch, "compile", lambda forward, **settings: compile_(forward, backend=backend, **settings))
+    monkeypatch.setattr(torch, "compile", lambda forward, **how: compile_(forward, backend=graphs.backend, **how))
     monkeypatch.setattr(training, "_worth_compiling", lambda model, n_tokens: True)
     traced = []
     for place in ("one", "another"):
@@ -208,8 +195,8 @@ def test_compiled_parts_need_no_mask_serve_all_models_and_are_undone(
         assert not any("forward" in vars(layer) for layer in compiled.model.layers)
         traced.append(len(graphs))
     # One to learn and one to validate, and again where a batch happens to be as wide as it is long; then no more.
-    losses = [graph for graph in graphs if "cross_entropy" in graph]
-    layers = [graph for graph in graphs if "cross_entropy" not in graph]
+    losses = [graph.code for graph in graphs if "cross_entropy" in graph.code]
+    layers = [graph.code for graph in graphs if "cross_entropy" not in graph.code]
     assert 2 <= len(layers) <= 4 and 1 <= len(losses) <= 2 and traced[1] == traced[0] == len(graphs)
     assert all("is_causal = True" in graph and "attn_mask = None" in graph for graph in layers)
 
