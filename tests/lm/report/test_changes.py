@@ -18,6 +18,9 @@ def test_an_error_of_a_difference_is_that_of_independent_draws() -> None:
         step = changes.steps(fake_results(path((-6, -5), (-5, -5.5)), common=common))[0]
         assert step.recall.error == pytest.approx(simulated, rel=0.01)  # 6 standard errors of such a simulation
         assert step.precision.error == pytest.approx(math.hypot(0.05, 0.05))  # each measured on texts of its own
+    older = fake_results(common=0.9)
+    del older["recalls_together"]  # read as independent
+    assert changes.steps(older)[0].recall.error == pytest.approx(math.hypot(0.05, 0.05))
 
 
 def test_steps_go_from_warm_to_cold_and_have_the_differences() -> None:
@@ -52,12 +55,6 @@ def test_over_seeds_the_difference_is_taken_seed_by_seed() -> None:
     assert changes.steps(results)[0].precision.error == pytest.approx(math.hypot(0.05, 0.05))
 
 
-def test_older_results_without_correlations_are_read_as_independent() -> None:
-    results = fake_results(common=0.9)
-    del results["recalls_together"]
-    assert changes.steps(results)[0].recall.error == pytest.approx(math.hypot(0.05, 0.05))
-
-
 def test_a_change_says_what_it_is() -> None:
     assert [str(changes.Change(value, 0.5)) for value in (1.0, -1.0, 0.001, -0.001)] == [
         "+1.00 ± 0.50", "−1.00 ± 0.50", "0.00 ± 0.50", "0.00 ± 0.50",
@@ -66,9 +63,8 @@ def test_a_change_says_what_it_is() -> None:
 
 
 def test_of_two_errors_the_larger_is_taken() -> None:
-    assert changes.larger_error({"over_sequences": 0.1, "over_seeds": None}) == 0.1
-    assert changes.larger_error({"over_sequences": 0.1, "over_seeds": 0.02}) == 0.1
-    assert changes.larger_error({"over_sequences": 0.1, "over_seeds": 0.3}) == 0.3
+    for over_seeds, error in ((None, 0.1), (0.02, 0.1), (0.3, 0.3)):
+        assert changes.larger_error({"over_sequences": 0.1, "over_seeds": over_seeds}) == error
 
 
 def test_models_come_from_the_teacher_to_the_coldest_student() -> None:

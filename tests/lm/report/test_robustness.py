@@ -37,6 +37,8 @@ def test_a_student_is_read_at_its_best_and_at_its_last() -> None:
     assert [one.name for one in found] == ["direct", "tau-1", "tau-0.8", "tau-0.6"]
     cold = found[-1]
     assert (cold.by_epoch, cold.best_epochs, cold.best, cold.last) == ((-5.5, -5.25, -7.0), (2,), -5.25, -7.0)
+    late = robustness.passed_best(run({**IN_TIME, "direct": (4, 5), "tau-0.6": (5, 7)}))
+    assert [one.name for one in late] == ["direct", "tau-0.6"] and robustness.passed_best(run(IN_TIME)) == []
 
 
 def test_over_seeds_each_has_its_own_best() -> None:
@@ -45,12 +47,6 @@ def test_over_seeds_each_has_its_own_best() -> None:
     assert (cold.by_epoch, cold.best_epochs, cold.best) == ((-6.5, -6.5), (1, 2), -6.0)
     missing = {name: losses for name, losses in IN_TIME.items() if name != "tau-0.8"}  # a seed that is not finished
     assert robustness.validated(run(IN_TIME, missing)) == robustness.validated(run(IN_TIME))
-
-
-def test_who_passed_its_best() -> None:
-    assert robustness.passed_best(run(IN_TIME)) == []
-    late = robustness.passed_best(run({**IN_TIME, "direct": (4, 5), "tau-0.6": (5, 7)}))
-    assert [one.name for one in late] == ["direct", "tau-0.6"]
 
 
 def test_what_is_said_where_nobody_did() -> None:
@@ -169,9 +165,7 @@ def twice() -> tuple[dict[str, Any], dict[str, Any]]:
     first["curves"] = {"0": {one["name"]: {"validation": [5.0, 4.0, 4.5]} for one in first["models"]}}
     first["config"] = {**first["config"], "keep": "best"}
     second = copy.deepcopy(first)
-    model = model_of(second, "tau-0.6")
-    assert model
-    model["precision"]["token"]["value"] = -5.0
+    model_of(second, "tau-0.6")["precision"]["token"]["value"] = -5.0
     second["curves"]["0"]["tau-0.6"]["validation"] = [4.0, 4.1, 4.5]
     second["config"]["threads"] = 7
     return first, second
@@ -180,22 +174,17 @@ def twice() -> tuple[dict[str, Any], dict[str, Any]]:
 def test_the_table_and_the_sentences_by_hand() -> None:
     first, second = twice()
     lines = [line.replace("−", "-").split() for line in robustness.again_table(first, second).splitlines()]
-    model = model_of(first, "tau-0.6")
-    assert model
-    error = np.hypot(*2 * [model["precision"]["token"]["over_sequences"]])
+    error = np.hypot(*2 * [model_of(first, "tau-0.6")["precision"]["token"]["over_sequences"]])
     assert lines[-1][:2] == ["tau", "0.6"] and lines[-1][-3:] == ["2", "and", "1"]
     assert lines[-1][2:9] == ["-4.00", "-5.00", "-1.00", f"{1 / error:.1f}", "-6.50", "-6.50", "0.00"]
     assert all(line[-3:] == ["2", "and", "2"] for line in lines[1:-1])
     assert [line[0] for line in lines[1:]] == ["teacher", "direct", "tau", "tau"]
+    assert robustness.precisions_apart(first, second) == {"teacher": 0, "direct": 0, "tau-1": 0, "tau-0.6": -1}
     assert robustness.again_sentences(first, second) == [
         "From tau 1 to 0.6, precision: +2.00 and +1.00.",
         "From tau 1 to 0.6, recall: −1.50 and −1.50.",
         f"Farthest apart in precision: tau 0.6, by 1.00, which is {1 / error:.1f} errors over texts.",
     ]
-
-
-def test_how_far_apart_by_name() -> None:
-    assert robustness.precisions_apart(*twice()) == {"teacher": 0.0, "direct": 0.0, "tau-1": 0.0, "tau-0.6": -1.0}
 
 
 def test_the_last_weights_are_those_after_the_last_pass() -> None:
