@@ -111,10 +111,8 @@ def test_results_that_cannot_be_read_say_why(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(ValueError, match="the run that came with the notebooks is .*notebooks/recorded/cpu$"):
         read_results("recorded/cpu")
     (tmp_path / "future").mkdir()
-    (tmp_path / "future" / "results.json").write_text(json.dumps({**fake_results(), "schema": 99}))
-    with pytest.raises(ValueError, match="schema 99"):
-        read_results(tmp_path / "future")
-    (tmp_path / "future" / "results.json").write_text('{"schema": 1')
-    with pytest.raises(ValueError, match="cannot be read"):
-        read_results(tmp_path / "future")
+    for text, said in ((json.dumps({**fake_results(), "schema": 99}), "schema 99"), ('{"schema": 1', "cannot be read")):
+        (tmp_path / "future" / "results.json").write_text(text)
+        with pytest.raises(ValueError, match=said):
+            read_results(tmp_path / "future")
     assert main(["results", str(tmp_path)]) == 1

@@ -69,9 +69,7 @@ def test_the_run_is_drawn_from_its_numbers(made: plots.Picture) -> None:
         assert ", ".join(map(signed, pair)) in made.words
 
 
-def test_the_exact_worlds_are_those_of_their_notebooks(
-    made: plots.Picture, mixture: MixtureSweep, names: NGramSweep
-) -> None:
+def test_exact_worlds_are_their_notebooks_own(made: plots.Picture, mixture: MixtureSweep, names: NGramSweep) -> None:
     left, middle, _ = made.axes
     last = mixture.index(20)
     np.testing.assert_allclose(paths(left)[0], np.column_stack([mixture.recall, mixture.precision])[: last + 1])
@@ -96,9 +94,7 @@ def test_every_plane_holds_all_that_is_drawn_and_says_its_own_nats(made: plots.P
             assert all(x0 < x < x1 and y0 < y < y1 for x, y, _ in dots(axes, colour))
 
 
-def test_before_the_guess_nothing_of_the_run_is_given_away(
-    made: plots.Picture, mixture: MixtureSweep, names: NGramSweep
-) -> None:
+def test_before_the_guess_nothing_is_given_away(made: plots.Picture, mixture: MixtureSweep, names: NGramSweep) -> None:
     before = plots_worlds.three_worlds(mixture, names, fake_results(), path=False)
     before.draw_without_rendering()
     axes = before.axes[2]

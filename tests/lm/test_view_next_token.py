@@ -13,10 +13,9 @@ from support.axe import serious
 from support.lab import Lab
 
 from kdlab.core.format import percent
-from kdlab.lm import view_next_token as next_token_view
 from kdlab.lm.next_token import NextTokenSweep, counted, next_token_sweep
 from kdlab.lm.recording import read_recording
-from kdlab.lm.view_next_token import payload, show
+from kdlab.lm.view_next_token import NextTokenView, payload, show
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "05_meet_smollm2.ipynb"
 ONE, LAST = 35, 60  # the positions of tau = 1 and of tau = 1.5
@@ -28,7 +27,7 @@ def sweeps() -> list[NextTokenSweep]:
 
 
 @pytest.fixture
-def view(sweeps: list[NextTokenSweep]) -> Iterator[next_token_view.NextTokenView]:
+def view(sweeps: list[NextTokenSweep]) -> Iterator[NextTokenView]:
     shown = show(sweeps)
     yield shown
     shown.close()
@@ -63,7 +62,7 @@ def test_anything_but_sweeps_of_one_prompt_each_is_an_error(sweeps: list[NextTok
             show(several)
 
 
-def test_another_prompt_is_answered_at_once(view: next_token_view.NextTokenView, sweeps: list[NextTokenSweep]) -> None:
+def test_another_prompt_is_answered_at_once(view: NextTokenView, sweeps: list[NextTokenSweep]) -> None:
     view.tau = 0.5
     view.settings = {"prompt": sweeps[3].prompt}
     assert view.sweep["key"] == sweeps[3].prompt and view.sweep_shown is sweeps[3] and view.progress is None
@@ -75,9 +74,7 @@ def test_another_prompt_is_answered_at_once(view: next_token_view.NextTokenView,
     assert view.settings == {"prompt": sweeps[3].prompt}
 
 
-def test_the_mimebundle_has_a_picture_and_its_words(
-    view: next_token_view.NextTokenView, sweeps: list[NextTokenSweep]
-) -> None:
+def test_the_mimebundle_has_a_picture_and_its_words(view: NextTokenView, sweeps: list[NextTokenSweep]) -> None:
     data, metadata = view._repr_mimebundle_()
     assert data["text/plain"] == metadata["image/png"]["alt"] and sweeps[0].sentences[ONE] in data["text/plain"]
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == view.model_id
@@ -204,17 +201,12 @@ def test_a_sweep_that_cannot_be_drawn_is_refused_in_words(page: Page, sweeps: li
 # The notebook, in JupyterLab
 
 
-@pytest.fixture(scope="module")
-def lab(jupyter: Lab) -> Lab:
-    own = jupyter.within("next_token_view")
-    shutil.copy(NOTEBOOK, own.folder)
-    return own
-
-
 @pytest.mark.browser
 @pytest.mark.slow
-def test_notebook_05(lab: Lab, browser: Browser, sweeps: list[NextTokenSweep]) -> None:
+def test_notebook_05(jupyter: Lab, browser: Browser, sweeps: list[NextTokenSweep]) -> None:
     """Runs through; the gated view waits for a guess, follows every key, and shows every beginning."""
+    lab = jupyter.within("next_token_view")
+    shutil.copy(NOTEBOOK, lab.folder)
     notebook = lab.open(browser, NOTEBOOK.name)
     notebook.run_all()
     root = notebook.view()

@@ -40,7 +40,8 @@ def p_value(tokens: np.ndarray, probabilities: np.ndarray) -> float:
 def test_whole_sequences_are_as_likely_as_transformers_makes_them(model: Any) -> None:
     # Two-sample chi-square over the 30 commonest sequences: the same distribution as plain generate.
     n = 1500
-    ours = Counter(row[:length].tobytes() for row, length in sequences(draw(model, n)))
+    drawn = draw(model, n)
+    ours = Counter(row[:length].tobytes() for row, length in zip(drawn.ids, drawn.lengths.tolist(), strict=True))
     torch.manual_seed(5)
     plain = model.generate(
         torch.tensor([PROMPT]).repeat(n, 1), do_sample=True, top_k=0, top_p=1.0, max_length=LENGTH, pad_token_id=EOS
@@ -55,14 +56,10 @@ def test_whole_sequences_are_as_likely_as_transformers_makes_them(model: Any) ->
     assert stats.chi2_contingency(table[:, table.sum(axis=0) > 0]).pvalue > 1e-4
 
 
-def sequences(drawn: Any) -> list[tuple[np.ndarray, int]]:
-    return list(zip(drawn.ids, drawn.lengths.tolist(), strict=True))
-
-
 def test_sequences_end_at_their_first_eos_and_stay_ended(model: Any) -> None:
     drawn = draw(model, 500)
     assert 0.05 < np.mean(drawn.lengths < LENGTH) < 0.99
-    for row, length in sequences(drawn):
+    for row, length in zip(drawn.ids, drawn.lengths.tolist(), strict=True):
         assert row[:2].tolist() == PROMPT
         assert not (row[2 : length - 1] == EOS).any() and (row[length:] == EOS).all()
         assert length == LENGTH or row[length - 1] == EOS
@@ -154,10 +151,8 @@ def how(graphs: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return how
 
 
-def test_a_compiled_step_is_one_piece_for_all_steps_batches_calls_and_models_of_a_shape(
-    graphs: Any, how: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The whole step is one graph, traced once and never again."""
+def test_a_compiled_step_is_one_graph(graphs: Any, how: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it, traced once and never again for other steps, batches, calls and models of its shape."""
     monkeypatch.setitem(sampling._BATCH, "cpu", 40)
     for _ in range(2):
         model = small_model()

@@ -27,9 +27,7 @@ def brute_force(model: Any, sequences: Sequences, tau: float = 1.0) -> np.ndarra
 
 
 @pytest.mark.parametrize("tau", [1.0, 0.6])
-def test_log_probabilities_are_those_of_the_full_logits(
-    model: Any, monkeypatch: pytest.MonkeyPatch, tau: float
-) -> None:
+def test_log_probabilities_are_those_of_the_logits(model: Any, monkeypatch: pytest.MonkeyPatch, tau: float) -> None:
     drawn = draw(model, 60)
     expected = brute_force(model, drawn, tau)
     # float32 sums of at most 8 terms of some nats: 1e-5 is ten times what they lose.

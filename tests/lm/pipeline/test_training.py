@@ -85,6 +85,15 @@ def trained(
     return Trained(weights(student), curve, folder)
 
 
+def resumed(folder: Path, data: Sequences, settings: TrainingSettings, at: int, **others: Any) -> Trained:
+    """Train with a checkpoint every three steps, stop after one step, and go on."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "_EVERY", 3)
+        with pytest.raises(Stop):
+            trained(folder, data, settings, progress=stopped(at), **others)
+        return trained(folder, data, settings, **others)
+
+
 @pytest.fixture(scope="module")
 def whole(model: Any, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """Eight steps on 64 texts, each batch read at once."""
@@ -109,15 +118,10 @@ def test_the_best_weights_or_the_last_are_kept(model: Any, best: Trained, tmp_pa
         assert -score(kept, validation).per_token().value == pytest.approx(expected, abs=1e-6)
 
 
-def test_the_best_weights_survive_a_stop_after_them(
-    model: Any, best: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(training, "_EVERY", 3)
+def test_the_best_weights_survive_a_stop_after_them(model: Any, best: Trained, tmp_path: Path) -> None:
     data, validation = draw(model, 48), draw(model, 200, rng=generator(2, "other"))
     assert 6 * (np.argmin(best.curve.validation) + 1) < 33  # the last checkpoint comes after the best weights
-    with pytest.raises(Stop):
-        trained(tmp_path, data, OVER, validation=validation, progress=stopped(34))
-    assert equal(trained(tmp_path, data, OVER, validation=validation).weights, best.weights)
+    assert equal(resumed(tmp_path, data, OVER, 34, validation=validation).weights, best.weights)
 
 
 def test_one_step_is_adamw_on_the_mean_loss_of_the_batch(model: Any, tmp_path: Path) -> None:
@@ -177,10 +181,8 @@ def test_sequences_of_like_length_are_read_together() -> None:
     assert all(len(piece) * lengths[piece].max() >= 2**13 for piece in found[:-1])
 
 
-def test_compiled_parts_need_no_mask_serve_all_models_and_are_undone(
-    model: Any, graphs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As on a GPU, with a backend that compiles nothing."""
+def test_compiled_parts(model: Any, graphs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They need no mask, serve all models and are undone; as on a GPU, with a backend that compiles nothing."""
     compile_ = torch.compile
     data, validation = draw(model, 90), draw(model, 20, rng=generator(2, "other"))
     once, plain = replace(SETTINGS, epochs=1), fresh()
@@ -201,19 +203,13 @@ def test_compiled_parts_need_no_mask_serve_all_models_and_are_undone(
     assert all("is_causal = True" in graph and "attn_mask = None" in graph for graph in layers)
 
 
-def test_a_resume_is_exact_with_the_optimizer_of_a_gpu(
-    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_resume_is_exact_with_a_gpus_optimizer(model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fused AdamW keeps the number of its steps elsewhere."""
     adamw = torch.optim.AdamW
     monkeypatch.setattr(torch.optim, "AdamW", lambda groups, **settings: adamw(groups, **settings | {"fused": True}))
-    monkeypatch.setattr(training, "_EVERY", 3)
-
     data = draw(model, 64)
     straight = trained(tmp_path / "straight", data)
-    with pytest.raises(Stop):
-        trained(tmp_path / "broken", data, progress=stopped(5))
-    assert equal(trained(tmp_path / "broken", data).weights, straight.weights)
+    assert equal(resumed(tmp_path / "broken", data, SETTINGS, 5).weights, straight.weights)
 
 
 def test_the_schedule_warms_up_stays_and_decays() -> None:
@@ -238,16 +234,11 @@ def straight(model: Any, tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 
 @pytest.mark.parametrize("at", [1, 8, 13])
-def test_a_run_that_stopped_ends_in_the_same_weights(
-    model: Any, straight: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
-) -> None:
-    monkeypatch.setattr(training, "_EVERY", 3)
+def test_a_run_that_stopped_ends_in_the_same_weights(model: Any, straight: Trained, tmp_path: Path, at: int) -> None:
     data = draw(model, 128)
-    with pytest.raises(Stop):
-        trained(tmp_path, data, seed=1, validation=data[:20], progress=stopped(at))
-    resumed = trained(tmp_path, data, seed=1, validation=data[:20])
-    assert equal(resumed.weights, straight.weights)
-    again, curve = resumed.curve, straight.curve
+    found = resumed(tmp_path, data, SETTINGS, at, seed=1, validation=data[:20])
+    assert equal(found.weights, straight.weights)
+    again, curve = found.curve, straight.curve
     assert (again.steps, again.losses, again.validation) == (curve.steps, curve.losses, curve.validation)
     assert (again.tokens, len(again.steps)) == (curve.tokens, 16)
 
@@ -255,13 +246,11 @@ def test_a_run_that_stopped_ends_in_the_same_weights(
 def test_a_checkpoint_of_another_run_is_refused(model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "_EVERY", 3)
     data = draw(model, 64)
-
     with pytest.raises(Stop):
         trained(tmp_path, data, seed=1, progress=stopped(4))
-    with pytest.raises(ValueError, match="checkpoint of another run"):
-        train(fresh(), data, SETTINGS, folder=tmp_path, seed=2)
-    with pytest.raises(ValueError, match="checkpoint of another run"):
-        train(fresh(), data[:60], SETTINGS, folder=tmp_path, seed=1)
+    for other, seed in ((data, 2), (data[:60], 1)):
+        with pytest.raises(ValueError, match="checkpoint of another run"):
+            trained(tmp_path, other, seed=seed)
 
 
 def run_to_the_end(folder: Path) -> bytes:
@@ -294,9 +283,7 @@ def killed_after(checkpoints: int, seconds: float, folder: Path) -> bool:
 
 
 @pytest.mark.slow
-def test_killed_at_a_random_moment_it_ends_bit_for_bit_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_killed_at_a_random_moment_it_ends_in_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "_EVERY", 10)
     straight = run_to_the_end(tmp_path / "straight")
     rng = random.Random(4)

@@ -79,6 +79,9 @@ def test_which_weights_were_scored_and_what_the_others_say() -> None:
     said = sentences({**IN_TIME, "tau-0.6": (5.5, 5.25, 7.0)}, keep="best")
     assert "The numbers above are of each model's best weights on validation texts." in said
     assert "Step by step, with the last weights: −0.50, −1.50." in said
+    older = run(IN_TIME)
+    del older["config"]["keep"]
+    assert kept(older) == "last" and "of the last weights." in robustness.stopping_sentences(older)[0]
 
 
 def test_what_is_said_where_there_is_no_such_fall() -> None:
@@ -98,12 +101,6 @@ def test_a_run_without_such_losses(curves: dict[str, Any]) -> None:
     assert robustness.stopping_sentences(results) == [
         "There are no validation losses of two students at or below τ = 1: nothing to say yet."
     ]
-
-
-def test_older_results_do_not_say_and_kept_the_last() -> None:
-    results = run(IN_TIME)
-    del results["config"]["keep"]
-    assert kept(results) == "last" and "of the last weights." in robustness.stopping_sentences(results)[0]
 
 
 def test_one_run_made_twice() -> None:

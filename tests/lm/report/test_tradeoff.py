@@ -245,36 +245,32 @@ def test_spread_is_the_ratio_of_the_clouds() -> None:
         tradeoff.spread(results, "nobody")
 
 
+def maps_of(n: int, seed: int, points: int, widths: dict[str, float]) -> list[dict[str, Any]]:
+    """So many maps, each with a cloud of every width."""
+    rng = np.random.default_rng(seed)
+    return [{"map": {k: (w * rng.normal(size=(points, 2))).tolist() for k, w in widths.items()}} for _ in range(n)]
+
+
 def test_how_far_apart_two_middles_are_by_chance() -> None:
-    rng = np.random.default_rng(2)
-    maps = [{name: rng.normal(size=(200, 2)).tolist() for name in ("truth", "direct")} for _ in range(1000)]
-    squares = [tradeoff.moved({"map": one}, "direct") ** 2 for one in maps]
+    squares = [tradeoff.moved(one, "direct") ** 2 for one in maps_of(1000, 2, 200, {"truth": 1.0, "direct": 1.0})]
     # Its root mean square; 4 standard errors of the mean of a thousand squares of about 0.01, which vary as much.
     assert np.mean(squares) == pytest.approx(2 / 200, abs=0.0013)
 
 
 def test_the_error_of_a_spread_is_what_other_samples_would_give() -> None:
-    rng, ratios, errors = np.random.default_rng(1), [], []
-    for _ in range(400):
-        points = {name: (wide * rng.normal(size=(100, 2))).tolist() for name, wide in (("truth", 1.0), ("direct", 0.5))}
-        found = tradeoff.spread({"map": points}, "direct")
-        ratios.append(found.value)
-        errors.append(found.error)
+    found = [tradeoff.spread(one, "direct") for one in maps_of(400, 1, 100, {"truth": 1.0, "direct": 0.5})]
+    ratios, errors = zip(*((one.value, one.error) for one in found), strict=True)
     assert np.mean(ratios) == pytest.approx(0.5, abs=0.01)
     assert np.mean(errors) == pytest.approx(np.std(ratios), rel=0.15)  # 4 standard errors of the latter
 
 
 def test_two_widths_share_the_error_of_the_one_that_they_are_multiples_of() -> None:
-    rng, apart, errors = np.random.default_rng(3), [], []
-    for _ in range(600):
-        wide = (("truth", 1.0), ("tau-1", 1.0), ("tau-0.6", 0.9))
-        points = {name: (width * rng.normal(size=(100, 2))).tolist() for name, width in wide}
-        found = tradeoff._wider({"map": points}, "tau-1", "tau-0.6")
-        apart.append(found.value)
-        errors.append(found.error)
+    maps = maps_of(600, 3, 100, {"truth": 1.0, "tau-1": 1.0, "tau-0.6": 0.9})
+    found = [tradeoff._wider(one, "tau-1", "tau-0.6") for one in maps]
+    apart, errors = zip(*((one.value, one.error) for one in found), strict=True)
     assert np.mean(apart) == pytest.approx(-0.1, abs=0.012)  # 4 of its errors: 0.07 / sqrt(600)
     assert np.mean(errors) == pytest.approx(np.std(apart), rel=0.12)  # 4 standard errors of the latter
-    alone = [tradeoff.spread({"map": points}, name).error for name in ("tau-1", "tau-0.6")]
+    alone = [tradeoff.spread(maps[-1], name).error for name in ("tau-1", "tau-0.6")]
     assert errors[-1] < 0.9 * np.hypot(*alone)
 
 
