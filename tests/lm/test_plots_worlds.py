@@ -60,11 +60,10 @@ def test_the_run_is_drawn_from_its_numbers(made: plots.Picture) -> None:
     np.testing.assert_allclose(path, [PATH[tau][::-1] for tau in sorted(PATH)[::-1]])
     assert lines_at(axes, x=-2.83) == 1
     assert len(bars(axes)) == 2 * (len(PATH) + 2)
+    places = [pytest.approx(at) for at in [*students, (-4.58, -6.14), (-4.55, -6.12)]]
     for segment in bars(axes):
         assert np.ptp(segment, axis=0).max() == pytest.approx(0.1)  # one error to either side
-        assert segment.mean(axis=0).tolist() in [
-            pytest.approx(at) for at in [*students, (-4.58, -6.14), (-4.55, -6.12)]
-        ]
+        assert segment.mean(axis=0).tolist() in places
     for pair in [*PATH.values(), (-6.14, -4.58), (-6.12, -4.55)]:
         assert ", ".join(map(signed, pair)) in made.words
 

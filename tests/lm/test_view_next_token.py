@@ -43,9 +43,8 @@ def test_what_is_sent_is_the_sweep(sweeps: list[NextTokenSweep]) -> None:
         np.testing.assert_allclose([row[12] for row in sent["odds"]], sweep.rest, atol=6e-6)
         assert sent["one"] == sent["odds"][ONE] and sent["entropy"] == sweep.entropies.tolist()
         assert sent["sentence"] == list(sweep.sentences) and sent["words"][-1] == "49,140 others"
-        assert [text.replace("↵", "") for text in sent["sample"]] == [
-            text.replace("\r", "").replace("\n", "").replace("\t", "⇥") for text in sweep.samples
-        ]
+        texts = [text.replace("\r", "").replace("\n", "").replace("\t", "⇥") for text in sweep.samples]
+        assert [text.replace("↵", "") for text in sent["sample"]] == texts
         for text, alike in zip(sent["sample"], sent["shared"], strict=True):
             assert text[:alike] == sent["sample"][ONE][:alike]
             assert text[alike : alike + 1] != sent["sample"][ONE][alike : alike + 1] or text == sent["sample"][ONE]
@@ -212,9 +211,8 @@ def test_notebook_05(jupyter: Lab, browser: Browser, sweeps: list[NextTokenSweep
     root = notebook.view()
     expect(root.locator(".kdlab-picture")).to_be_hidden()
     root.locator(".kdlab-cover button").nth(1).click()
-    expect(root.locator(".kdlab-outcome")).to_have_text(
-        "You predicted: About 250. Now move the slider to its right end and see."
-    )
+    predicted = "You predicted: About 250. Now move the slider to its right end and see."
+    expect(root.locator(".kdlab-outcome")).to_have_text(predicted)
     sent = payload(sweeps[0])
     root.locator(".kdlab-beta").focus()
     notebook.page.keyboard.press("Home")

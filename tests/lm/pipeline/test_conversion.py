@@ -71,15 +71,10 @@ def test_the_model_computes_what_the_gguf_says(tiny):
     # float32 against float64: errors of about 1e-6 of the largest number were seen, ten times for safety.
     np.testing.assert_allclose(logits(model, ids), wanted, atol=1e-5 * abs(wanted).max(), rtol=0)
     assert abs(wanted).max() > 1
-
-
-def test_the_oracle_sees_rows_in_the_wrong_order(tiny, monkeypatch):
-    oracle, folder = tiny
-    model, ids = loaded(folder), [5, 200, 17, 3, 260, 90, 5]
-    with torch.no_grad():
+    with torch.no_grad():  # rows in the wrong order would be seen
         weight = model.model.layers[0].self_attn.k_proj.weight
         weight.copy_(torch.tensor(oracle.of("blk.0.attn_k")))  # as llama.cpp has them
-    assert abs(logits(model, ids) - oracle.logits(ids)).max() > 0.01
+    assert abs(logits(model, ids) - wanted).max() > 0.01
 
 
 def test_embeddings_are_tied_and_kept_once(tiny):

@@ -121,9 +121,8 @@ def test_each_purpose_has_its_own_randomness() -> None:
 
 
 def test_tensors_drop_the_padding_that_nobody_needs() -> None:
-    sequences = Sequences(
-        np.array([[3, 4, 5, 0, 0, 0], [3, 4, 0, 0, 0, 0]], np.uint16), np.array([4, 3], np.uint16), 2, 0
-    )
+    padded = np.array([[3, 4, 5, 0, 0, 0], [3, 4, 0, 0, 0, 0]], np.uint16)
+    sequences = Sequences(padded, np.array([4, 3], np.uint16), 2, 0)
     ids, lengths = sequences.tensors(torch.device("cpu"))
     assert ids.tolist() == [[3, 4, 5, 0], [3, 4, 0, 0]] and lengths.tolist() == [4, 3]
     assert sequences.texts(lambda row: " ".join(map(str, row))) == ["3 4 5 0", "3 4 0"]

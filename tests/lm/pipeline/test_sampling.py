@@ -43,16 +43,14 @@ def test_whole_sequences_are_as_likely_as_transformers_makes_them(model: Any) ->
     drawn = draw(model, n)
     ours = Counter(row[:length].tobytes() for row, length in zip(drawn.ids, drawn.lengths.tolist(), strict=True))
     torch.manual_seed(5)
-    plain = model.generate(
-        torch.tensor([PROMPT]).repeat(n, 1), do_sample=True, top_k=0, top_p=1.0, max_length=LENGTH, pad_token_id=EOS
-    )
+    prompts = torch.tensor([PROMPT]).repeat(n, 1)
+    plain = model.generate(prompts, do_sample=True, top_k=0, top_p=1.0, max_length=LENGTH, pad_token_id=EOS)
     ids = np.pad(plain.numpy(), ((0, 0), (0, LENGTH - plain.shape[1]))).astype(np.uint16)
     ends = [int(np.argmax(row[2:] == EOS)) + 3 if (row[2:] == EOS).any() else LENGTH for row in ids]
     theirs = Counter(row[:end].tobytes() for row, end in zip(ids, ends, strict=True))
     common = [key for key, _ in (ours + theirs).most_common(30)]
-    table = np.array(
-        [[counts[key] for key in common] + [n - sum(counts[key] for key in common)] for counts in (ours, theirs)]
-    )
+    rows = [[counts[key] for key in common] for counts in (ours, theirs)]
+    table = np.array([[*row, n - sum(row)] for row in rows])
     assert stats.chi2_contingency(table[:, table.sum(axis=0) > 0]).pvalue > 1e-4
 
 

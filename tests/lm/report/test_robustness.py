@@ -63,10 +63,9 @@ def test_what_is_said_where_nobody_did() -> None:
 def test_what_is_said_where_the_coldest_did() -> None:
     said = sentences({**IN_TIME, "tau-0.6": (5.5, 5.25, 7.0)}, errors=(0.3, 0.1))
     assert "changes by −2.00 with the last weights, and by −0.25 with each student's best ones" in said
-    assert "So 12 % of the fall with the last weights is there at the best passes. The rest is" in said
-    assert (
-        "The rest is what τ = 0.6 lost after its best pass." in said and "Trained on past their best: τ = 0.6." in said
-    )
+    assert "So 12 % of the fall with the last weights is there at the best passes. The rest is what τ" in said
+    assert "The rest is what τ = 0.6 lost after its best pass. Trained" in said.replace("\n", " ")
+    assert "Trained on past their best: τ = 0.6." in said
     assert "Step by step, with the best weights: −0.50, +0.25." in said
     both = sentences({**IN_TIME, "tau-1": (6, 5, 5.5), "tau-0.8": (6, 5.5, 6), "tau-0.6": (5.75, 5.5, 7.0)})
     assert "what τ = 0.6 lost after its best pass, less what τ = 1 lost. Trained" in both.replace("\n", " ")
@@ -89,18 +88,16 @@ def test_what_is_said_where_there_is_no_such_fall() -> None:
     assert "changes by 0.50 with the last weights, and by −2.00 with each student's best ones" in said
     assert "Trained on past their best: τ = 1." in said and "%" not in said
     assert "errors above" not in sentences(IN_TIME, errors=(0.1, 0.1))
-    assert "From τ = 1 down, the highest of these recalls after every pass: that of τ = 1." in sentences(
-        {**IN_TIME, "tau-0.8": (6.5, 7)}
-    )
+    highest = "From τ = 1 down, the highest of these recalls after every pass: that of τ = 1."
+    assert highest in sentences({**IN_TIME, "tau-0.8": (6.5, 7)})
 
 
 @pytest.mark.parametrize("curves", [{}, {"0": {}}, {"0": {"tau-1": {"validation": []}}}])
 def test_a_run_without_such_losses(curves: dict[str, Any]) -> None:
     results = {**fake_results(PATH), "curves": curves}
     assert robustness.stopping_table(results).count("\n") == 0 and robustness.passed_best(results) == []
-    assert robustness.stopping_sentences(results) == [
-        "There are no validation losses of two students at or below τ = 1: nothing to say yet."
-    ]
+    nothing = "There are no validation losses of two students at or below τ = 1: nothing to say yet."
+    assert robustness.stopping_sentences(results) == [nothing]
 
 
 def test_one_run_made_twice() -> None:

@@ -62,16 +62,15 @@ def test_a_verdict_says_what_was_not_tried() -> None:
     assert verdict(fake_results(students, seeds=2, over_seeds=0.1)).endswith(f"lost in noise{two}.")
     three = verdict(fake_results(students, seeds=3, over_seeds=0.1))
     assert three.endswith("over 3 seeds, noise alone is larger than two of it 18 times in 100.")
-    late = {"0": {name: {"validation": [5.0, 4.0, 4.5]} for name in ("direct", "tau-1", "tau-0.9")}}
-    said = verdict({**fake_results(students), "curves": late})
-    assert said.endswith(
-        f"lost in noise. This is with each model's best weights on validation texts and {ONE_TRAINING}"
+    late, in_time = (
+        {"0": {name: {"validation": losses} for name in ("direct", "tau-1", "tau-0.9")}}
+        for losses in ([5.0, 4.0, 4.5], [5.0, 4.5, 4.0])
     )
+    best = f"lost in noise. This is with each model's best weights on validation texts and {ONE_TRAINING}"
+    assert verdict({**fake_results(students), "curves": late}).endswith(best)
     several = {**fake_results(students, seeds=2, over_seeds=0.1), "curves": late}
-    assert verdict({**several, "config": {**several["config"], "keep": "last"}}).endswith(
-        f"lost in noise. This is with the last weights{two}."
-    )
-    in_time = {"0": {name: {"validation": [5.0, 4.5, 4.0]} for name in ("direct", "tau-1", "tau-0.9")}}
+    several["config"]["keep"] = "last"
+    assert verdict(several).endswith(f"lost in noise. This is with the last weights{two}.")
     assert "weights" not in verdict({**fake_results(students), "curves": in_time})
 
 
@@ -191,9 +190,7 @@ def test_lowest_and_highest_among_the_students() -> None:
     low, high = tradeoff.among_students(fake_results(direct=(-6.55, -4.95)))
     assert low.startswith("The lowest precision is the direct student's, −6.55; the lowest of the distilled ones, at τ")
     assert high.startswith("The highest recall is that of τ = 1, −4.93; the direct student has −4.95.")
-    assert low.endswith("not more than two standard errors apart.") and high.endswith(
-        "not more than two standard errors apart."
-    )
+    assert all(said.endswith("not more than two standard errors apart.") for said in (low, high))
 
 
 def test_the_teacher_beside_the_truth() -> None:
