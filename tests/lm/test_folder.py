@@ -14,9 +14,6 @@ from kdlab.lm.folder import Line, Log, begin, config_for, read_log, read_results
 SMOKE = RunConfig.of("smoke")
 
 
-# Settings
-
-
 def test_a_folder_refuses_another_run(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     begin(folder, SMOKE)
@@ -64,9 +61,6 @@ def test_a_folder_from_before_there_was_keep_goes_on_with_the_last_weights(tmp_p
     assert config_for(tmp_path / "new", "smoke") == SMOKE
 
 
-# Progress
-
-
 def test_progress_is_read_as_far_as_it_is_whole(tmp_path: Path) -> None:
     assert read_log(tmp_path) == []
     shown: list[Line] = []
@@ -96,9 +90,6 @@ def test_a_line_says_how_fast_and_how_long_still(monkeypatch: pytest.MonkeyPatch
     stage.step(0.75, 5000)  # 50 s for a quarter
     assert (shown[0].rate, shown[0].left, shown[0].seconds) == (100.0, 50.0, 50.0)
     assert sentence(shown[0]).split() == ["write", "75", "%", "100", "tokens/s", "50", "s", "left"]
-
-
-# Results
 
 
 def test_results_that_cannot_be_read_say_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

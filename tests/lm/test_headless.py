@@ -35,9 +35,6 @@ def test_settings_of_the_command_line() -> None:
             headless.settings_from(wrong)
 
 
-# The stages
-
-
 def test_what_cannot_work_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And how long it would take is said first."""
     said: list[str] = []
@@ -137,9 +134,6 @@ def test_progress_on_a_terminal_is_overwritten(terminal: bool, monkeypatch: pyte
         assert out.count("\r") == 5 and out.count("\n") == 2
     else:  # at once, after a second, after a minute and more, when it is over
         assert [line.split()[:2] for line in out.splitlines()] == [["a", "90"], ["a", "100"], ["b", "damaged"]]
-
-
-# The notebooks
 
 
 def notebook(path: Path, parameters: str, body: str = "print(RUN)") -> Path:

@@ -136,9 +136,6 @@ def test_bars_are_the_larger_error_and_the_picture_says_which() -> None:
     assert [axes.get_xlabel() for axes in one.axes] == ["recall, nats per token", "recall, nats per sequence"]
 
 
-# The map
-
-
 def clouds(axes: Any) -> dict[str, np.ndarray]:
     """Points by colour: hollow ones go by their edge."""
     found = {}

@@ -18,9 +18,6 @@ def tiny(vocabulary=20, *, seed=0, eos=0):
     return new_model(SIZES["tiny"], vocabulary, eos=eos, rng=torch.Generator().manual_seed(seed))
 
 
-# Counts.
-
-
 @pytest.mark.parametrize("name", SMALL)
 def test_the_formula_counts_what_is_built(name):
     model = new_model(SIZES[name], 300, eos=7, rng=torch.Generator().manual_seed(0))
@@ -86,9 +83,6 @@ def test_shapes_that_cannot_be(shape, says):
         Size("mine", *shape)
 
 
-# Models from scratch.
-
-
 def test_a_model_is_a_function_of_its_rng_and_leaves_the_global_one_alone():
     torch.manual_seed(1)
     before, rng = torch.get_rng_state(), torch.Generator().manual_seed(3)
@@ -115,9 +109,6 @@ def test_first_weights():
 def test_an_end_outside_the_vocabulary(eos):
     with pytest.raises(ValueError, match=f"eos is {eos}, outside a vocabulary of 20"):
         tiny(eos=eos)
-
-
-# Fewer tokens.
 
 
 def test_each_step_is_the_whole_given_that_the_next_token_is_kept():

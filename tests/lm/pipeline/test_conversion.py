@@ -60,9 +60,6 @@ def logits(model, ids):
         return model(torch.tensor([ids])).logits[0].numpy()
 
 
-# A tiny file: no weights and no network needed.
-
-
 def test_the_model_computes_what_the_gguf_says(tiny):
     oracle, folder = tiny
     model = loaded(folder)
@@ -109,9 +106,6 @@ def test_what_is_not_such_a_llama_is_refused(tmp_path, how, says):
     tiny_gguf.write(tmp_path / "tiny.gguf", **how)
     with pytest.raises(ValueError, match=says):
         convert(tmp_path / "tiny.gguf", tmp_path)
-
-
-# The real one.
 
 
 def test_a_few_tensors_of_the_real_file(real):

@@ -73,9 +73,6 @@ def test_who_waits_for_a_hub_is_told_so(tmp_path: Path, monkeypatch: pytest.Monk
     assert not (tmp_path / "run").exists()
 
 
-# The command, and several processes
-
-
 @pytest.mark.slow
 def test_the_command_killed_and_given_again_ends_in_the_same_bytes(run: Run, tmp_path: Path) -> None:
     folder, said = tmp_path / "killed", tmp_path / "said"

@@ -23,9 +23,6 @@ def next_tokens(truth, ids):
         return truth.model(torch.tensor([ids])).logits[0].double().softmax(-1).numpy()
 
 
-# The random model.
-
-
 def written(truth, texts, length, seed=0):
     """Texts of the model, (texts, length), and the entropy of its choice at each step, averaged over the unfinished."""
     rng = torch.Generator().manual_seed(seed)
@@ -86,9 +83,6 @@ def test_other_sizes_of_the_random_model():
         load_truth("random", vocabulary=5000)
     with pytest.raises(ValueError, match="eos is 3: the random model ends a text with token 0"):
         load_truth("random", eos=3)
-
-
-# Folders.
 
 
 def test_a_folder(folder, capfd):
@@ -180,9 +174,6 @@ def test_folders_that_hold_no_such_model(folder, tmp_path):
             load_truth(str(place))
 
 
-# Hubs, and what is none of these.
-
-
 def test_a_hub_that_cannot_be_reached(monkeypatch):
     asked = []
 
@@ -222,9 +213,6 @@ def test_a_hub_that_answers(folder, monkeypatch):
 def test_sources_that_are_none(source, says):
     with pytest.raises(ValueError, match=f"^p. from '{source}'.*{says}"):
         load_truth(source)
-
-
-# The bundled one.
 
 
 def test_not_fetched_yet(monkeypatch, tmp_path):

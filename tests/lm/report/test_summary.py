@@ -104,9 +104,6 @@ def test_recorded_runs_are_small_and_name_no_machine() -> None:
         assert results["missing"] == [] and results["map"] and results["lost"] and results["recalls_together"]["names"]
 
 
-# Numbers and texts
-
-
 def test_the_table_has_every_number_and_what_is_missing() -> None:
     results = {**fake_results(), "missing": ["seed 1: tau-0.6, tau-1"]}
     lines = summary.table(results).splitlines()
