@@ -12,6 +12,7 @@ from kdlab.lm import plots_next_token as plots_tokens
 from kdlab.lm.next_token import NextTokenSweep, entropy_limits, next_token_sweep
 from kdlab.lm.recording import Cut, Recording, read_recording
 from kdlab.mixtures import plots
+from kdlab.pictures.figure import png
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +70,7 @@ def test_a_position_says_and_shows_its_numbers(sweep: NextTokenSweep, tau: float
     assert names[0] == "“\u00a0blue”" and not any("▯" in name for name in names)
     dot = figure.axes[1].lines[-2]
     assert (dot.get_xdata()[0], dot.get_ydata()[0]) == (at.tau, at.entropy)
+    assert png(figure) == png(plots_tokens.figure(sweep, tau))  # the same picture has the same bytes
     assert not figure.axes[2].texts
     figure.axes[2].remove()  # its temperatures lie on those of the curve
     assert_tidy(figure)
