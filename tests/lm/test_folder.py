@@ -14,9 +14,6 @@ from kdlab.lm.folder import Line, Log, begin, config_for, read_log, read_results
 SMOKE = RunConfig.of("smoke")
 
 
-# Settings
-
-
 def test_a_folder_refuses_another_run(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     begin(folder, SMOKE)
@@ -64,9 +61,6 @@ def test_a_folder_from_before_there_was_keep_goes_on_with_the_last_weights(tmp_p
     assert config_for(tmp_path / "new", "smoke") == SMOKE
 
 
-# Progress
-
-
 def test_progress_is_read_as_far_as_it_is_whole(tmp_path: Path) -> None:
     assert read_log(tmp_path) == []
     shown: list[Line] = []
@@ -98,9 +92,6 @@ def test_a_line_says_how_fast_and_how_long_still(monkeypatch: pytest.MonkeyPatch
     assert sentence(shown[0]).split() == ["write", "75", "%", "100", "tokens/s", "50", "s", "left"]
 
 
-# Results
-
-
 def test_results_that_cannot_be_read_say_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="there is no run there"):
         read_results(tmp_path)
@@ -111,10 +102,8 @@ def test_results_that_cannot_be_read_say_why(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(ValueError, match="the run that came with the notebooks is .*notebooks/recorded/cpu$"):
         read_results("recorded/cpu")
     (tmp_path / "future").mkdir()
-    (tmp_path / "future" / "results.json").write_text(json.dumps({**fake_results(), "schema": 99}))
-    with pytest.raises(ValueError, match="schema 99"):
-        read_results(tmp_path / "future")
-    (tmp_path / "future" / "results.json").write_text('{"schema": 1')
-    with pytest.raises(ValueError, match="cannot be read"):
-        read_results(tmp_path / "future")
+    for text, said in ((json.dumps({**fake_results(), "schema": 99}), "schema 99"), ('{"schema": 1', "cannot be read")):
+        (tmp_path / "future" / "results.json").write_text(text)
+        with pytest.raises(ValueError, match=said):
+            read_results(tmp_path / "future")
     assert main(["results", str(tmp_path)]) == 1

@@ -35,12 +35,8 @@ def test_settings_of_the_command_line() -> None:
             headless.settings_from(wrong)
 
 
-# The stages
-
-
-def test_what_cannot_work_leaves_no_folder_and_what_takes_long_is_said_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_work_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And how long it would take is said first."""
     said: list[str] = []
 
     def absent(config: RunConfig) -> None:
@@ -79,9 +75,8 @@ def test_the_folder_is_given_back_before_the_notebooks_open_it(steps: list[str],
     assert steps == ["open run", "work", "close"]
 
 
-def test_where_a_stage_fails_the_notebooks_are_there_all_the_same(
-    steps: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
+def test_a_stage_that_fails(steps: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """The notebooks are there all the same."""
     from kdlab.lm.pipeline import stages
 
     def fails(run: Any) -> None:
@@ -104,9 +99,8 @@ def test_where_a_stage_fails_the_notebooks_are_there_all_the_same(
         monkeypatch.setenv("WORLD_SIZE", "2")
 
 
-def test_other_processes_work_in_step_and_execute_nothing(
-    steps: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Any
-) -> None:
+def test_other_processes(steps: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Any) -> None:
+    """They work in step, and execute nothing."""
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "1")
     headless.run("smoke", tmp_path / "run", {"seeds": "1"})
@@ -117,9 +111,7 @@ def test_other_processes_work_in_step_and_execute_nothing(
     assert steps[-3:] == ["alone"] * 3
 
 
-def test_a_folder_where_another_process_works_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
+def test_where_another_process_works_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     stages: Any = pytest.importorskip("kdlab.lm.pipeline.stages", exc_type=ImportError)
     monkeypatch.setattr(stages, "_PATIENCE", 0.1)
     with subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdin=-1, stdout=-1, text=True) as other:
@@ -130,9 +122,7 @@ def test_a_folder_where_another_process_works_is_refused(
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-def test_progress_is_a_line_for_each_stage_and_on_a_terminal_one_that_is_overwritten(
-    terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
+def test_progress_on_a_terminal_is_overwritten(terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
     clock = iter([0.0, 1.0, 100.0, 100.0, 101.0, 102.0, 102.0, 103.0])
     monkeypatch.setattr(headless.time, "monotonic", lambda: next(clock))
@@ -144,9 +134,6 @@ def test_progress_is_a_line_for_each_stage_and_on_a_terminal_one_that_is_overwri
         assert out.count("\r") == 5 and out.count("\n") == 2
     else:  # at once, after a second, after a minute and more, when it is over
         assert [line.split()[:2] for line in out.splitlines()] == [["a", "90"], ["a", "100"], ["b", "damaged"]]
-
-
-# The notebooks
 
 
 def notebook(path: Path, parameters: str, body: str = "print(RUN)") -> Path:

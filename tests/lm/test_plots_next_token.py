@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
+from support.pictures import assert_tidy, said
 
 from kdlab.lm import plots_next_token as plots_tokens
 from kdlab.lm.next_token import NextTokenSweep, entropy_limits, next_token_sweep
@@ -24,25 +25,13 @@ def sweep(recording: Recording) -> NextTokenSweep:
     return recording.sweeps["My favorite color is"]
 
 
-def texts(figure: plots.Picture) -> list[str]:
-    own = [text.get_text() for text in figure.texts]
-    return own + [text.get_text() for axes in figure.axes for text in axes.texts]
-
-
-def inside(figure: plots.Picture) -> None:
-    """Every text is within the figure, to a dot."""
-    for text in [*figure.texts, *(text for axes in figure.axes for text in axes.texts)]:
-        box = text.get_window_extent()
-        assert -1 <= box.x0 and box.x1 <= figure.bbox.width + 1 and -1 <= box.y0 and box.y1 <= figure.bbox.height + 1
-
-
 def test_pieces_stand_on_tiles_in_order(recording: Recording) -> None:
     figure = plots_tokens.pieces(list(recording.cuts.values()))
-    shown = texts(figure)
+    shown = said(figure)
     assert len(shown) == sum(len(cut.pieces) for cut in recording.cuts.values())
     assert shown[:4] == ["One", "␣day", ",", "␣a"]
     assert "is cut into 15 tokens: In | ␣ | 1 | 9 | 6 | 9" in figure.words
-    inside(figure)
+    assert_tidy(figure)
 
 
 def test_costs_are_bars_of_nats(recording: Recording) -> None:
@@ -52,13 +41,13 @@ def test_costs_are_bars_of_nats(recording: Recording) -> None:
     assert len(bars) == len(nats)
     heights = np.array([bar.get_height() for bar in bars])
     np.testing.assert_allclose(heights / heights.max(), np.array(nats) / max(nats), rtol=1e-9)
-    said = texts(figure)
+    shown = said(figure)
     for one in recording.scored:
-        assert f"log p* = {one.log_prob:.2f}".replace("-", "−") in said
-    assert sum("7 tokens, the end included" in text for text in said) == 3
+        assert f"log p* = {one.log_prob:.2f}".replace("-", "−") in shown
+    assert sum("7 tokens, the end included" in text for text in shown) == 3
     assert "After 'The': ␣cat 14.0" in figure.words
-    inside(figure)
-    ways = texts(plots_tokens.costs(recording.ways))
+    assert_tidy(figure)
+    ways = said(plots_tokens.costs(recording.ways))
     assert any(text.startswith("1 token\n") for text in ways) and not any("end included" in text for text in ways)
 
 
@@ -81,7 +70,10 @@ def test_a_position_says_and_shows_its_numbers(sweep: NextTokenSweep, tau: float
     assert names[0] == "“\u00a0blue”" and not any("▯" in name for name in names)
     dot = figure.axes[1].lines[-2]
     assert (dot.get_xdata()[0], dot.get_ydata()[0]) == (at.tau, at.entropy)
-    inside(figure)
+    assert png(figure) == png(plots_tokens.figure(sweep, tau))  # the same picture has the same bytes
+    assert not figure.axes[2].texts
+    figure.axes[2].remove()  # its temperatures lie on those of the curve
+    assert_tidy(figure)
 
 
 def test_without_its_path_a_still_does_not_give_the_answer_away(sweep: NextTokenSweep) -> None:
@@ -101,7 +93,7 @@ def test_a_filmstrip_has_a_frame_for_each_tau(recording: Recording) -> None:
         figure = plots_tokens.filmstrip(sweep, (0.3, 0.7, 1.5))
         assert len(figure.axes) == 3
         assert figure.words.splitlines()[2].startswith(sweep.at(1.5).sentence)
-        inside(figure)
+        assert_tidy(figure)
     with pytest.raises(ValueError, match="A filmstrip of no tau"):
         plots_tokens.filmstrip(sweep, ())
     with pytest.raises(ValueError, match="the slider goes from"):
@@ -119,8 +111,3 @@ def test_letters_that_the_font_lacks_and_dollars_are_drawn_without_a_warning() -
     plots_tokens.filmstrip(sweep, (0.3, 1.5)).savefig(io.BytesIO())
     plots_tokens.pieces([Cut(tuple(odd), tuple(range(18)))]).savefig(io.BytesIO())
     assert plots_tokens.drawable("a未b") == "a▯b"
-
-
-def test_the_same_picture_has_the_same_bytes(sweep: NextTokenSweep) -> None:
-    one, two = (png(plots_tokens.figure(sweep, 0.7)) for _ in range(2))
-    assert one == two

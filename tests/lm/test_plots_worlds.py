@@ -28,6 +28,14 @@ def names() -> NGramSweep:
     return teacher_temperature(positions=25)
 
 
+@pytest.fixture(scope="module")
+def made(mixture: MixtureSweep, names: NGramSweep) -> plots.Picture:
+    """All three worlds, drawn; read it, and leave it as it is."""
+    made = plots_worlds.three_worlds(mixture, names, fake_results())
+    made.draw_without_rendering()
+    return made
+
+
 def lines_at(axes: Any, *, x: float | None = None, y: float | None = None) -> int:
     """How many lines stand across the whole plane at a recall, or at a precision."""
     across, place = ("x", x) if y is None else ("y", y)
@@ -41,9 +49,7 @@ def bars(axes: Any) -> list[np.ndarray]:
     return [segment for collection in axes.collections for segment in collection.get_segments()]
 
 
-def test_the_run_is_drawn_from_its_numbers(mixture: MixtureSweep, names: NGramSweep) -> None:
-    made = plots_worlds.three_worlds(mixture, names, fake_results())
-    made.draw_without_rendering()
+def test_the_run_is_drawn_from_its_numbers(made: plots.Picture) -> None:
     axes = made.axes[2]
     students = {(x, y) for x, y, _ in dots(axes, DISTILLED)}
     assert students == {(recall, precision) for precision, recall in PATH.values()}
@@ -54,18 +60,15 @@ def test_the_run_is_drawn_from_its_numbers(mixture: MixtureSweep, names: NGramSw
     np.testing.assert_allclose(path, [PATH[tau][::-1] for tau in sorted(PATH)[::-1]])
     assert lines_at(axes, x=-2.83) == 1
     assert len(bars(axes)) == 2 * (len(PATH) + 2)
+    places = [pytest.approx(at) for at in [*students, (-4.58, -6.14), (-4.55, -6.12)]]
     for segment in bars(axes):
         assert np.ptp(segment, axis=0).max() == pytest.approx(0.1)  # one error to either side
-        assert segment.mean(axis=0).tolist() in [
-            pytest.approx(at) for at in [*students, (-4.58, -6.14), (-4.55, -6.12)]
-        ]
+        assert segment.mean(axis=0).tolist() in places
     for pair in [*PATH.values(), (-6.14, -4.58), (-6.12, -4.55)]:
         assert ", ".join(map(signed, pair)) in made.words
 
 
-def test_the_exact_worlds_are_those_of_their_notebooks(mixture: MixtureSweep, names: NGramSweep) -> None:
-    made = plots_worlds.three_worlds(mixture, names, fake_results())
-    made.draw_without_rendering()
+def test_exact_worlds_are_their_notebooks_own(made: plots.Picture, mixture: MixtureSweep, names: NGramSweep) -> None:
     left, middle, _ = made.axes
     last = mixture.index(20)
     np.testing.assert_allclose(paths(left)[0], np.column_stack([mixture.recall, mixture.precision])[: last + 1])
@@ -80,8 +83,7 @@ def test_the_exact_worlds_are_those_of_their_notebooks(mixture: MixtureSweep, na
         assert taught[0] > sweep.direct_recall and taught[1] > sweep.direct_precision  # as their notebooks say
 
 
-def test_every_plane_holds_all_that_is_drawn_and_says_its_own_nats(mixture: MixtureSweep, names: NGramSweep) -> None:
-    made = plots_worlds.three_worlds(mixture, names, fake_results())
+def test_every_plane_holds_all_that_is_drawn_and_says_its_own_nats(made: plots.Picture) -> None:
     units = ["nats per point", "nats per name", "nats per token"]
     assert [axes.get_xlabel() for axes in made.axes] == [f"recall, {unit}" for unit in units]
     assert [axes.get_ylabel() for axes in made.axes] == [f"precision, {unit}" for unit in units]
@@ -91,15 +93,18 @@ def test_every_plane_holds_all_that_is_drawn_and_says_its_own_nats(mixture: Mixt
             assert all(x0 < x < x1 and y0 < y < y1 for x, y, _ in dots(axes, colour))
 
 
-def test_before_the_guess_nothing_of_the_run_is_given_away(mixture: MixtureSweep, names: NGramSweep) -> None:
-    made = plots_worlds.three_worlds(mixture, names, fake_results(), path=False)
-    made.draw_without_rendering()
-    whole = plots_worlds.three_worlds(mixture, names, fake_results())
-    axes = made.axes[2]
+def test_before_the_guess_nothing_is_given_away(made: plots.Picture, mixture: MixtureSweep, names: NGramSweep) -> None:
+    before = plots_worlds.three_worlds(mixture, names, fake_results(), path=False)
+    before.draw_without_rendering()
+    axes = before.axes[2]
     assert [dots(axes, colour) for colour in (DISTILLED, DIRECT, TEACHER)] == [[], [], []] and bars(axes) == []
-    assert dots(made.axes[0], DISTILLED) and "?" in said(made) and "not shown yet" in made.words
-    assert signed(-6.14) not in made.words
-    assert [a.get_xlim() for a in made.axes] == [a.get_xlim() for a in whole.axes]  # nothing moves afterwards
+    assert dots(before.axes[0], DISTILLED) and "?" in said(before) and "not shown yet" in before.words
+    assert signed(-6.14) not in before.words
+    assert [a.get_xlim() for a in before.axes] == [a.get_xlim() for a in made.axes]  # nothing moves afterwards
+
+
+def test_nothing_at_all_is_still_a_picture(mixture: MixtureSweep, names: NGramSweep) -> None:
+    assert_tidy(plots_worlds.three_worlds(mixture, names, fake_results({}, direct=None, teacher=None, ceiling=None)))
 
 
 @pytest.mark.parametrize(
@@ -120,10 +125,6 @@ def test_pictures_are_tidy(mixture: MixtureSweep, names: NGramSweep, results: An
     assert_tidy(plots_worlds.embedding_map(results))
 
 
-def test_nothing_at_all_is_still_a_picture(mixture: MixtureSweep, names: NGramSweep) -> None:
-    assert_tidy(plots_worlds.three_worlds(mixture, names, fake_results({}, direct=None, teacher=None, ceiling=None)))
-
-
 def test_bars_are_the_larger_error_and_the_picture_says_which() -> None:
     one, several = (plots_worlds.units(fake_results(seeds=n, over_seeds=e)) for n, e in ((1, None), (3, 0.3)))
     assert "bars: ± 1 standard error over sequences (one seed)" in said(one)
@@ -133,9 +134,6 @@ def test_bars_are_the_larger_error_and_the_picture_says_which() -> None:
         assert (direct.recall_error, direct.precision_error) == (bar, bar)
     assert {round(float(np.ptp(bar, axis=0).max()), 6) for bar in bars(several.axes[0])} == {0.6}
     assert [axes.get_xlabel() for axes in one.axes] == ["recall, nats per token", "recall, nats per sequence"]
-
-
-# The map
 
 
 def clouds(axes: Any) -> dict[str, np.ndarray]:

@@ -18,6 +18,14 @@ def recording() -> Recording:
     return read_recording()
 
 
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of a recording beside the notebook; there is nothing in it yet."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recorded" / "mine").mkdir(parents=True)
+    return tmp_path / "recorded" / "mine" / FILE
+
+
 def test_it_is_small_and_says_what_it_is(recording: Recording) -> None:
     assert RECORDING.stat().st_size < 200_000
     assert {"model", "license", "from", "sha256", "versions", "date", "seed", "command"} <= recording.about.keys()
@@ -73,12 +81,10 @@ def test_numbers_of_the_smaller_model_fit_together(recording: Recording) -> None
             assert kept == pytest.approx(whole / recording.step["mass"], abs=1e-6)
 
 
-def test_the_one_beside_the_notebook_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_one_beside_the_notebook_comes_first(mine: Path) -> None:
     content = json.loads(RECORDING.read_text(encoding="utf-8"))
     content["about"]["date"] = "1990-01-01"
-    (tmp_path / "recorded" / "mine").mkdir(parents=True)
-    (tmp_path / "recorded" / "mine" / FILE).write_text(json.dumps(content), encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
+    mine.write_text(json.dumps(content), encoding="utf-8")
     assert read_recording("mine").about["date"] == "1990-01-01"
     assert read_recording().about["date"] != "1990-01-01"  # another folder does not hide the repository's own
 
@@ -87,16 +93,13 @@ def test_the_one_beside_the_notebook_comes_first(tmp_path: Path, monkeypatch: py
     ("text", "said"),
     [("{", "JSONDecodeError"), ("[]", "TypeError"), ('{"schema": 99}', "schema 99"), ('{"schema": 1}', "restricted")],
 )
-def test_a_damaged_recording_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str) -> None:
-    (tmp_path / "recorded" / "mine").mkdir(parents=True)
-    (tmp_path / "recorded" / "mine" / FILE).write_text(text, encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
+def test_a_damaged_recording_says_so(mine: Path, text: str, said: str) -> None:
+    mine.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=rf"cannot be read \(.*{said}.*get the repository's own"):
         read_recording("mine")
 
 
-def test_no_recording_says_where_it_was_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_no_recording_says_where_it_was_looked_for(mine: Path) -> None:
     with pytest.raises(ValueError, match="there is no recording 'nothing'"):
         read_recording("nothing")
 

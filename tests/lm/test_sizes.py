@@ -18,9 +18,6 @@ def tiny(vocabulary=20, *, seed=0, eos=0):
     return new_model(SIZES["tiny"], vocabulary, eos=eos, rng=torch.Generator().manual_seed(seed))
 
 
-# Counts.
-
-
 @pytest.mark.parametrize("name", SMALL)
 def test_the_formula_counts_what_is_built(name):
     model = new_model(SIZES[name], 300, eos=7, rng=torch.Generator().manual_seed(0))
@@ -73,11 +70,6 @@ def test_names_of_rungs():
         size_named("135m")
 
 
-def test_heads_of_every_rung_split_evenly():
-    for size in SIZES.values():
-        assert size.hidden % (2 * size.heads) == 0 and size.heads % size.kv_heads == 0
-
-
 @pytest.mark.parametrize(
     ("shape", "says"),
     [
@@ -91,25 +83,16 @@ def test_shapes_that_cannot_be(shape, says):
         Size("mine", *shape)
 
 
-# Models from scratch.
-
-
-def test_a_model_is_a_function_of_its_rng():
+def test_a_model_is_a_function_of_its_rng_and_leaves_the_global_one_alone():
     torch.manual_seed(1)
-    one = tiny(seed=3).state_dict()
+    before, rng = torch.get_rng_state(), torch.Generator().manual_seed(3)
+    one, another = (new_model(SIZES["tiny"], 20, eos=0, rng=rng).state_dict() for _ in range(2))
+    assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(2)
     same, other = tiny(seed=3).state_dict(), tiny(seed=4).state_dict()
     assert all(torch.equal(one[name], same[name]) for name in one)
-    assert not torch.equal(one["lm_head.weight"], other["lm_head.weight"])
-
-
-def test_a_model_takes_from_its_rng_and_leaves_the_global_one_alone():
-    torch.manual_seed(5)
-    before, rng = torch.get_rng_state(), torch.Generator().manual_seed(0)
-    first = new_model(SIZES["tiny"], 20, eos=0, rng=rng)
-    second = new_model(SIZES["tiny"], 20, eos=0, rng=rng)
-    assert torch.equal(torch.get_rng_state(), before)
-    assert not torch.equal(first.lm_head.weight, second.lm_head.weight)
+    for different in (another, other):
+        assert not torch.equal(one["lm_head.weight"], different["lm_head.weight"])
 
 
 def test_first_weights():
@@ -128,12 +111,11 @@ def test_an_end_outside_the_vocabulary(eos):
         tiny(eos=eos)
 
 
-# Fewer tokens.
-
-
 def test_each_step_is_the_whole_given_that_the_next_token_is_kept():
     ids = torch.tensor([[1, 4, 0, 6, 6, 3]])
     whole, few = tiny(), tiny()
+    weight = whole.lm_head.weight
+    assert restricted(whole, 20).lm_head.weight is weight  # all tokens: the model itself
     with torch.no_grad():
         for model in (whole, few):
             for weight in model.parameters():
@@ -157,12 +139,6 @@ def test_restricted_models_can_be_saved_and_read(tmp_path):
     ids = torch.tensor([[1, 4, 0]])
     with torch.no_grad():
         assert torch.equal(model(ids).logits, again(ids).logits)
-
-
-def test_all_tokens_is_the_model_itself():
-    model = tiny()
-    weight = model.lm_head.weight
-    assert restricted(model, 20).lm_head.weight is weight
 
 
 @pytest.mark.parametrize("vocabulary", [0, -3, 21])

@@ -1,9 +1,48 @@
-"""One run from end to end that nobody interrupted, for all tests of a process."""
+"""For all tests of a process: a small model, a checkpoint, and a run from end to end that nobody interrupted."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+
+@pytest.fixture(scope="session")
+def model() -> Any:
+    """Read it, and leave it as it is."""
+    from support.torch_side import small_model
+
+    return small_model()
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of a tiny Llama with a byte-level tokenizer of 264 tokens; beside it is tiny.gguf, its source."""
+    from support import tiny_gguf
+
+    from kdlab.lm.pipeline.conversion import convert
+
+    folder = tmp_path_factory.mktemp("tiny") / "checkpoint"
+    folder.mkdir()
+    tiny_gguf.write(folder.parent / "tiny.gguf")
+    convert(folder.parent / "tiny.gguf", folder)
+    return folder
+
+
+class Graphs(list[Any]):
+    """What torch.compile has traced, with a backend that keeps its graphs and compiles nothing."""
+
+    def backend(self, graph: Any, inputs: Any) -> Any:
+        self.append(graph)
+        return graph.forward
+
+
+@pytest.fixture
+def graphs() -> Graphs:
+    """None yet."""
+    from support.torch_side import torch
+
+    torch.compiler.reset()
+    return Graphs()
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from support.torch_side import torch
 
+from kdlab.core.files import checksum
 from kdlab.lm.pipeline.corpus import Corpus, MixedRuns, Sequences, generator, joined
 
 SPEC = {"prompt": [3, 4], "eos": 0, "seed": 7, "sequences": 15, "shard": 5}  # three shards
@@ -24,9 +25,15 @@ def same(some: Sequences, others: Sequences) -> bool:
     return bool((some.ids == others.ids).all() and (some.lengths == others.lengths).all())
 
 
-def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
-    corpus = Corpus(tmp_path, SPEC)
-    corpus.ensure(shard)
+@pytest.fixture
+def corpus(tmp_path: Path) -> Corpus:
+    """All three shards are there."""
+    made = Corpus(tmp_path, SPEC)
+    made.ensure(shard)
+    return made
+
+
+def test_what_is_read_is_what_was_written(corpus: Corpus, tmp_path: Path) -> None:
     read = Corpus(tmp_path, SPEC).read(12)
     assert same(read, joined([shard(0), shard(1), shard(2)])[:12])
     assert (read.prompt, read.eos) == (2, 0)
@@ -42,9 +49,7 @@ def test_shards_of_the_same_corpus_are_the_same_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["gone", "flipped", "cut", "emptied"])
-def test_a_damaged_shard_is_found_named_and_made_again(tmp_path: Path, damage: str) -> None:
-    corpus = Corpus(tmp_path, SPEC)
-    corpus.ensure(shard)
+def test_a_damaged_shard_is_found_named_and_made_again(corpus: Corpus, damage: str) -> None:
     path, made, told = corpus.path(1), [], []
     whole = path.read_bytes()
     if damage == "gone":
@@ -67,9 +72,7 @@ def test_a_damaged_shard_is_found_named_and_made_again(tmp_path: Path, damage: s
     assert path.read_bytes() == whole and corpus.damaged() == []
 
 
-def test_a_line_that_a_crash_cut_short_costs_one_shard(tmp_path: Path) -> None:
-    corpus = Corpus(tmp_path, SPEC)
-    corpus.ensure(shard)
+def test_a_line_that_a_crash_cut_short_costs_one_shard(corpus: Corpus, tmp_path: Path) -> None:
     told = tmp_path / "manifest.jsonl"
     told.write_bytes(told.read_bytes()[:-20])
     assert len(corpus.damaged()) == 1
@@ -98,13 +101,9 @@ def test_an_interrupted_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest
     assert sorted(path.name for path in tmp_path.iterdir()) == ["spec.json"]
 
 
-def test_a_file_that_is_no_shard_is_named(tmp_path: Path) -> None:
-    corpus = Corpus(tmp_path, SPEC)
-    corpus.ensure(shard)
+def test_a_file_that_is_no_shard_is_named(corpus: Corpus, tmp_path: Path) -> None:
     corpus.path(0).write_bytes(b"not a zip file")
     line = corpus.manifest()[0]
-    from kdlab.core.files import checksum
-
     line["sha256"] = checksum(corpus.path(0))  # even with the right checksum
     with (tmp_path / "manifest.jsonl").open("a") as file:
         file.write(json.dumps(line) + "\n")
@@ -122,9 +121,8 @@ def test_each_purpose_has_its_own_randomness() -> None:
 
 
 def test_tensors_drop_the_padding_that_nobody_needs() -> None:
-    sequences = Sequences(
-        np.array([[3, 4, 5, 0, 0, 0], [3, 4, 0, 0, 0, 0]], np.uint16), np.array([4, 3], np.uint16), 2, 0
-    )
+    padded = np.array([[3, 4, 5, 0, 0, 0], [3, 4, 0, 0, 0, 0]], np.uint16)
+    sequences = Sequences(padded, np.array([4, 3], np.uint16), 2, 0)
     ids, lengths = sequences.tensors(torch.device("cpu"))
     assert ids.tolist() == [[3, 4, 5, 0], [3, 4, 0, 0]] and lengths.tolist() == [4, 3]
     assert sequences.texts(lambda row: " ".join(map(str, row))) == ["3 4 5 0", "3 4 0"]

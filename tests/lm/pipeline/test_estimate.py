@@ -27,13 +27,10 @@ def test_an_estimate_is_said_and_agreed_to(tmp_path: Path, monkeypatch: pytest.M
     said = estimate(RunConfig.of("paper"), Speed("135M", 1e13, 1e14))
     assert "5 seeds" in said and "hours" in said and "GB of disk" in said
     counted = work(RunConfig.of("paper"))
-    hours = [
-        counted.operations[kind] / speed for kind, speed in (("sampling", 1e13), ("training", 1e14), ("scoring", 1e14))
-    ]
-    assert f"operations / 1e+13 per second = about {hours[0] / 3600:,.0f} " in said
-    assert (
-        f"together about {sum(hours) / 3600:,.0f} " in said and f"at best {sum(hours) / 8 / 3600:,.0f} on each" in said
-    )
+    speeds = {"sampling": 1e13, "training": 1e14, "scoring": 1e14}
+    hours = [counted.operations[kind] / speed / 3600 for kind, speed in speeds.items()]
+    assert f"operations / 1e+13 per second = about {hours[0]:,.0f} " in said
+    assert f"together about {sum(hours):,.0f} " in said and f"at best {sum(hours) / 8:,.0f} on each" in said
     monkeypatch.setattr("kdlab.lm.pipeline.estimate.measured", lambda: Speed("135M", 1e13, 1e14))
     monkeypatch.setattr("kdlab.lm.headless._look_ahead", lambda config: None)
     assert main(["run", "--preset", "paper", "--out", str(tmp_path / "run")]) == 1

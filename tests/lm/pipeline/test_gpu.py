@@ -13,18 +13,13 @@ from kdlab.lm.pipeline import sampling
 from kdlab.lm.pipeline.gpu import GROUPED, compiled, fault
 
 
-def steps(kind: str, graphs: list[Any]) -> Any:
+def steps(kind: str, graphs: Any) -> Any:
     """Logits after a few compiled steps, with a backend that compiles nothing."""
-
-    def backend(graph: Any, inputs: Any) -> Any:
-        graphs.append(graph)
-        return graph.forward
-
     model = small_model()
     assert model.config.num_key_value_heads < model.config.num_attention_heads
     model.set_attn_implementation(kind)
     torch.compiler.reset()
-    step = torch.compile(model, fullgraph=True, dynamic=False, backend=backend)
+    step = torch.compile(model, fullgraph=True, dynamic=False, backend=graphs.backend)
     with torch.inference_mode():
         decoder = sampling.Decoder(model, PROMPT, LENGTH, step)
         decoder.begin(3)
@@ -33,9 +28,8 @@ def steps(kind: str, graphs: list[Any]) -> Any:
     return decoder.logits
 
 
-def test_queries_of_a_group_go_together_where_a_token_is_written() -> None:
+def test_queries_of_a_group_go_together_where_a_token_is_written(graphs: Any) -> None:
     """The same logits as with transformers' own attention; and keys and values are not copied for each query."""
-    graphs: list[Any] = []
     usual, grouped = steps("sdpa", graphs), steps(GROUPED, graphs)
     assert torch.allclose(usual, grouped, atol=1e-4) and usual.std() > 0.1
     assert len(graphs) == 2 and graphs[1].code.count("expand(") < graphs[0].code.count("expand(")
@@ -64,21 +58,12 @@ def test_a_function_may_be_compiled_for_many_shapes() -> None:
         assert torch.equal(doubled(torch.ones(n)), torch.full((n,), 2.0))
 
 
-@pytest.fixture
-def a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+def test_what_a_compiler_needs_is_said_before_any_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("TORCHDYNAMO_DISABLE", raising=False)
-
-
-def test_without_a_gpu_nothing_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    assert fault() == ""
-
-
-def test_what_a_compiler_needs_is_said_before_any_work(
-    a_gpu: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert fault() == ""  # without a GPU nothing is compiled
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/gcc" if name == "gcc" else None)
     (tmp_path / "Python.h").touch()
     monkeypatch.setattr(compiling.sysconfig, "get_path", lambda name: str(tmp_path))

@@ -34,9 +34,7 @@ def test_results_are_precision_and_recall_of_the_models_themselves(run: Run, per
 
 
 def test_errors_over_seeds_are_those_of_their_mean() -> None:
-    one = found._over_seeds(
-        [metrics.Estimate(1.0, 0.1, 50), metrics.Estimate(2.0, 0.3, 50), metrics.Estimate(6.0, 0.2, 50)]
-    )
+    one = found._over_seeds([metrics.Estimate(*pair, 50) for pair in ((1.0, 0.1), (2.0, 0.3), (6.0, 0.2))])
     assert (one["value"], one["by_seed"]) == (3.0, [1.0, 2.0, 6.0])
     assert one["over_sequences"] == pytest.approx(0.2)
     assert one["over_seeds"] == pytest.approx(np.sqrt((4 + 1 + 9) / 2 / 3))  # sample variance 7, over 3 seeds
@@ -53,9 +51,8 @@ def test_what_is_told_of_a_run_is_what_is_there(run: Run) -> None:
     assert told["sizes"]["student"]["parameters"] == sum(w.numel() for w in _model(run, 0, "direct").parameters())
     curve = told["curves"]["0"]["teacher"]
     assert curve["steps"][-1] == 2 * 96 // 16 and len(curve["validation"]) == 2
-    assert told["texts"]["truth"][0] == run.truth.decode(
-        run.texts("evaluation").ids[0, : run.texts("evaluation").lengths[0]]
-    )
+    texts = run.texts("evaluation")
+    assert told["texts"]["truth"][0] == run.truth.decode(texts.ids[0, : texts.lengths[0]])
     assert (told["seeds"], told["missing"]) == ([0], [])
 
 

@@ -20,17 +20,12 @@ from kdlab.lm.pipeline.run import Run
 from kdlab.lm.pipeline.truth import WeightsError
 
 
-def child(folder: Path) -> None:
-    complete(folder)
-    os._exit(0)
-
-
 @pytest.mark.slow
 def test_killed_at_random_moments_it_ends_in_the_same_bytes(run: Run, tmp_path: Path) -> None:
     """SIGKILL, ten times; every time the next process goes on."""
     chance, folder = random.Random(), tmp_path / "killed"
     for _ in range(10):
-        process = forked(child, folder)
+        process = forked(complete, folder)
         process.join(chance.uniform(0.05, 0.6))
         process.kill()
         process.join()
@@ -58,17 +53,11 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_written(run: Run, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
-    [
-        ({"prompt": "la la la la la la la la la"}, "takes 17 tokens of it"),
-        ({"prompt": "Once upon"}, "'O' in 'Once upon' is none of the"),
-    ],
+    ("prompt", "said"),
+    [("la la la la la la la la la", "takes 17 tokens of it"), ("Once upon", "'O' in 'Once upon' is none of the")],
 )
-def test_a_prompt_that_cannot_be_is_said_before_any_work(
-    settings: dict[str, Any], said: str, tmp_path: Path, capsys: Any
-) -> None:
-    pairs = [f"--set={name}={value}" for name, value in settings.items()]
-    assert main(["run", "--preset", "smoke", "--out", str(tmp_path / "run"), *pairs]) == 1
+def test_a_prompt_that_cannot_be_is_said_before_any_work(prompt: str, said: str, tmp_path: Path, capsys: Any) -> None:
+    assert main(["run", "--preset", "smoke", "--out", str(tmp_path / "run"), f"--set=prompt={prompt}"]) == 1
     assert said in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "run").glob("*") if not path.name.startswith(".")] == []
 
@@ -82,9 +71,6 @@ def test_who_waits_for_a_hub_is_told_so(tmp_path: Path, monkeypatch: pytest.Monk
     told = capsys.readouterr()
     assert told.out == "p*: some/model …\n" and "some/model could not be had" in told.err
     assert not (tmp_path / "run").exists()
-
-
-# The command, and several processes
 
 
 @pytest.mark.slow

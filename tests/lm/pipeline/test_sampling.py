@@ -14,11 +14,6 @@ from kdlab.lm.pipeline.corpus import generator
 from kdlab.lm.pipeline.sampling import chosen, next_token_logits, sample, sweep_of_samples
 
 
-@pytest.fixture(scope="module")
-def model() -> Any:
-    return small_model()
-
-
 @pytest.mark.parametrize("tau", [0.5, 1.0, 1.5])
 def test_frequencies_are_the_models_probabilities(model: Any, tau: float) -> None:
     # Chi-square of the first token, and of the second after the likeliest first: each p-value below 1e-4 with
@@ -45,29 +40,24 @@ def p_value(tokens: np.ndarray, probabilities: np.ndarray) -> float:
 def test_whole_sequences_are_as_likely_as_transformers_makes_them(model: Any) -> None:
     # Two-sample chi-square over the 30 commonest sequences: the same distribution as plain generate.
     n = 1500
-    ours = Counter(row[:length].tobytes() for row, length in sequences(draw(model, n)))
+    drawn = draw(model, n)
+    ours = Counter(row[:length].tobytes() for row, length in zip(drawn.ids, drawn.lengths.tolist(), strict=True))
     torch.manual_seed(5)
-    plain = model.generate(
-        torch.tensor([PROMPT]).repeat(n, 1), do_sample=True, top_k=0, top_p=1.0, max_length=LENGTH, pad_token_id=EOS
-    )
+    prompts = torch.tensor([PROMPT]).repeat(n, 1)
+    plain = model.generate(prompts, do_sample=True, top_k=0, top_p=1.0, max_length=LENGTH, pad_token_id=EOS)
     ids = np.pad(plain.numpy(), ((0, 0), (0, LENGTH - plain.shape[1]))).astype(np.uint16)
     ends = [int(np.argmax(row[2:] == EOS)) + 3 if (row[2:] == EOS).any() else LENGTH for row in ids]
     theirs = Counter(row[:end].tobytes() for row, end in zip(ids, ends, strict=True))
     common = [key for key, _ in (ours + theirs).most_common(30)]
-    table = np.array(
-        [[counts[key] for key in common] + [n - sum(counts[key] for key in common)] for counts in (ours, theirs)]
-    )
+    rows = [[counts[key] for key in common] for counts in (ours, theirs)]
+    table = np.array([[*row, n - sum(row)] for row in rows])
     assert stats.chi2_contingency(table[:, table.sum(axis=0) > 0]).pvalue > 1e-4
-
-
-def sequences(drawn: Any) -> list[tuple[np.ndarray, int]]:
-    return list(zip(drawn.ids, drawn.lengths.tolist(), strict=True))
 
 
 def test_sequences_end_at_their_first_eos_and_stay_ended(model: Any) -> None:
     drawn = draw(model, 500)
     assert 0.05 < np.mean(drawn.lengths < LENGTH) < 0.99
-    for row, length in sequences(drawn):
+    for row, length in zip(drawn.ids, drawn.lengths.tolist(), strict=True):
         assert row[:2].tolist() == PROMPT
         assert not (row[2 : length - 1] == EOS).any() and (row[length:] == EOS).all()
         assert length == LENGTH or row[length - 1] == EOS
@@ -106,24 +96,17 @@ def test_each_token_is_chosen_where_the_number_falls() -> None:
     assert chosen(impossible, 1.0, torch.tensor([1.0 - 1e-16], dtype=torch.float64)).tolist() == [0]
 
 
-def test_a_sweep_is_one_sample_at_each_tau_with_the_same_numbers(model: Any) -> None:
-    taus = [0.3, 0.6, 1.0, 1.5, 0.6]
-    settings = {"length": LENGTH, "eos": EOS}
-    several = sweep_of_samples(model, PROMPT, taus, rng=generator(4), **settings)
-    for i, tau in enumerate(taus):
-        alone = sample(model, PROMPT, 1, tau=tau, rng=generator(4), **settings)
-        assert several.lengths[i] == alone.lengths[0] and (several.ids[i] == alone.ids[0]).all()
-    assert (several.ids[1] == several.ids[4]).all() and len({row.tobytes() for row in several.ids}) > 1
-
-
-def test_a_sweep_of_many_keeps_each_tau_with_its_row_when_others_have_ended(model: Any) -> None:
+@pytest.mark.parametrize(
+    ("taus", "seed", "length"), [([0.3, 0.6, 1.0, 1.5, 0.6], 4, LENGTH), ([0.3 + 0.05 * i for i in range(40)], 11, 24)]
+)
+def test_a_sweep_is_one_sample_at_each_tau(model: Any, taus: list[float], seed: int, length: int) -> None:
     # 40 rows, each with a tau of its own: as they end, the batch shrinks, and rows must keep their temperatures.
-    taus = [0.3 + 0.05 * i for i in range(40)]
-    several = sweep_of_samples(model, PROMPT, taus, rng=generator(11), length=24, eos=EOS)
-    assert len(set(several.lengths.tolist())) > 3
-    for i in range(0, 40, 3):
-        alone = sample(model, PROMPT, 1, tau=taus[i], rng=generator(11), length=24, eos=EOS)
-        assert (several.ids[i] == alone.ids[0]).all() and several.lengths[i] == alone.lengths[0]
+    several = sweep_of_samples(model, PROMPT, taus, rng=generator(seed), length=length, eos=EOS)
+    for i, tau in enumerate(taus):
+        alone = sample(model, PROMPT, 1, tau=tau, rng=generator(seed), length=length, eos=EOS)
+        assert several.lengths[i] == alone.lengths[0] and (several.ids[i] == alone.ids[0]).all()
+    assert len({row.tobytes() for row in several.ids}) > 1
+    assert len(taus) < 40 or len(set(several.lengths.tolist())) > 3
 
 
 @pytest.mark.parametrize(("taus", "said"), [([], "taus is empty"), ([1.0, 0.0], "tau is 0.0"), ([-1.0], "tau is -1.0")])
@@ -152,31 +135,22 @@ def test_bad_input_is_refused_before_any_work(model: Any, wrong: dict, said: str
 
 
 @pytest.fixture
-def compiled(monkeypatch: pytest.MonkeyPatch) -> tuple[list[Any], list[dict[str, Any]]]:
-    """As on a GPU, with a backend that compiles nothing: the graphs that were traced, and how compilation was asked."""
-    graphs: list[Any] = []
+def how(graphs: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """How compilation was asked for, as on a GPU, with a backend that compiles nothing."""
     how: list[dict[str, Any]] = []
     compile_ = torch.compile
-    torch.compiler.reset()
-
-    def backend(graph: Any, inputs: Any) -> Any:
-        graphs.append(graph)
-        return graph.forward
 
     def traced(model: Any, **settings: Any) -> Any:
         how.append(settings)
-        return compile_(model, backend=backend, **{name: settings[name] for name in settings if name != "mode"})
+        return compile_(model, backend=graphs.backend, **{name: settings[name] for name in settings if name != "mode"})
 
     monkeypatch.setattr(torch, "compile", traced)
     monkeypatch.setattr(sampling, "_worth_compiling", lambda model, n: True)
-    return graphs, how
+    return how
 
 
-def test_a_compiled_step_is_one_piece_for_all_steps_batches_calls_and_models_of_a_shape(
-    compiled: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The whole step is one graph, traced once and never again."""
-    graphs, how = compiled
+def test_a_compiled_step_is_one_graph(graphs: Any, how: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it, traced once and never again for other steps, batches, calls and models of its shape."""
     monkeypatch.setitem(sampling._BATCH, "cpu", 40)
     for _ in range(2):
         model = small_model()

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.torch_side import EOS, LENGTH, PROMPT, draw, small_model, torch
+from support.torch_side import EOS, LENGTH, PROMPT, draw, torch
 
 from kdlab.core import metrics
 from kdlab.lm.pipeline import gpu, scoring
@@ -12,11 +12,6 @@ from kdlab.lm.pipeline.corpus import Sequences, generator
 from kdlab.lm.pipeline.model import LanguageModel, new_model
 from kdlab.lm.pipeline.scoring import Scores, score, token_losses
 from kdlab.lm.sizes import size_named
-
-
-@pytest.fixture(scope="module")
-def model() -> Any:
-    return small_model()
 
 
 def brute_force(model: Any, sequences: Sequences, tau: float = 1.0) -> np.ndarray:
@@ -32,9 +27,7 @@ def brute_force(model: Any, sequences: Sequences, tau: float = 1.0) -> np.ndarra
 
 
 @pytest.mark.parametrize("tau", [1.0, 0.6])
-def test_log_probabilities_are_those_of_the_full_logits(
-    model: Any, monkeypatch: pytest.MonkeyPatch, tau: float
-) -> None:
+def test_log_probabilities_are_those_of_the_logits(model: Any, monkeypatch: pytest.MonkeyPatch, tau: float) -> None:
     drawn = draw(model, 60)
     expected = brute_force(model, drawn, tau)
     # float32 sums of at most 8 terms of some nats: 1e-5 is ten times what they lose.

@@ -21,11 +21,7 @@ from kdlab.lm.pipeline.stages import Run
 def test_all_students_start_alike_and_seeds_do_not(run: Run) -> None:
     first, second = (stages.first_weights(seed, "tiny").initial_seed() for seed in (0, 1))
     assert first != second
-    assert (
-        run.tempered(0, 0.6).spec["weights"]
-        == run.tempered(0, 1.0).spec["weights"]
-        == run.trained(0, "teacher")["sha256"]
-    )
+    assert [run.tempered(0, tau).spec["weights"] for tau in (0.6, 1.0)] == 2 * [run.trained(0, "teacher")["sha256"]]
 
 
 def test_what_is_damaged_or_missing_is_named_and_made_again(run: Run, copy: Path) -> None:
@@ -94,9 +90,8 @@ def test_a_recorded_corpus_is_taken_where_it_fits(run: Run, tmp_path: Path, monk
                 assert np.array_equal(own.texts(part).ids, sampled.texts(part).ids)
     for path in (run.folder / "corpus").rglob("*.npz"):
         assert (tmp_path / "fits" / path.relative_to(run.folder)).read_bytes() == path.read_bytes()
-    assert {path.name for path in (tmp_path / "recorded/some/corpus").rglob("*")} == {
-        path.name for path in (run.folder / "corpus").rglob("*")
-    }
+    there, wanted = (folder.rglob("*") for folder in (tmp_path / "recorded/some/corpus", run.folder / "corpus"))
+    assert {path.name for path in there} == {path.name for path in wanted}
 
 
 # The corpus that comes with the notebooks

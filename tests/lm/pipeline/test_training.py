@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.torch_side import EOS, draw, small_model, torch
+from support.torch_side import EOS, draw, torch
 
 from kdlab.lm.pipeline import training
 from kdlab.lm.pipeline.corpus import Sequences, generator
@@ -23,11 +23,6 @@ from kdlab.lm.pipeline.training import TrainingSettings, learning_rate, load_wei
 from kdlab.lm.sizes import size_named
 
 SETTINGS = TrainingSettings(epochs=2, batch=16, rate=1e-2, keep="last")
-
-
-@pytest.fixture(scope="module")
-def model() -> Any:
-    return small_model()
 
 
 def fresh() -> Any:
@@ -90,6 +85,15 @@ def trained(
     return Trained(weights(student), curve, folder)
 
 
+def resumed(folder: Path, data: Sequences, settings: TrainingSettings, at: int, **others: Any) -> Trained:
+    """Train with a checkpoint every three steps, stop after one step, and go on."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "_EVERY", 3)
+        with pytest.raises(Stop):
+            trained(folder, data, settings, progress=stopped(at), **others)
+        return trained(folder, data, settings, **others)
+
+
 @pytest.fixture(scope="module")
 def whole(model: Any, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """Eight steps on 64 texts, each batch read at once."""
@@ -114,15 +118,10 @@ def test_the_best_weights_or_the_last_are_kept(model: Any, best: Trained, tmp_pa
         assert -score(kept, validation).per_token().value == pytest.approx(expected, abs=1e-6)
 
 
-def test_the_best_weights_survive_a_stop_after_them(
-    model: Any, best: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(training, "_EVERY", 3)
+def test_the_best_weights_survive_a_stop_after_them(model: Any, best: Trained, tmp_path: Path) -> None:
     data, validation = draw(model, 48), draw(model, 200, rng=generator(2, "other"))
     assert 6 * (np.argmin(best.curve.validation) + 1) < 33  # the last checkpoint comes after the best weights
-    with pytest.raises(Stop):
-        trained(tmp_path, data, OVER, validation=validation, progress=stopped(34))
-    assert equal(trained(tmp_path, data, OVER, validation=validation).weights, best.weights)
+    assert equal(resumed(tmp_path, data, OVER, 34, validation=validation).weights, best.weights)
 
 
 def test_one_step_is_adamw_on_the_mean_loss_of_the_batch(model: Any, tmp_path: Path) -> None:
@@ -154,9 +153,8 @@ def test_pieces_of_a_batch_add_up_to_the_batch(
     """Few logits at once, or sequences of like length together, as on a GPU."""
     data = draw(model, 64)
     monkeypatch.setitem(getattr(training, name), "cpu", tokens)
-    assert (
-        len(training.pieces(data.lengths[:16].astype(int), training._ENOUGH["cpu"], training._LOGITS["cpu"] // 16)) > 1
-    )
+    found = training.pieces(data.lengths[:16].astype(int), training._ENOUGH["cpu"], training._LOGITS["cpu"] // 16)
+    assert len(found) > 1
     # AdamW divides by the gradient's size, so rounding of 1e-7 may grow; 8 steps of 5e-3 stay far below 1e-3.
     for key, weight in trained(tmp_path, data).weights.items():
         torch.testing.assert_close(weight, whole.weights[key], atol=1e-3, rtol=0)
@@ -183,22 +181,13 @@ def test_sequences_of_like_length_are_read_together() -> None:
     assert all(len(piece) * lengths[piece].max() >= 2**13 for piece in found[:-1])
 
 
-def test_compiled_parts_need_no_mask_serve_all_models_and_are_undone(
-    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As on a GPU, with a backend that compiles nothing."""
-    graphs: list[str] = []
+def test_compiled_parts(model: Any, graphs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They need no mask, serve all models and are undone; as on a GPU, with a backend that compiles nothing."""
     compile_ = torch.compile
-    torch.compiler.reset()
-
-    def backend(graph: Any, inputs: Any) -> Any:
-        graphs.append(graph.code)
-        return graph.forward
-
     data, validation = draw(model, 90), draw(model, 20, rng=generator(2, "other"))
     once, plain = replace(SETTINGS, epochs=1), fresh()
     train(plain, data, once, folder=tmp_path / "plain", seed=0, validation=validation)
-    monkeypatch.setattr(torch, "compile", lambda forward, **settings: compile_(forward, backend=backend, **settings))
+    monkeypatch.setattr(torch, "compile", lambda forward, **how: compile_(forward, backend=graphs.backend, **how))
     monkeypatch.setattr(training, "_worth_compiling", lambda model, n_tokens: True)
     traced = []
     for place in ("one", "another"):
@@ -208,25 +197,19 @@ def test_compiled_parts_need_no_mask_serve_all_models_and_are_undone(
         assert not any("forward" in vars(layer) for layer in compiled.model.layers)
         traced.append(len(graphs))
     # One to learn and one to validate, and again where a batch happens to be as wide as it is long; then no more.
-    losses = [graph for graph in graphs if "cross_entropy" in graph]
-    layers = [graph for graph in graphs if "cross_entropy" not in graph]
+    losses = [graph.code for graph in graphs if "cross_entropy" in graph.code]
+    layers = [graph.code for graph in graphs if "cross_entropy" not in graph.code]
     assert 2 <= len(layers) <= 4 and 1 <= len(losses) <= 2 and traced[1] == traced[0] == len(graphs)
     assert all("is_causal = True" in graph and "attn_mask = None" in graph for graph in layers)
 
 
-def test_a_resume_is_exact_with_the_optimizer_of_a_gpu(
-    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_resume_is_exact_with_a_gpus_optimizer(model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fused AdamW keeps the number of its steps elsewhere."""
     adamw = torch.optim.AdamW
     monkeypatch.setattr(torch.optim, "AdamW", lambda groups, **settings: adamw(groups, **settings | {"fused": True}))
-    monkeypatch.setattr(training, "_EVERY", 3)
-
     data = draw(model, 64)
     straight = trained(tmp_path / "straight", data)
-    with pytest.raises(Stop):
-        trained(tmp_path / "broken", data, progress=stopped(5))
-    assert equal(trained(tmp_path / "broken", data).weights, straight.weights)
+    assert equal(resumed(tmp_path / "broken", data, SETTINGS, 5).weights, straight.weights)
 
 
 def test_the_schedule_warms_up_stays_and_decays() -> None:
@@ -251,16 +234,11 @@ def straight(model: Any, tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 
 @pytest.mark.parametrize("at", [1, 8, 13])
-def test_a_run_that_stopped_ends_in_the_same_weights(
-    model: Any, straight: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
-) -> None:
-    monkeypatch.setattr(training, "_EVERY", 3)
+def test_a_run_that_stopped_ends_in_the_same_weights(model: Any, straight: Trained, tmp_path: Path, at: int) -> None:
     data = draw(model, 128)
-    with pytest.raises(Stop):
-        trained(tmp_path, data, seed=1, validation=data[:20], progress=stopped(at))
-    resumed = trained(tmp_path, data, seed=1, validation=data[:20])
-    assert equal(resumed.weights, straight.weights)
-    again, curve = resumed.curve, straight.curve
+    found = resumed(tmp_path, data, SETTINGS, at, seed=1, validation=data[:20])
+    assert equal(found.weights, straight.weights)
+    again, curve = found.curve, straight.curve
     assert (again.steps, again.losses, again.validation) == (curve.steps, curve.losses, curve.validation)
     assert (again.tokens, len(again.steps)) == (curve.tokens, 16)
 
@@ -268,13 +246,11 @@ def test_a_run_that_stopped_ends_in_the_same_weights(
 def test_a_checkpoint_of_another_run_is_refused(model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "_EVERY", 3)
     data = draw(model, 64)
-
     with pytest.raises(Stop):
         trained(tmp_path, data, seed=1, progress=stopped(4))
-    with pytest.raises(ValueError, match="checkpoint of another run"):
-        train(fresh(), data, SETTINGS, folder=tmp_path, seed=2)
-    with pytest.raises(ValueError, match="checkpoint of another run"):
-        train(fresh(), data[:60], SETTINGS, folder=tmp_path, seed=1)
+    for other, seed in ((data, 2), (data[:60], 1)):
+        with pytest.raises(ValueError, match="checkpoint of another run"):
+            trained(tmp_path, other, seed=seed)
 
 
 def run_to_the_end(folder: Path) -> bytes:
@@ -307,9 +283,7 @@ def killed_after(checkpoints: int, seconds: float, folder: Path) -> bool:
 
 
 @pytest.mark.slow
-def test_killed_at_a_random_moment_it_ends_bit_for_bit_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_killed_at_a_random_moment_it_ends_in_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "_EVERY", 10)
     straight = run_to_the_end(tmp_path / "straight")
     rng = random.Random(4)

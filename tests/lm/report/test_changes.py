@@ -18,6 +18,9 @@ def test_an_error_of_a_difference_is_that_of_independent_draws() -> None:
         step = changes.steps(fake_results(path((-6, -5), (-5, -5.5)), common=common))[0]
         assert step.recall.error == pytest.approx(simulated, rel=0.01)  # 6 standard errors of such a simulation
         assert step.precision.error == pytest.approx(math.hypot(0.05, 0.05))  # each measured on texts of its own
+    older = fake_results(common=0.9)
+    del older["recalls_together"]  # read as independent
+    assert changes.steps(older)[0].recall.error == pytest.approx(math.hypot(0.05, 0.05))
 
 
 def test_steps_go_from_warm_to_cold_and_have_the_differences() -> None:
@@ -27,11 +30,8 @@ def test_steps_go_from_warm_to_cold_and_have_the_differences() -> None:
         assert step.precision.value == pytest.approx(PATH[step.cold][0] - PATH[step.warm][0])
         assert step.recall.value == pytest.approx(PATH[step.cold][1] - PATH[step.warm][1])
     assert changes.steps(fake_results(), "sequence")[0].recall.value == pytest.approx(22 * (-5.01 + 4.93))
-
-
-def test_above_one_is_another_story_and_is_not_read() -> None:
-    steps = changes.steps(fake_results({1.4: (-7.0, -5.2), 1.0: (-6.5, -4.9), 0.8: (-5.1, -5.3)}))
-    assert [(step.warm, step.cold) for step in steps] == [(1.0, 0.8)]
+    (only,) = changes.steps(fake_results({1.4: (-7.0, -5.2), 1.0: (-6.5, -4.9), 0.8: (-5.1, -5.3)}))
+    assert (only.warm, only.cold) == (1.0, 0.8)  # above 1 is another story
 
 
 def test_over_seeds_the_difference_is_taken_seed_by_seed() -> None:
@@ -52,23 +52,15 @@ def test_over_seeds_the_difference_is_taken_seed_by_seed() -> None:
     assert changes.steps(results)[0].precision.error == pytest.approx(math.hypot(0.05, 0.05))
 
 
-def test_older_results_without_correlations_are_read_as_independent() -> None:
-    results = fake_results(common=0.9)
-    del results["recalls_together"]
-    assert changes.steps(results)[0].recall.error == pytest.approx(math.hypot(0.05, 0.05))
-
-
 def test_a_change_says_what_it_is() -> None:
-    assert [str(changes.Change(value, 0.5)) for value in (1.0, -1.0, 0.001, -0.001)] == [
-        "+1.00 ± 0.50", "−1.00 ± 0.50", "0.00 ± 0.50", "0.00 ± 0.50",
-    ]  # fmt: skip
+    told = [str(changes.Change(value, 0.5)) for value in (1.0, -1.0, 0.001, -0.001)]
+    assert told == ["+1.00 ± 0.50", "−1.00 ± 0.50", "0.00 ± 0.50", "0.00 ± 0.50"]
     assert [changes.Change(value, 0.5).seen for value in (1.01, -1.01, 1.0, 0.0)] == [True, True, False, False]
 
 
 def test_of_two_errors_the_larger_is_taken() -> None:
-    assert changes.larger_error({"over_sequences": 0.1, "over_seeds": None}) == 0.1
-    assert changes.larger_error({"over_sequences": 0.1, "over_seeds": 0.02}) == 0.1
-    assert changes.larger_error({"over_sequences": 0.1, "over_seeds": 0.3}) == 0.3
+    for over_seeds, error in ((None, 0.1), (0.02, 0.1), (0.3, 0.3)):
+        assert changes.larger_error({"over_sequences": 0.1, "over_seeds": over_seeds}) == error
 
 
 def test_models_come_from_the_teacher_to_the_coldest_student() -> None:

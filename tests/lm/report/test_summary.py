@@ -11,7 +11,6 @@ from support.fake_results import PATH, fake_results
 
 from kdlab.lm.folder import read_results, recorded_folder
 from kdlab.lm.report import summary
-from kdlab.lm.report.changes import model_of
 
 
 def test_which_run_says_model_sizes_device_and_day() -> None:
@@ -62,12 +61,8 @@ def test_the_paper_stands_beside_the_run() -> None:
 
 def test_lengths_are_nats_per_text_over_nats_per_token() -> None:
     lines = summary.lengths(fake_results()).splitlines()
-    assert [line.split("  ")[0] for line in lines] == [
-        "p*",
-        "teacher",
-        "direct",
-        *(f"tau {t:g}" for t in sorted(PATH)[::-1]),
-    ]
+    names = ["p*", "teacher", "direct", *(f"tau {tau:g}" for tau in sorted(PATH)[::-1])]
+    assert [line.split("  ")[0] for line in lines] == names
     assert all(line.endswith("22.0 tokens per text") for line in lines)
     assert summary.lengths(fake_results({}, direct=None, teacher=None, ceiling=None)) == ""
 
@@ -78,13 +73,8 @@ def test_lost_texts_are_those_of_the_coldest_student() -> None:
     assert "nats per token under p* −3.00,  direct −5.25,  τ = 0.6 −9.50" in said
     assert "yet" in summary.lost_texts({**fake_results(), "lost": []})
     assert said.splitlines()[-2] == "All texts:" and "direct " in said.splitlines()[-1]
-    assert [float(part.split()[-1].replace("−", "-")) for part in said.splitlines()[-1].split(",  ")] == [
-        round(one["token"]["value"], 2)
-        for one in (
-            fake_results()["truth"]["negative_entropy"],
-            *((model_of(fake_results(), name) or {})["recall"] for name in ("direct", "tau-1", "tau-0.6")),
-        )
-    ]
+    recalls = [-2.83, -4.58, *(PATH[tau][1] for tau in (1.0, 0.6))]  # of p* itself, the direct student, and two more
+    assert [float(part.split()[-1].replace("−", "-")) for part in said.splitlines()[-1].split(",  ")] == recalls
     told = fake_results()
     told["lost"][0]["at_one"] = -7.25
     assert "direct −5.25,  τ = 1 −7.25,  τ = 0.6 −9.50" in summary.lost_texts(told)
@@ -112,9 +102,6 @@ def test_recorded_runs_are_small_and_name_no_machine() -> None:
         assert os.sep + "home" not in text and "/tmp/" not in text and "/root" not in text
         results = read_results(path.parent)
         assert results["missing"] == [] and results["map"] and results["lost"] and results["recalls_together"]["names"]
-
-
-# Numbers and texts
 
 
 def test_the_table_has_every_number_and_what_is_missing() -> None:

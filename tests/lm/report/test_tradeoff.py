@@ -62,16 +62,15 @@ def test_a_verdict_says_what_was_not_tried() -> None:
     assert verdict(fake_results(students, seeds=2, over_seeds=0.1)).endswith(f"lost in noise{two}.")
     three = verdict(fake_results(students, seeds=3, over_seeds=0.1))
     assert three.endswith("over 3 seeds, noise alone is larger than two of it 18 times in 100.")
-    late = {"0": {name: {"validation": [5.0, 4.0, 4.5]} for name in ("direct", "tau-1", "tau-0.9")}}
-    said = verdict({**fake_results(students), "curves": late})
-    assert said.endswith(
-        f"lost in noise. This is with each model's best weights on validation texts and {ONE_TRAINING}"
+    late, in_time = (
+        {"0": {name: {"validation": losses} for name in ("direct", "tau-1", "tau-0.9")}}
+        for losses in ([5.0, 4.0, 4.5], [5.0, 4.5, 4.0])
     )
+    best = f"lost in noise. This is with each model's best weights on validation texts and {ONE_TRAINING}"
+    assert verdict({**fake_results(students), "curves": late}).endswith(best)
     several = {**fake_results(students, seeds=2, over_seeds=0.1), "curves": late}
-    assert verdict({**several, "config": {**several["config"], "keep": "last"}}).endswith(
-        f"lost in noise. This is with the last weights{two}."
-    )
-    in_time = {"0": {name: {"validation": [5.0, 4.5, 4.0]} for name in ("direct", "tau-1", "tau-0.9")}}
+    several["config"]["keep"] = "last"
+    assert verdict(several).endswith(f"lost in noise. This is with the last weights{two}.")
     assert "weights" not in verdict({**fake_results(students), "curves": in_time})
 
 
@@ -191,9 +190,7 @@ def test_lowest_and_highest_among_the_students() -> None:
     low, high = tradeoff.among_students(fake_results(direct=(-6.55, -4.95)))
     assert low.startswith("The lowest precision is the direct student's, −6.55; the lowest of the distilled ones, at τ")
     assert high.startswith("The highest recall is that of τ = 1, −4.93; the direct student has −4.95.")
-    assert low.endswith("not more than two standard errors apart.") and high.endswith(
-        "not more than two standard errors apart."
-    )
+    assert all(said.endswith("not more than two standard errors apart.") for said in (low, high))
 
 
 def test_the_teacher_beside_the_truth() -> None:
@@ -245,36 +242,32 @@ def test_spread_is_the_ratio_of_the_clouds() -> None:
         tradeoff.spread(results, "nobody")
 
 
+def maps_of(n: int, seed: int, points: int, widths: dict[str, float]) -> list[dict[str, Any]]:
+    """So many maps, each with a cloud of every width."""
+    rng = np.random.default_rng(seed)
+    return [{"map": {k: (w * rng.normal(size=(points, 2))).tolist() for k, w in widths.items()}} for _ in range(n)]
+
+
 def test_how_far_apart_two_middles_are_by_chance() -> None:
-    rng = np.random.default_rng(2)
-    maps = [{name: rng.normal(size=(200, 2)).tolist() for name in ("truth", "direct")} for _ in range(1000)]
-    squares = [tradeoff.moved({"map": one}, "direct") ** 2 for one in maps]
+    squares = [tradeoff.moved(one, "direct") ** 2 for one in maps_of(1000, 2, 200, {"truth": 1.0, "direct": 1.0})]
     # Its root mean square; 4 standard errors of the mean of a thousand squares of about 0.01, which vary as much.
     assert np.mean(squares) == pytest.approx(2 / 200, abs=0.0013)
 
 
 def test_the_error_of_a_spread_is_what_other_samples_would_give() -> None:
-    rng, ratios, errors = np.random.default_rng(1), [], []
-    for _ in range(400):
-        points = {name: (wide * rng.normal(size=(100, 2))).tolist() for name, wide in (("truth", 1.0), ("direct", 0.5))}
-        found = tradeoff.spread({"map": points}, "direct")
-        ratios.append(found.value)
-        errors.append(found.error)
+    found = [tradeoff.spread(one, "direct") for one in maps_of(400, 1, 100, {"truth": 1.0, "direct": 0.5})]
+    ratios, errors = zip(*((one.value, one.error) for one in found), strict=True)
     assert np.mean(ratios) == pytest.approx(0.5, abs=0.01)
     assert np.mean(errors) == pytest.approx(np.std(ratios), rel=0.15)  # 4 standard errors of the latter
 
 
 def test_two_widths_share_the_error_of_the_one_that_they_are_multiples_of() -> None:
-    rng, apart, errors = np.random.default_rng(3), [], []
-    for _ in range(600):
-        wide = (("truth", 1.0), ("tau-1", 1.0), ("tau-0.6", 0.9))
-        points = {name: (width * rng.normal(size=(100, 2))).tolist() for name, width in wide}
-        found = tradeoff._wider({"map": points}, "tau-1", "tau-0.6")
-        apart.append(found.value)
-        errors.append(found.error)
+    maps = maps_of(600, 3, 100, {"truth": 1.0, "tau-1": 1.0, "tau-0.6": 0.9})
+    found = [tradeoff._wider(one, "tau-1", "tau-0.6") for one in maps]
+    apart, errors = zip(*((one.value, one.error) for one in found), strict=True)
     assert np.mean(apart) == pytest.approx(-0.1, abs=0.012)  # 4 of its errors: 0.07 / sqrt(600)
     assert np.mean(errors) == pytest.approx(np.std(apart), rel=0.12)  # 4 standard errors of the latter
-    alone = [tradeoff.spread({"map": points}, name).error for name in ("tau-1", "tau-0.6")]
+    alone = [tradeoff.spread(maps[-1], name).error for name in ("tau-1", "tau-0.6")]
     assert errors[-1] < 0.9 * np.hypot(*alone)
 
 
