@@ -70,7 +70,10 @@ def leap_through(notebook: Notebook, root: Locator, sent: dict[str, Any]) -> Non
 
 
 def walk_select(notebook: Notebook, root: Locator, field: str) -> int:
-    """Choose every value of one select by keys, check what is shown, and go back; return how many there were."""
+    """Choose every value of one select by keys, check what is shown, and go back; return how many there were.
+
+    At the first and the last value the slider moves too.
+    """
     select = select_of(root, field)
     options = select.locator("option").count()
     before = select.evaluate("select => select.selectedIndex")
@@ -78,7 +81,10 @@ def walk_select(notebook: Notebook, root: Locator, field: str) -> int:
         select.focus()
         notebook.page.keyboard.press("ArrowDown" if index else "Home")
         assert select.evaluate("select => select.selectedIndex") == index
-        leap_through(notebook, root, await_answer(root))
+        answer = await_answer(root)
+        if index in (0, options - 1):
+            leap_through(notebook, root, answer)
+        assert_shows(root, answer, int(root.locator(".kdlab-beta").input_value()))
     choose(notebook, select, before)
     await_answer(root)
     return options
