@@ -106,9 +106,9 @@ def embedding_map(results: Results) -> Picture:
     Raises ValueError where the results have no map yet.
     """
     points = results["map"]
-    if not points:
-        raise ValueError("These results have no map of samples yet: let the run go on until seed 0 is scored.")
     panels = [one for one in models(results) if one["name"] in points]
+    if not panels:
+        raise ValueError("These results have no map of samples yet: let the run go on until seed 0 is scored.")
     columns = min(len(panels), 3 if len(panels) in (5, 6) else 4)
     rows, side, gap, top = math.ceil(len(panels) / columns), 2.2, 0.5, 0.72  # inches
     width = max(columns * (side + 0.1) + 0.1, 5.2)  # room for the title

@@ -160,6 +160,7 @@ def test_the_map_has_a_panel_for_each_model_and_p_star_in_all() -> None:
     assert "0.30 times as wide as p*'s" in said(made) and "distilled, τ = 0.6: 0.30 ± " in made.words
 
 
-def test_a_map_that_is_not_there_is_an_error() -> None:
+@pytest.mark.parametrize("there", [{}, {"truth": [[0.0, 1.0], [1.0, 0.0]]}])
+def test_a_map_that_is_not_there_is_an_error(there: Any) -> None:
     with pytest.raises(ValueError, match="no map of samples yet"):
-        plots_worlds.embedding_map({**fake_results(), "map": {}})
+        plots_worlds.embedding_map({**fake_results(), "map": there})
