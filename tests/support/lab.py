@@ -61,14 +61,15 @@ class Lab:
         inner.folder, inner._below = self.folder / name, f"{self._below}{name}/"
         return inner
 
-    def open(self, browser: Browser, name: str) -> Notebook:
+    def open(self, browser: Browser, name: str, **options: Any) -> Notebook:
         """Open a notebook of the folder, and wait for its kernel; on the page of one that is closed, if there is one.
 
-        To start JupyterLab takes longer than to run most notebooks.
+        To start JupyterLab takes longer than to run most notebooks. With ``options`` of a browser's context it is on a
+        page of its own, with those.
         """
-        idle = self._idle.setdefault(browser, [])
-        page = idle.pop() if idle else self._started(browser)
-        page.set_viewport_size(_SIZE)
+        idle = [] if options else self._idle.setdefault(browser, [])
+        page = idle.pop() if idle else self._started(browser, **options)
+        page.set_viewport_size(options.get("viewport", _SIZE))
         page.evaluate(_SHOW, f"{self._below}{name}")
         page.wait_for_selector(".jp-Notebook", timeout=60_000)
         page.wait_for_function("jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel", timeout=60_000)
@@ -84,11 +85,11 @@ class Lab:
         notebook.close()
         assert notebook.thrown == []
 
-    def _started(self, browser: Browser) -> Page:
+    def _started(self, browser: Browser, **options: Any) -> Page:
         """Start JupyterLab on a page. Pages share what their browser keeps: JupyterLab's code is read once."""
         if browser not in self._contexts:
             self._contexts[browser] = keep(browser.new_context(viewport=_SIZE))
-        page = self._contexts[browser].new_page()
+        page = (browser.new_context(**options) if options else self._contexts[browser]).new_page()
         page.goto(f"{self.address}/lab/workspaces/{secrets.token_hex(4)}?token={self.token}")
         page.wait_for_function("window.jupyterapp", timeout=60_000)
         page.evaluate("jupyterapp.restored")
