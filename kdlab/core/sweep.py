@@ -52,11 +52,12 @@ class Sweep:
 
     def indices(self, values: Sequence[float]) -> list[int]:
         """The positions of several values, for a filmstrip. ValueError for none at all, and for one off the slider."""
-        if len(values) == 0:
+        several = list(values) if np.iterable(values) else []
+        if not several:
             low, high = self.positions[[0, -1]]
-            told = f"give at least one value in [{low:g}, {high:g}], such as [{low:g}, {high:g}]"
-            raise ValueError(f"A filmstrip of no {self.knob}: {told}.")
-        return [self.index(value) for value in values]
+            said = f"no {self.knob}" if np.iterable(values) else repr(values)
+            raise ValueError(f"A filmstrip of {said}: give a list of at least one value from {low:g} to {high:g}.")
+        return [self.index(value) for value in several]
 
 
 class PlaneSweep(Sweep):

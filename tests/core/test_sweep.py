@@ -59,6 +59,14 @@ def test_a_value_off_the_slider_is_an_error(value: Any) -> None:
         Exponents(beta_positions()).index(value)
 
 
+@pytest.mark.parametrize(("values", "said"), [([], "no beta"), (5, "5"), (None, "None"), (np.array(5.0), "array.*")])
+def test_a_filmstrip_takes_a_list(values: Any, said: str) -> None:
+    sweep = Exponents(beta_positions(3))
+    with pytest.raises(ValueError, match=f"A filmstrip of {said}: give a list of at least one value from 1 to 100"):
+        sweep.indices(values)
+    assert sweep.indices(np.array([1.0, 100.0])) == sweep.indices(iter([1, 100])) == [0, 2]
+
+
 @pytest.mark.parametrize("wrong", [None, 3, "ring", {"beta": [1]}, Exponents(beta_positions())])
 def test_anything_but_a_sweep_of_the_kind_is_an_error(wrong: Any) -> None:
     said = rf"{type(wrong).__name__} is not a Temperatures: pass what ngrams.make\(...\) returns"

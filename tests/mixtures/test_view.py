@@ -277,5 +277,5 @@ def test_what_breaks_in_the_background_is_shown_kept_and_survived(
 
 
 def test_a_filmstrip_of_no_position_is_an_error(sweep: MixtureSweep) -> None:
-    with pytest.raises(ValueError, match=r"A filmstrip of no beta: .*at least one value in \[1, 100\]"):
+    with pytest.raises(ValueError, match=r"A filmstrip of no beta: .*at least one value from 1 to 100"):
         show(sweep).filmstrip([])

@@ -121,7 +121,7 @@ def test_a_filmstrip_has_the_names_at_each_tau_and_one_plane(sweep: NGramSweep, 
 
 
 def test_an_empty_filmstrip_is_an_error(sweep: NGramSweep) -> None:
-    with pytest.raises(ValueError, match=r"at least one value in \[0.3, 1.5\]"):
+    with pytest.raises(ValueError, match=r"at least one value from 0.3 to 1.5"):
         plots_text.filmstrip(sweep, [])
 
 
