@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -209,12 +209,17 @@ def stacked(parts: Sequence[Students]) -> Students:
 
 @dataclass(frozen=True)
 class Runs:
-    """Where S starts ended. ``log_likelihood`` (S,) in nats per point; ``n_iter`` (S,) counts EM steps."""
+    """Where S starts ended on their ``cloud``; ``n_iter`` (S,) counts EM steps."""
 
+    cloud: Cloud
     students: Students
-    log_likelihood: FloatArray
     n_iter: NDArray[np.intp]
     converged: NDArray[np.bool_]
+
+    @cached_property
+    def log_likelihood(self) -> FloatArray:
+        """(S,) nats per point; computed when first asked for, as few who ask for ends ask for this."""
+        return log_likelihood(self.cloud, self.students)
 
 
 def em_step(cloud: Cloud, family: Family, students: Students) -> tuple[Students, FloatArray]:
@@ -241,7 +246,10 @@ def _moments(cloud: Cloud, students: Students) -> tuple[FloatArray, FloatArray]:
     total = scores.sum(axis=1)
     scores *= (cloud.weights / total)[:, None]
     reached = ((np.log(total.astype(np.float32)) + top) * cloud.weights).sum(axis=-1)
-    return scores @ np.swapaxes(cloud.features, -1, -2), reached
+    if cloud.features.ndim == 3:
+        return scores @ np.swapaxes(cloud.features, -1, -2), reached
+    s, k, n = scores.shape  # one product of matrices for all students
+    return (scores.reshape(s * k, n) @ cloud.features.T).reshape(s, k, -1), reached
 
 
 def _scores(cloud: Cloud, students: Students) -> FloatArray:
@@ -338,8 +346,7 @@ def run_em(cloud: Cloud, family: Family, starts: Students, tolerance: float, max
         going = ~converged[active] & (n_iter[active] < max_iter)
         if not going.all():
             active, their_clouds, mixer = active[going], their_clouds[going], mixer.kept(going)
-    students = starts.unpacked(ends)
-    return Runs(students, log_likelihood(cloud, students), n_iter, converged)
+    return Runs(cloud, starts.unpacked(ends), n_iter, converged)
 
 
 class _Mixer:
@@ -375,7 +382,8 @@ class _Mixer:
 
     def _heavy(self, packed: FloatArray) -> NDArray[np.bool_]:
         """(S, M): which coordinates belong to a component that the likelihood can feel; only those leap."""
-        return np.tile(packed[:, : self._k] > _LIGHT, packed.shape[1] // self._k)
+        heavy = packed[:, None, : self._k] > _LIGHT
+        return heavy.repeat(packed.shape[1] // self._k, axis=1).reshape(packed.shape)
 
     def _remember(self, step: FloatArray, residual: FloatArray, fresh: NDArray[np.bool_]) -> None:
         self._steps[:, self._slot], self._residuals[:, self._slot] = step, residual

@@ -168,17 +168,20 @@ class _Search:
         starts: Students,
         max_iter: int | None = None,
         progress: Progress = _unheard,
-    ) -> tuple[Students, FloatArray]:
-        """Run EM from start s at position ``where[s]``, some together; return the ends and their nats per point."""
+    ) -> Students:
+        """Run EM from start s at position ``where[s]``, some together; return the ends."""
         effort = self.effort["tolerance"], max_iter or int(self.effort["max_iter"])
-        ends, scores = [], []
+        ends = []
         for first in range(0, len(where), _TOGETHER):
             some = slice(first, first + _TOGETHER)
-            runs = run_em(self.clouds[np.asarray(where[some])], self.family, starts[some], *effort)
-            ends.append(runs.students)
-            scores.append(runs.log_likelihood)
+            ends.append(run_em(self.clouds[np.asarray(where[some])], self.family, starts[some], *effort).students)
             progress(min(1.0, (first + _TOGETHER) / len(where)))
-        return stacked(ends), np.concatenate(scores)
+        return stacked(ends)
+
+    def scores(self, where: NDArray[np.intp], students: Students) -> FloatArray:
+        """Nats per point of student s at position ``where[s]``."""
+        parts = [slice(first, first + _SETTLED) for first in range(0, len(where), _SETTLED)]
+        return np.concatenate([log_likelihood(self.clouds[where[some]], students[some]) for some in parts])
 
     def along_the_slider(self, cold: Mapping[int, Students], progress: Progress) -> Students:
         """The best student of each position, from its own starts (``cold``) and from its neighbours' students."""
@@ -195,12 +198,13 @@ class _Search:
         """Run each position's own starts; positions without any carry on from the one before, all in step."""
         where = np.array(list(cold))
         owners = np.repeat(where, [len(starts) for starts in cold.values()])
-        looked, scores = self.run(owners, stacked(list(cold.values())), _LOOK, lambda done: progress(0.4 * done))
+        looked = self.run(owners, stacked(list(cold.values())), _LOOK, lambda done: progress(0.4 * done))
+        scores = self.scores(owners, looked)
         guesses = looked[[np.flatnonzero(owners == i)[best_of(scores[owners == i], 1)[0]] for i in where]]
         best, reached = guesses[np.zeros(self.n_positions, dtype=int)], np.full(self.n_positions, np.nan)
         while where.size:
-            guesses, reached[where] = self.run(where, guesses)
-            best[where] = guesses
+            guesses = best[where] = self.run(where, guesses)
+            reached[where] = self.scores(where, guesses)
             progress(0.4 + 0.6 * float(np.isfinite(reached).mean()))
             onward = np.array([i + 1 < self.n_positions and i + 1 not in cold for i in where.tolist()])
             where, guesses = where[onward] + 1, guesses[onward]
@@ -233,7 +237,8 @@ class _Search:
         if not asked.any():
             return where[:0]
         where, mine = where[asked], mine[asked]
-        ends, scores = self.run(where, theirs[asked])
+        ends = self.run(where, theirs[asked])
+        scores = self.scores(where, ends)
         needed = -_TIE if step > 0 else _TIE  # equally good: continue from the left
         won = (scores - reached[where] >= needed) & ~_same(ends, mine)
         best[where[won]], reached[where[won]] = ends[won], scores[won]
@@ -253,7 +258,7 @@ class _Search:
         for first in range(0, self.n_positions, _SETTLED):
             some = np.arange(first, min(first + _SETTLED, self.n_positions))
             alike = stretch[some] == stretch[max(0, first - 1)]
-            ends.append(self.run(some, guesses.unpacked(packed[some] + alike[:, None] * moved_by))[0])
+            ends.append(self.run(some, guesses.unpacked(packed[some] + alike[:, None] * moved_by)))
             moved_by = ends[-1].packed()[-1] - packed[some[-1]]
             progress((some[-1] + 1) / self.n_positions)
         return stacked(ends)
@@ -269,7 +274,7 @@ class _Search:
         if not unsteady.size:
             return switched
         before = unsteady - 1
-        ends, _ = self.run(np.concatenate([unsteady, before]), stacked([students[before], students[unsteady]]))
+        ends = self.run(np.concatenate([unsteady, before]), stacked([students[before], students[unsteady]]))
         there, back = ends[: len(unsteady)], ends[len(unsteady) :]
         switched[unsteady] = ~(_same(there, students[unsteady]) & _same(back, students[before]))
         return switched
@@ -282,6 +287,8 @@ class _Search:
         """Let the students on both sides of each switch compete around it; return who won, and the switches."""
         everywhere = np.ones(len(students), dtype=bool)
         switched = self.switches(students, ~everywhere, everywhere)
+        if not switched.any():
+            return _in_line(students), switched
         best, reached = students[everywhere], log_likelihood(self.clouds, students)
         changed = ~everywhere
         for step in (1, -1):
