@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kdlab.core.arrays import unmasked
 from kdlab.core.format import percent
 from kdlab.core.sweep import Sweep, tau_positions
 
@@ -135,8 +136,8 @@ def next_token_sweep(
     >>> bool(sweep.at(0.5).entropy < sweep.at(1).entropy < sweep.at(1.5).entropy)
     True
     """
-    values = np.asarray(logits, dtype=float)
-    places = tau_positions() if taus is None else np.asarray(taus, dtype=float)
+    values = np.asarray(unmasked(logits, "logits"), dtype=float)
+    places = tau_positions() if taus is None else np.asarray(unmasked(taus, "taus"), dtype=float)
     if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
         raise ValueError(f"logits have shape {values.shape}: one row of two or more finite numbers is needed")
     if places.ndim != 1 or not len(places) or not ((places > 0) & np.isfinite(places)).all():

@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kdlab.core.arrays import unmasked
 from kdlab.core.metrics import log_sum_exp
 from kdlab.mixtures.model import GaussianMixture
 from kdlab.mixtures.solver.em import (
@@ -24,21 +25,24 @@ from kdlab.mixtures.solver.em import (
     Runs,
     Students,
     cloud_of,
+    features_of,
     log_likelihood,
     run_em,
     stacked,
 )
-from kdlab.mixtures.solver.starts import grouped_starts, spread_starts
+from kdlab.mixtures.solver.starts import GOLDEN, grouped_starts, spread_starts, with_mass
 
 __all__ = ["Covariance", "Fit", "Grids", "best_of", "exact_projection", "fit_mixture", "narrowest_cut", "node_cloud"]
 
 FloatArray = NDArray[np.float64]
 
 _TIE = 1e-6  # nats per point: starts closer than this are equally good, and their order decides
-_TRIED = 4  # times n_starts: how many starts get a first look before the best n_starts run to their end
+_TRIED = 8  # times n_starts: how many starts get a first look before the best n_starts run to their end
 _LOOK = 60  # EM steps of a first look
 _SETTLED = 4  # ends on the coarse grid that are settled on the fine one
 _MOST_NODES = 1_000_000
+_DIGIT = 2.0**-33  # of the points' spread: what is less does not tell two points apart
+_FLOOR = 1e-6  # the least variance of a component, in those of the points
 _COARSE_TOLERANCE = 1e-4
 _LIGHT = math.log(1e-6)  # a lighter component may rest on the grid's floor
 
@@ -68,15 +72,16 @@ def fit_mixture(
     n_starts: int = 10,
     tolerance: float = 1e-6,
     max_iter: int = 2000,
-    covariance_floor: float = 1e-6,
+    covariance_floor: float | None = None,
 ) -> Fit:
     """Fit K'' = ``n_components`` Gaussians to ``target``: a GaussianMixture, or points (N, D).
 
     ``covariance`` is the family: "diag", "full" or "spherical". ``sample_weight`` (N,) weighs points.
     ``starts`` are tried before the ``n_starts`` deterministic ones. The best log-likelihood wins, and
     of the starts within 1e-6 nats of it the earliest does. ``covariance_floor`` is the least variance
-    of a component fitted to points, along any axis, in squared units of the points (projections of a
-    mixture need none). A component that loses all its mass keeps its place.
+    of a component fitted to points, along any axis, in squared units of the points; unless given it is
+    1e-6 times what the points vary, so that no fit depends on units (projections of a mixture need none).
+    A component that loses all its mass keeps its place. Rows of a masked array with a masked number are left out.
 
     One component is moment matching, in closed form. A mixture of the student's family with no more
     components than the student may have is returned itself. Raises ValueError for bad input, for fewer
@@ -122,8 +127,9 @@ def exact_projection(target: GaussianMixture, n_components: int, covariance: Cov
     family = Family(covariance)
     if n_components == 1:
         return GaussianMixture([1.0], target.mean[None], family.project(target.covariance[None]))
-    fits_in = np.allclose(family.project(target.covariances), target.covariances, rtol=1e-12, atol=0.0)
-    return target if target.n_components <= n_components and fits_in else None
+    kept = target if target.n_components <= n_components else with_mass(target)
+    fits_in = np.allclose(family.project(kept.covariances), kept.covariances, rtol=1e-12, atol=0.0)
+    return kept if kept.n_components <= n_components and fits_in else None
 
 
 def _fit_to_mixture(
@@ -176,14 +182,14 @@ class Grids:
             node_cloud(target, share * step, radius, cross=cross)
             for share, radius in ((0.9, 4.0), (0.45, 5.0), (0.3, 5.5))
         )
-        return cls(coarse, fine, finer, Family(covariance, (0.9 * step / fine.scale) ** 2))
+        return cls(coarse, fine, finer, Family(covariance, float(0.9 * step / fine.scale[0]) ** 2))
 
     def refined(self, students: Students) -> Students:
         """Move students from the coarse grid's coordinates to the fine one's."""
         old, new = self.coarse, self.fine
         ratio = old.scale / new.scale
         means = students.means * ratio + (old.shift - new.shift) / new.scale
-        return Students(students.log_weights, means, students.covariances * ratio**2)
+        return Students(students.log_weights, means, students.covariances * np.outer(ratio, ratio))
 
     def compare(self, students: Students) -> FloatArray:
         """(S,) nats per point of students of the fine grid, judged on the finer one."""
@@ -244,18 +250,44 @@ def _fit_to_points(
 
 
 def _cloud_of_points(
-    target: ArrayLike, sample_weight: ArrayLike | None, n_components: int, covariance: Covariance, floor: float
+    target: ArrayLike, sample_weight: ArrayLike | None, n_components: int, covariance: Covariance, floor: float | None
 ) -> tuple[Cloud, Family]:
-    points = _checked_points(target)
-    weights = _checked_sample_weight(sample_weight, len(points))
+    points, weights = _without_masked(target, sample_weight)
     distinct = len(np.unique(points[weights > 0], axis=0))
     if distinct < n_components:
         raise ValueError(
             f"n_components is {n_components}, but the points hold {distinct} distinct rows: "
             f"ask for at most {distinct} components, or bring more points"
         )
-    cloud = cloud_of(points[weights > 0], weights[weights > 0], cross=covariance == "full")
-    return cloud, Family(covariance, floor / cloud.scale**2)
+    free = floor is None and covariance != "spherical"
+    cloud = cloud_of(points[weights > 0], weights[weights > 0], cross=covariance == "full", each_axis=free)
+    return _canonical(cloud), Family(covariance, _FLOOR if floor is None else floor / float(cloud.scale[0]) ** 2)
+
+
+def _canonical(cloud: Cloud) -> Cloud:
+    """The same points, to 1e-10 of their spread, in the same order whatever their units, order, place and mirror image.
+
+    EM from many starts is a search that magnifies the last digit; here it finds the same digits. A point that comes
+    twice is one of twice the weight. The order is by distance from the mean, then shuffled by golden-ratio steps:
+    starts that walk along it see all distances.
+    """
+    z, place = np.unique(np.round(cloud.points / _DIGIT) * _DIGIT, axis=0, return_inverse=True)
+    order = np.argsort((z**2).sum(axis=1), kind="stable")
+    order = order[np.argsort(np.arange(len(z)) * GOLDEN % 1.0)]
+    z, weights = z[order], np.asarray(np.bincount(place.ravel(), cloud.weights)[order], dtype=float)
+    return replace(cloud, points=z, weights=weights, features=features_of(z, cloud.pairs))
+
+
+def _without_masked(target: ArrayLike, sample_weight: ArrayLike | None) -> tuple[FloatArray, FloatArray]:
+    """Checked points (N, D) and weights (N,), without the rows that a masked array hides."""
+    if np.ma.is_masked(target) and np.ndim(target) == 2:
+        shown: Any = np.ma.asarray(target)
+        seen = ~np.ma.getmaskarray(shown).any(axis=1)
+        target = shown.data[seen]
+        if sample_weight is not None and np.shape(sample_weight) == seen.shape:
+            sample_weight = np.ma.asarray(sample_weight)[seen]
+    points = _checked_points(target)
+    return points, _checked_sample_weight(sample_weight, len(points))
 
 
 def best_of(log_likelihoods: FloatArray, n: int) -> NDArray[np.intp]:
@@ -276,15 +308,15 @@ def _fit_from(runs: Runs, winner: int, cloud: Cloud) -> Fit:
 # Edges
 
 
-def _check_settings(n_components: int, covariance: str, n_starts: int, floor: float) -> None:
+def _check_settings(n_components: int, covariance: str, n_starts: int, floor: float | None) -> None:
     if not isinstance(n_components, (int, np.integer)) or n_components < 1:
         raise ValueError(f"n_components is {n_components!r}: a student has 1 component or more, a whole number")
     if covariance not in get_args(Covariance):
         raise ValueError(f"covariance is {covariance!r}: choose one of {', '.join(get_args(Covariance))}")
     if n_starts < 1:
         raise ValueError(f"n_starts is {n_starts}: at least 1 start is needed")
-    if not floor > 0:
-        raise ValueError(f"covariance_floor is {floor}: it must be above zero; 1e-6 is usual")
+    if floor is not None and not floor > 0:
+        raise ValueError(f"covariance_floor is {floor}: it must be above zero; left out, it follows the points")
 
 
 def _check_starts(starts: Sequence[GaussianMixture], n_components: int, dim: int) -> None:
@@ -294,7 +326,7 @@ def _check_starts(starts: Sequence[GaussianMixture], n_components: int, dim: int
 
 
 def _checked_points(target: ArrayLike) -> FloatArray:
-    points = np.asarray(target, dtype=float)
+    points = np.asarray(unmasked(target, "points"), dtype=float)
     if points.ndim != 2 or points.size == 0:
         raise ValueError(
             f"points have shape {points.shape}: (N, D) with at least one row is needed; "
@@ -309,7 +341,7 @@ def _checked_points(target: ArrayLike) -> FloatArray:
 def _checked_sample_weight(sample_weight: ArrayLike | None, n: int) -> FloatArray:
     if sample_weight is None:
         return np.full(n, 1 / n)
-    weights = np.asarray(sample_weight, dtype=float)
+    weights = np.asarray(unmasked(sample_weight, "sample_weight"), dtype=float)
     if weights.shape != (n,):
         raise ValueError(f"sample_weight has shape {weights.shape} beside {n} points: ({n},) is needed")
     bad = ~(np.isfinite(weights) & (weights >= 0))

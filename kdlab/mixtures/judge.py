@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.core.metrics import recall
-from kdlab.mixtures._quadrature import BLOCK, Field, TooManyNodes, errors_of, expect_gaussian
+from kdlab.mixtures._lines import expect_log_prob
+from kdlab.mixtures._quadrature import BLOCK, MAX_NODES, Field, TooManyNodes, errors_of
 from kdlab.mixtures.fit import narrowest_cut, node_cloud
 from kdlab.mixtures.model import GaussianMixture
 from kdlab.mixtures.solver.em import Students, cloud_of, log_densities
@@ -27,6 +28,8 @@ _TOLERANCE = 5e-7  # nats; the promise is 1e-6
 _FINENESS = (5, 7, 11, 16, 32)  # nodes per standard deviation of p*, tried in turn, for recall
 _TABLES = (5, 10)  # the same for precision
 _RADIUS = 7.5  # standard deviations of p* that its own grid covers
+_SEEN = 0.5  # of the nodes' spacing: a grid may miss a narrower component
+_STEP_NODES = 1_000_000  # at most, where p* on a line is laid out for coverage
 _TOGETHER = 8  # students scored at once: what they need stays in the cache
 
 
@@ -42,7 +45,9 @@ class Judge:
         self._tables: list[Field | None] = []
         self._grids = [_TruthGrid(truth, cut / _FINENESS[0])]
         # An edge of the covered region that falls between two nodes counts for one of them: finely, on a line.
-        self._steps = _TruthGrid(truth, cut / 200) if truth.dim == 1 else self._grids[0]
+        self._steps = (
+            self._grids[0] if truth.dim > 1 else _TruthGrid(truth, max(cut / 200, _extent(truth) / _STEP_NODES))
+        )
 
     def precision(self, student: GaussianMixture) -> float:
         """E_{x ~ student} [ log p*(x) ], nats."""
@@ -67,7 +72,7 @@ class Judge:
                 values[left] = table.means_under(means[left], covariances[left], tolerances[left])
         for m in np.flatnonzero(np.isnan(values)):  # by a grid of the component's own
             root = np.linalg.cholesky(covariances[m])
-            values[m] = expect_gaussian(self.truth.log_prob, means[m], root, tolerance=float(tolerances[m]))[0]
+            values[m] = expect_log_prob(self.truth, means[m], root, tolerance=float(tolerances[m]))[0]
         return np.asarray((by_student * values.reshape(by_student.shape)).sum(axis=1))
 
     def _table(self, level: int) -> Field | None:
@@ -93,7 +98,10 @@ class Judge:
         """Recall on grids finer than the first, or by the rule of the ground floor; in closed form for one Gaussian."""
         for level in range(1, len(_FINENESS) if student.n_components > 1 else 1):
             if level == len(self._grids):
-                self._grids.append(_TruthGrid(self.truth, self._cut / _FINENESS[level]))
+                try:
+                    self._grids.append(_TruthGrid(self.truth, self._cut / _FINENESS[level]))
+                except TooManyNodes:
+                    break
             value = self._grids[level].measured(Students.of([student]))[0][0]
             if not np.isnan(value):
                 return float(value)
@@ -101,7 +109,7 @@ class Judge:
 
 
 class _TruthGrid:
-    """p* on a uniform grid: nodes, their mass, and which component each node's mass belongs to.
+    """p* on a uniform grid: nodes, their mass, and which component each node's mass belongs to. Raises TooManyNodes.
 
     Only nodes within 7.5 standard deviations of some component are kept. Nodes that `folded` would lay over each
     other stand side by side; ``first`` says where each such row of them begins.
@@ -110,6 +118,12 @@ class _TruthGrid:
     def __init__(self, truth: GaussianMixture, spacing: float) -> None:
         low, high = _box(truth, _RADIUS)
         counts = [BLOCK * math.ceil((b - a) / spacing / BLOCK) for a, b in zip(low, high, strict=True)]
+        if math.prod(counts) > MAX_NODES:
+            raise TooManyNodes(
+                f"p* would be laid out on {math.prod(counts):.3g} nodes, {MAX_NODES} are allowed: the widths of its "
+                "components differ too much for coverage; kdlab.precision and kdlab.recall need no such grid"
+            )
+        self.spacing = spacing
         axes = [a + spacing * (np.arange(n) + 0.3) for a, n in zip(low, counts, strict=True)]
         nodes = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, truth.dim)
         places = BLOCK ** np.arange(truth.dim)[::-1] @ (np.indices(counts).reshape(truth.dim, -1) % BLOCK)
@@ -125,7 +139,7 @@ class _TruthGrid:
         self.cloud = cloud_of(nodes[near], self.mass, cross=True)
 
     def measured(self, students: Students) -> tuple[FloatArray, FloatArray]:
-        """(P,) recalls, NaN where the grid is too coarse for one, and (P, K*) coverages."""
+        """(P,) recalls, NaN where the grid is too coarse for a student, and (P, K*) coverages."""
         edge = math.log(COVERED_DENSITY) + self.log_density
         sums, coverages = [], []
         for first in range(0, len(students), _TOGETHER):
@@ -134,7 +148,7 @@ class _TruthGrid:
             scores *= self.mass
             sums.append(np.add.reduceat(scores, self.first, axis=1))
         folded = np.concatenate(sums).reshape(len(students), *[BLOCK] * self.cloud.dim)
-        good = errors_of(folded, np.full(len(students), _TOLERANCE)) <= _TOLERANCE
+        good = (errors_of(folded, np.full(len(students), _TOLERANCE)) <= _TOLERANCE) & _seen_by(self.spacing, students)
         recalls = np.where(good, folded.reshape(len(students), -1).sum(axis=1), np.nan)
         return recalls, np.concatenate(coverages)
 
@@ -152,12 +166,29 @@ def cross_entropies(tempered: Sequence[GaussianMixture], students: Sequence[Gaus
 
 def _on_one_grid(tempered: Sequence[GaussianMixture], students: Students) -> tuple[FloatArray, FloatArray]:
     """(P,) twice: the mean of the tempered teacher's own log-density, and of its student's."""
-    nodes = node_cloud(tempered[0], 0.45 * narrowest_cut(tempered[0]), 5.5, cross=True)
+    spacing = 0.45 * narrowest_cut(tempered[0])
+    nodes = node_cloud(tempered[0], spacing, 5.5, cross=True)
     own = log_densities(nodes, Students.of(tempered).into(nodes), exact=True)
     mass = np.exp(own)
     mass /= mass.sum(axis=1, keepdims=True)
     under_student = log_densities(nodes, students.into(nodes), exact=True)
-    return (mass * own).sum(axis=1), (mass * under_student).sum(axis=1)
+    means = (mass * own).sum(axis=1), (mass * under_student).sum(axis=1)
+    for i in np.flatnonzero(~_seen_by(spacing, students)).tolist():
+        for mean, of in zip(means, (tempered[i], students.model(i)), strict=True):
+            mean[i] = tempered[i].expected_log_prob(of).value
+    return means
+
+
+def _seen_by(spacing: float, students: Students) -> NDArray[np.bool_]:
+    """(P,): which students have no component that could hide between nodes this far apart."""
+    widths = np.sqrt(np.linalg.eigvalsh(students.covariances)[..., 0])
+    return np.asarray((np.where(np.isfinite(students.log_weights), widths, np.inf) >= _SEEN * spacing).all(axis=1))
+
+
+def _extent(truth: GaussianMixture) -> float:
+    """The longest side of the box that holds the truth."""
+    low, high = _box(truth, _RADIUS)
+    return float((high - low).max())
 
 
 def _box(models: GaussianMixture | Students, radius: float) -> tuple[FloatArray, FloatArray]:

@@ -172,16 +172,19 @@ def reverse_student(target: GaussianMixture) -> GaussianMixture:
     if target.dim != 1:
         raise ValueError(f"the target lives in {target.dim} dimensions: this search is for a line, D = 1")
 
+    centre, spread = float(target.mean[0]), math.sqrt(target.covariance[0, 0])
+
     def gaussian(place: FloatArray) -> GaussianMixture:
-        return GaussianMixture([1.0], [[place[0]]], [[[math.exp(2 * place[1])]]])
+        """From mean and log sigma in standard units, so that the search is the same in any."""
+        return GaussianMixture([1.0], [[centre + spread * place[0]]], [[[spread**2 * math.exp(2 * place[1])]]])
 
     def divergence(place: FloatArray) -> float:
-        entropy = 0.5 * math.log(2 * math.pi * math.e) + float(place[1])
+        entropy = 0.5 * math.log(2 * math.pi * math.e) + float(place[1]) + math.log(spread)
         return -entropy - gaussian(place).expected_log_prob(target).value
 
     found = []
-    variances = [*target.covariances[:, 0, 0], target.covariance[0, 0]]
-    for mean, sd in zip([*target.means[:, 0], target.mean[0]], np.sqrt(variances), strict=True):
+    means, deviations = (target.means[:, 0] - centre) / spread, np.sqrt(target.covariances[:, 0, 0]) / spread
+    for mean, sd in zip([*means, 0.0], [*deviations, 1.0], strict=True):
         simplex = [(mean, math.log(sd)), (mean + _START_STEP * sd, math.log(sd)), (mean, math.log(sd) + _START_STEP)]
         settings = {"initial_simplex": simplex, "xatol": _SETTLED, "fatol": _SETTLED, "maxiter": 1000}
         found.append(minimize(divergence, simplex[0], method="Nelder-Mead", options=settings))

@@ -14,6 +14,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kdlab.core.arrays import unmasked
 from kdlab.core.metrics import Estimate, Model, log_sum_exp, monte_carlo
 from kdlab.ngrams._strings import check_alphabet, decoded, encoded
 from kdlab.ngrams._tables import (
@@ -356,7 +357,7 @@ def _check_order(order: int) -> None:
 
 
 def _checked_weights(weights: ArrayLike | None, n: int) -> FloatArray:
-    checked = np.ones(n) if weights is None else np.array(weights, dtype=float)
+    checked = np.ones(n) if weights is None else np.array(unmasked(weights, "weights"), dtype=float)
     if checked.shape != (n,):
         raise ValueError(f"weights have shape {checked.shape} beside {n} strings: one weight per string is needed")
     bad = np.flatnonzero(~np.isfinite(checked) | (checked < 0))
@@ -369,17 +370,23 @@ def _checked_weights(weights: ArrayLike | None, n: int) -> FloatArray:
 
 
 def _checked_table(table: ArrayLike, order: int, alphabet: str) -> FloatArray:
-    checked = np.array(table, dtype=float)
+    checked = np.array(unmasked(table, "table"), dtype=float)
     shape = sum(len(alphabet) ** k for k in range(max(order, 1) + 1)), len(alphabet) + 1
     if checked.shape != shape:
         raise ValueError(
             f"table has shape {checked.shape}: order {order} over {len(alphabet)} letters needs {shape}, "
             "a row for each context and a column for each letter and the end"
         )
-    bad = ~(np.isfinite(checked) & (checked >= 0)).all(axis=1) | (np.abs(np.nan_to_num(checked).sum(axis=1) - 1) > 1e-8)
+    sums = np.nan_to_num(checked).sum(axis=1)
+    bad = ~(np.isfinite(checked) & (checked >= 0)).all(axis=1) | (np.abs(sums - 1) > 1e-6)
     if bad.any():
         i = int(np.flatnonzero(bad)[0])
-        raise ValueError(f"row {i} of the table is {checked[i]}: probabilities that sum to one are needed")
+        raise ValueError(
+            f"row {i} of the table is {checked[i]}, sum {sums[i]:.9g}: probabilities that sum to one are needed; "
+            "divide each row by its sum"
+        )
+    rounded = np.abs(sums - 1) > 1e-12  # as rows in single precision are
+    checked[rounded] /= sums[rounded, None]
     if checked[0, -1] > 0:
         raise ValueError(f"the end has probability {checked[0, -1]} in row 0: a string has at least one letter")
     if order == 0 and not (checked[1:] == checked[1]).all():

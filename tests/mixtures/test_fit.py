@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import sklearn_fits
+from support.drill import fits_agree
 from support.worlds import FAMILIES, mixtures, random_mixture, same_bits, within
 
 from kdlab import Fit, GaussianMixture, fit_mixture, recall
@@ -72,11 +73,7 @@ def test_the_likelihood_is_per_point_and_weighted() -> None:
 
 @pytest.mark.parametrize("covariance", FAMILIES)
 def test_weights_are_repetitions(covariance: Any) -> None:
-    """A weight of 3 is the same point three times: same optimum, to the tolerance at which EM stops.
-
-    Starts differ a little (centres are drawn from a cumulative sum, the same in exact arithmetic), so the
-    comparison is of likelihoods to 1e-6 and of models to 1e-3.
-    """
+    """A weight of 3 is the same point three times: the same optimum, to the tolerance at which EM stops."""
     points = some_points(1, 40, 2)
     counts = np.random.default_rng(3).integers(1, 4, size=40)
     weighed = fit_mixture(points, 2, covariance=covariance, sample_weight=counts.astype(float))
@@ -139,11 +136,36 @@ def test_one_component_is_the_moments(covariance: Any) -> None:
 
 @pytest.mark.parametrize("covariance", FAMILIES)
 def test_units_and_places_do_not_matter(covariance: Any) -> None:
-    """Points times 1000, moved by 1e5: the same fit in the new units (the floor scaled with them)."""
+    """Points times 1000, moved by 1e5: the same fit in the new units (a floor that is given is scaled with them)."""
     points = some_points(6, 60, 2)
-    here = fit_mixture(points, 2, covariance=covariance, covariance_floor=1e-6)
-    there = fit_mixture(points * 1000 + 1e5, 2, covariance=covariance, covariance_floor=1.0)
-    assert there.log_likelihood == pytest.approx(here.log_likelihood - 2 * math.log(1000), abs=1e-6)
+    for floor in (None, 1e-6):
+        here = fit_mixture(points, 2, covariance=covariance, covariance_floor=floor)
+        there = fit_mixture(points * 1000 + 1e5, 2, covariance=covariance, covariance_floor=floor and floor * 1e6)
+        assert there.log_likelihood == pytest.approx(here.log_likelihood - 2 * math.log(1000), abs=1e-6)
+
+
+def test_two_bumps_in_small_units_stay_two() -> None:
+    rng = np.random.default_rng(0)
+    points = np.concatenate([rng.normal(-4, 1, 200), rng.normal(4, 1, 200)])[:, None]
+    fit = fit_mixture(1e-4 * points, 2).model
+    np.testing.assert_allclose(np.sort(fit.means[:, 0]), [-4e-4, 4e-4], rtol=0.03)
+    np.testing.assert_allclose(np.sqrt(fit.covariances[:, 0, 0]), 1e-4, rtol=0.06)
+
+
+@pytest.mark.parametrize("i", range(50))
+def test_a_fit_depends_on_the_points_only(i: int) -> None:
+    """Of `support/drill.py`'s two hundred: other units, another order, a mirror and a shift, all at once."""
+    fits_agree(i)
+
+
+def test_masked_rows_are_left_out() -> None:
+    hidden = np.ma.array([[0.0], [1.0], [2.0], [999.0]], mask=[[0], [0], [0], [1]])
+    assert fit_mixture(hidden, 1).model.means[0, 0] == pytest.approx(1.0)
+    assert fit_mixture(hidden, 1, sample_weight=[1, 1, 2, 7]).model.means[0, 0] == pytest.approx(1.25)
+    with pytest.raises(ValueError, match="sample_weight hold 1 masked values"):
+        fit_mixture(hidden, 1, sample_weight=np.ma.array([1, 1, 2, 7], mask=[1, 0, 0, 0]))
+    with pytest.raises(ValueError, match=r"points have shape \(0, 1\)"):
+        fit_mixture(np.ma.masked_all((3, 1)), 1)
 
 
 # Onto a mixture
@@ -293,6 +315,22 @@ def test_a_given_start_wins_a_tie() -> None:
     for sign in (1.0, -1.0):
         start = line_mixture([0.5, 0.5], [-20.0 * sign, 20.0 * sign], [1.0, 1.0])
         assert fit_mixture(points, 2, starts=[start]).model.means[0, 0] * sign < 0
+
+
+@pytest.mark.parametrize("covariance", FAMILIES)
+def test_a_target_whose_weights_have_vanished(covariance: Any) -> None:
+    """Four components of which fewer than K'' have weight: at infinity, near it, and set to zero."""
+    four = random_mixture(np.random.default_rng(5), 4, 2)
+    for target in (
+        four.tempered(math.inf),
+        four.tempered(20000),
+        GaussianMixture([0.5, 0.5, 0, 0], four.means, four.covariances),
+    ):
+        for k in (2, 3):
+            fit = fit_mixture(target, k, covariance=covariance)
+            assert fit.model.n_components <= k
+            assert fit.log_likelihood >= fit_mixture(target, 1, covariance=covariance).log_likelihood - 1e-6
+        assert covariance != "full" or fit.log_likelihood == pytest.approx(target.expected_log_prob(target).value)
 
 
 # Bad input

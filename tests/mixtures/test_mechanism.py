@@ -110,6 +110,15 @@ def test_the_reverse_student_of_a_gaussian_is_that_gaussian() -> None:
     assert math.sqrt(found.covariances[0, 0, 0]) == pytest.approx(0.7, abs=1e-4)
 
 
+@pytest.mark.parametrize("unit", [1e-6, 1e6])
+def test_the_reverse_search_is_the_same_in_any_units(unit: float) -> None:
+    here, there = (line_mixture([0.6, 0.4], [-2.0 * u, 2.0 * u], [0.5 * u, u]) for u in (1.0, unit))
+    found, again = reverse_student(here), reverse_student(there)
+    assert again.means[0, 0] / unit == pytest.approx(found.means[0, 0], rel=1e-6)
+    assert again.covariances[0, 0, 0] / unit**2 == pytest.approx(found.covariances[0, 0, 0], rel=1e-6)
+    assert there.mode_density() == pytest.approx(here.mode_density() - math.log(unit), abs=1e-9)
+
+
 def test_no_gaussian_of_a_fine_grid_has_a_lower_reverse_divergence() -> None:
     """By scipy's own quadrature, on 21 means by 21 widths around everything; to 1e-6 nats."""
     target = line_mixture([0.6, 0.4], [-3.0, 3.0], [0.6, 0.6])

@@ -250,12 +250,12 @@ def test_five_dimensions_need_an_rng_and_are_sampled() -> None:
 
 
 def test_beyond_the_node_limit_an_rng_is_required_and_gives_an_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A broad p* and a student of needles 1/10,000 as wide: corners too sharp for any grid in the plane."""
-    monkeypatch.setattr("kdlab.mixtures.model.MAX_NODES", 100_000)
+    """A broad p* and a student of needles 1/10,000 as wide, when neither a grid nor lines may have the nodes."""
+    monkeypatch.setattr("kdlab.mixtures._lines._MAX_LINE_NODES", 10_000)
     truth = GaussianMixture([1.0], [[0.0, 0.0]], [np.eye(2)])
     means = [[-1.0, 0.3], [0.2, 0.7], [0.9, -0.4]]
     sharp = GaussianMixture([0.5, 0.3, 0.2], means, [1e-8 * np.eye(2)] * 3)
-    with pytest.raises(ValueError, match=r"rng is None and quadrature refused.*at most 100000 nodes.*pass rng="):
+    with pytest.raises(ValueError, match=r"rng is None and quadrature refused: more than 10000 nodes.*pass rng="):
         recall(sharp, truth)
     estimate = recall(sharp, truth, rng=np.random.default_rng(0))
     assert estimate.standard_error > 0
@@ -282,6 +282,30 @@ def test_the_highest_density_is_the_highest(name: str) -> None:
         assert -found.fun <= bound + 1e-9
     assert bound == pytest.approx(truth.log_prob(truth.means).max(), abs=0.05)
     assert bound >= truth.log_prob(truth.means).max()
+
+
+@pytest.mark.parametrize(
+    ("width", "length", "away", "highest"), [(0.1, 10.0, 5.0, -1.96286), (0.3, 3.0, 1.5, -1.85628)]
+)
+def test_ridges_that_cross_have_a_mode_of_their_own(width: float, length: float, away: float, highest: float) -> None:
+    """Two long components, each far from the other's mean, and a student that sits where they cross."""
+    long, short = np.diag([length**2, width**2]), np.diag([width**2, length**2])
+    truth = GaussianMixture([0.5, 0.5], [[-away, 0.0], [0.0, -away]], [long, short])
+    assert truth.mode_density() == pytest.approx(highest, abs=1e-5)
+    student = GaussianMixture([1.0], [[0.0, 0.0]], [1e-4 * np.eye(2)])
+    assert highest - 0.1 < precision(student, truth).value <= truth.mode_density()
+
+
+def test_no_climb_from_anywhere_gets_higher() -> None:
+    """Tilted, thin components in two and three dimensions: 2,000 places of each, and scipy's climb from the best."""
+    rng = np.random.default_rng(12)
+    for dim in (2, 2, 2, 3):
+        roots = [rng.normal(size=(dim, dim)) * 10 ** rng.uniform(-1.5, 0.5, dim) for _ in range(4)]
+        truth = GaussianMixture([0.25] * 4, rng.normal(size=(4, dim)), [root @ root.T for root in roots])
+        places = truth.sample(2000, rng)
+        for start in places[np.argsort(-truth.log_prob(places))[:10]]:
+            found = scipy.optimize.minimize(lambda x, p=truth: -p.log_prob(x[None])[0], start, method="Nelder-Mead")
+            assert -found.fun <= truth.mode_density() + 1e-7
 
 
 # Frozen, validated, float64
@@ -336,6 +360,34 @@ def test_rounding_is_not_asymmetry() -> None:
     """What a product of matrices leaves off the diagonal: 1e-18 above, minus that below."""
     rounded = [[[0.2, 1e-18], [-1e-18, 0.2]]]
     assert GaussianMixture([1.0], [[0.0, 0.0]], rounded).n_components == 1
+
+
+def test_single_precision_is_taken() -> None:
+    """Probabilities divided by their sum, and a covariance, in float32: off by 1e-7, which is no mistake."""
+    weights = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.7], np.float32)
+    model = GaussianMixture((weights / weights.sum()).tolist(), [[0.0]] * 6, [[[1.0]]] * 6)
+    assert model.weights.sum() == pytest.approx(1.0, abs=1e-15)
+    uneven = np.array([[1.0, 0.3], [0.3000001, 1.0]], np.float32)
+    covariance = GaussianMixture([1.0], [[0.0, 0.0]], [uneven]).covariances[0]
+    assert covariance[0, 1] == covariance[1, 0] == pytest.approx(0.3, abs=1e-6)
+
+
+HIDDEN: Any = np.ma.array([[0.0], [999.0]], mask=[[False], [True]])
+
+
+@pytest.mark.parametrize(
+    ("ask", "name"),
+    [
+        (lambda: PAIR.log_prob(HIDDEN), "points"),
+        (lambda: PAIR.responsibilities(HIDDEN), "points"),
+        (lambda: GaussianMixture(np.ma.array([0.5, 0.5], mask=[0, 1]), [[0.0], [1.0]], UNIT), "weights"),
+        (lambda: GaussianMixture.from_log_weights(np.ma.array([0.0, 0.0], mask=[0, 1]), [[0.0]], UNIT), "log_weights"),
+        (lambda: GaussianMixture([0.5, 0.5], HIDDEN, UNIT), "means"),
+    ],
+)
+def test_masked_numbers_are_refused(ask: Callable[[], Any], name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} hold 1 masked values of 2: leave them out"):
+        ask()
 
 
 def test_log_weights_are_normalised() -> None:

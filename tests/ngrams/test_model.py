@@ -285,7 +285,11 @@ def test_a_chain_is_frozen() -> None:
     [
         (GOOD, 2, r"table has shape \(3, 3\): order 2 over 2 letters needs \(7, 3\)"),
         ([0.5, 0.5], 1, r"table has shape \(2,\).*needs \(3, 3\)"),
-        ([[0.5, 0.6, 0], *GOOD[1:]], 1, r"row 0 of the table is \[0\.5 0\.6 0\. \]: probabilities that sum to one"),
+        (
+            [[0.5, 0.6, 0], *GOOD[1:]],
+            1,
+            r"row 0 of the table is \[0\.5 0\.6 0\. \], sum 1\.1: probabilities that sum to one.*divide each row",
+        ),
         ([GOOD[0], [0.2, -0.3, 1.1], GOOD[2]], 1, r"row 1 of the table is \[ 0\.2 -0\.3  1\.1\]"),
         ([GOOD[0], GOOD[1], [math.nan, 0.5, 0.5]], 1, r"row 2 of the table is \[nan 0\.5 0\.5\]"),
         ([GOOD[0], GOOD[1], [math.inf, 0.5, 0.5]], 1, r"row 2 of the table is \[inf 0\.5 0\.5\]"),
@@ -337,3 +341,11 @@ def test_an_order_may_be_a_numpy_integer() -> None:
 def test_what_no_chain_can_do(ask: Callable[[NGramChain], Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         ask(random_chain(0, 1))
+
+
+def test_single_precision_rows_are_divided_by_their_sum() -> None:
+    """A table in float32 sums to one only to 1e-7; lengths and log-probabilities are exact all the same."""
+    rough = NGramChain(np.array([[0.7, 0.3, 0.0], [0.1, 0.6, 0.3], [0.3, 0.3, 0.4]], np.float32), 1, "ab")
+    np.testing.assert_allclose(rough.table.sum(axis=1), 1.0, rtol=0, atol=1e-15)
+    with pytest.raises(ValueError, match="table hold 1 masked values of 9"):
+        NGramChain(np.ma.array(rough.table, mask=np.eye(1, 9).reshape(3, 3)), 1, "ab")

@@ -1,8 +1,7 @@
 """Weighted EM, the engine under `fit`: a cloud of weighted points, one step, and a faster way to repeat it.
 
 Points are kept as features, so that all log-densities are one matrix product and all moments another.
-Coordinates are shifted and scaled once (by one number for all axes, which keeps every covariance family
-what it is), so that squares do not cancel.
+Coordinates are shifted and scaled once, so that squares do not cancel.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _NOTHING = 1e-300  # a component with less mass than this has nothing to move it
 
 @dataclass(frozen=True)
 class Cloud:
-    """Weighted points in standard coordinates z = (x - shift) / scale.
+    """Weighted points in standard coordinates z = (x - shift) / scale, with a scale (D,) for each axis.
 
     ``points`` (N, D); ``weights`` (N,), summing to (nearly) one; ``features`` (F, N): 1, z_i, and the
     products z_i z_j of ``pairs``. A stack of S clouds of N points has ``weights`` (S, N), and where their
@@ -46,7 +45,7 @@ class Cloud:
     features: FloatArray
     pairs: list[tuple[int, int]]
     shift: FloatArray
-    scale: float
+    scale: FloatArray
 
     @property
     def dim(self) -> int:
@@ -63,8 +62,8 @@ class Cloud:
 
     @property
     def log_jacobian(self) -> float:
-        """D log scale: what a log-density loses, in nats, on the way back to x."""
-        return self.dim * math.log(self.scale)
+        """What a log-density loses, in nats, on the way back to x."""
+        return float(np.log(self.scale).sum())
 
 
 @dataclass(frozen=True)
@@ -98,16 +97,27 @@ class Family:
         return bool(least.min() >= self.floor)
 
 
-def cloud_of(points: FloatArray, weights: FloatArray, *, cross: bool) -> Cloud:
-    """Lay out points (N, D) of weights (N,) for EM; ``cross`` keeps the products z_i z_j with i < j."""
+def cloud_of(points: FloatArray, weights: FloatArray, *, cross: bool, each_axis: bool = False) -> Cloud:
+    """Lay out points (N, D) of weights (N,) for EM; ``cross`` keeps the products z_i z_j with i < j.
+
+    One scale serves all axes, unless ``each_axis`` asks for its own: right for any family but the spherical one.
+    """
     shift = weights @ points / weights.sum()
-    spread = float(weights @ ((points - shift) ** 2).sum(axis=1) / weights.sum())
-    scale = math.sqrt(spread / points.shape[1]) if spread > 0 else 1.0
+    spread = weights @ ((points - shift) ** 2).sum(axis=1) / weights.sum() / points.shape[1]
+    spreads = np.full(points.shape[1], spread if spread > 0 else 1.0)
+    if each_axis:
+        own = weights @ (points - shift) ** 2 / weights.sum()
+        spreads = np.where(own > 0, own, spreads)
+    scale = np.sqrt(spreads)
     z = (points - shift) / scale
     dims = range(points.shape[1])
     pairs = [(i, i) for i in dims] + [(i, j) for i in dims for j in dims if cross and i < j]
-    features = np.stack([np.ones(len(z)), *z.T, *(z[:, i] * z[:, j] for i, j in pairs)])
-    return Cloud(z, weights, features, pairs, shift, scale)
+    return Cloud(z, weights, features_of(z, pairs), pairs, shift, scale)
+
+
+def features_of(z: FloatArray, pairs: list[tuple[int, int]]) -> FloatArray:
+    """(F, N): 1, z_i, and the products z_i z_j of ``pairs``, for points z (N, D) in standard coordinates."""
+    return np.stack([np.ones(len(z)), *z.T, *(z[:, i] * z[:, j] for i, j in pairs)])
 
 
 @dataclass(frozen=True)
@@ -128,11 +138,13 @@ class Students:
 
     def into(self, cloud: Cloud) -> Students:
         """From the coordinates of the points to the cloud's."""
-        return Students(self.log_weights, (self.means - cloud.shift) / cloud.scale, self.covariances / cloud.scale**2)
+        areas = np.outer(cloud.scale, cloud.scale)
+        return Students(self.log_weights, (self.means - cloud.shift) / cloud.scale, self.covariances / areas)
 
     def out_of(self, cloud: Cloud) -> Students:
         """Back to the coordinates of the points."""
-        return Students(self.log_weights, self.means * cloud.scale + cloud.shift, self.covariances * cloud.scale**2)
+        areas = np.outer(cloud.scale, cloud.scale)
+        return Students(self.log_weights, self.means * cloud.scale + cloud.shift, self.covariances * areas)
 
     def within(self, family: Family) -> Students:
         """Each covariance replaced by the family's member nearest to it."""

@@ -16,7 +16,17 @@ from numpy.typing import NDArray
 from kdlab.core.metrics import log_sum_exp
 from kdlab.mixtures.fit import Grids, best_of, exact_projection
 from kdlab.mixtures.model import GaussianMixture
-from kdlab.mixtures.solver.em import Cloud, Covariance, Family, Students, cloud_of, log_likelihood, run_em, stacked
+from kdlab.mixtures.solver.em import (
+    Cloud,
+    Covariance,
+    Family,
+    Students,
+    cloud_of,
+    features_of,
+    log_likelihood,
+    run_em,
+    stacked,
+)
 from kdlab.mixtures.solver.starts import grouped_starts, spread_starts
 
 FloatArray = NDArray[np.float64]
@@ -95,7 +105,7 @@ def sampled_path(
     cross = covariance == "full"
     laid_out = [cloud_of(points, np.full(len(points), 1 / len(points)), cross=cross) for points in clouds]
     frame = laid_out[0]
-    family = Family(covariance, floor / frame.scale**2)
+    family = Family(covariance, floor / float(frame.scale[0]) ** 2)
     in_frame = [_in_frame(cloud, frame) for cloud in laid_out]
     begun = range(0, len(in_frame), _STRETCH)
     cold = {i: spread_starts(in_frame[i], family, n_components, _COLD).within(family) for i in begun}
@@ -125,7 +135,7 @@ def _in_frame(cloud: Cloud, frame: Cloud) -> Cloud:
     """The same points in another cloud's coordinates, so that one floor and one distance fit all."""
     points = cloud.points * cloud.scale + cloud.shift
     z = (points - frame.shift) / frame.scale
-    features = np.stack([np.ones(len(z)), *z.T, *(z[:, i] * z[:, j] for i, j in frame.pairs)])
+    features = features_of(z, frame.pairs)
     return replace(cloud, points=z, features=features, shift=frame.shift, scale=frame.scale)
 
 

@@ -15,7 +15,7 @@ FloatArray = NDArray[np.float64]
 
 _MOST_GROUPED = 8  # components that are grouped in every possible way; more are merged pairwise first
 _NO_MASS = 1e-300  # weights below this have underflowed, or will
-_GOLDEN = (math.sqrt(5) - 1) / 2
+GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 def grouped_starts(target: GaussianMixture, family: Family, n_components: int, n_starts: int) -> Students:
@@ -26,9 +26,10 @@ def grouped_starts(target: GaussianMixture, family: Family, n_components: int, n
     the log-determinant of the merged covariance. The ``n_starts`` cheapest are returned, cheapest first.
     Where the student may have more components than the target, the largest are split instead.
     """
-    weights, means, covariances = _merged_down(target)
-    if n_components >= len(weights):
-        return Students.of([_split_up(target, n_components)])
+    kept = with_mass(target)
+    if n_components >= kept.n_components:
+        return Students.of([_split_up(kept, n_components)])
+    weights, means, covariances = _merged_down(kept)
     member = _groupings(len(weights), n_components)
     mass = member @ weights
     centre = (member * weights) @ means / mass[..., None]
@@ -38,6 +39,14 @@ def grouped_starts(target: GaussianMixture, family: Family, n_components: int, n
     best = np.argsort(cost, kind="stable")[:n_starts]
     log_mass = np.log(mass[best])
     return Students(log_mass - log_sum_exp(log_mass)[:, None], centre[best], spread[best])
+
+
+def with_mass(target: GaussianMixture) -> GaussianMixture:
+    """Return the target without components whose weights have underflowed, or will."""
+    kept = target.weights > _NO_MASS
+    if kept.all():
+        return target
+    return GaussianMixture.from_log_weights(target.log_weights[kept], target.means[kept], target.covariances[kept])
 
 
 @cache
@@ -63,8 +72,7 @@ def _groupings(n_items: int, n_groups: int) -> NDArray[np.bool_]:
 
 def _merged_down(target: GaussianMixture) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Weights, means and covariances of at most 8 components: the cheapest pairs merged first (Runnalls)."""
-    kept = target.weights > _NO_MASS
-    weights, means, covariances = target.weights[kept], target.means[kept], target.covariances[kept]
+    weights, means, covariances = target.weights, target.means, target.covariances
     while len(weights) > _MOST_GROUPED:
         cost, i, j = min(_pair_cost(weights, means, covariances))
         pair = GaussianMixture(weights[[i, j]] / weights[[i, j]].sum(), means[[i, j]], covariances[[i, j]])
@@ -117,7 +125,7 @@ def _spread_centres(cloud: Cloud, n_components: int, start: int) -> FloatArray:
     chosen: list[int] = []
     distance = np.ones(len(cloud.points))
     for k in range(n_components):
-        draw = ((start * n_components + k + 1) * _GOLDEN) % 1.0
+        draw = ((start * n_components + k + 1) * GOLDEN) % 1.0
         cumulative = np.cumsum(cloud.weights * distance)
         index = int(np.searchsorted(cumulative, draw * cumulative[-1], side="right"))
         chosen.append(min(index, len(cumulative) - 1))

@@ -25,6 +25,18 @@ def solved(name: str, k: int, covariance: Any) -> tuple[GaussianMixture, Path]:
 
 
 @pytest.mark.parametrize("covariance", FAMILIES)
+@pytest.mark.parametrize("k", [2, 3, 4])
+def test_weights_may_vanish_along_the_slider(k: int, covariance: Any) -> None:
+    """At beta 20,000 one component of four has weight: fewer than the student may have."""
+    teacher = make_scene("ring").teacher
+    path = solve_path(teacher, k, covariance, np.array([1.0, 3.0, 100.0, 20_000.0]))
+    assert path.means.shape == (4, k, 2)
+    heaviest = teacher.tempered(20_000)
+    best = fit_mixture(heaviest, 1, covariance=covariance).log_likelihood
+    assert heaviest.expected_log_prob(path.model(3)).value >= best - 1e-6
+
+
+@pytest.mark.parametrize("covariance", FAMILIES)
 @pytest.mark.parametrize("name", ["falls", "ring"])
 def test_one_component_is_moment_matching_at_every_position(name: str, covariance: Any) -> None:
     teacher, betas = make_scene(name).teacher, beta_positions()
