@@ -258,7 +258,7 @@ class GaussianMixture:
     def _sampled(self, of: Model, rng: np.random.Generator | None, why: str) -> Estimate:
         if rng is None:
             raise ValueError(
-                f"rng is None and {why} (exact means at most {MAX_NODES} nodes, in 1-D or 2-D): "
+                f"rng is None and {why} (exact means quadrature, in 1-D or 2-D): "
                 "pass rng=numpy.random.default_rng(seed) for a Monte Carlo estimate with its standard error"
             )
         return monte_carlo(self, of, n_samples=_MONTE_CARLO_SAMPLES, rng=rng)
