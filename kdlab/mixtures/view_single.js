@@ -5,12 +5,12 @@
  * kdlab.mixtures.single.measure says, to 1e-6 nats and in the same words; a test compares the two.
  *
  * Shared with Python (kdlab/mixtures/view_single.py): the TRAITS below and page_errors. `world` never changes. `hand` is where
- * the bell is, {centre, width}; Python hears of it when the hand rests.
+ * the bell is, {centre, width}; Python hears of it, and of the `best` so far, when the hand rests: a page may be reloaded.
  */
 
-const TRAITS = ["hand", "prediction", "kernel_error"]; // whose changes matter here
+const TRAITS = ["hand", "prediction", "seen", "kernel_error"]; // whose changes matter here
 const ROLES = { truth: "p* truth", distilled: "p″ your student" };
-const NUMBERS = ["truth", "bounds", "space", "plane", "stretch", "marks", "step", "widths"];
+const NUMBERS = ["truth", "bounds", "space", "plane", "stretch", "marks", "step", "opening", "widths"];
 const KEPT = 200; // positions that the trail remembers
 const DECADE = 70; // svg units above the picture's top that make a bell ten times as narrow
 const CIRCLE = "M-8 0a8 8 0 1 0 16 0a8 8 0 1 0 -16 0Z";
@@ -273,7 +273,7 @@ function buildRange(controls, name, long, range, marks) {
 // ---------------------------------------------------------------- what happens when
 
 class Hand extends Live {
-  /** @param model the widget's traits  @param memory {opened, near, trail, best}, shared by a widget's views */
+  /** @param model the widget's traits  @param memory {near, trail, best}, shared by a widget's views */
   constructor(model, memory) {
     super(model);
     // `hand` is where the bell is on this page; Python's `hand` follows when it rests.
@@ -289,6 +289,8 @@ class Hand extends Live {
     if (bad) throw new Error(`This scene cannot be drawn, it has ${bad}. Make it again with mixtures.by_hand(...).`);
     this.space = buildSpace(this.page.space, this.world);
     this.plane = buildPlane(this.page.plane, this.world);
+    if (this.memory.trail.length) return;
+    for (const hand of Object.values(this.model.get("best"))) remember(this.memory, measure(this.world, hand), this.world.bounds);
   }
 
   listen() {
@@ -347,7 +349,8 @@ class Hand extends Live {
     clearTimeout(this.telling);
     this.telling = setTimeout(() => {
       this.telling = 0;
-      this.send({ hand: this.hand });
+      const best = Object.entries(this.memory.best).map(([name, { centre, width }]) => [name, { centre, width }]);
+      this.send({ hand: this.hand, best: Object.fromEntries(best) });
     }, 200);
   }
 
@@ -372,13 +375,14 @@ class Hand extends Live {
     this.plane(worth, memory);
     page.numbers.textContent = worth.numbers;
     write(page, worth.sentence);
-    this.update(); // both bounds may have been seen
+    if (memory.near.size === 2) this.see();
   }
 
   reset() {
     Object.assign(this.memory, { trail: [], best: {} });
     this.error = "";
-    this.move({ ...this.memory.opened });
+    this.update();
+    this.move({ ...this.world.opening });
   }
 
   /** Bring everything around the picture up to date: errors, the prediction. */
@@ -388,18 +392,15 @@ class Hand extends Live {
     const disabled = isOpen(prediction) || !this.plane;
     for (const control of [page.centre.input, page.width.input, page.reset]) control.disabled = disabled;
     this.showErrors();
-    const still = this.memory.near.size === 2 ? "" : "Now come within half a nat of each bound, one after the other, and see.";
+    const still = this.model.get("seen") ? "" : "Now come within half a nat of each bound, one after the other, and see.";
     showPrediction(page, prediction, still, (guess) => this.commit(guess));
   }
 }
 
 /** anywidget calls this once per widget, so what is kept here belongs to one widget and to no other. */
 export default function () {
-  const memory = { opened: null, near: new Set(), trail: [], best: {} };
+  const memory = { near: new Set(), trail: [], best: {} };
   return {
-    initialize({ model }) {
-      memory.opened = { ...model.get("hand") };
-    },
     render({ model, el }) {
       const view = new Hand(model, memory);
       el.append(view.page.root);

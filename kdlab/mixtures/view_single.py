@@ -45,10 +45,12 @@ class SingleView(LiveView):
 
     world = traitlets.Dict().tag(sync=True)
     hand = traitlets.Dict().tag(sync=True)
+    best = traitlets.Dict().tag(sync=True)  # {precision: hand, recall: hand}; the page's, kept while it is reloaded
 
     def __init__(self, scene: Scene, predict: Mapping[str, Any] | None = None) -> None:
         self._scene = scene
-        super().__init__(predict, world=_world(scene), hand=dict(zip(("centre", "width"), OPENING, strict=True)))
+        world = _world(scene)
+        super().__init__(predict, world=world, hand=world["opening"])
 
     @traitlets.validate("hand")
     def _check_hand(self, proposal: Mapping[str, Any]) -> dict[str, float]:
@@ -100,6 +102,7 @@ def _world(scene: Scene) -> dict[str, Any]:
         "stretch": limits.STRETCH,
         "marks": list(limits.recall_marks(measured.recall_bound)),
         "step": STEP,
+        "opening": dict(zip(("centre", "width"), OPENING, strict=True)),
         "widths": _widths(),
     }
 

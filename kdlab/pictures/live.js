@@ -287,6 +287,11 @@ class Live {
     this.update();
   }
 
+  /** What happens is on the screen: where a guess was made, its outcome may be told. */
+  see() {
+    if (this.model.get("prediction")?.guess != null && !this.model.get("seen")) this.send({ seen: true });
+  }
+
   /** Show what went wrong, here or in Python. */
   showErrors() {
     const message = [this.error, this.model.get("kernel_error")].filter(Boolean).join("\n");

@@ -47,6 +47,7 @@ class LiveView(anywidget.AnyWidget):
     _css = STYLE_SHEET
 
     prediction = traitlets.Dict(None, allow_none=True).tag(sync=True)
+    seen = traitlets.Bool(False).tag(sync=True)  # what the question is about; kept here, for a page may be reloaded
     kernel_error = traitlets.Unicode("").tag(sync=True)
     page_errors = traitlets.List(traitlets.Unicode()).tag(sync=True)
 

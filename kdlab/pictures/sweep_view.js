@@ -5,7 +5,8 @@
  * page draws any position by itself, so the slider answers within one frame with the kernel busy, stopped or gone.
  *
  * Shared with Python (kdlab/pictures/sweep_view.py): the TRAITS below, choices and page_errors. `settings` says what the
- * reader wants, `sweep` is Python's answer; one made for other settings than those wanted now is kept for later.
+ * reader wants, `sweep` is Python's answer; one made for other settings than those wanted now is kept for later. `opened`
+ * is the cell's own {key, settings, place}, and `seen` whether its outcome was: a page that is reloaded goes on with both.
  *
  * A view's file declares its world, which says what is particular:
  *   place                  the trait that the slider moves, and the sweep's list of positions: "beta"
@@ -19,7 +20,7 @@
  *   idle(settings, sweep) the selects that could change nothing now; sweep is null while another is on its way
  */
 
-const TRAITS = ["sweep", "settings", "progress", "prediction", "kernel_error"]; // whose changes matter here, with the place
+const TRAITS = ["sweep", "settings", "progress", "prediction", "seen", "kernel_error"]; // whose changes matter here, with the place
 
 // ---------------------------------------------------------------- the sweep, checked
 
@@ -132,10 +133,10 @@ const precisionRecall = ({ precision, recall }, index) =>
 
 /** One view of a widget whose sweeps are of one world. */
 class SweepView extends Live {
-  /** @param model the widget's traits  @param memory {sweeps: Map, opened: {settings, place}, seen}, shared by its views */
-  constructor(model, memory, world) {
+  /** @param model the widget's traits  @param sweeps those that are here, a Map shared by its views */
+  constructor(model, sweeps, world) {
     super(model);
-    Object.assign(this, { memory, world, index: 0, frame: 0, telling: 0, sweep: null });
+    Object.assign(this, { sweeps, world, index: 0, frame: 0, telling: 0, sweep: null });
     this.choices = model.get("choices");
     this.page = buildPage(this.choices, world);
     this.listen();
@@ -169,7 +170,7 @@ class SweepView extends Live {
     const [sweep, settings, at] = ["sweep", "settings", place].map((name) => this.model.get(name));
     if (sweep !== this.received) this.receive(sweep);
     if (!this.sweep) return;
-    const wanted = this.memory.sweeps.get(this.nameOf(settings)) ?? this.sweep;
+    const wanted = this.sweeps.get(this.nameOf(settings)) ?? this.sweep;
     if (wanted !== this.sweep) this.show(wanted);
     else if (!this.telling) this.draw(nearest(wanted[place], at)); // unless the reader is just moving the slider
   }
@@ -183,7 +184,7 @@ class SweepView extends Live {
       if (this.sweep) this.send({ settings: this.sweep.settings }); // nothing better will come: back to what is shown
       throw error;
     }
-    const { sweeps } = this.memory;
+    const { sweeps } = this;
     const name = this.nameOf(sweep.settings);
     if (!sweeps.has(name)) sweeps.set(name, sweep); // the same settings always give the same sweep
     if (sweeps.size > 24) sweeps.delete(sweeps.keys().next().value); // the oldest
@@ -215,6 +216,12 @@ class SweepView extends Live {
     this.sayValue();
     write(page, sweep.sentence[index]);
     page.root.dataset.index = index;
+    if (this.isAsked() && index >= 0.9 * (sweep[world.place].length - 1)) this.see();
+  }
+
+  /** Whether the sweep shown is the one that the question is about. */
+  isAsked() {
+    return this.sweep?.key === this.model.get("opened").key;
   }
 
   /** The slider's value in words; a covered picture says no more than where the slider stands. */
@@ -226,14 +233,10 @@ class SweepView extends Live {
 
   /** The slider moved: draw at the next frame, once, however many events came before it. */
   moveTo(index) {
-    this.wanted = index;
-    if (!this.memory.seen && index >= 0.9 * (this.sweep[this.world.place].length - 1)) {
-      this.memory.seen = true;
-      this.update();
-    }
+    this.index = index;
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
-      this.guard(() => this.draw(this.wanted));
+      this.guard(() => this.draw(this.index));
     });
     // Python hears of it when the hand rests: nothing on the page waits for that.
     clearTimeout(this.telling);
@@ -257,7 +260,7 @@ class SweepView extends Live {
   }
 
   reset() {
-    const { settings, place } = this.memory.opened;
+    const { settings, place } = this.model.get("opened");
     this.ask({ ...settings });
     if (this.sweep) this.moveTo(nearest(this.sweep[this.world.place], place));
   }
@@ -284,24 +287,21 @@ class SweepView extends Live {
     if (page.doing.textContent !== doing) page.doing.textContent = doing;
     page.progress.textContent = progress === null ? "" : `: ${Math.round(progress * 100)} %`;
     this.showErrors();
-    const still = this.memory.seen ? "" : "Now move the slider to its right end and see.";
+    const still = model.get("seen") ? "" : "Now move the slider to its right end and see.";
     showPrediction(page, prediction, still, (guess) => this.commit(guess));
-    const asked = this.nameOf(settings) === this.nameOf(this.memory.opened.settings);
+    const asked = this.isAsked();
     if (!asked) page.outcome.hidden = true; // it was about another picture
-    page.root.classList.toggle("kdlab-untold", Boolean(asked && prediction && !this.memory.seen)); // the path ahead would tell
+    page.root.classList.toggle("kdlab-untold", Boolean(asked && prediction && !model.get("seen"))); // the path ahead would tell
     if (this.sweep) this.sayValue();
   }
 }
 
 /** What a view's file exports: anywidget calls the result once per widget, so what is kept belongs to one widget only. */
 const viewsOf = (world) => () => {
-  const memory = { sweeps: new Map(), opened: null, seen: false };
+  const sweeps = new Map();
   return {
-    initialize({ model }) {
-      memory.opened = { settings: { ...model.get("settings") }, place: model.get(world.place) };
-    },
     render({ model, el }) {
-      const view = new SweepView(model, memory, world);
+      const view = new SweepView(model, sweeps, world);
       el.append(view.page.root);
       return () => view.close();
     },

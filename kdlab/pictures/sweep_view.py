@@ -40,6 +40,7 @@ class SweepView(LiveView):
     sweep = traitlets.Dict().tag(sync=True)
     choices = traitlets.Dict().tag(sync=True)
     settings = traitlets.Dict().tag(sync=True)
+    opened = traitlets.Dict().tag(sync=True)  # {key, settings, place}: where Reset goes, and what the question is about
     progress = traitlets.Float(None, allow_none=True).tag(sync=True)
 
     def __init__(self, sweep: Sweep, predict: Mapping[str, Any] | None, choices: Mapping[str, Any]) -> None:
@@ -47,7 +48,9 @@ class SweepView(LiveView):
         self._request = 0  # the newest request: only its answer is shown
         self._shown: Any = sweep
         self._kept: OrderedDict[str, tuple[Any, dict[str, Any]]] = OrderedDict()
-        super().__init__(predict, sweep=self._keep(sweep), settings=self._settings_of(sweep), choices=dict(choices))
+        sent, settings = self._keep(sweep), self._settings_of(sweep)
+        opened = {"key": sent["key"], "settings": settings, "place": self._value}
+        super().__init__(predict, sweep=sent, settings=settings, opened=opened, choices=dict(choices))
         self.observe(self._on_settings, names="settings")
 
     @traitlets.validate("beta", "tau")

@@ -46,7 +46,6 @@ SHOW = """async ([source, state]) => {
   const nothing = () => {};
   const model = { get: (name) => state[name], set: nothing, on: nothing, off: nothing, save_changes: nothing };
   const widget = make();
-  widget.initialize({ model });
   widget.render({ model, el: document.body });
   await document.fonts.ready;
 }"""

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from support import shown
 from support.fake_sweep import fake_sweep
-from support.pages import box_of, get, open_view, put, settle, size_of
+from support.pages import box_of, get, open_view, put, reload, settle, size_of
 
 from kdlab.mixtures.experiment import teacher_entropy
 from kdlab.mixtures.view import payload, show
@@ -114,9 +114,9 @@ def test_a_late_answer_does_not_overwrite(page: Page) -> None:
     expect(page.locator(".kdlab-beta")).to_be_enabled()
 
 
-def test_reset_goes_back_to_how_it_was_opened(page: Page) -> None:
+def test_reset_goes_back_to_what_the_cell_opened(page: Page) -> None:
     one, two = fake_sweep(2, 1), fake_sweep(2, 2)
-    open_view(page, show(one), beta=2.0)
+    open_view(page, show(one), beta=2.0)  # where the slider was when the page was loaded
     page.locator(".kdlab-n-components").select_option("2")
     put(page, sweep=payload(two))
     page.locator(".kdlab-beta").focus()
@@ -125,7 +125,40 @@ def test_reset_goes_back_to_how_it_was_opened(page: Page) -> None:
     assert_shows(page, two, 120)
     page.locator(".kdlab-reset").click()
     settle(page)
-    assert_shows(page, one, one.index(2.0))
+    assert_shows(page, one, 0)
+
+
+def test_a_page_that_is_reloaded_goes_on_where_it_was(page: Page) -> None:
+    """The question stays with its own sweep, Reset goes back to it, and what was seen is not asked for again."""
+    one, two, outcome = fake_sweep(2, 1), fake_sweep(2, 2), page.locator(".kdlab-outcome")
+    open_view(page, show(one, predict={"question": "Recall?", "options": ["rises", "falls"], "outcome": "It fell."}))
+    page.get_by_role("button", name="rises").click()
+    page.locator(".kdlab-n-components").select_option("2")
+    put(page, sweep=payload(two))
+    reload(page)
+    assert_shows(page, two, 0)
+    page.locator(".kdlab-beta").press("End")
+    settle(page)
+    assert_shows(page, two, 120)
+    expect(outcome).to_be_hidden()  # it is about another picture
+    expect(page.locator(".kdlab-path-all")).to_have_css("visibility", "visible")
+    page.locator(".kdlab-reset").click()
+    assert get(page, "settings") == payload(one)["settings"]
+    settle(page)
+    expect(outcome).to_be_hidden()  # until the picture is there
+    put(page, sweep=payload(one))
+    assert_shows(page, one, 0)
+    expect(outcome).to_have_text("You predicted: rises. Now move the slider to its right end and see.")
+    page.locator(".kdlab-beta").press("End")
+    expect(outcome).to_have_text("You predicted: rises. What happens: It fell.")
+    page.wait_for_function("model.get('beta') === 100")  # told when the slider rests
+    reload(page)
+    assert_shows(page, one, 120)
+    expect(outcome).to_have_text("You predicted: rises. What happens: It fell.")
+    page.locator(".kdlab-reset").click()
+    settle(page)
+    assert_shows(page, one, 0)
+    expect(outcome).to_have_text("You predicted: rises. What happens: It fell.")
 
 
 def test_seed_and_family_are_offered_only_where_they_matter(page: Page) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 from scipy import stats
-from support.pages import box_of, get, open_view, put, settle, size_of
+from support.pages import box_of, get, open_view, put, reload, settle, size_of
 
 from kdlab.core.format import deviation, short
 from kdlab.mixtures import view_single
@@ -262,6 +262,27 @@ def test_the_bests_are_kept_and_reset_forgets_them(page: Page) -> None:
     page.wait_for_function("model.saved")  # until the page has told where its hand rests, it hears of no other
     page.evaluate("() => { for (let i = 1; i <= 250; i += 1) model.set('hand', { centre: 0, width: 1 + i / 100 }); }")
     page.wait_for_function("document.querySelector('.kdlab-hand-trail').getAttribute('d').split('M').length === 201")
+
+
+def test_a_page_that_is_reloaded_knows_the_bests_and_the_opening(page: Page) -> None:
+    open_bell(page, prediction={**QUESTION, "guess": "yes"})
+    for key, name in (("End", "width"), ("ArrowLeft", "centre"), ("ArrowLeft", "width")):
+        page.locator(f".kdlab-hand-{name}").press(key)
+        settle(page)
+    page.wait_for_function("model.get('hand').width === Number(document.querySelector('.kdlab-view').dataset.width)")
+    put(page, seen=True)
+
+    def told() -> list[str]:
+        return page.locator(".kdlab-hand-best-words").all_text_contents()
+
+    before, at = told(), place(page)
+    reload(page)
+    assert (told(), place(page)) == (before, at)
+    expect(page.locator(".kdlab-outcome")).to_have_text("You predicted: yes. What happens: No.")
+    page.locator(".kdlab-reset").click()
+    settle(page)
+    assert place(page) == {"centre": 0.0, "width": 1.0}
+    assert told() != before
 
 
 def test_what_is_beyond_the_plane_is_an_arrow_on_its_edge(page: Page) -> None:

@@ -107,6 +107,14 @@ def open_view(page: Page, view: Any, **other: Any) -> dict[str, Any]:
     return state
 
 
+def reload(page: Page) -> None:
+    """Load the page again with Python alive: the widget is as Python has it, and nothing else is remembered."""
+    state = page.evaluate("model.values")
+    page.reload()
+    page.wait_for_function("window.ready")
+    page.evaluate("state => open_view(state)", state)
+
+
 def get(page: Page, name: str) -> Any:
     """A trait of the widget."""
     return page.evaluate("name => model.get(name)", name)
