@@ -23,7 +23,7 @@ _ELSEWHERE = (
     "or name one in KDLAB_ANSWERS."
 )
 _lock = threading.RLock()  # widget callbacks come from several threads
-_told: set[Path] = set()  # files of which the reader has heard that they cannot be written
+_told: set[str] = set()  # reasons why answers are not kept that the reader has heard
 
 
 class AnswersError(Exception):
@@ -39,7 +39,7 @@ def read(folder: str | Path | None = None) -> dict[str, Any]:
     path = _path(folder)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, RecursionError) as error:
         raise AnswersError(f"{path} cannot be read ({error}). {_ADVICE}") from error
@@ -66,7 +66,7 @@ def forget(key: str | None = None, folder: str | Path | None = None) -> None:
         try:
             if rest:
                 _write(rest, _path(folder))
-            else:
+            elif _path(folder).exists():  # a read-only file system refuses to delete even what is not there
                 _path(folder).unlink(missing_ok=True)
         except OSError as error:
             raise AnswersError(f"{_path(folder)} cannot be deleted ({error.strerror}): delete it yourself.") from error
@@ -75,23 +75,25 @@ def forget(key: str | None = None, folder: str | Path | None = None) -> None:
 def keep(key: str, entry: Mapping[str, Any], folder: str | Path | None = None) -> str:
     """Record an answer where that is possible; a notebook goes on where it is not.
 
-    Returns the sentence to show: empty if all went well, and from the second failure with the same file on.
+    Returns the sentence to show: empty if all went well, a short one where the reader has heard the reason.
     """
-    path = _path(folder)
     with _lock:
         try:
             record(key, entry, folder)
         except AnswersError as error:
-            said = path in _told
-            _told.add(path)
-            return "" if said else f"Your answer was not kept: {error}"
-        _told.discard(path)
+            said = str(error) in _told
+            _told.add(str(error))
+            return f"Your answer was not kept{' either: the reason is the same.' if said else f': {error}'}"
+        _told.clear()
         return ""
 
 
 def _path(folder: str | Path | None) -> Path:
     chosen = os.environ.get("KDLAB_ANSWERS", "") if folder is None else folder
-    return Path(chosen).expanduser().absolute() / FILE
+    try:
+        return Path(chosen).expanduser().absolute() / FILE
+    except (OSError, RuntimeError) as error:  # the working directory is gone, or ~ is nobody's
+        raise AnswersError(f"there is no folder for {Path(chosen) / FILE} ({error}). {_ELSEWHERE}") from error
 
 
 def _write(entries: Mapping[str, Any], path: Path) -> None:

@@ -24,6 +24,16 @@ def notebooks_folder() -> Path:
 
 
 @contextmanager
+def _explained(path: Path, then: str = "") -> Iterator[None]:
+    """Let an OSError of the block say which file or folder, why, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise OSError(error.errno, f"{path} cannot be written ({why}){then or f'. {_ADVICE}'}") from error
+
+
+@contextmanager
 def written_whole(path: Path, *, advice: str = _ADVICE) -> Iterator[Path]:
     """Yield a temporary name beside ``path``; what the block writes there becomes ``path`` when it ends well.
 
@@ -32,18 +42,18 @@ def written_whole(path: Path, *, advice: str = _ADVICE) -> Iterator[Path]:
     says which file, why, and ``advice``, what to do.
     """
     temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
-    try:
+    with _explained(path, f"; nothing was left half-written. {advice}"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OSError(
-            error.errno, f"{path} cannot be written ({error.strerror}); nothing was left half-written. {advice}"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        try:
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            with suppress(
+                OSError
+            ):  # a read-only file system refuses this too, and the first trouble is the one to tell
+                temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: Any, **how: Any) -> None:
@@ -53,8 +63,11 @@ def write_json(path: Path, content: Any, **how: Any) -> None:
 
 
 def add_line(path: Path, content: Any) -> None:
-    """Add one line of JSON to a file, in one write: several processes may, and a line that a crash cut short stays."""
-    with path.open("a+b", buffering=0) as file:
+    """Add one line of JSON to a file, in one write: several processes may, and a line that a crash cut short stays.
+
+    An OSError says which file, why, and what to do.
+    """
+    with _explained(path), path.open("a+b", buffering=0) as file:
         whole = not file.tell() or (file.seek(-1, os.SEEK_END) >= 0 and file.read(1) == b"\n")
         file.write((b"" if whole else b"\n") + json.dumps(content).encode() + b"\n")
         os.fsync(file.fileno())
@@ -78,17 +91,20 @@ def held(folder: Path, name: str, *, wait: float = 0.0) -> Iterator[None]:
     """Hold ``folder`` for this process while the block runs; the folder is made where it is missing.
 
     Raises `Busy` where another process has it for longer than ``wait`` seconds; math.inf waits until it is free. Locks
-    of different ``name`` do not mind each other. The same process may hold a folder twice. Needs filelock, which comes
-    with the language models (the extra "lm").
+    of different ``name`` do not mind each other. The same process may hold a folder twice. An OSError says why the
+    folder cannot be written, and what to do. Needs filelock, which comes with the language models (the extra "lm").
     """
     import filelock
 
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder / f".{name}.lock", is_singleton=True)
-    try:
-        lock.acquire(timeout=wait)
-    except filelock.Timeout:
-        raise Busy(f"another process is at work in {folder}: wait for it, stop it, or choose another folder") from None
+    with _explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / f".{name}.lock", is_singleton=True)
+        try:
+            lock.acquire(timeout=wait)
+        except filelock.Timeout:
+            raise Busy(
+                f"another process is at work in {folder}: wait for it, stop it, or choose another folder"
+            ) from None
     try:
         yield
     finally:

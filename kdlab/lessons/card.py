@@ -48,6 +48,12 @@ def bare_verdict(said: Any) -> str:
     return f'<div class="kdlab-verdict kdlab-verdict-{said.kind}">{inline(said.text)}</div>'
 
 
+def unjudged(error: Exception) -> str:
+    """What stands in the place of a verdict where judging broke."""
+    said = f"Your answer was not judged ({type(error).__name__}: {error}): run this cell again and check it once more."
+    return f'<div class="kdlab-verdict kdlab-verdict-unfinished">{inline(said)}</div>'
+
+
 def plain(exercise: Any) -> str:
     """The task in plain text. Hints and solution are left out: they are for a page that can fold them."""
     lines = [f"Exercise {exercise.id}. {exercise.title}", "", exercise.task]

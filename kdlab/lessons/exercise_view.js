@@ -32,13 +32,19 @@ function render({ model, el }) {
   const { question, options, folded } = model.get("content");
   const card = html(el, "div", { class: "kdlab-card" });
   html(card, "div").innerHTML = question;
+  let [late, shown] = [0, ""]; // which Check has had its time to be answered; what is said
   const send = (answer) => {
+    setTimeout(() => { late = answer.times; show(); }, PATIENCE);
     model.set("answer", answer);
     model.save_changes();
   };
   if (options.length) buildAnswer(card, model, send);
   const said = html(card, "div", { class: "kdlab-said", role: "status" });
-  const show = () => { said.innerHTML = model.get("said"); };
+  const show = () => {
+    const { times } = model.get("answer");
+    const text = late === times && model.get("heard") !== times ? SILENCE : model.get("said");
+    if (text !== shown) said.innerHTML = shown = text;
+  };
   html(card, "div").innerHTML = folded;
   keepKeys(card);
   show();
@@ -47,8 +53,9 @@ function render({ model, el }) {
     // Who has just checked an answer here shall see all that is said of it.
     if (card.contains(document.activeElement)) said.scrollIntoView({ block: "nearest" });
   };
-  model.on("change:said", answered);
-  return () => model.off("change:said", answered);
+  const events = ["change:said", "change:heard"];
+  events.forEach((event) => model.on(event, answered));
+  return () => events.forEach((event) => model.off(event, answered));
 }
 
 export default { render };

@@ -32,6 +32,7 @@ class ExerciseView(anywidget.AnyWidget):
     content = traitlets.Dict().tag(sync=True)
     answer = traitlets.Dict().tag(sync=True)
     said = traitlets.Unicode("").tag(sync=True)
+    heard = traitlets.Int(0).tag(sync=True)  # ``times`` of the last answer that reached Python
 
     def __init__(self, exercise: Any) -> None:
         self._exercise = exercise
@@ -50,9 +51,13 @@ class ExerciseView(anywidget.AnyWidget):
         self.observe(self._on_answer, names="answer")
 
     def _on_answer(self, change: Mapping[str, Any]) -> None:
-        """The reader pressed Check."""
-        verdict = self._exercise.check(change["new"]["option"] + 1, change["new"]["reason"])
-        self.said = card.bare_verdict(verdict)
+        """The reader pressed Check. Whatever goes wrong is said there: nobody sees what a callback raises."""
+        try:
+            verdict = self._exercise.check(change["new"]["option"] + 1, change["new"]["reason"])
+            self.said = card.bare_verdict(verdict)
+        except Exception as error:
+            self.said = card.unjudged(error)
+        self.heard = change["new"]["times"]
 
 
 def _kept(key: str, options: tuple[str, ...]) -> dict[str, Any]:

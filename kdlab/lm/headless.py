@@ -182,6 +182,8 @@ def _execute(notebook: Path, done: Path, own: Mapping[str, Any]) -> None:
             f"{notebook.name} stopped in cell {error.cell_index}: {error.ename}: {error.evalue}\n"
             f"The executed notebook is {done}; {_GOES_ON}"
         ) from error
+    except OSError as error:
+        raise Failed(f"{notebook.name} stopped: {error}. Where the disk is full, make room; {_GOES_ON}") from error
     except dead as error:
         _interrupted_after_all()
         raise Failed(f"{notebook.name} stopped: its kernel died, perhaps for lack of memory; {_GOES_ON}") from error

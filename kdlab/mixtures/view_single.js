@@ -8,7 +8,7 @@
  * the bell is, {centre, width}; Python hears of it, and of the `best` so far, when the hand rests: a page may be reloaded.
  */
 
-const TRAITS = ["hand", "prediction", "seen", "kernel_error"]; // whose changes matter here
+const TRAITS = ["hand", "prediction", "seen", "heard", "kernel_error"]; // whose changes matter here
 const ROLES = { truth: "p* truth", distilled: "p″ your student" };
 const NUMBERS = ["truth", "bounds", "space", "plane", "stretch", "marks", "step", "opening", "widths"];
 const KEPT = 200; // positions that the trail remembers

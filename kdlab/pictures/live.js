@@ -92,6 +92,9 @@ function keepInSight(root) {
   });
 }
 
+const PATIENCE = 5000; // ms until it is said that Python does not answer
+const SILENCE = "Python has not answered yet. If its kernel was stopped or restarted, run this cell again; if it is busy, wait.";
+
 const REST = 600; // ms without a change until what is shown is said
 
 /** A place for what is said to those who do not see the picture, and only to them. */
@@ -270,7 +273,7 @@ function showPrediction(page, prediction, still, commit) {
 class Live {
   /** @param model the widget's traits, page_errors among them */
   constructor(model) {
-    Object.assign(this, { model, error: "" });
+    Object.assign(this, { model, error: "", waited: false });
   }
 
   /** Run `action` now and whenever one of these traits changes, until `unwatch()`. */
@@ -285,6 +288,7 @@ class Live {
   commit(guess) {
     this.send({ prediction: { ...this.model.get("prediction"), guess } });
     this.update();
+    setTimeout(() => { this.waited = true; this.showErrors(); }, PATIENCE);
   }
 
   /** What happens is on the screen: where a guess was made, its outcome may be told. */
@@ -294,7 +298,9 @@ class Live {
 
   /** Show what went wrong, here or in Python. */
   showErrors() {
-    const message = [this.error, this.model.get("kernel_error")].filter(Boolean).join("\n");
+    const { id, guess } = this.model.get("prediction") ?? {};
+    const lost = this.waited && id && guess !== this.model.get("heard") && `Your guess is not kept. ${SILENCE}`;
+    const message = [this.error, lost, this.model.get("kernel_error")].filter(Boolean).join("\n");
     this.page.error.hidden = !message;
     if (this.page.error.textContent !== message) this.page.error.textContent = message; // or it would be read out again
   }

@@ -48,6 +48,7 @@ class LiveView(anywidget.AnyWidget):
 
     prediction = traitlets.Dict(None, allow_none=True).tag(sync=True)
     seen = traitlets.Bool(False).tag(sync=True)  # what the question is about; kept here, for a page may be reloaded
+    heard = traitlets.Unicode("").tag(sync=True)  # the guess that has reached Python: a page may have none to tell
     kernel_error = traitlets.Unicode("").tag(sync=True)
     page_errors = traitlets.List(traitlets.Unicode()).tag(sync=True)
 
@@ -78,6 +79,7 @@ class LiveView(anywidget.AnyWidget):
         if not prediction or not prediction.get("id") or prediction.get("guess") is None:
             return
         trouble = answers.keep(_key(prediction), {name: prediction[name] for name in ("question", "options", "guess")})
+        self.heard = prediction["guess"]
         if trouble:
             self._kernel_errors.append(trouble)
             self.kernel_error = trouble

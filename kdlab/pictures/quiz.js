@@ -21,7 +21,7 @@ class Quiz extends Live {
     this.page = { root, error, picture, outcome, cover, next: outcome }; // nothing moves: what happens is read next
     keepKeys(root);
     keepInSight(root);
-    this.watch(["prediction", "kernel_error"], () => this.guard(() => this.update()));
+    this.watch(["prediction", "heard", "kernel_error"], () => this.guard(() => this.update()));
   }
 
   /** The question, or the guess and what happens. */

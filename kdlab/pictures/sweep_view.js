@@ -20,7 +20,7 @@
  *   idle(settings, sweep) the selects that could change nothing now; sweep is null while another is on its way
  */
 
-const TRAITS = ["sweep", "settings", "progress", "prediction", "seen", "kernel_error"]; // whose changes matter here, with the place
+const TRAITS = ["sweep", "settings", "progress", "prediction", "seen", "heard", "kernel_error"]; // whose changes matter here, with the place
 
 // ---------------------------------------------------------------- the sweep, checked
 
@@ -257,6 +257,7 @@ class SweepView extends Live {
     this.error = "";
     this.send({ settings, kernel_error: "" });
     this.update();
+    setTimeout(() => { this.late = this.nameOf(settings); this.update(); }, PATIENCE);
   }
 
   reset() {
@@ -283,7 +284,8 @@ class SweepView extends Live {
     page.picture.classList.toggle("kdlab-waiting", waiting);
     page.status.hidden = !waiting || !this.sweep;
     const progress = model.get("progress");
-    const doing = progress === null ? "Asking Python …" : "Making the students";
+    const asking = this.late === this.nameOf(settings) ? SILENCE : "Asking Python …";
+    const doing = progress === null ? asking : "Making the students";
     if (page.doing.textContent !== doing) page.doing.textContent = doing;
     page.progress.textContent = progress === null ? "" : `: ${Math.round(progress * 100)} %`;
     this.showErrors();

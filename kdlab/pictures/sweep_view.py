@@ -177,6 +177,10 @@ class SweepView(LiveView):
         with self._lock:
             if request == self._request:
                 self._shown = sweep
+                low, high = float(sweep.positions[0]), float(sweep.positions[-1])
+                setattr(
+                    self, sweep.knob, min(max(self._value, low), high)
+                )  # as the page does: this slider may be shorter
                 # The page knows an answer by the settings it asked for, even if the sweep does not need them all.
                 self.sweep = {**sent, "settings": dict(wanted)}
                 self.progress = None

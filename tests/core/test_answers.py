@@ -22,13 +22,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def unwritable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder that refuses; file modes would not stop every user that runs tests."""
+def unwritable(monkeypatch: pytest.MonkeyPatch, *asked: str) -> None:
+    """A file system that refuses these calls of the system; file modes would not stop every user that runs tests."""
 
     def refuse(*args: Any, **kwargs: Any) -> None:
-        raise PermissionError(13, "Permission denied")
+        raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(os, "replace", refuse)
+    for name in asked:
+        monkeypatch.setattr(os, name, refuse)
 
 
 def test_what_is_recorded_is_read_again_from_a_plain_file_that_says_whose_it_is(folder: Path) -> None:
@@ -93,16 +94,37 @@ def test_many_threads_lose_nothing(folder: Path) -> None:
 # What must not be in the way
 
 
-def test_a_folder_that_cannot_be_written_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("asked", [("replace",), ("replace", "unlink", "mkdir")])
+def test_why_nothing_is_kept_is_said_once_and_that_it_is_not_each_time(
+    monkeypatch: pytest.MonkeyPatch, asked: tuple[str, ...]
+) -> None:
+    """A read-only file system refuses to take the temporary file away as well."""
     answers.record("a", {"guess": "old"})
     with monkeypatch.context() as patch:
-        unwritable(patch)
-        with pytest.raises(answers.AnswersError, match=rf"{FILE} cannot be written \(Permission denied\)"):
+        unwritable(patch, *asked)
+        with pytest.raises(answers.AnswersError, match=rf"{FILE} cannot be written \(Read-only file system\)"):
             answers.record("a", {"guess": "new"})
         said = answers.keep("a", {})
         assert FILE in said and "not kept" in said and "a folder of your own" in said
-        assert answers.keep("a", {}) == answers.keep("b", {}) == ""
+        assert (
+            answers.keep("a", {}) == answers.keep("b", {}) == "Your answer was not kept either: the reason is the same."
+        )
     assert answers.read() == {"a": {"guess": "old"}}
     assert answers.keep("a", {}) == "" and answers.read() == {"a": {}}
-    unwritable(monkeypatch)
-    assert answers.keep("a", {}) != ""  # it worked in between: another trouble is news
+    unwritable(monkeypatch, *asked)
+    assert answers.keep("a", {}) == said  # it worked in between: another trouble is news
+
+
+def test_where_there_is_no_folder_nothing_stops(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "file").touch()
+    with monkeypatch.context() as patch:
+        for place, said in (("file", "there is no such folder"), ("~nobody-has-this-name", "there is no folder for")):
+            patch.setenv("KDLAB_ANSWERS", place)
+            assert said in answers.keep("a", {})
+    unwritable(monkeypatch, "unlink")
+    answers.forget()  # nothing is there, and a read-only file system would refuse to delete it
+    (folder / "gone").mkdir()
+    monkeypatch.chdir(folder / "gone")
+    (folder / "gone").rmdir()
+    assert "there is no folder for my_answers.json" in answers.keep("a", {})
+    monkeypatch.chdir(folder)

@@ -59,6 +59,37 @@ def test_a_full_disk_is_said_with_what_to_do(tmp_path: Path) -> None:
         raise OSError(28, "No space left on device")
 
 
+READ_ONLY = """
+import sys
+from pathlib import Path
+from kdlab.core.files import add_line, held, write_json
+folder = Path(sys.argv[1])
+def hold(place):
+    with held(place, "work"):
+        pass
+for write in (lambda: write_json(folder / "a", 1), lambda: add_line(folder / "a", 1), lambda: hold(folder)):
+    try:
+        write()
+    except OSError as error:
+        print(error.errno, error.strerror)
+"""
+
+
+def test_a_read_only_file_system_is_said_with_what_to_do(tmp_path: Path) -> None:
+    """A real one, in a name space of its own: what takes a temporary file away is refused there too."""
+    mount = f"mount --bind {tmp_path} {tmp_path} && mount -o remount,ro,bind {tmp_path}"
+    command = ["unshare", "-rm", "sh", "-c", f'{mount} && "$@"', "sh", sys.executable, "-c", READ_ONLY, str(tmp_path)]
+    try:
+        subprocess.run([*command[:5], "sh", "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("nothing can be mounted here")
+    pytest.importorskip("filelock")
+    why, advice = "cannot be written (Read-only file system)", "Make room or choose another folder"
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    starts = [f"30 {tmp_path}/a {why}; nothing was left", f"30 {tmp_path}/a {why}. {advice}", f"30 {tmp_path} {why}."]
+    assert [line.startswith(start) and advice in line for line, start in zip(said, starts, strict=True)] == [True] * 3
+
+
 def test_a_checksum_is_sha256_of_the_whole_file(tmp_path: Path) -> None:
     content = bytes(range(256)) * 5000  # more than one piece
     (tmp_path / "file").write_bytes(content)

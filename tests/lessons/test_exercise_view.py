@@ -5,15 +5,19 @@ import subprocess
 import sys
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 from support.axe import serious
 from support.exercises import every_choice
 from support.lab import Lab, write_notebook
+from support.pages import open_view, put
 
+from kdlab import exercise
 from kdlab.core import answers
 from kdlab.lessons import card
 from kdlab.lessons.exercise_view import ExerciseView
 from kdlab.lessons.kinds import Choice
+
+SCRIPTS = ("lessons/exercise_view.js",)
 
 
 @every_choice
@@ -30,6 +34,26 @@ def test_the_form_judges_and_keeps(one: Choice) -> None:
     assert again.said == view.said
     answers.forget()
     assert ExerciseView(one).answer["option"] == -1
+
+
+def test_what_breaks_is_said_in_place_of_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    view = ExerciseView(exercise("02.1"))
+    monkeypatch.setattr(Choice, "check", lambda *given: 1 / 0)
+    view.set_state({"answer": {"option": 1, "reason": "", "times": 1}})
+    assert "not judged (ZeroDivisionError: division by zero): run this cell again" in view.said and view.heard == 1
+
+
+@pytest.mark.browser
+def test_a_page_whose_python_is_gone_says_so(page: Page) -> None:
+    page.clock.install()
+    open_view(page, ExerciseView(exercise("02.1")))
+    said = page.locator(".kdlab-said")
+    for _ in range(2):
+        page.get_by_role("button", name="Check").click()
+        page.clock.fast_forward(5000)
+        expect(said).to_have_text(re.compile("^Python has not answered yet. If its kernel was stopped"))
+    put(page, said="<b>Right.</b>", heard=2)  # it was only busy
+    expect(said).to_have_text("Right.")
 
 
 def test_exercises_stay_out_of_the_package_and_widgets_out_of_judging() -> None:

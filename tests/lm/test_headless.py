@@ -99,6 +99,19 @@ def test_a_stage_that_fails(steps: list[str], tmp_path: Path, monkeypatch: pytes
         monkeypatch.setenv("WORLD_SIZE", "2")
 
 
+def test_a_disk_that_is_full_does_not_hide_what_a_stage_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*asked: Any, **options: Any) -> None:
+        raise OSError(28, "No space left on device", str(tmp_path / "05.ipynb"))
+
+    monkeypatch.setattr("papermill.execute_notebook", full)
+    for failed, said in (
+        (None, "05_.* stopped: .*No space.*05.ipynb.*make room"),
+        (ValueError("why"), "ValueError: why"),
+    ):
+        with pytest.raises(headless.Failed, match=said):
+            headless._notebooks(tmp_path, {"RUN": str(tmp_path)}, failed)
+
+
 def test_other_processes(steps: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Any) -> None:
     """They work in step, and execute nothing."""
     monkeypatch.setenv("WORLD_SIZE", "2")

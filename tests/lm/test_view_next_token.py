@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
+from support import pages
 from support.axe import serious
 
 from kdlab.core.format import percent
@@ -69,6 +70,17 @@ def test_another_prompt_is_answered_at_once(view: NextTokenView, sweeps: list[Ne
     assert view.settings == {"prompt": sweeps[3].prompt}
 
 
+def test_a_slider_that_ends_sooner_takes_tau_along() -> None:
+    """The page stands at the nearest position then, and so does Python."""
+    long, short = (next_token_sweep(text, [2.0, 1.0], "xy".__getitem__, taus=taus) for text, taus in (
+        ("long", [0.5, 1.0, 1.5]), ("short", [0.8, 1.0, 1.2]),
+    ))  # fmt: skip
+    view = show([long, short])
+    view.tau = 1.5
+    view.settings = {"prompt": "short"}
+    assert view.errors == [] and view.tau == 1.2 and view.sentence == short.told(2)
+
+
 def test_the_mimebundle_has_a_picture_and_its_words(view: NextTokenView, sweeps: list[NextTokenSweep]) -> None:
     data, metadata = view._repr_mimebundle_()
     assert data["text/plain"] == metadata["image/png"]["alt"] and sweeps[0].sentences[ONE] in data["text/plain"]
@@ -84,12 +96,7 @@ SCRIPTS = ("pictures/sweep_view.js", "lm/view_next_token.js")
 
 def open_view(page: Page, sweeps: list[NextTokenSweep], sent: dict[str, Any] | None = None) -> dict[str, Any]:
     first = sent or payload(sweeps[0])
-    state = {
-        "sweep": first, "choices": {"prompt": [{"value": one.prompt, "label": one.prompt} for one in sweeps]},
-        "settings": first["settings"], "tau": 1.0, "progress": None, "prediction": None, "kernel_error": "",
-        "page_errors": [],
-    }  # fmt: skip
-    page.evaluate("state => open_view(state)", state)
+    pages.open_view(page, show(sweeps), sweep=first, settings=first["settings"])
     return first
 
 

@@ -267,6 +267,23 @@ def test_a_prediction_covers_the_picture_until_it_is_made(page: Page) -> None:
     expect(page.locator(".kdlab-path-all")).to_have_css("visibility", "visible")
 
 
+def test_a_page_whose_python_is_gone_says_so(page: Page) -> None:
+    silence = "Python has not answered yet. If its kernel was stopped or restarted, run this cell again"
+    page.clock.install()
+    question = {"id": "x", "question": "Recall?", "options": ["rises", "falls"], "guess": None, "outcome": "It fell."}
+    open_view(page, show(fake_sweep(2)), prediction=question)
+    page.get_by_role("button", name="rises").click()
+    page.locator(".kdlab-n-components").select_option("2")
+    expect(page.locator(".kdlab-status")).to_have_text("Asking Python …")
+    expect(page.locator(".kdlab-error")).to_be_hidden()
+    page.clock.fast_forward(5000)
+    expect(page.locator(".kdlab-error")).to_contain_text(f"Your guess is not kept. {silence}")
+    expect(page.locator(".kdlab-status")).to_contain_text(silence)
+    put(page, heard="rises", progress=0.5)  # it was only busy
+    expect(page.locator(".kdlab-error")).to_be_hidden()
+    expect(page.locator(".kdlab-status")).to_have_text("Making the students: 50 %")
+
+
 @pytest.mark.parametrize("width", [1200, 760, 420, 300])
 def test_nothing_is_wider_than_its_place_and_nothing_jumps(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})

@@ -109,7 +109,7 @@ def fetch_smollm2(say: Say = print, *, verify: bool = False) -> Path:
             with held(cache, "fetch", wait=math.inf):
                 return _fetch(cache, say, verify=verify)
     except OSError as error:
-        why = "the disk is full" if error.errno == errno.ENOSPC else str(error)
+        why = "the disk is full" if error.errno == errno.ENOSPC else os.strerror(error.errno) if error.errno else error
         raise WeightsError(
             f"SmolLM2-135M could not be written to {cache}: {why}. Nothing half-written is left in use. Make room, or "
             "set KDLAB_CACHE to another folder, and run `kdlab fetch smollm2` again"
