@@ -34,7 +34,7 @@ function render({ model, el }) {
   html(card, "div").innerHTML = question;
   let [late, shown] = [0, ""]; // which Check has had its time to be answered; what is said
   const send = (answer) => {
-    setTimeout(() => { late = answer.times; show(); }, PATIENCE);
+    later(() => { late = answer.times; show(); });
     model.set("answer", answer);
     model.save_changes();
   };

@@ -92,7 +92,8 @@ function keepInSight(root) {
   });
 }
 
-const PATIENCE = 5000; // ms until it is said that Python does not answer
+/** Do something once Python has had its time to answer, 5 s; not on the site, whose own `kdlab` answers for it. */
+const later = (action) => { if (typeof kdlab === "undefined") setTimeout(action, 5000); };
 const SILENCE = "Python has not answered yet. If its kernel was stopped or restarted, run this cell again; if it is busy, wait.";
 
 const REST = 600; // ms without a change until what is shown is said
@@ -288,7 +289,7 @@ class Live {
   commit(guess) {
     this.send({ prediction: { ...this.model.get("prediction"), guess } });
     this.update();
-    setTimeout(() => { this.waited = true; this.showErrors(); }, PATIENCE);
+    later(() => { this.waited = true; this.showErrors(); });
   }
 
   /** What happens is on the screen: where a guess was made, its outcome may be told. */

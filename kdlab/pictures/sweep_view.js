@@ -257,7 +257,7 @@ class SweepView extends Live {
     this.error = "";
     this.send({ settings, kernel_error: "" });
     this.update();
-    setTimeout(() => { this.late = this.nameOf(settings); this.update(); }, PATIENCE);
+    later(() => { this.late = this.nameOf(settings); this.update(); });
   }
 
   reset() {

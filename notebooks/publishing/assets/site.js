@@ -153,7 +153,6 @@ function open(figure) {
   const place = figure.querySelector(".live-view");
   const guessed = (model) => {
     keepGuess(model);
-    model.put({ heard: model.get("prediction").guess });
     place.scrollIntoView({ block: "nearest" }); // the picture has opened, and its sentence is far below the options
   };
   const answers = { prediction: guessed };
