@@ -50,9 +50,7 @@ def written_whole(path: Path, *, advice: str = _ADVICE) -> Iterator[Path]:
                 os.fsync(file.fileno())
             os.replace(temporary, path)
         finally:
-            with suppress(
-                OSError
-            ):  # a read-only file system refuses this too, and the first trouble is the one to tell
+            with suppress(OSError):  # what went wrong first is the one to tell
                 temporary.unlink(missing_ok=True)
 
 
