@@ -140,9 +140,12 @@ def test_a_wheel_carries_the_page_and_the_data(tmp_path):
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
     subprocess.run([*pip, "--wheel-dir", tmp_path, source], check=True, capture_output=True)
     with zipfile.ZipFile(next(tmp_path.glob("kdlab-*.whl"))) as wheel:
-        packed = {name for name in wheel.namelist() if name.startswith("kdlab/")}
+        names = wheel.namelist()
     there = {file.relative_to(source).as_posix() for file in (source / "kdlab").rglob("*") if file.is_file()}
-    assert packed == there
+    assert {name for name in names if name.startswith("kdlab/")} == there
+    part = {file.name for file in (source / "kdlab/pictures/labextension").iterdir()}
+    beside = {name.rpartition(".data/data/")[2] for name in names if ".data/" in name}
+    assert beside == {f"share/jupyter/labextensions/kdlab/{name}" for name in part} != set()
 
 
 # Those that run without PyTorch and a model.

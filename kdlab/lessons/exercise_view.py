@@ -11,13 +11,13 @@ import traitlets
 
 from kdlab.core import answers
 from kdlab.lessons import card
-from kdlab.pictures.live import front_end
+from kdlab.pictures.live import SAVED, front_end
 
 
-def view(exercise: Any) -> dict[str, Any]:
-    """Return the live card as an entry of a mimebundle."""
+def view(exercise: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the live card as an entry of a mimebundle, and of its metadata."""
     bundle = ExerciseView(exercise)._repr_mimebundle_() or ({}, {})
-    return {mime: value for mime, value in bundle[0].items() if "widget-view" in mime}
+    return {mime: value for mime, value in bundle[0].items() if "widget-view" in mime}, dict(SAVED)
 
 
 class ExerciseView(anywidget.AnyWidget):

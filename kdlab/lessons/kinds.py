@@ -67,10 +67,11 @@ class Exercise:
         """Judge an answer, and keep it beside the notebook."""
         raise NotImplementedError
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         from kdlab.lessons.exercise_view import view  # widgets, which judging does without
 
-        return {"text/plain": card.plain(self), "text/html": card.page(self), **view(self)}
+        live, metadata = view(self)
+        return {"text/plain": card.plain(self), "text/html": card.page(self), **live}, metadata
 
     @property
     def options(self) -> tuple[str, ...]:

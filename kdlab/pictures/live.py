@@ -20,6 +20,12 @@ from kdlab.core.files import PACKAGE
 
 STYLE_SHEET = PACKAGE / "pictures/view.css"
 STILLS = PACKAGE / "data/stills"
+# Goes into the file with every live view: what pictures/labextension says where the notebook is opened without it.
+SAVED = {
+    "application/vnd.jupyter.widget-view+json": {
+        "kdlab": "As it was when this cell ran: to bring it to life again, choose Run All Cells in the menu Run."
+    }
+}
 
 
 def front_end(*names: str) -> str:
@@ -104,7 +110,7 @@ class LiveView(anywidget.AnyWidget):
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         picture = base64.b64encode(still(self.still_name()) or self.drawn()).decode()
         data = {**data, "image/png": picture, "text/plain": self.sentence}
-        return data, {**metadata, "image/png": {"alt": self.sentence}}
+        return data, {**metadata, **SAVED, "image/png": {"alt": self.sentence}}
 
 
 # Questions

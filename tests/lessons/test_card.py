@@ -35,7 +35,7 @@ def flat(text: str) -> str:
 
 @every_exercise
 def test_the_solution_is_a_click_away_in_every_form(one: Exercise) -> None:
-    bundle = one._repr_mimebundle_()
+    bundle, _ = one._repr_mimebundle_()
     page = Folds(bundle["text/html"])
     seen, folded = flat(page.seen), flat(page.folded)
     assert not page.tags & {"script", "iframe", "img", "link"}

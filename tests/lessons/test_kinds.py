@@ -148,4 +148,4 @@ def test_trouble_with_keeping_is_said_after_the_verdict(folder: Path) -> None:
     assert first.kind == second.kind == "right"
     verdict = second.text.removesuffix(" Your answer was not kept either: the reason is the same.")
     assert first.text.startswith(verdict) and "my_answers.json" in first.text.removeprefix(verdict)
-    assert exercise("02.1")._repr_mimebundle_()["text/html"]
+    assert exercise("02.1")._repr_mimebundle_()[0]["text/html"]

@@ -17,6 +17,7 @@ from support.shown import assert_shows, assert_stills_shown, look
 
 from kdlab.mixtures import experiment, single
 from kdlab.mixtures.scenes import make_scene
+from kdlab.pictures.live import SAVED
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -331,3 +332,31 @@ whole, experiment.teacher_entropy = experiment.teacher_entropy, raises
     hands.choose(notebook, select_of(root, "n_components"), 1)
     assert_shows(root, await_answer(root), LAST)
     assert len(notebook.json("broken.errors")) == 1
+
+
+def assert_shown_as_saved(page: Page) -> None:
+    """The picture's still and the exercise's text, each under the sentence that says what to run."""
+    (sentence,) = (said["kdlab"] for said in SAVED.values())
+    outputs = page.locator(".jp-OutputArea-output")
+    expect(outputs).to_have_count(2)
+    for output in outputs.all():
+        expect(output).to_have_class(re.compile("jupyter-widgets"))  # ipywidgets has looked for the view, and said so
+        expect(output.locator("p").first).to_have_text(sentence)
+    expect(outputs.nth(0)).to_have_text(sentence)  # and nothing else in words
+    still = outputs.nth(0).get_by_alt_text("At β = 1.00 the teacher")
+    expect(still).to_be_visible()
+    assert still.evaluate("image => image.decode().then(() => image.naturalWidth)") >= 800
+    expect(outputs.nth(1)).to_contain_text("Exercise 02.1. Who would miss a rare mode?")
+
+
+def test_a_notebook_that_is_opened_again_without_its_kernel(jupyter: Lab, browser: Browser) -> None:
+    """It needs what `make setup`, or any other way of installing kdlab, puts among the parts of JupyterLab."""
+    lab = jupyter.within("again")
+    cells = (SHOW.format(name="view", scene="ring"), 'from kdlab import exercise\nexercise("02.1")')
+    write_notebook(lab.folder / "again.ipynb", *cells)
+    with lab.running(browser, "again.ipynb") as notebook:
+        notebook.page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+    with lab.running(browser, "again.ipynb", assert_shown_as_saved) as notebook:
+        expect(notebook.view()).to_be_visible()
+        expect(notebook.page.get_by_role("button", name="Check")).to_be_visible()
+        expect(notebook.page.locator(".kdlab-reopened")).to_have_count(0)
