@@ -1,10 +1,10 @@
-"""What pyproject.toml cannot say: that an editable install, too, brings the part of JupyterLab named there (data-files)."""
+"""What pyproject.toml cannot say: an editable install, too, brings the part of JupyterLab named there (data-files)."""
 
 from setuptools import Distribution, setup
 
 
 class WithData(Distribution):
-    """A distribution that says that it has data; setuptools asks under this name, and takes silence for a no."""
+    """A distribution that answers the question which setuptools asks of an editable install: under no other name."""
 
     has_data = Distribution.has_data_files
 

@@ -337,10 +337,9 @@ whole, experiment.teacher_entropy = experiment.teacher_entropy, raises
 def assert_shown_as_saved(page: Page) -> None:
     """The picture's still and the exercise's text, each under the sentence that says what to run."""
     (sentence,) = (said["kdlab"] for said in SAVED.values())
-    outputs = page.locator(".jp-OutputArea-output")
-    expect(outputs).to_have_count(2)
+    outputs = page.locator(".jp-OutputArea-output.jupyter-widgets")  # so called once ipywidgets has looked in vain
+    expect(outputs).to_have_count(2, timeout=30_000)
     for output in outputs.all():
-        expect(output).to_have_class(re.compile("jupyter-widgets"))  # ipywidgets has looked for the view, and said so
         expect(output.locator("p").first).to_have_text(sentence)
     expect(outputs.nth(0)).to_have_text(sentence)  # and nothing else in words
     still = outputs.nth(0).get_by_alt_text("At β = 1.00 the teacher")
@@ -358,5 +357,5 @@ def test_a_notebook_that_is_opened_again_without_its_kernel(jupyter: Lab, browse
         notebook.page.evaluate("jupyterapp.commands.execute('docmanager:save')")
     with lab.running(browser, "again.ipynb", assert_shown_as_saved) as notebook:
         expect(notebook.view()).to_be_visible()
-        expect(notebook.page.get_by_role("button", name="Check")).to_be_visible()
+        expect(notebook.page.get_by_role("button", name="Check", exact=True)).to_be_visible()
         expect(notebook.page.locator(".kdlab-reopened")).to_have_count(0)

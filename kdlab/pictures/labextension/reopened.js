@@ -7,7 +7,7 @@
  */
 (() => {
   const VIEW = "application/vnd.jupyter.widget-view+json";
-  const PATIENCE = 1000; // ms until a view that is not there yet is stood in for; it may never come, and nobody says so
+  const PATIENCE = 2000; // ms that a view has to come: it may never do so, and nobody would say that
 
   /** What else the file has of this output, at its best, and the sentence above it. */
   async function saved(registry, model) {
@@ -30,8 +30,9 @@
       const rendered = renderModel(model);
       if (!model.metadata[VIEW]?.kdlab) return rendered;
       const missing = () => !renderer.isDisposed && renderer.widgets?.length === 0;
+      let parts; // the same at both times, with what is unfolded in it
       const show = async () => {
-        const parts = missing() ? await saved(registry, model) : [];
+        if (missing()) parts ??= await saved(registry, model);
         if (missing()) renderer.node.replaceChildren(...parts);
       };
       setTimeout(show, PATIENCE);
@@ -51,5 +52,6 @@
 
   const activate = ({ docRegistry }) => { docRegistry.addWidgetExtension("Notebook", { createNew }); };
   const plugin = { id: "kdlab:reopened", autoStart: true, activate };
-  window._JUPYTERLAB = Object.assign(window._JUPYTERLAB ?? {}, { kdlab: { init: () => {}, get: async () => () => plugin } });
+  const container = { init: () => {}, get: async () => () => plugin };
+  window._JUPYTERLAB = Object.assign(window._JUPYTERLAB ?? {}, { kdlab: container });
 })();
