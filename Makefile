@@ -58,7 +58,7 @@ bench: setup  ## Measure how fast the picture follows a key press (needs Chromiu
 
 setup: $(READY)  ## Make or update .venv (the other targets do this for you)
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock pyproject.toml setup.py $(wildcard kdlab/pictures/labextension/*)
 	@set -e; old=; bare=; found=; \
 	for python in $(PYTHON); do \
 	  "$$python" -c 'import sys' 2>/dev/null || continue; \
