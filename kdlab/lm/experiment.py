@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from kdlab.lm import syllables
 from kdlab.lm.sizes import nearest, size_named
 
+SOURCES = ("bundled", "random")  # ground truths that are neither folders nor on a hub
 SMOLLM2, RANDOM = 49_152, syllables.MOST  # tokens in the vocabularies of the ground truths that have names here
 
 
@@ -87,6 +89,7 @@ class RunConfig:
     def of(cls, preset: str, settings: Mapping[str, Any] | None = None) -> RunConfig:
         """Return a preset with some fields set; values are text as after ``--set``, or already of the field's type.
 
+        A ``truth`` that is a folder is kept with its whole path: notebooks and processes of a run start elsewhere.
         Raises ValueError, with a near name where there is one, for an unknown preset or field, and for an ill-typed
         value.
         """
@@ -100,7 +103,14 @@ class RunConfig:
                 guess = f": did you mean {meant!r}?" if meant else "."
                 raise ValueError(f"{name!r} is no setting of a run{guess} There are {', '.join(kinds)}.")
             typed[name] = _typed(name, value, kinds[name])
-        return replace(PRESETS[preset], **typed)
+        made = replace(PRESETS[preset], **typed)
+        return replace(made, truth=whole_path(made.truth))
+
+
+def whole_path(truth: str) -> str:
+    """Return the path of a ``truth`` that is a folder, from the root on and without links; any other as it is."""
+    folder = os.path.expanduser(truth)
+    return os.path.realpath(folder) if truth not in SOURCES and os.path.isdir(folder) else truth
 
 
 _RULES = {

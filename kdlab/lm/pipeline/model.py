@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from kdlab.core.metrics import Estimate
-from kdlab.lm.pipeline.corpus import Sequences
+from kdlab.lm.pipeline.corpus import Ends, Sequences, ends_of
 from kdlab.lm.pipeline.sampling import sample
 from kdlab.lm.pipeline.scoring import Per, score
 from kdlab.lm.sizes import Size
@@ -21,12 +21,13 @@ _CONTEXT = 8192  # positions that the family is made for
 _DEVIATION = 0.02  # of the first weights; Llama's own initializer_range
 
 
-def new_model(size: Size, vocabulary: int, *, eos: int, rng: torch.Generator) -> LlamaForCausalLM:
+def new_model(size: Size, vocabulary: int, *, eos: Ends, rng: torch.Generator) -> LlamaForCausalLM:
     """Make a model of ``size`` from scratch: weights normal with deviation 0.02, norms one, all drawn from ``rng``.
 
     Raises ValueError where ``eos`` is no token of the vocabulary. The model is in evaluation mode, float32, on the CPU.
     """
-    if not 0 <= eos < vocabulary:
+    ends = ends_of(eos)
+    if not ends or not all(0 <= end < vocabulary for end in ends):
         raise ValueError(f"eos is {eos}, outside a vocabulary of {vocabulary}: the model could never stop")
     config = LlamaConfig(
         vocab_size=vocabulary,
@@ -39,8 +40,8 @@ def new_model(size: Size, vocabulary: int, *, eos: int, rng: torch.Generator) ->
         rms_norm_eps=1e-5,
         rope_parameters={"rope_type": "default", "rope_theta": size.rope_theta},
         tie_word_embeddings=True,
-        bos_token_id=eos,
-        eos_token_id=eos,
+        bos_token_id=ends[0],
+        eos_token_id=ends[0] if len(ends) == 1 else list(ends),
         attn_implementation="sdpa",
     )
     with torch.random.fork_rng(devices=[]):  # what transformers draws is replaced, and must not move anyone's seed
@@ -94,7 +95,7 @@ class LanguageModel:
     tau: float = 1.0
     prompt: tuple[int, ...] = ()
     length: int = 0
-    eos: int = 0
+    eos: Ends = 0
 
     def sample(self, n: int, rng: Any) -> Sequences:
         """Draw ``n`` sequences; ``rng`` is a `torch.Generator`, always required."""

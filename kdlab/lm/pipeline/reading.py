@@ -4,7 +4,6 @@ What notebook 05 shows of a p*: the arrays go to ``kdlab.lm.next_token`` and ``k
 torch.
 """
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from kdlab.lm.folder import settings_told
 from kdlab.lm.pipeline.sampling import next_token_logits, sweep_of_samples
 from kdlab.lm.pipeline.truth import Truth, load_truth
 
@@ -38,10 +38,10 @@ def truth_of(run: Path | str) -> tuple[Truth, str]:
 
     Raises WeightsError where its weights are not here.
     """
-    path = Path(run) / "run.json"
-    if not path.is_file():
+    told = settings_told(Path(run))
+    if told is None:
         return load_truth("bundled"), "The"
-    config = json.loads(path.read_text(encoding="utf-8"))["config"]
+    config = told["config"]
     return load_truth(config["truth"], vocabulary=config["vocabulary"]), str(config["prompt"])
 
 
@@ -65,7 +65,7 @@ def read(
     say(f"{truth.name} reads {len(ids)} tokens and writes {len(taus)} continuations of {new_tokens} ...")
     begun = time.perf_counter()
     logits = next_token_logits(truth.model, ids).astype(float)
-    drawn = sweep_of_samples(truth.model, ids, taus, length=len(ids) + new_tokens, eos=truth.eos, rng=rng)
+    drawn = sweep_of_samples(truth.model, ids, taus, length=len(ids) + new_tokens, eos=truth.ends, rng=rng)
     say(f"... done in {time.perf_counter() - begun:.0f} s.")
     # Decoded together with the sentence and cut off again: a tokenizer may write a text's first word in its own way.
     whole = drawn.texts(truth.decode)

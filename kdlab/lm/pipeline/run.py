@@ -36,6 +36,8 @@ from kdlab.lm.pipeline.truth import Truth, load_truth
 def prompt_ids(config: RunConfig, truth: Truth) -> list[int]:
     """Return the ids of the prompt. Raises ValueError where it leaves no room, or the vocabulary cannot be stored."""
     ids = truth.encode(config.prompt)
+    if not ids:
+        raise ValueError(f"the prompt {config.prompt!r} has no token of {truth.name}: choose words that it knows")
     if len(ids) >= config.length:
         raise ValueError(
             f"length is {config.length}, and the prompt {config.prompt!r} takes {len(ids)} tokens of it: "
@@ -110,7 +112,8 @@ class Run:
 
     def trained(self, seed: int, name: str) -> dict[str, Any]:
         """What was recorded of a model when it was trained: checksums and curve; empty if it was not, or is damaged."""
-        return told(self.models(seed)[name] / "trained.json")
+        about = told(self.models(seed)[name] / "trained.json")
+        return about if {"sha256", "data", "curve"} <= about.keys() else {}
 
     def _spec(self, model: str, purpose: str, seed: int, tau: float, n: int, weights: str) -> dict[str, Any]:
         """All that shards are a function of."""
@@ -125,7 +128,7 @@ class Run:
             "length": self.config.length,
             "vocabulary": self.truth.vocabulary,
             "prompt": self.prompt,
-            "eos": self.truth.eos,
+            "eos": self.truth.ends[0] if len(self.truth.ends) == 1 else list(self.truth.ends),
         }
 
     @cached_property
@@ -138,9 +141,10 @@ class Run:
 def told(path: Path) -> dict[str, Any]:
     """What a JSON file of ours says; empty where it is missing or damaged."""
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
+    return content if isinstance(content, dict) else {}
 
 
 def scores_path(run: Run, seed: int, name: str) -> Path:

@@ -17,7 +17,7 @@ import torch
 from torch import Generator, Tensor
 from transformers import DynamicCache, LlamaForCausalLM, StaticCache
 
-from kdlab.lm.pipeline.corpus import Sequences, joined
+from kdlab.lm.pipeline.corpus import Ends, Sequences, ends_of, joined
 from kdlab.lm.pipeline.gpu import compiled, fitting, in_float16
 
 _BATCH = {"cpu": 128, "cuda": 2048}
@@ -28,9 +28,9 @@ _WORTH_IT = 0.75  # a batch is made smaller when no more of it than this is stil
 
 @torch.inference_mode()
 def sample(
-    model: LlamaForCausalLM, prompt: Sequence[int], n: int, *, length: int, eos: int, rng: Generator, tau: float = 1.0
+    model: LlamaForCausalLM, prompt: Sequence[int], n: int, *, length: int, eos: Ends, rng: Generator, tau: float = 1.0
 ) -> Sequences:
-    """Draw ``n`` continuations of ``prompt``, each until EOS or ``length`` tokens, the prompt's included.
+    """Draw ``n`` continuations of ``prompt``, each until EOS (any of ``eos``) or ``length`` tokens, the prompt's included.
 
     ``tau`` divides the logits of every step: below 1 the model is more selective. ``rng`` is a generator on the CPU;
     its numbers are drawn at once, so that neither device nor batch decides which sequence gets which.
@@ -59,7 +59,7 @@ def sweep_of_samples(
     taus: Sequence[float],
     *,
     length: int,
-    eos: int,
+    eos: Ends,
     rng: Generator,
 ) -> Sequences:
     """Draw one continuation of ``prompt`` for each of ``taus``, all from the same random numbers, as one batch.
@@ -94,11 +94,11 @@ def chosen(logits: Tensor, tau: float | Tensor, uniform: Tensor) -> Tensor:
     return token.clamp_(max=logits.shape[-1] - 1)
 
 
-def _check(model: LlamaForCausalLM, prompt: Sequence[int], length: int, eos: int, taus: Sequence[float]) -> None:
+def _check(model: LlamaForCausalLM, prompt: Sequence[int], length: int, eos: Ends, taus: Sequence[float]) -> None:
     vocabulary = model.config.vocab_size
     if not len(prompt):
         raise ValueError("prompt is empty: the first token needs something to follow; give at least one id")
-    outside = [token for token in (*prompt, eos) if not 0 <= token < vocabulary]
+    outside = [token for token in (*prompt, *ends_of(eos)) if not 0 <= token < vocabulary]
     if outside:
         raise ValueError(f"token {outside[0]} is outside the model's vocabulary of {vocabulary}")
     if length <= len(prompt):
@@ -115,17 +115,18 @@ class _TooNarrow(ArithmeticError):
     """A logit is no finite number."""
 
 
-def _batch(decoder: Decoder, numbers: Tensor, some: int, eos: int, tau: float) -> Sequences:
+def _batch(decoder: Decoder, numbers: Tensor, some: int, eos: Ends, tau: float) -> Sequences:
     """One batch of at most ``some``, filled up where a batch of another size would be compiled anew."""
     missing = 0 if decoder.shrinks else some - len(numbers)
     numbers = torch.cat([numbers, numbers[:1].expand(missing, -1)]).to(decoder.device)
     return continued(decoder, numbers, eos, tau)[: some - missing]
 
 
-def continued(decoder: Decoder, uniform: Tensor, eos: int, tau: float | Tensor) -> Sequences:
+def continued(decoder: Decoder, uniform: Tensor, eos: Ends, tau: float | Tensor) -> Sequences:
     """Write one batch: (B, T) uniform numbers to B sequences; ``tau`` is one number, or a column (B, 1) of them."""
     (n, steps), prompt, device = uniform.shape, decoder.prompt, uniform.device
-    ids = torch.full((n, len(prompt) + steps), eos, device=device)
+    fill, ends = ends_of(eos)[0], torch.tensor(ends_of(eos), device=device)
+    ids = torch.full((n, len(prompt) + steps), fill, device=device)
     ids[:, : len(prompt)] = torch.tensor(prompt, device=device)
     lengths = torch.full((n,), len(prompt) + steps, device=device)
     decoder.begin(n)
@@ -136,9 +137,9 @@ def continued(decoder: Decoder, uniform: Tensor, eos: int, tau: float | Tensor) 
         place = len(prompt) + step
         finite &= decoder.logits.isfinite().all()
         own = tau[going] if isinstance(tau, Tensor) else tau
-        token = torch.where(ended[going], eos, chosen(decoder.logits, own, uniform[going, step]))
+        token = torch.where(ended[going], fill, chosen(decoder.logits, own, uniform[going, step]))
         ids[going, place] = token
-        now = (token == eos) & ~ended[going]
+        now = torch.isin(token, ends) & ~ended[going]
         lengths[going[now]] = place + 1
         ended[going] |= now
         if place + 1 == ids.shape[1] or bool(ended.all()):
@@ -151,7 +152,7 @@ def continued(decoder: Decoder, uniform: Tensor, eos: int, tau: float | Tensor) 
     if not finite:
         raise _TooNarrow
     return Sequences(
-        ids.cpu().numpy().astype(np.uint16), lengths.cpu().numpy().astype(np.uint16), prompt=len(prompt), eos=eos
+        ids.cpu().numpy().astype(np.uint16), lengths.cpu().numpy().astype(np.uint16), prompt=len(prompt), eos=fill
     )
 
 

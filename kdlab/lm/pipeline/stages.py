@@ -28,7 +28,7 @@ from transformers import LlamaForCausalLM
 
 from kdlab.core.files import checksum, held, write_json
 from kdlab.lm.experiment import label
-from kdlab.lm.folder import Line, Log, Stage, begin, config_for, read_results, recorded_folder
+from kdlab.lm.folder import Line, Log, Stage, begin, config_for, read_results, recorded_folder, refuse_others
 from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline import results
 from kdlab.lm.pipeline.corpus import Corpus, Sequences, generator
@@ -56,16 +56,22 @@ def opened(
     another process has the folder.
     """
     place = Path(folder).absolute()
-    config, lock = config_for(place, preset, settings), ExitStack()
-    if ranks.first():
-        lock.enter_context(held(place, "work", wait=_PATIENCE))
-        begin(place, config)
-    ranks.wait()
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    run = Run(config, place, Log(place, show, ranks.rank()), lock)
-    run.prompt  # noqa: B018 - whatever is wrong with p* or the prompt is said before any work
-    results.gather(run)
+    config = config_for(place, preset, settings)
+    refuse_others(place, config)
+    with ExitStack() as lock:
+        if ranks.first():
+            lock.enter_context(held(place, "work", wait=_PATIENCE))
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        run = Run(config, place, Log(place, show, ranks.rank()))
+        run.prompt  # noqa: B018 - what is wrong with p* or the prompt is said before the folder has these settings
+        if ranks.first():
+            begin(place, config)
+            if note := run.truth.note:
+                run.log.stage("p*").note(note)
+        ranks.wait()
+        results.gather(run)
+        run.lock = lock.pop_all()
     return run
 
 
@@ -201,7 +207,7 @@ def _trained(run: Run, seed: int, name: str, size: str, data: Sequences, epochs:
 def _from_scratch(run: Run, seed: int, size: str) -> LlamaForCausalLM:
     """A model that has learnt nothing, on this process's device; all of one size begin a seed with equal weights."""
     rng = first_weights(seed, size)
-    return new_model(size_named(size), run.truth.vocabulary, eos=run.truth.eos, rng=rng).to(ranks.device())
+    return new_model(size_named(size), run.truth.vocabulary, eos=run.truth.ends, rng=rng).to(ranks.device())
 
 
 def first_weights(seed: int, size: str) -> torch.Generator:

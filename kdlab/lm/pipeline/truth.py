@@ -1,6 +1,7 @@
 """The ground truth p* of a run, a language model: the bundled SmolLM2-135M, a random one, a folder, or from a hub."""
 
 import difflib
+import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,18 +11,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer, LlamaForCausalLM
 from transformers.utils import logging
 
 from kdlab.core.files import checksum
+from kdlab.lm.experiment import SOURCES, whole_path
 from kdlab.lm.pipeline import fetch as smollm2
+from kdlab.lm.pipeline.corpus import Ends, ends_of
 from kdlab.lm.pipeline.fetch import WeightsError
 from kdlab.lm.pipeline.model import new_model, restricted
 from kdlab.lm.sizes import size_named
 from kdlab.lm.syllables import Syllables
 
-SOURCES = ("bundled", "random")  # besides folders and hub ids
+_OBJECTS = ("config", "generation_config", "tokenizer", "tokenizer_config", "special_tokens_map")  # a folder's JSON
 
 # The random model. Layers loud enough that a token is more than an echo of the one before, a last norm that leaves
 # about 2 nats of choice, an end that is likelier than most: found by trying, and held to by a test.
@@ -30,16 +32,23 @@ _SEED, _VOCABULARY, _LOUDER, _SHARPER, _END = 5, 64, 1.3, 2.6, 1.5
 
 @dataclass(frozen=True)
 class Truth:
-    """A p*: a Llama (evaluation mode, float32, frozen), its tokenizer, the token that ends a text, and its history.
+    """A p*: a Llama (evaluation mode, float32, frozen), its tokenizer, the tokens that end a text, and its history.
 
+    Any of ``ends`` does; ``eos`` is the first of them. ``note`` says what is out of the ordinary, or nothing.
     ``provenance`` goes into results.json: what the model is, with the checksum of what it was read from.
     """
 
     name: str
     model: Any
     tokenizer: Any
-    eos: int
+    ends: tuple[int, ...]
     provenance: dict[str, Any]
+    note: str = ""
+
+    @property
+    def eos(self) -> int:
+        """The first of the tokens that end a text; most models have one."""
+        return self.ends[0]
 
     @property
     def vocabulary(self) -> int:
@@ -66,7 +75,7 @@ class Truth:
         return [str(self.tokenizer.decode([int(i)])) for i in ids]
 
 
-def load_truth(source: str, *, vocabulary: int | None = None, eos: int | None = None) -> Truth:
+def load_truth(source: str, *, vocabulary: int | None = None, eos: Ends | None = None) -> Truth:
     """Load a p* on the CPU.
 
     source: "bundled" (SmolLM2-135M-Instruct, once ``kdlab fetch smollm2`` has been here), "random" (a tiny Llama
@@ -74,7 +83,8 @@ def load_truth(source: str, *, vocabulary: int | None = None, eos: int | None = 
         of a model on a hub, somebody/model. Llamas only.
     vocabulary: keep the first so many tokens (sizes.restricted): each step is then exactly p* given that the next
         token is one of them. "random" is made with so many (64). Default: all.
-    eos: the token that ends a text. Default: the model's own.
+    eos: the token that ends a text, or several of which any does. Default: those that config.json and
+        generation_config.json name, else the tokenizer's.
 
     Raises WeightsError for weights that are not there or not a whole Llama, saying what to do, and ValueError for a
     source that is none of these, a vocabulary larger than the model's, or an end outside of it.
@@ -84,15 +94,42 @@ def load_truth(source: str, *, vocabulary: int | None = None, eos: int | None = 
             raise ValueError(f"eos is {eos}: the random model ends a text with token 0")
         return _random(_VOCABULARY if vocabulary is None else vocabulary)
     model, tokenizer, provenance = _loaded(source)
-    ends = model.config.eos_token_id if eos is None else eos
+    named = ends_of(eos) if eos is not None else _own_ends(model) or _named_by(tokenizer)
     whole, kept = model.config.vocab_size, model.config.vocab_size if vocabulary is None else vocabulary
-    if not isinstance(ends, int):
-        raise ValueError(f"{source} ends a text with any of {ends}: choose one of them as eos")
-    if not 0 <= ends < kept:
-        raise ValueError(f"eos is {ends}, outside the {kept} tokens that are kept: no text could end")
+    if not named:
+        raise ValueError(
+            f"neither the model nor the tokenizer of {source} says which token ends a text: write its number into "
+            'config.json, as "eos_token_id"'
+        )
+    ends = tuple(end for end in named if 0 <= end < kept)  # what is cut off is never said
+    if not ends:
+        told = named[0] if len(named) == 1 else list(named)
+        raise ValueError(f"eos is {told}, outside the {kept} tokens that are kept: no text could end")
+    note = "" if eos is not None else _disagreement(ends, set(_named_by(tokenizer)) - set(named), tokenizer)
     model = restricted(model, kept).requires_grad_(False).eval()
-    provenance |= {"vocabulary": kept, "vocabulary_of_the_whole": whole, "eos": ends}
-    return Truth(provenance["source"], model, tokenizer, ends, provenance)
+    provenance |= {"vocabulary": kept, "vocabulary_of_the_whole": whole, "eos": ends[0] if len(ends) == 1 else ends}
+    return Truth(provenance["source"], model, tokenizer, ends, provenance, note)
+
+
+def _own_ends(model: LlamaForCausalLM) -> tuple[int, ...]:
+    """The tokens of which any ends a text of the model, as its config.json and generation_config.json say."""
+    told = (model.config.eos_token_id, model.generation_config.eos_token_id)
+    return tuple(dict.fromkeys(end for eos in told if eos is not None for end in ends_of(eos)))
+
+
+def _named_by(tokenizer: Any) -> tuple[int, ...]:
+    return () if tokenizer.eos_token_id is None else (int(tokenizer.eos_token_id),)
+
+
+def _disagreement(ends: tuple[int, ...], others: set[int], tokenizer: Any) -> str:
+    """What to say where the tokenizer names ``others`` that end no text of the model."""
+    if not others:
+        return ""
+    own, other = (" or ".join(f"{end} ({tokenizer.decode([end])!r})" for end in some) for some in (ends, others))
+    return (
+        f"texts end with token {own}, as the model's own files say; its tokenizer names {other}, which ends none here. "
+        f'If it should: "eos_token_id": {[*ends, *others]} in config.json'
+    )
 
 
 def _loaded(source: str) -> tuple[LlamaForCausalLM, Any, dict[str, Any]]:
@@ -106,11 +143,11 @@ def _loaded(source: str) -> tuple[LlamaForCausalLM, Any, dict[str, Any]]:
             )
         record = {"source": "bundled"} | smollm2.provenance()
         return *_from_files(source, smollm2.checkpoint()), record
-    folder = Path(source).expanduser()
+    folder = Path(whole_path(source))
     if source and folder.is_dir():
         model, tokenizer = _from_files(source, folder)
         sums = {path.name: checksum(path) for path in sorted(folder.glob("*.safetensors"))}
-        return model, tokenizer, {"source": folder.resolve().name, "sha256": sums}
+        return model, tokenizer, {"source": folder.name, "sha256": sums}
     if source.count("/") != 1 or source.startswith((".", "~", "/")):
         near = difflib.get_close_matches(source, SOURCES, n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
@@ -128,32 +165,68 @@ def _from_files(source: str, folder: Path | None) -> tuple[LlamaForCausalLM, Any
         "pretrained_model_name_or_path": source if folder is None else str(folder),
         "local_files_only": folder is not None,
     }
+    for path in () if folder is None else (folder / f"{name}.json" for name in _OBJECTS):
+        _demand_object(path)
+    part = "config.json"
     try:
         with _quiet():
             config = AutoConfig.from_pretrained(**place)
             if config.model_type != "llama":
                 raise WeightsError(f"{source} is a {config.model_type}, and p* is a Llama here: choose another")
+            part = "weights"
             model, report = LlamaForCausalLM.from_pretrained(
-                config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **place
-            )
+                config=config, dtype=torch.float32, use_safetensors=True, ignore_mismatched_sizes=True,
+                output_loading_info=True, **place,
+            )  # fmt: skip
+            part = "tokenizer"
             tokenizer = AutoTokenizer.from_pretrained(**place)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise WeightsError(_unreadable(source, folder, error)) from error
-    wrong = {key: sorted(report[key]) for key in ("missing_keys", "unexpected_keys", "mismatched_keys") if report[key]}
-    if wrong:
-        raise WeightsError(f"the weights of {source} do not fit its config.json: {wrong}")
+    except WeightsError:
+        raise
+    except Exception as error:  # a file that is JSON and nothing more fails in any way that transformers has
+        raise WeightsError(_unreadable(source, folder, part, error)) from error
+    wrong = {key: sorted(report[key])[:3] for key in ("missing_keys", "unexpected_keys", "mismatched_keys")}
+    if any(wrong.values()):
+        told = "; ".join(f"{key}: {', '.join(map(str, some))}" for key, some in wrong.items() if some)
+        raise WeightsError(f"the weights of {source} do not fit its config.json ({told}): get both of one model")
+    _demand_numbers(source, model)
     return model, tokenizer
 
 
-def _unreadable(source: str, folder: Path | None, error: Exception) -> str:
-    reason = str(error).strip().splitlines()[0]
+def _demand_object(path: Path) -> None:
+    """Raise WeightsError where a JSON file of a model is there and holds no object."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        fault = "" if isinstance(content, dict) else f"JSON that is a {type(content).__name__}, not an object"
+    except (OSError, ValueError) as error:
+        fault = f"no JSON: {error}"
+    if fault:
+        raise WeightsError(f"{path} is {fault}. Get the model's files again, or write them with save_pretrained")
+
+
+@torch.inference_mode()
+def _demand_numbers(source: str, model: LlamaForCausalLM) -> None:
+    """Raise WeightsError where a weight is no finite number, or what comes of the weights is none."""
+    broken = next((name for name, weight in model.named_parameters() if not weight.isfinite().all()), "")
+    if broken or not model(torch.zeros(1, 2, dtype=torch.long)).logits.isfinite().all():
+        raise WeightsError(
+            f"the weights of {source} are damaged ({broken or 'the logits'}: nan or inf): get them again, or make them "
+            "anew"
+        )
+
+
+def _unreadable(source: str, folder: Path | None, part: str, error: Exception) -> str:
+    head, _, rest = (str(error).strip() or "it does not say why").partition("\n")
+    reason = f"{head} {rest.strip().partition(chr(10))[0]}" if head.endswith(":") else head
+    if not isinstance(error, OSError | ValueError):
+        reason = f"{type(error).__name__}: {reason}"
     if folder is not None:
         return (
-            f"{folder} could not be read as a model ({reason}). It needs config.json, model.safetensors and the "
-            "tokenizer's files, as save_pretrained writes them"
+            f"{folder} could not be read as a model (its {part}: {reason}). It needs config.json, model.safetensors "
+            "and the tokenizer's files, as save_pretrained writes them"
         )
     return (
-        f"{source} could not be had from the model hub ({reason}). Without a network: on a machine that has one, load "
+        f"{source} could not be had from the model hub ({reason}); nor is there a folder {Path(source).absolute()}, "
+        f"if that is what was meant. Without a network: on a machine that has one, load "
         "it with transformers, save model and tokenizer with save_pretrained, copy that folder here and give its path "
         "instead; or use 'bundled', which `kdlab fetch smollm2` gets from the package index"
     )
@@ -161,12 +234,14 @@ def _unreadable(source: str, folder: Path | None, error: Exception) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No progress bars of transformers meanwhile: a small model loads in a blink, and notebooks keep all output.
+    """No progress bars and reports of transformers meanwhile: a small model loads in a blink, notebooks keep all output,
+    and what does not fit is said in the error.
 
     Nor a line for every try to reach a hub: where all of them fail, one error says so.
     """
-    shown = logging.is_progress_bar_enabled()
+    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     hub = getLogger("huggingface_hub")
     before = hub.level
     hub.setLevel(ERROR)
@@ -174,6 +249,7 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         hub.setLevel(before)
+        logging.set_verbosity(level)
         if shown:
             logging.enable_progress_bar()
 
@@ -199,4 +275,4 @@ def _random(vocabulary: int) -> Truth:
         "vocabulary_of_the_whole": vocabulary,
         "eos": eos,
     }
-    return Truth("random", model.requires_grad_(False), tokenizer, eos, provenance)
+    return Truth("random", model.requires_grad_(False), tokenizer, (eos,), provenance)

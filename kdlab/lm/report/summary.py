@@ -36,7 +36,7 @@ def about(results: Results) -> str:
     config = results["config"]
     vocabulary = "" if config["vocabulary"] is None else f" with {config['vocabulary']:,} tokens"
     return (
-        f"{config['preset']}: p* {config['truth']}{vocabulary}, teacher {config['teacher']}, students "
+        f"{config['preset']}: p* {results['truth']['name']}{vocabulary}, teacher {config['teacher']}, students "
         f"{config['student']}, at most {config['length']} tokens from {config['prompt']!r} on"
     )
 
