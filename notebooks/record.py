@@ -4,9 +4,9 @@
     python notebooks/record.py run runs/gpu   for 07: the results of a run that is finished; --name NAME
 
 What 05 shows is a function of the weights, the versions and the seeds named below; the same again gives the same bytes.
-It is written to notebooks/recorded/smollm2/meeting.json, and read by kdlab.lm.recording. Of a run its results are kept:
+It is written to kdlab/data/recorded/smollm2/meeting.json, and read by kdlab.lm.recording. Of a run its results are kept:
 settings, versions, device and date, numbers, curves, some samples; no weights. They are written to
-notebooks/recorded/NAME/results.json, and 07 reads them with RUN = "recorded/NAME"; without --name it is the preset's.
+kdlab/data/recorded/NAME/results.json, and 07 reads them with RUN = "recorded/NAME"; without --name it is the preset's.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from scipy.special import softmax
 
 from kdlab.core.files import written_whole
 from kdlab.core.sweep import tau_positions
-from kdlab.lm.folder import read_results
+from kdlab.lm.folder import read_results, recorded_folder
 from kdlab.lm.next_token import next_token_sweep
 from kdlab.lm.pipeline.corpus import generator
 from kdlab.lm.pipeline.reading import read, surprises
@@ -35,7 +35,6 @@ from kdlab.lm.recording import FILE, SCHEMA
 
 Json = dict[str, Any]
 
-HERE = Path(__file__).resolve().parent
 SEED = 2
 KEPT = 4096  # tokens of the restricted vocabulary: that of the preset `cpu`
 WRITTEN_AFTER, LENGTH, SHOWN, SCORED = "One day, a little", 32, 5, 256
@@ -59,14 +58,14 @@ CUT_TWICE = ("The capital of France is", ((" Paris",), (" Par", "is"), (" P", "a
 RESTRICTED = "The weather today is"
 
 
-def main(argv: Sequence[str] | None = None, folder: Path = HERE / "recorded") -> int:
+def main(argv: Sequence[str] | None = None, folder: Path = recorded_folder()) -> int:
     """Record SmolLM2, or a run, and write the file, whole."""
     parser = argparse.ArgumentParser(description="Record what notebooks 05 and 07 show.")
     which = parser.add_subparsers(dest="what", required=True)
     which.add_parser("smollm2", help="for notebook 05")
     of_a_run = which.add_parser("run", help="for notebook 07")
     of_a_run.add_argument("run", type=Path, help="the folder of a finished run")
-    of_a_run.add_argument("--name", help="what it is called in notebooks/recorded; else the name of its preset")
+    of_a_run.add_argument("--name", help="what it is called in kdlab/data/recorded; else the name of its preset")
     asked = parser.parse_args(argv)
     try:
         path = _run(asked.run, folder, asked.name) if asked.what == "run" else _smollm2(folder / "smollm2" / FILE)

@@ -109,7 +109,11 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         settings = headless.settings_from(arguments.settings)
         headless.run(arguments.preset, arguments.out, settings, yes=yes, plain=plain)
-    except (ValueError, OSError, ImportError, Busy, headless.Failed, WeightsError) as error:
+    except ImportError as error:
+        remedy = "run `make lm`, or: pip install 'kdlab[lm]' (`kdlab doctor` says what is missing)"
+        print(f"kdlab run: language models need more than is here ({error}): {remedy}", file=sys.stderr)
+        return 1
+    except (ValueError, OSError, Busy, headless.Failed, WeightsError) as error:
         print(f"kdlab run: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

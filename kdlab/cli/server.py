@@ -15,6 +15,10 @@ _FOLDERS = (  # what JupyterLab keeps, each in a folder of its own below ``state
     "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR",
     "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR",
 )  # fmt: skip
+# Whatever this machine's own configuration says: no path before it, no certificate, no socket, no other folder.
+_PLAIN = (
+    "--ServerApp.base_url=/", "--ServerApp.certfile=", "--ServerApp.keyfile=", "--ServerApp.sock=",
+)  # fmt: skip
 
 
 class NotStarted(RuntimeError):
@@ -22,7 +26,7 @@ class NotStarted(RuntimeError):
 
 
 @contextmanager
-def jupyterlab(folder: Path, state: Path, *options: str, patience: float = 30) -> Iterator[tuple[str, str]]:
+def jupyterlab(folder: Path, state: Path, *options: str, patience: float = 90) -> Iterator[tuple[str, str]]:
     """Serve ``folder`` on a free port of this machine; yield the address and the token once it answers.
 
     Settings, runtime files and the log go to ``state``, which must be there. Raises NotStarted where there is no
@@ -32,8 +36,9 @@ def jupyterlab(folder: Path, state: Path, *options: str, patience: float = 30) -
     address = f"http://127.0.0.1:{port}"
     command = [
         sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}",
-        "--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={token}",
-        "--ServerApp.open_browser=False", "--ServerApp.allow_root=True", *options,
+        "--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder}", f"--ServerApp.preferred_dir={folder}",
+        f"--IdentityProvider.token={token}",
+        "--ServerApp.open_browser=False", "--ServerApp.allow_root=True", *_PLAIN, *options,
     ]  # fmt: skip
     own = {name: str(state / name.lower()) for name in _FOLDERS}
     with (state / "log").open("wb") as log:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from kdlab import lm  # a front door: loads nothing until asked
-from kdlab.cli.doctor import Check
+from kdlab.cli.doctor import UNFORESEEN, Check, kernel_fault, looked
 from kdlab.cli.server import NotStarted, is_there, jupyterlab
 from kdlab.core import answers
 from kdlab.core.files import notebooks_folder
@@ -37,7 +37,13 @@ TIME = 45.0  # seconds that running the notebooks may take altogether
 MEMORY = 300  # MB for one reader where it cannot be measured
 PORT = 8888  # where JupyterLab looks first
 DISK = 1_000  # MB that should be free
-WHOLE = "get the whole repository again (git clone), or in this one: git checkout -- notebooks"
+WHOLE = "get the whole repository again (git clone), or in this one: git checkout -- notebooks kdlab/data"
+
+# What is looked at in vain where there are no notebooks at all.
+NEED_NOTEBOOKS = (
+    "a place for answers beside the notebooks", "room on the disk", "the static site, for when nothing runs",
+    "JupyterLab starts and serves the notebooks", "the notebooks run, with no network",
+)  # fmt: skip
 
 # Run before a notebook's own cells: whoever asks for an address outside this machine is refused.
 _OFFLINE = """import socket as _socket
@@ -72,15 +78,19 @@ def found(people: int = 1) -> Iterator[Check]:
         "the notebooks run, with no network": lambda: _run(peaks),
         "memory for those who share this machine": lambda: _memory(people, max(peaks, default=MEMORY)),
     }
+    here = any((NOTEBOOKS / file).is_file() for file in SHOWN + BESIDES)
     for name, look in looks.items():
-        try:
-            yield look()._replace(name=name)
-        except Exception as error:  # whatever went wrong is what the instructor should see
-            remedy = REMEDIES.get(look, "this should not happen: tell us what it says")
-            yield Check("missing", f"{type(error).__name__}: {error}", remedy, name)
+        if here or name not in NEED_NOTEBOOKS:
+            yield looked(name, look, "missing", REMEDIES.get(look, UNFORESEEN))
 
 
 def _notebooks() -> Check:
+    if not any((NOTEBOOKS / file).is_file() for file in SHOWN + BESIDES):
+        remedy = (
+            "kdlab came without them: give this command in the folder that has them, or get the whole repository "
+            "(git clone). What needs them is not looked at"
+        )
+        return Check("missing", f"none in {NOTEBOOKS}", remedy)
     trouble = {file: _fault(NOTEBOOKS / file) for file in sorted(SHOWN + BESIDES)}
     said = "; ".join(f"{file} {fault}" for file, fault in trouble.items() if fault)
     if said:
@@ -127,7 +137,7 @@ REMEDIES = {_sweeps: f"run `make sweeps`, or {WHOLE}", _recorded: WHOLE}  # wher
 
 
 def _answers() -> Check:
-    folder = Path(os.environ.get("KDLAB_ANSWERS") or NOTEBOOKS).expanduser()
+    folder = NOTEBOOKS / os.path.expanduser(os.environ.get("KDLAB_ANSWERS", ""))  # as a kernel there sees it
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass
@@ -181,6 +191,8 @@ def _run(peaks: list[float]) -> Check:
     """Run every notebook of the run sheets; the memory that each took is added to ``peaks``, in MB."""
     took: list[str] = []
     start = time.monotonic()
+    if fault := kernel_fault():
+        return fault
     for number, file in enumerate(SHOWN):
         before = time.monotonic()
         try:
@@ -210,6 +222,7 @@ def _executed(path: Path, seconds: float, peaks: list[float]) -> str:
         client = NotebookClient(
             notebook,
             timeout_func=lambda cell: max(end - time.monotonic(), 0.01),
+            startup_timeout=max(1, int(seconds)),
             resources={"metadata": {"path": folder}},
         )
         try:
@@ -218,6 +231,10 @@ def _executed(path: Path, seconds: float, peaks: list[float]) -> str:
             return f"a cell raised {error.ename}: {error.evalue}"
         except DeadKernelError as error:
             return f"its kernel died ({error})"
+        except RuntimeError as error:
+            if time.monotonic() > end - 1:
+                raise TimeoutError from error
+            return f"its kernel did not start ({error})"
     if measured:
         peaks.append(float(notebook.cells[-1].outputs[-1].text))
     return ""

@@ -19,8 +19,15 @@ _ADVICE = "Make room or choose another folder, and give the same command again"
 
 
 def notebooks_folder() -> Path:
-    """Where the notebooks lie in a checkout: beside the package."""
-    return PACKAGE.parent / "notebooks"
+    """Where the notebooks lie: beside the package in a checkout; else, after a wheel, here or in ./notebooks."""
+    places = (PACKAGE.parent / "notebooks", Path.cwd() / "notebooks", Path.cwd())
+    return next((place for place in places if (place / "00_start_here.ipynb").is_file()), places[0])
+
+
+def home() -> Path | None:
+    """The user's home folder; None where HOME is not set and the system does not know the user: so in containers."""
+    folder = os.path.expanduser("~")
+    return Path(folder) if os.path.isabs(folder) else None
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from kdlab.core.files import add_line, notebooks_folder, read_lines, write_json
+from kdlab.core.files import PACKAGE, add_line, read_lines, write_json
 from kdlab.lm.experiment import RunConfig, whole_path
 
 __all__ = [
@@ -33,8 +33,8 @@ REMEDY = "run `kdlab run --preset smoke --out runs/smoke` for a small one"
 
 
 def recorded_folder() -> Path:
-    """Where recorded runs lie: beside the notebooks."""
-    return notebooks_folder() / "recorded"
+    """Where recorded runs lie: in the package."""
+    return PACKAGE / "data" / "recorded"
 
 
 # Settings
@@ -124,7 +124,7 @@ def _no_results(folder: Path) -> str:
         return f"the run there has nothing to show yet: {wait}"
     beside = recorded_folder().parent / folder
     if (beside / "results.json").is_file():
-        return f"the run that came with the notebooks is {os.path.relpath(beside)}"
+        return f"the run that came with kdlab is {os.path.relpath(beside)}"
     return f"there is no run there: {REMEDY}"
 
 

@@ -18,7 +18,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from kdlab.core.files import notebooks_folder, written_whole
+from kdlab.core.files import home, notebooks_folder, written_whole
 from kdlab.lm.experiment import PRESETS, SOURCES, RunConfig
 from kdlab.lm.folder import Line, config_for, read_results, refuse_others, sentence
 from kdlab.lm.report.summary import table
@@ -52,7 +52,8 @@ def run(preset: str, out: Path, settings: Mapping[str, Any], *, yes: bool = Fals
         return
     with _terminated_like_interrupted():
         refuse_others(out, config)
-        jobs = [] if plain else notebooks()  # wanted last, looked for first
+        if not plain:
+            notebooks()  # wanted last, looked for first
         if config.preset == "paper" and not (out / "corpus").exists():
             _agreed(config, yes)
         _look_ahead(config)  # before the folder, so that what cannot work leaves none that refuses what can
@@ -62,7 +63,7 @@ def run(preset: str, out: Path, settings: Mapping[str, Any], *, yes: bool = Fals
             for name in ("RANK", "WORLD_SIZE"):  # the other processes are done: a kernel must not wait for them
                 os.environ.pop(name, None)
             own = {"RUN": str(out), "PRESET": preset, "SETTINGS": {**settings, "truth": config.truth}}
-            _notebooks(jobs, out, own, failed)
+            _notebooks(out, own, failed)
     print(table(read_results(out)), flush=True)
 
 
@@ -144,6 +145,8 @@ def notebooks() -> list[Path]:
     absent = [name for name in _EXECUTE if importlib.util.find_spec(name) is None]
     if absent:
         raise Failed(f"no {', '.join(absent)} here to execute notebooks with: pip install {' '.join(absent)}; {_PLAIN}")
+    if home() is None:
+        raise Failed(f"this user has no home folder, and no kernel starts without: set HOME to one; {_PLAIN}")
     folder = notebooks_folder()
     found = [path for pattern in NOTEBOOKS for path in sorted(folder.glob(pattern))]
     if not found:
@@ -166,9 +169,10 @@ def parameters(notebook: Path, offered: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in offered.items() if name in declared}
 
 
-def _notebooks(paths: list[Path], out: Path, offered: Mapping[str, Any], failed: Exception | None = None) -> None:
+def _notebooks(out: Path, offered: Mapping[str, Any], failed: Exception | None = None) -> None:
     """Execute every notebook into ``out``, and write a page of it; ``failed`` is what a stage raised before."""
-    for path, own in [(path, parameters(path, offered)) for path in paths]:
+    jobs = [(path, parameters(path, offered)) for path in notebooks()]
+    for path, own in jobs:
         print(f"{path.stem} …", flush=True)
         try:
             _execute(path, out / path.name, own)

@@ -1,6 +1,6 @@
 """Read what was recorded of a language model for notebook 05: sweeps, cuts into tokens, scores, samples. No torch.
 
-The recording is one JSON file beside the notebooks, written by notebooks/record.py.
+The recording is one JSON file in kdlab/data/recorded, written by notebooks/record.py.
 """
 
 import json
@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.core.files import notebooks_folder
 from kdlab.core.format import signed
+from kdlab.lm.folder import recorded_folder
 from kdlab.lm.next_token import NextTokenSweep
 
 FILE, SCHEMA = "meeting.json", 1
@@ -101,16 +101,16 @@ class Recording:
 
 
 def read_recording(name: str = "smollm2") -> Recording:
-    """Return the recording called ``name``, from ``recorded/`` beside the notebook or in kdlab's own repository.
+    """Return the recording called ``name``, from ``recorded/`` beside the notebook or in the package.
 
     Raises ValueError where there is none, or it is damaged or of another version.
     """
-    paths = [place / "recorded" / name / FILE for place in (Path.cwd(), notebooks_folder())]
+    paths = [place / name / FILE for place in (Path.cwd() / "recorded", recorded_folder())]
     path = next((path for path in paths if path.is_file()), None)
     if path is None:
         raise ValueError(
-            f"there is no recording {name!r}: looked for {' and '.join(map(str, paths))}; open the notebook in the "
-            "folder notebooks/ of the repository"
+            f"there is no recording {name!r}: looked for {' and '.join(map(str, paths))}; there are "
+            f"{', '.join(sorted(path.parent.name for path in recorded_folder().glob(f'*/{FILE}'))) or 'none'}"
         )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

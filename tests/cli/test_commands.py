@@ -6,6 +6,7 @@ import pytest
 
 from kdlab import lm
 from kdlab.cli import main
+from kdlab.core.files import notebooks_folder
 from kdlab.lm.pipeline import fetch
 
 
@@ -13,7 +14,7 @@ def test_sizes_of_the_weights_are_the_same_wherever_they_are_said(capsys):
     provenance = lm.read_results(lm.recorded_folder() / "cpu")["truth"]["provenance"]
     kept = provenance["gguf"]["bytes"] + sum(one["bytes"] for one in provenance["files"].values())
     fetched, disk = f"{fetch.WHEEL_BYTES / 1e6:.0f} MB", f"{round(kept / 1e7) * 10} MB"
-    root = lm.recorded_folder().parent.parent
+    root = notebooks_folder().parent
     assert (fetched, disk) == ("93 MB", "640 MB")
     section = (root / "README.md").read_text().split("## With real language models")[1].split("\n## ")[0]
     assert re.findall(r"\d+ MB", section) == [fetched]

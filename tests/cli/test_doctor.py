@@ -1,8 +1,11 @@
 """kdlab doctor: says what works, what to do otherwise, and answers the shell with 0 or 1."""
 
+import os
 import re
 import subprocess
 import sys
+import venv
+from pathlib import Path
 
 import pytest
 
@@ -72,3 +75,79 @@ def test_what_is_optional_is_no_fault(monkeypatch, capsys):
     answer = capsys.readouterr().out
     assert re.search(r"optional +a browser on this machine.*\n +-> open the address", answer)
     assert re.search(r"optional PyTorch and transformers .*: no no-such-package\n +-> run `make lm`, or: pip", answer)
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        (
+            '{"argv": ["/usr/bin/other-python", "-m"], "display_name": "x", "language": "x"}',
+            "starts /usr/bin/other-python",
+        ),
+        ("[]", "starts nothing (TypeError: "),
+        ("{", "starts nothing (JSONDecodeError: "),
+    ],
+)
+def test_another_kernel_of_the_same_name(tmp_path, monkeypatch, capsys, spec, says):
+    folder = tmp_path / "kernels" / "python3"
+    folder.mkdir(parents=True)
+    (folder / "kernel.json").write_text(spec)
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    assert main(["doctor"]) == 1
+    answer = capsys.readouterr().out
+    assert f"missing  JupyterLab and its Python kernel: the kernel python3 of {folder} {says}" in answer
+    assert f"-> delete {folder}, or take the folder that holds it out of JUPYTER_PATH" in answer and "git" not in answer
+    (folder / "kernel.json").write_text('{"argv": ["%s"], "display_name": "x", "language": "x"}' % sys.executable)
+    assert doctor.kernel_fault() is None
+
+
+def test_a_jupyterlab_of_another_environment(tmp_path, monkeypatch):
+    """Its Python starts the kernel in which the doctor is asked; the extensions lie beside that of the doctor only."""
+    venv.create(tmp_path / "other", symlinks=True)
+    other = tmp_path / "other" / "bin" / "python"
+    ask = "import os, subprocess, sys; os.environ['JPY_PARENT_PID'] = str(os.getpid()); subprocess.run(sys.argv[1:])"
+    command = [other, "-c", ask, sys.executable, "-m", "kdlab.cli", "doctor"]
+    environment = os.environ | {"JPY_SESSION_NAME": "00_start_here.ipynb", "HOME": str(tmp_path)}
+    answer = subprocess.run(command, capture_output=True, text=True, env=environment).stdout
+    said = f"JupyterLab of {other.parent} has no anywidget, @jupyter-widgets/jupyterlab-manager\n"
+    assert said in answer and f"({other} -m pip install ipywidgets anywidget)" in answer
+    for name in doctor.LAB_EXTENSIONS:
+        package = tmp_path / "other" / "share" / "jupyter" / "labextensions" / name / "package.json"
+        package.parent.mkdir(parents=True)
+        package.write_text("{}")
+    assert doctor._absent_extensions(str(other)) == []
+    package.unlink()
+    (other.parent / "jupyter-lab").touch(0o755)
+    monkeypatch.setenv("PATH", str(other.parent))
+    found = doctor._shell()
+    assert found.status == "optional" and "without @jupyter-widgets/jupyterlab-manager" in found.found
+    assert f"{sys.executable} -m jupyterlab" in found.remedy
+
+
+def test_a_user_without_a_home(monkeypatch, capsys):
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as where HOME is not set and the user is unknown
+    for name in ("HOME", "KDLAB_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert main(["doctor"]) == 1
+    answer = capsys.readouterr().out
+    assert "missing  JupyterLab and its Python kernel: this user has no home folder" in answer
+    assert re.search(
+        r"optional SmolLM2.* no home folder to keep weights in: set KDLAB_CACHE to the path of a fo", answer
+    )
+    assert answer.count("missing ") == 1 and main(["fetch", "smollm2"]) == 1
+    assert capsys.readouterr().err.startswith("kdlab fetch: this user has no home folder")
+    monkeypatch.setenv("KDLAB_CACHE", "cache")
+    assert main(["fetch", "smollm2"]) == 1
+    assert (
+        f"KDLAB_CACHE is 'cache': give the whole path of a folder, such as {Path.cwd()}/cache"
+        in capsys.readouterr().err
+    )
+
+
+def test_whatever_goes_wrong_is_a_line(monkeypatch, capsys):
+    def broken():
+        raise OSError("libcudart.so: cannot open")
+
+    monkeypatch.setitem(doctor.WANTED, "a GPU that PyTorch can use", broken)
+    assert main(["doctor"]) == 0
+    assert "optional a GPU that PyTorch can use: OSError: libcudart.so: cannot open\n" in capsys.readouterr().out

@@ -1,5 +1,6 @@
 """What the doctor says the day before a workshop: whatever is missing is named, and nothing is a traceback."""
 
+import json
 import re
 import shutil
 import socket
@@ -18,7 +19,7 @@ from support.lab import write_notebook
 
 from kdlab.cli import doctor, main, server, workshop
 from kdlab.cli.doctor import Check
-from kdlab.core import answers
+from kdlab.core import answers, files
 from kdlab.core.files import notebooks_folder
 from kdlab.lm.report import summary
 from kdlab.mixtures import experiment
@@ -66,6 +67,20 @@ def test_a_notebook_that_is_not_whole(folder, spoil, says):
     found = workshop._notebooks()
     assert found.status == "missing" and found.found.startswith(f"02_teacher_entropy.ipynb {says}")
     assert "git clone" in found.remedy
+
+
+def test_a_wheel_has_no_notebooks_and_that_is_one_complaint(tmp_path, monkeypatch):
+    """Unless it is asked where they are."""
+    monkeypatch.setattr(workshop, "NOTEBOOKS", tmp_path / "notebooks")
+    monkeypatch.setattr(workshop, "_sweeps", lambda: Check("ok", "4"))
+    missing = [check for check in workshop.found() if check.status == "missing"]
+    assert [check.found for check in missing] == [f"none in {tmp_path / 'notebooks'}"]
+    assert "git clone" in missing[0].remedy and "git checkout" not in missing[0].remedy
+    monkeypatch.setattr(files, "PACKAGE", tmp_path / "site-packages" / "kdlab")
+    monkeypatch.chdir(tmp_path)
+    assert notebooks_folder() == tmp_path / "site-packages" / "notebooks"
+    (tmp_path / FILES[0]).touch()
+    assert notebooks_folder() == tmp_path
 
 
 def named(start: str) -> Check:
@@ -175,6 +190,31 @@ def test_a_notebook_that_does_not_run(folder, monkeypatch, source, says):
     write_notebook(folder / "00_a.ipynb", source)
     found = workshop._run([])
     assert found.status == "missing" and found.found.startswith(says)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "settings", [{"base_url": "/x/"}, {"certfile": "/no/where"}, {"sock": "/no/where"}, {"preferred_dir": "/usr"}]
+)
+def test_jupyterlab_starts_whatever_this_machine_s_configuration_says(folder, tmp_path, monkeypatch, settings):
+    (tmp_path / "jupyter_server_config.json").write_text(json.dumps({"ServerApp": settings}))
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(tmp_path))
+    assert workshop._serves().status == "ok"
+
+
+@pytest.mark.slow
+def test_a_kernel_that_does_not_come(folder, tmp_path, monkeypatch):
+    kernel = tmp_path / "kernels" / "python3" / "kernel.json"
+    kernel.parent.mkdir(parents=True)
+    kernel.write_text(json.dumps({"argv": ["sleep", "30"], "display_name": "x", "language": "x"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    assert "starts sleep, not this Python" in workshop._run([]).found
+    monkeypatch.setattr(workshop, "kernel_fault", lambda: None)
+    monkeypatch.setattr(workshop, "TIME", 2.0)
+    assert "no time was left for 00, 01" in workshop._run([]).found
+    kernel.write_text(json.dumps({"argv": ["false"], "display_name": "x", "language": "x"}))
+    monkeypatch.setattr(workshop, "TIME", 45.0)
+    assert workshop._run([]).found.startswith("00_start_here.ipynb: its kernel did not start (Kernel died")
 
 
 @pytest.mark.slow

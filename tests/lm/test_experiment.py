@@ -1,5 +1,6 @@
 """The settings of a run: presets, text and values, and what cannot work."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,3 +68,15 @@ def test_settings_that_cannot_work_fail_before_any_work(settings: dict[str, Any]
 def test_an_unknown_preset_gets_the_nearest_name() -> None:
     with pytest.raises(ValueError, match=r"'smok' is none of .* \(nearest: smoke\)"):
         RunConfig.of("smok")
+
+
+def test_a_folder_is_the_same_from_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "m" / "folder"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    spelt = ("m/folder", "./m/folder/", "m/../m/folder", str(folder), "~/m/folder")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert {RunConfig.of("smoke", {"truth": one}).truth for one in spelt} == {str(folder)}
+    (tmp_path / "random").mkdir()
+    for other in ("random", "some/model", "~nobody-here/model"):  # no folder, or a name that is taken
+        assert RunConfig.of("smoke", {"truth": other}).truth == other

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.fake_results import fake_results
@@ -9,7 +10,7 @@ from support.fake_results import fake_results
 from kdlab.cli import main
 from kdlab.lm import folder as run_folder
 from kdlab.lm.experiment import RunConfig
-from kdlab.lm.folder import Line, Log, begin, config_for, read_log, read_results, sentence, totals
+from kdlab.lm.folder import Line, Log, begin, config_for, read_log, read_results, refuse_others, sentence, totals
 
 SMOKE = RunConfig.of("smoke")
 
@@ -35,6 +36,30 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(ValueError, match="cannot be read"):
         begin(tmp_path, SMOKE)
+
+
+def test_a_run_that_kept_its_folder_as_it_was_typed_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "m" / "folder").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    begin(tmp_path / "run", SMOKE)
+    path = tmp_path / "run" / "run.json"
+    path.write_text(path.read_text().replace('"random"', '"m/folder"'))
+    begin(tmp_path / "run", RunConfig.of("smoke", {"truth": "m/folder"}))
+    assert json.loads(path.read_text())["config"]["truth"] == str(tmp_path / "m" / "folder")
+    monkeypatch.chdir(tmp_path / "m")
+    with pytest.raises(ValueError, match="truth was '/.*/m/folder', now 'm/folder'"):
+        refuse_others(tmp_path / "run", RunConfig.of("smoke", {"truth": "m/folder"}))
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "3", '{"config": 3}', '{"schema": 1}'])
+def test_files_of_a_run_that_are_json_and_nothing_more(tmp_path: Path, text: str, capsys: Any) -> None:
+    for name in ("run.json", "results.json"):
+        (tmp_path / name).write_text(text)
+    for command in (["results", str(tmp_path)], ["run", "--preset", "smoke", "--out", str(tmp_path)]):
+        assert main(command) == 1
+    said = capsys.readouterr().err
+    assert "results.json is JSON, and not what a run leaves there (no " in said
+    assert "run.json is JSON, and not what a run leaves there (no config): choose another folder" in said
 
 
 def test_other_versions_are_written_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +124,7 @@ def test_results_that_cannot_be_read_say_why(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(ValueError, match="nothing to show yet: .* if nothing is running there, give the run's command"):
         read_results(tmp_path / "new")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match="the run that came with the notebooks is .*notebooks/recorded/cpu$"):
+    with pytest.raises(ValueError, match="the run that came with kdlab is .*kdlab/data/recorded/cpu$"):
         read_results("recorded/cpu")
     (tmp_path / "future").mkdir()
     for text, said in ((json.dumps({**fake_results(), "schema": 99}), "schema 99"), ('{"schema": 1', "cannot be read")):

@@ -1,10 +1,12 @@
 """Runs without a reader: what is done before, in which order, what is printed, and what a kill or a failure leaves."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -73,6 +75,35 @@ def test_the_folder_is_given_back_before_the_notebooks_open_it(steps: list[str],
     steps.clear()
     headless.run("smoke", tmp_path / "run", {}, plain=True)
     assert steps == ["open run", "work", "close"]
+
+
+def test_notebooks_are_told_the_folder_of_p_star_from_the_root_on(steps: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    (tmp_path / "m" / "folder").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(headless, "_look_ahead", lambda config: None)
+    given: list[Any] = []
+    monkeypatch.setattr(headless, "_execute", lambda notebook, done, own: given.append(own))
+    headless.run("smoke", Path("run"), {"truth": "m/folder"})
+    assert given[1]["RUN"] == str(tmp_path / "run")
+    assert given[1]["SETTINGS"] == {"truth": str(tmp_path / "m" / "folder")}
+
+
+def test_what_is_wanted_last_is_looked_for_first(
+    steps: list[str], tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    command = ["run", "--preset", "smoke", "--out", str(tmp_path / "run")]
+    with monkeypatch.context() as patch:
+        patch.setattr(headless, "_EXECUTE", ("no_such_package",))
+        assert main(command) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(headless, "home", lambda: None)
+        assert main(command) == 1
+    monkeypatch.setattr(headless, "notebooks_folder", lambda: tmp_path)
+    assert main(command) == 1
+    said = capsys.readouterr().err.splitlines()
+    parts = ("pip install no_such_package", "set HOME to one", f"no notebook 05 to 07 in {tmp_path}")
+    assert len(said) == 3 and all(part in line and "--no-notebooks" in line for part, line in zip(parts, said))
+    assert steps == [] and main([*command, "--no-notebooks"]) == 0
 
 
 def test_a_stage_that_fails(steps: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
@@ -195,6 +226,28 @@ def test_a_kernel_that_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cap
         headless._notebooks(out, {"RUN": str(out)})
     assert asked or "06_dying.ipynb stopped: its kernel died" in str(caught.value)
     assert capsys.readouterr().out == "06_dying …\n" and (out / "06_dying.html").is_file()
+
+
+@pytest.mark.slow
+def test_a_kernel_of_this_python_that_starts_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another kernel of the same name is passed over; one that takes too long is a line, not a traceback."""
+    other = tmp_path / "jupyter" / "kernels" / "python3"
+    other.mkdir(parents=True)
+    (other / "kernel.json").write_text('{"argv": ["/no/where/python"], "display_name": "x", "language": "python"}')
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    one = notebook(tmp_path / "06_one.ipynb", 'RUN: str = "x"', "import sys\nprint(sys.executable)")
+    monkeypatch.setattr(headless, "notebooks", lambda: [one])
+    (tmp_path / "out").mkdir()
+    headless._notebooks(tmp_path / "out", {"RUN": "x"})
+    assert sys.executable in (tmp_path / "out" / "06_one.ipynb").read_text()
+    assert os.environ["JUPYTER_PATH"] == str(tmp_path / "jupyter")
+    assert headless._STARTS > 300
+    monkeypatch.setattr(headless, "_STARTS", 1)
+    monkeypatch.setattr(headless, "_kernel_of_this_python", nullcontext)
+    late = {"argv": ["sleep", "30"], "display_name": "x", "language": "python"}
+    (other / "kernel.json").write_text(json.dumps(late))
+    with pytest.raises(headless.Failed, match="06_one.ipynb did not begin: its kernel did not start within 1 s"):
+        headless._notebooks(tmp_path / "out", {"RUN": "x"})
 
 
 def test_a_kill_may_come_before_or_after_the_kernel_has_died(monkeypatch: pytest.MonkeyPatch) -> None:

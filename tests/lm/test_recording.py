@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from kdlab.core.sweep import tau_positions
+from kdlab.lm.folder import recorded_folder
 from kdlab.lm.recording import FILE, Recording, read_recording
 
-RECORDING = Path(__file__).resolve().parents[2] / "notebooks" / "recorded" / "smollm2" / FILE
+RECORDING = recorded_folder() / "smollm2" / FILE
 
 
 @pytest.fixture(scope="module")

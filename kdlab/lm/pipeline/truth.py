@@ -196,7 +196,7 @@ def _demand_object(path: Path) -> None:
     """Raise WeightsError where a JSON file of a model is there and holds no object."""
     try:
         content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        fault = "" if isinstance(content, dict) else f"JSON that is a {type(content).__name__}, not an object"
+        fault = "" if isinstance(content, dict) else f"JSON, but {type(content).__name__} and no object"
     except (OSError, ValueError) as error:
         fault = f"no JSON: {error}"
     if fault:

@@ -23,7 +23,7 @@ _NAMES = {"bundled": "SmolLM2-135M-Instruct", "random": "a tiny Llama with rando
 
 
 def open_run(run: str) -> dict[str, Any]:
-    """Return the results of a run's folder; "recorded/..." is found beside the notebooks from anywhere.
+    """Return the results of a run's folder; "recorded/..." is found in the package from anywhere.
 
     Raises ValueError, with what to do, where there is no run or nothing to show yet.
     """

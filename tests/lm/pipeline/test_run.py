@@ -69,7 +69,7 @@ def test_who_waits_for_a_hub_is_told_so(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("kdlab.lm.pipeline.truth.load_truth", absent)
     assert main(["run", "--preset", "smoke", "--set", "truth=some/model", "--out", str(tmp_path / "run")]) == 1
     told = capsys.readouterr()
-    assert told.out == "p*: some/model …\n" and "some/model could not be had" in told.err
+    assert told.out == "p*: some/model, from a model hub …\n" and "some/model could not be had" in told.err
     assert not (tmp_path / "run").exists()
 
 

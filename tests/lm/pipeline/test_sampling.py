@@ -63,6 +63,18 @@ def test_sequences_end_at_their_first_eos_and_stay_ended(model: Any) -> None:
         assert length == LENGTH or row[length - 1] == EOS
 
 
+def test_any_of_several_ends_is_one(model: Any) -> None:
+    """The same numbers give the same text, up to the first of the ends; the first of them fills up."""
+    ends = (EOS, 4, 7)
+    one, any_of = draw(model, 300), draw(model, 300, eos=ends)
+    for whole, n, cut, m in zip(one.ids, one.lengths, any_of.ids, any_of.lengths, strict=True):
+        first = next((i + 1 for i in range(len(PROMPT), n) if whole[i] in ends), n)
+        assert m == first and (cut[:m] == whole[:m]).all() and (cut[m:] == EOS).all()
+    assert {int(row[m - 1]) for row, m in zip(any_of.ids, any_of.lengths, strict=True)} > {4, 7}
+    with pytest.raises(ValueError, match="token 99 is outside"):
+        draw(model, 2, eos=(EOS, 99))
+
+
 def test_the_batch_decides_nothing(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     # On these sizes no two ways to multiply differ by enough to move a token across a uniform number.
     one = draw(model, 100)

@@ -15,6 +15,7 @@ from kdlab.lm.folder import Line, read_results, recorded_folder
 from kdlab.lm.pipeline import run as open_run
 from kdlab.lm.pipeline import sampling, stages
 from kdlab.lm.pipeline.corpus import Corpus, generator
+from kdlab.lm.pipeline.fetch import WeightsError
 from kdlab.lm.pipeline.stages import Run
 
 
@@ -60,6 +61,29 @@ def test_other_settings_are_refused(run: Run, copy: Path) -> None:
     more = stages.opened(copy, "smoke", SMALL | {"seeds": 2})
     assert read_results(copy)["missing"] == ["seed 1: teacher, direct, tau-0.6, tau-1"]
     more.lock.close()
+
+
+def test_what_is_wrong_with_p_star_leaves_a_folder_that_takes_other_settings(tmp_path: Path, folder: Path) -> None:
+    place, model = tmp_path / "run", shutil.copytree(folder, tmp_path / "model")
+    config = json.loads((model / "config.json").read_text())
+    settings = SMALL | {"truth": str(model), "prompt": "the"}
+    (model / "config.json").write_text("3")
+    with pytest.raises(WeightsError, match="config.json is JSON, but int and no object"):
+        stages.opened(place, "smoke", settings)
+    assert not (place / "run.json").exists()
+    (model / "config.json").write_text(json.dumps(config | {"eos_token_id": [5, 7]}))
+    lines: list[Line] = []
+    run = stages.opened(place, "smoke", settings | {"student_sequences": 96}, lines.append)
+    assert "texts end with token 5 " in lines[0].note and "its tokenizer names 2 ('<|im_end|>')" in lines[0].note
+    stages.corpus(run)
+    texts = run.texts("train")
+    ended = texts.lengths < run.config.length
+    assert {7} <= {int(row[n - 1]) for row, n in zip(texts.ids[ended], texts.lengths[ended], strict=True)} <= {5, 7}
+    assert run.corpus("train").spec["eos"] == [5, 7] and stages._from_scratch(run, 0, "tiny").config.eos_token_id == [
+        5,
+        7,
+    ]
+    run.lock.close()
 
 
 def test_a_recorded_corpus_is_taken_where_it_fits(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

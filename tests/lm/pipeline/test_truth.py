@@ -1,6 +1,7 @@
 """Where a p* comes from, and that it is what it says: random, bundled, a folder, a hub."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from support.torch_side import torch
 
 # isort: split
 # After torch_side, which skips this file where the packages of the language-model side are not installed.
+from safetensors.torch import load_file, save_file
 from support import real_weights, tiny_gguf
 from transformers import LlamaForCausalLM, logging
 
@@ -145,11 +147,59 @@ def copied(folder, place, **changes):
     return place
 
 
-def test_several_ends(folder, tmp_path):
-    place = copied(folder, tmp_path, eos_token_id=[1, 2])
-    with pytest.raises(ValueError, match=r"any of \[1, 2\]: choose one of them as eos"):
-        load_truth(str(place))
-    assert load_truth(str(place), eos=1).eos == 1
+@pytest.mark.parametrize(
+    ("named", "ends"), [([1, 2], (1, 2)), ([2], (2,)), ([2, 9999], (2,)), ([], (2,)), (None, (2,))]
+)
+def test_any_of_several_ends_a_text_and_the_tokenizer_s_where_the_model_names_none(folder, tmp_path, named, ends):
+    truth = load_truth(str(copied(folder, tmp_path, eos_token_id=named)))
+    assert (truth.ends, truth.eos, truth.note) == (ends, ends[0], "")
+    assert load_truth(str(tmp_path), eos=[1, 0]).ends == (1, 0)
+
+
+def test_ends_that_generation_adds_and_the_tokenizer_names_otherwise(folder, tmp_path):
+    place = copied(folder, tmp_path)
+    (place / "generation_config.json").write_text('{"eos_token_id": [1]}')
+    told = json.loads((place / "tokenizer_config.json").read_text())
+    (place / "tokenizer_config.json").write_text(json.dumps(told | {"eos_token": "<|endoftext|>"}))
+    truth = load_truth(str(place))
+    assert truth.ends == (2, 1)
+    assert "texts end with token 2 ('<|im_end|>') or 1 ('<|im_start|>')" in truth.note
+    assert "names 0 ('<|endoftext|>')" in truth.note and '"eos_token_id": [2, 1, 0] in config.json' in truth.note
+    (place / "tokenizer_config.json").write_text(json.dumps(told | {"eos_token": None}))
+    (place / "generation_config.json").unlink()
+    with pytest.raises(ValueError, match='which token ends a text: write its number into config.json, as "eos_token'):
+        load_truth(str(copied(place, place, eos_token_id=None)))
+
+
+@pytest.mark.parametrize("text", ["3", "null", "[]", "{", ""])
+@pytest.mark.parametrize("name", ["config", "generation_config", "tokenizer", "tokenizer_config"])
+def test_a_file_that_is_no_object_is_named(folder, tmp_path, name, text):
+    (copied(folder, tmp_path) / f"{name}.json").write_text(text)
+    with pytest.raises(WeightsError, match=f"/{name}.json is (JSON, but|no JSON: ).* Get the model's files again"):
+        load_truth(str(tmp_path))
+
+
+def test_whatever_transformers_raises_is_a_fault_of_the_folder(folder, tmp_path):
+    (copied(folder, tmp_path) / "tokenizer.json").write_text("{}")
+    with pytest.raises(WeightsError, match=r"could not be read as a model \(its tokenizer: KeyError: 'added_tokens'"):
+        load_truth(str(tmp_path))
+    for change, says in (
+        ({"eos_token_id": "2"}, "its config.json: .*Field 'eos_token_id' with value '2'"),
+        ({"hidden_act": "nope"}, "its weights: KeyError: 'nope'"),
+        ({"vocab_size": 263}, "do not fit its config.json .mismatched_keys: .*embed_tokens"),
+    ):
+        with pytest.raises(WeightsError, match=says):
+            load_truth(str(copied(folder, tmp_path, **change)))
+
+
+@pytest.mark.parametrize(("name", "number"), [("model.norm", math.inf), ("model.layers.1.mlp.up_proj", math.nan)])
+def test_weights_that_are_no_numbers(folder, tmp_path, name, number):
+    path = copied(folder, tmp_path) / "model.safetensors"
+    weights = load_file(path)
+    weights[f"{name}.weight"].view(-1)[5] = number
+    save_file(weights, path, {"format": "pt"})
+    with pytest.raises(WeightsError, match=f"are damaged .{name}.weight: nan or inf.: get them again"):
+        load_truth(str(tmp_path))
 
 
 def test_folders_that_hold_no_such_model(folder, tmp_path):
@@ -166,7 +216,7 @@ def test_folders_that_hold_no_such_model(folder, tmp_path):
     for place, says in [
         (empty, "could not be read as a model .*It needs config.json, model.safetensors"),
         (other, "is a gpt2, and p. is a Llama here"),
-        (deeper, "do not fit its config.json: .*missing_keys.*layers.2"),
+        (deeper, "do not fit its config.json .missing_keys.*layers.2"),
         (cut, "could not be read as a model"),
         (pickled, "could not be read as a model .*model.safetensors"),
     ]:
