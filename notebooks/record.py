@@ -4,8 +4,8 @@
     python notebooks/record.py run runs/gpu   for 07: the results of a run that is finished; --name NAME
 
 What 05 shows is a function of the weights, the versions and the seeds named below; the same again gives the same bytes.
-It is written to kdlab/data/recorded/smollm2/meeting.json, and read by kdlab.lm.recording. Of a run its results are kept:
-settings, versions, device and date, numbers, curves, some samples; no weights. They are written to
+It is written to kdlab/data/recorded/smollm2/meeting.json, and read by kdlab.lm.recording. Of a run its results are
+kept: settings, versions, device and date, numbers, curves, some samples; no weights. They are written to
 kdlab/data/recorded/NAME/results.json, and 07 reads them with RUN = "recorded/NAME"; without --name it is the preset's.
 """
 
@@ -56,9 +56,10 @@ CUTS = (
 COMPARED = ("The cat sat on the mat.", "The cat sat on the moon.", "The mat the on sat cat.")
 CUT_TWICE = ("The capital of France is", ((" Paris",), (" Par", "is"), (" P", "aris"), (" ", "Paris")))
 RESTRICTED = "The weather today is"
+RECORDED = recorded_folder()
 
 
-def main(argv: Sequence[str] | None = None, folder: Path = recorded_folder()) -> int:
+def main(argv: Sequence[str] | None = None, folder: Path = RECORDED) -> int:
     """Record SmolLM2, or a run, and write the file, whole."""
     parser = argparse.ArgumentParser(description="Record what notebooks 05 and 07 show.")
     which = parser.add_subparsers(dest="what", required=True)

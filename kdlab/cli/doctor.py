@@ -184,7 +184,9 @@ def _server() -> str:
 
 def _shell() -> Check:
     """What `jupyter lab` starts, typed here."""
-    found = os.path.realpath(shutil.which("jupyter-lab") or os.path.join(os.path.dirname(sys.executable), "jupyter-lab"))
+    found = os.path.realpath(
+        shutil.which("jupyter-lab") or os.path.join(os.path.dirname(sys.executable), "jupyter-lab")
+    )
     if absent := [] if _place(found) == _place(sys.executable) else _absent_extensions(found):
         remedy = f"start JupyterLab with `make lab`, or: {sys.executable} -m jupyterlab"
         return Check("optional", f"{found}, of another environment, without {', '.join(absent)}", remedy)

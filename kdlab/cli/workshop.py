@@ -4,6 +4,7 @@ Each function looks at one thing; `found` names it, and makes of whatever goes w
 but in temporary folders.
 """
 
+import atexit
 import json
 import os
 import shutil
@@ -232,6 +233,7 @@ def _executed(path: Path, seconds: float, peaks: list[float]) -> str:
         except DeadKernelError as error:
             return f"its kernel died ({error})"
         except RuntimeError as error:
+            atexit.unregister(client._cleanup_kernel)  # there is nothing to clean, over which it would stumble
             if time.monotonic() > end - 1:
                 raise TimeoutError from error
             return f"its kernel did not start ({error})"

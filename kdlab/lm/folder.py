@@ -129,7 +129,7 @@ def _no_results(folder: Path) -> str:
 
 
 def _read_json(path: Path, version: int = 0, **parts: type) -> dict[str, Any]:
-    """Return a file of ours. Raises ValueError where it is damaged, of another ``version``, or lacks one of its parts."""
+    """Return a file of ours. Raises ValueError where it is damaged, of another ``version``, or lacks a part."""
     remedy = "delete it and give the run's command again"
     if path.name == "run.json":  # without it nobody knows what the rest of the folder is
         remedy = "choose another folder, or delete that one"

@@ -210,8 +210,8 @@ def _execute(notebook: Path, done: Path, own: Mapping[str, Any]) -> None:
         raise Failed(f"{notebook.name} stopped: its kernel died, perhaps for lack of memory; {_GOES_ON}") from error
     except (RuntimeError, absent) as error:
         raise Failed(
-            f"{notebook.name} did not begin: its kernel did not start within {_STARTS} s ({error}). `kdlab doctor` says "
-            f"which Python starts it; {_GOES_ON}"
+            f"{notebook.name} did not begin: its kernel did not start ({error}; it may take {_STARTS} s). "
+            f"`kdlab doctor` says what is wrong with it; {_GOES_ON}"
         ) from error
 
 

@@ -97,7 +97,7 @@ def test_another_kernel_of_the_same_name(tmp_path, monkeypatch, capsys, spec, sa
     answer = capsys.readouterr().out
     assert f"missing  JupyterLab and its Python kernel: the kernel python3 of {folder} {says}" in answer
     assert f"-> delete {folder}, or take the folder that holds it out of JUPYTER_PATH" in answer and "git" not in answer
-    (folder / "kernel.json").write_text('{"argv": ["%s"], "display_name": "x", "language": "x"}' % sys.executable)
+    (folder / "kernel.json").write_text(f'{{"argv": ["{sys.executable}"], "display_name": "x", "language": "x"}}')
     assert doctor.kernel_fault() is None
 
 

@@ -206,9 +206,9 @@ def test_jupyterlab_starts_whatever_this_machine_s_configuration_says(folder, tm
 def test_a_kernel_that_does_not_come(folder, tmp_path, monkeypatch):
     kernel = tmp_path / "kernels" / "python3" / "kernel.json"
     kernel.parent.mkdir(parents=True)
-    kernel.write_text(json.dumps({"argv": ["sleep", "30"], "display_name": "x", "language": "x"}))
+    kernel.write_text(json.dumps({"argv": ["sh", "-c", "exec sleep 30"], "display_name": "x", "language": "x"}))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
-    assert "starts sleep, not this Python" in workshop._run([]).found
+    assert "starts sh, not this Python" in workshop._run([]).found
     monkeypatch.setattr(workshop, "kernel_fault", lambda: None)
     monkeypatch.setattr(workshop, "TIME", 2.0)
     assert "no time was left for 00, 01" in workshop._run([]).found

@@ -44,8 +44,9 @@ def generator(seed: int, *names: str | int | float, device: str | torch.device =
 class Sequences:
     """N token sequences that continue one prompt.
 
-    ``ids`` (N, L) of uint16, padded with ``eos`` (the first, where several may end a text); ``lengths`` (N,) counts the prompt and, where the sequence ended by
-    itself, its EOS; the first ``prompt`` tokens are given, never trained and never scored.
+    ``ids`` (N, L) of uint16, padded with ``eos``, the first of the tokens that may end a text; ``lengths`` (N,) counts
+    the prompt and, where the sequence ended by itself, its EOS; the first ``prompt`` tokens are given, never trained and
+    never scored.
     """
 
     ids: IdArray

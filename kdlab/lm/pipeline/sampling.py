@@ -30,7 +30,7 @@ _WORTH_IT = 0.75  # a batch is made smaller when no more of it than this is stil
 def sample(
     model: LlamaForCausalLM, prompt: Sequence[int], n: int, *, length: int, eos: Ends, rng: Generator, tau: float = 1.0
 ) -> Sequences:
-    """Draw ``n`` continuations of ``prompt``, each until EOS (any of ``eos``) or ``length`` tokens, the prompt's included.
+    """Draw ``n`` continuations of ``prompt``, each until any of ``eos`` or ``length`` tokens, the prompt's included.
 
     ``tau`` divides the logits of every step: below 1 the model is more selective. ``rng`` is a generator on the CPU;
     its numbers are drawn at once, so that neither device nor batch decides which sequence gets which.

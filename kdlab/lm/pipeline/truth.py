@@ -234,8 +234,9 @@ def _unreadable(source: str, folder: Path | None, part: str, error: Exception) -
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No progress bars and reports of transformers meanwhile: a small model loads in a blink, notebooks keep all output,
-    and what does not fit is said in the error.
+    """No progress bars of transformers meanwhile: a small model loads in a blink, and notebooks keep all output.
+
+    No reports either: what does not fit is said in the error.
 
     Nor a line for every try to reach a hub: where all of them fail, one error says so.
     """
