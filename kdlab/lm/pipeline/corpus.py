@@ -45,8 +45,8 @@ class Sequences:
     """N token sequences that continue one prompt.
 
     ``ids`` (N, L) of uint16, padded with ``eos``, the first of the tokens that may end a text; ``lengths`` (N,) counts
-    the prompt and, where the sequence ended by itself, its EOS; the first ``prompt`` tokens are given, never trained and
-    never scored.
+    the prompt and, where the sequence ended by itself, its EOS; the first ``prompt`` tokens are given, never trained
+    and never scored.
     """
 
     ids: IdArray
