@@ -16,7 +16,7 @@ from kdlab.core.files import written_whole
 from kdlab.core.format import signed
 from kdlab.lm.report.changes import Results, larger_error, models, value
 from kdlab.lm.report.summary import about
-from kdlab.pictures.figure import INK, QUIET, STYLE, Picture, png
+from kdlab.pictures.figure import INK, QUIET, STYLE, Picture, our_settings, png
 from kdlab.pictures.limits import Limits
 from kdlab.pictures.plane import Labels, calm, draw_bounds, frame
 
@@ -128,6 +128,7 @@ def _limits(world: World) -> tuple[Limits, Limits]:
     return found[0], found[1]
 
 
+@our_settings()
 def precision_recall(results: Results, per: str = "token") -> Picture:
     """The plane of a run: every model with its errors, per "token" or per "sequence"."""
     made = Picture(6.6, 4.9)
@@ -149,6 +150,7 @@ def precision_recall(results: Results, per: str = "token") -> Picture:
 # Losses
 
 
+@our_settings()
 def loss_curves(results: Results, seed: int = 0) -> Picture:
     """Training loss of every model of a seed, nats per token, and its loss on p*'s validation texts by epoch."""
     curves = results["curves"].get(str(seed), {})

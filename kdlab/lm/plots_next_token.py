@@ -16,7 +16,7 @@ from kdlab.core.format import percent, signed
 from kdlab.core.sweep import expect
 from kdlab.lm.next_token import NextTokenSweep, counted, entropy_limits, one_line, shared, visible
 from kdlab.lm.recording import END, Cut, cost_words, cut_words, opened
-from kdlab.pictures.figure import INK, QUIET, STYLE, Picture
+from kdlab.pictures.figure import INK, QUIET, STYLE, Picture, our_settings
 
 __all__ = ["costs", "figure", "filmstrip", "pieces"]
 
@@ -30,6 +30,7 @@ _MONO = 0.602  # the width of a letter of DejaVu Sans Mono, in its size
 # Texts in pieces
 
 
+@our_settings()
 def pieces(cuts: Sequence[Cut]) -> Picture:
     """Texts cut into tokens, a line for each: a tile is a token, a space shows as ␣. ValueError for no texts."""
     words = cut_words(cuts)
@@ -48,6 +49,7 @@ def pieces(cuts: Sequence[Cut]) -> Picture:
     return made
 
 
+@our_settings()
 def costs(scored: Sequence[Cut]) -> Picture:
     """What each token of a text cost, a row for each text: bars of -log p in nats, the sum and its mean at the right.
 
@@ -109,6 +111,7 @@ def _open(piece: str) -> str:
 # The slider of tau
 
 
+@our_settings()
 def figure(sweep: NextTokenSweep, tau: float, *, path: bool = True) -> Picture:
     """One position, laid out as on the page: title, likeliest tokens, entropy over tau, a text that goes on, sentence.
 
@@ -127,6 +130,7 @@ def figure(sweep: NextTokenSweep, tau: float, *, path: bool = True) -> Picture:
     return made
 
 
+@our_settings()
 def filmstrip(sweep: NextTokenSweep, taus: Sequence[float]) -> Picture:
     """Small multiples: likeliest tokens and a text at each tau, in the order given, two beside each other.
 

@@ -13,7 +13,7 @@ from kdlab.core.sweep import PlaneSweep
 from kdlab.lm.plots import Place, World, draw_world, of_run
 from kdlab.lm.report.changes import Results, models
 from kdlab.lm.report.tradeoff import spread
-from kdlab.pictures.figure import INK, QUIET, STYLE, Picture
+from kdlab.pictures.figure import INK, QUIET, STYLE, Picture, our_settings
 
 __all__ = ["embedding_map", "of_mixture", "of_names", "three_worlds", "units"]
 
@@ -55,6 +55,7 @@ def _of_sweep(
 # Planes
 
 
+@our_settings()
 def three_worlds(mixture: PlaneSweep, names: PlaneSweep, results: Results, *, path: bool = True) -> Picture:
     """The trade-off in three worlds: one plane each, in the nats of that world.
 
@@ -64,6 +65,7 @@ def three_worlds(mixture: PlaneSweep, names: PlaneSweep, results: Results, *, pa
     return _planes(worlds, "One trade-off, three worlds", hidden=() if path else (2,))
 
 
+@our_settings()
 def units(results: Results) -> Picture:
     """A run's plane twice: per token, and per sequence."""
     both = [of_run(results, per) for per in ("token", "sequence")]
@@ -99,6 +101,7 @@ def _words(world: World, shown: bool) -> str:
 # The map of samples
 
 
+@our_settings()
 def embedding_map(results: Results) -> Picture:
     """Where each model's texts lie among p*'s: small multiples, warm to cold, all in the same plane.
 

@@ -20,7 +20,7 @@ from kdlab.core.format import signed
 from kdlab.core.sweep import expect
 from kdlab.mixtures.experiment import MixtureSweep
 from kdlab.mixtures.limits import density_contours, space_limits
-from kdlab.pictures.figure import INK, QUIET, STYLE, Picture, draw_key, ellipse
+from kdlab.pictures.figure import INK, QUIET, STYLE, Picture, draw_key, ellipse, our_settings
 from kdlab.pictures.limits import ROOMY, Limits, plane_limits
 from kdlab.pictures.plane import Labels, draw_bounds, draw_path, frame
 
@@ -44,6 +44,7 @@ Floats = NDArray[np.float64]
 # Figures
 
 
+@our_settings()
 def figure(sweep: MixtureSweep, beta: float = 1.0, *, path: bool = True) -> Picture:
     """One position of the sweep, laid out as on the page: title, space, plane, sentence.
 
@@ -58,6 +59,7 @@ def figure(sweep: MixtureSweep, beta: float = 1.0, *, path: bool = True) -> Pict
     return made
 
 
+@our_settings()
 def filmstrip(sweep: MixtureSweep, betas: Sequence[float]) -> Picture:
     """Small multiples: the space at each beta, in the order given, and all of them in the plane on the right."""
     indices = expect(sweep, MixtureSweep, "mixtures.teacher_entropy").indices(betas)

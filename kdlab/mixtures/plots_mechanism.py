@@ -17,7 +17,7 @@ from kdlab.mixtures.mechanism import Pairs, component_precisions, precision_slop
 from kdlab.mixtures.model import GaussianMixture
 from kdlab.mixtures.plots import fading, teacher_ellipse
 from kdlab.mixtures.scenes import Scene
-from kdlab.pictures.figure import INK, QUIET, STYLE, Picture, ellipse
+from kdlab.pictures.figure import INK, QUIET, STYLE, Picture, ellipse, our_settings
 from kdlab.pictures.plane import calm, draw_bounds, draw_path, frame
 
 __all__ = ["frontier", "heavier_and_better", "pair_matrices", "selectivity", "two_divergences"]
@@ -39,6 +39,7 @@ def _title(axes: Axes, text: str, **look: Any) -> None:
     axes.set_title(text, fontsize=11, color=INK, **look)
 
 
+@our_settings()
 def selectivity(sweep: MixtureSweep) -> Picture:
     """The teacher's weights against beta, and how many components it effectively uses, beside K''."""
     first, last = sweep.effective_components[[0, -1]]
@@ -65,6 +66,7 @@ def selectivity(sweep: MixtureSweep) -> Picture:
     return made
 
 
+@our_settings()
 def heavier_and_better(scenes: Sequence[Scene], beta: float = 1.0) -> Picture:
     """Each teacher component's log-weight against the precision of its own samples; area is its weight at ``beta``.
 
@@ -96,6 +98,7 @@ def heavier_and_better(scenes: Sequence[Scene], beta: float = 1.0) -> Picture:
     return made
 
 
+@our_settings()
 def pair_matrices(pairs: Pairs, betas: Sequence[float]) -> Picture:
     """At each beta, the components with their numbers, and three matrices over their pairs: (a'), (b'), best shares.
 
@@ -169,6 +172,7 @@ def _matrix(axes: Axes, values: Floats, lit: bool) -> None:
         axes.text(s + 0.5, t + 0.5, text, ha="center", va="center", fontsize=9, color=ink)
 
 
+@our_settings()
 def frontier(sweeps: Sequence[MixtureSweep], lowest_recall: float) -> Picture:
     """Precision and recall over beta for several K'', direct students as squares, both bounds.
 
@@ -215,6 +219,7 @@ def _one_path(axes: Axes, group: Sequence[MixtureSweep], strength: float) -> Non
             axes.annotate(name, at, (-8, 0), color=direct.colour, ha="right", va="center", **style)
 
 
+@our_settings()
 def two_divergences(target: GaussianMixture, betas: Sequence[float]) -> Picture:
     """At each beta, the tempered target on a line with its forward-KL student and its reverse-KL student."""
     tempered = [target.tempered(beta) for beta in betas]

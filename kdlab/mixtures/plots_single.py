@@ -16,12 +16,13 @@ from kdlab.mixtures.model import GaussianMixture
 from kdlab.mixtures.plots import draw_density
 from kdlab.mixtures.scenes import Scene, line_mixture
 from kdlab.mixtures.single import Measured
-from kdlab.pictures.figure import QUIET, STYLE, Picture
+from kdlab.pictures.figure import QUIET, STYLE, Picture, our_settings
 from kdlab.pictures.plane import calm, draw_bounds, frame
 
 __all__ = ["estimates", "figure", "frontier"]
 
 
+@our_settings()
 def figure(scene: Scene, measured: Measured) -> Picture:
     """Draw one student by hand: p* and the bell on the left, the plane on the right, the sentence below."""
     made = Picture(9.2, 4.9)
@@ -69,6 +70,7 @@ def _draw_plane(axes: Axes, measured: Measured) -> None:
     axes.plot(x, y, marker, color=STYLE["distilled"].colour, markersize=11, markeredgecolor="white", clip_on=False)
 
 
+@our_settings()
 def frontier(bells: Sequence[Measured], chosen: Sequence[Measured] = ()) -> Picture:
     """Draw a frontier in the plane with both bounds, and a dot with its width at each of the ``chosen`` bells.
 
@@ -111,6 +113,7 @@ def _draw_going_on(axes: Axes, end: Measured, beyond: Measured, last: Measured) 
     axes.annotate(said, tip, (9, 9), textcoords="offset points", fontsize=8, color=QUIET, va="bottom")
 
 
+@our_settings()
 def estimates(exact: float, found: Sequence[Estimate]) -> Picture:
     """Draw Monte Carlo estimates by number of samples, with bars of 2 standard errors, around the exact line."""
     made = Picture(6.6, 3.0)

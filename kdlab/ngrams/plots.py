@@ -16,7 +16,7 @@ from kdlab.core.sweep import expect
 from kdlab.ngrams.experiment import NGramSweep
 from kdlab.ngrams.names import real_names
 from kdlab.ngrams.objectives import NAMES, Outcome
-from kdlab.pictures.figure import INK, QUIET, STYLE, Picture
+from kdlab.pictures.figure import INK, QUIET, STYLE, Picture, our_settings
 from kdlab.pictures.limits import CLOSE, Limits, plane_limits, with_margin
 from kdlab.pictures.plane import Labels, draw_bounds, draw_path, frame
 
@@ -31,6 +31,7 @@ _INVENTED = "invented by the student, with the same random numbers at every τ"
 # The slider of tau
 
 
+@our_settings()
 def figure(sweep: NGramSweep, tau: float, *, path: bool = True) -> Picture:
     """One position of the sweep, laid out as on the page: title, invented names, plane, sentence.
 
@@ -54,6 +55,7 @@ def figure(sweep: NGramSweep, tau: float, *, path: bool = True) -> Picture:
     return made
 
 
+@our_settings()
 def filmstrip(sweep: NGramSweep, taus: Sequence[float]) -> Picture:
     """Small multiples: the names at each tau, in the order given, and all of them in the plane on the right.
 
@@ -153,6 +155,7 @@ _MARKERS = dict(zip(NAMES, [("o", 13), ("^", 11), ("D", 8), ("^", 11), ("D", 8)]
 _SAME = 2.0  # dots of the figure: outcomes nearer than this stand in one place
 
 
+@our_settings()
 def objectives(outcomes: Sequence[Outcome], sweep: NGramSweep) -> Picture:
     """Where each objective leaves its student: one plane, the path over tau faint behind.
 

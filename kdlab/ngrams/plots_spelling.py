@@ -8,13 +8,14 @@ from matplotlib.axes import Axes
 
 from kdlab.ngrams.model import NGramChain
 from kdlab.ngrams.spelling import chance, odds, steps, two_digits
-from kdlab.pictures.figure import INK, QUIET, STYLE, Picture
+from kdlab.pictures.figure import INK, QUIET, STYLE, Picture, our_settings
 
 _MARKS = {"truth": "p*", "teacher": "p′", "distilled": "p″"}
 _FAINT = "#EEEEEE"
 _LEAST = 0.005  # next letters rarer than this would only blur the line they stand on
 
 
+@our_settings()
 def spelling(chains: Mapping[str, NGramChain], name: str, words: str) -> Picture:
     """Draw a row for each step of a name, under the chains of "truth", "teacher" and "distilled"."""
     height = 2.0 + len(name)

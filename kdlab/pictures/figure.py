@@ -1,18 +1,24 @@
 """What every static picture is made of: the roles' colours, a figure that Jupyter shows, and its PNG.
 
 Every picture of every world is a `Picture` of its own; none touches pyplot, whose figures are global state and not safe
-on the threads that widgets' callbacks run on. The page's colours are in view.css.
+on the threads that widgets' callbacks run on. What a reader has set in matplotlib changes none: a function that makes
+one is marked `@our_settings()`. The page's colours are in view.css.
 """
 
 import base64
 import io
 import math
 import textwrap
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from matplotlib import rc_context, rcParamsDefault
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Ellipse
@@ -48,6 +54,25 @@ STYLE = {
 }
 INK, QUIET = "#222222", "#6E6E6E"  # text, and text that should stand back
 
+_READERS = ("backend", "pdf.fonttype", "ps.fonttype")  # settings that change a file, and nothing that is seen
+_one_at_a_time = threading.RLock()
+
+
+@contextmanager
+def our_settings() -> Iterator[None]:
+    """Put matplotlib's own settings in force; the reader's, of a file or of a cell, come back at the end.
+
+    They are read when a part of a figure is made, and again when it is drawn. They are global, hence the lock.
+    """
+    with _one_at_a_time, rc_context({name: rcParamsDefault[name] for name in rcParamsDefault if name not in _READERS}):
+        yield
+
+
+class _Canvas(FigureCanvasAgg):
+    """Where a picture is drawn."""
+
+    print_figure = our_settings()(FigureCanvasAgg.print_figure)
+
 
 class Picture(Figure):
     """A figure that a notebook shows by itself: without pyplot, nothing else tells Jupyter how.
@@ -57,7 +82,11 @@ class Picture(Figure):
 
     def __init__(self, width: float, height: float, words: str = "") -> None:
         super().__init__(figsize=(width, height), dpi=110, facecolor="white")
+        _Canvas(self)
         self.words = words
+
+    draw = our_settings()(Figure.draw)
+    savefig = our_settings()(Figure.savefig)
 
     def write(self, left: float, down: float, text: str, size: float, colour: str = INK, **look: Any) -> Text:
         """Write at a place in inches from the upper left corner. "$" is a dollar."""
@@ -83,7 +112,7 @@ class Picture(Figure):
         return {"image/png": picture, "text/plain": self.words}, {"image/png": {"alt": self.words}}
 
 
-def png(figure: Figure) -> bytes:
+def png(figure: Picture) -> bytes:
     """Return a figure as a PNG of some 50 kB, with no name, version or date inside: same picture, same bytes.
 
     A palette of 256 colours is a third of the size, in notebooks that keep one such picture for every view.
