@@ -1,7 +1,6 @@
 """What the site is made with: formulas, prose, live views, the folder that it is written to, and the header's film."""
 
 import re
-import xml.etree.ElementTree as ET
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -10,41 +9,11 @@ import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
-from publishing import animation, formulas, pages, views
+from publishing import animation, pages, views
 from support.chromium import NoChromium, chromium
 from support.repository import text
-from support.site import FORMULAS
 
 from kdlab import mixtures
-
-# Formulas
-
-
-def words(math: str) -> str:
-    return "".join(ET.fromstring(math).itertext())
-
-
-@pytest.mark.parametrize("tex", FORMULAS)
-def test_every_formula_becomes_mathml_with_nothing_left_of_its_tex(tex: str) -> None:
-    made = formulas.mathml(tex, block=True)
-    assert not re.search(r"[\\$^_{}~]", words(made))
-    # What stays of the TeX without its commands is what a reader reads, whatever the order of what is above and below.
-    plain = re.sub(r"\\(?:mathbb\{E\}|(?!log|exp|max)[a-zA-Z]+)|\\", "", tex)
-    letters = re.compile(r"[a-zA-Z0-9]")
-    assert sorted(letters.findall(words(made))) == sorted(letters.findall(plain))
-
-
-def test_primes_stand_as_in_the_prose() -> None:
-    assert words(formulas.mathml("p''", block=False)) == "p\N{DOUBLE PRIME}"
-    assert "<msup>" not in formulas.mathml("p'", block=False)
-    subscript = ET.fromstring(formulas.mathml("\\alpha'_k", block=False)).find(".//msub")
-    assert subscript is not None and ["".join(part.itertext()) for part in subscript] == ["α\N{PRIME}", "k"]
-
-
-def test_a_command_that_is_not_known_is_refused() -> None:
-    with pytest.raises(ValueError, match="not understood"):
-        formulas.mathml(r"\unheard{x}", block=False)
-
 
 # Prose
 
@@ -59,6 +28,14 @@ def test_links_lead_to_pages_and_formulas_are_set() -> None:
 def test_a_link_to_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="nowhere.md, which is not on the site"):
         pages.Book({}).prose("[here](nowhere.md)", "notebooks/00.ipynb")
+
+
+def test_a_formula_that_would_be_read_wrongly_stops_the_site() -> None:
+    made = pages.Book({}).prose("\\begin{aligned} a &= b \\\\\n c &= d \\end{aligned}", "README.md")
+    assert made.count("<mtr>") == 2 and "begin" not in re.sub('alttext="[^"]*"', "", made)
+    for wrong in ("$\\color{red}{x}$", "\\begin{align} a &= b \\end{align}"):
+        with pytest.raises(ValueError, match="not understood whole"):
+            pages.Book({}).prose(wrong, "README.md")
 
 
 def test_pictures_of_the_network_are_only_named() -> None:
