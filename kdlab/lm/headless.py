@@ -200,19 +200,24 @@ def _execute(notebook: Path, done: Path, own: Mapping[str, Any]) -> None:
             )  # fmt: skip
     except papermill.PapermillExecutionError as error:
         raise Failed(
-            f"{notebook.name} stopped in cell {error.cell_index}: {error.ename}: {error.evalue}\n"
+            f"{notebook.name} stopped in cell In [{error.exec_count}]: {error.ename}: {error.evalue}\n"
             f"The executed notebook is {done}; {_GOES_ON}"
         ) from error
     except OSError as error:
         raise Failed(f"{notebook.name} stopped: {error}. Where the disk is full, make room; {_GOES_ON}") from error
     except dead as error:
+        why = "its kernel died, perhaps for lack of memory"
+        where = _say_where(done, why)
         _interrupted_after_all()
-        raise Failed(f"{notebook.name} stopped: its kernel died, perhaps for lack of memory; {_GOES_ON}") from error
+        raise Failed(f"{notebook.name} stopped{where}: {why}\nThe executed notebook is {done}; {_GOES_ON}") from error
     except (RuntimeError, absent) as error:
         raise Failed(
             f"{notebook.name} did not begin: its kernel did not start ({error}; it may take {_STARTS} s). "
             f"`kdlab doctor` says what is wrong with it; {_GOES_ON}"
         ) from error
+    except BaseException as error:  # Ctrl-C too
+        _say_where(done, "interrupted" if isinstance(error, KeyboardInterrupt) else f"{error}")
+        raise
 
 
 @contextmanager
@@ -227,16 +232,44 @@ def _kernel_of_this_python() -> Iterator[None]:
         os.environ["JUPYTER_PATH"] = before
 
 
+def _say_where(done: Path, why: str) -> str:
+    """Write into a notebook that broke off where it did, as papermill marks every cell as completed; return the place.
+
+    What a cell raises, papermill itself writes there.
+    """
+    if not done.is_file():
+        return ""
+    nbformat: Any = import_module("nbformat")
+    content = nbformat.read(done, as_version=4)
+    marks = [cell.metadata.get("papermill", {}) for cell in content.cells]
+    begun = [n for n, cell in enumerate(content.cells) if cell.cell_type == "code" and marks[n].get("start_time")]
+    for mark in marks[begun[-1] + 1 if begun else 0 :]:
+        mark["status"] = "pending"
+    count = 1 + max((content.cells[n].execution_count or 0 for n in begun[:-1]), default=0)
+    link = "before its first cell"
+    if begun:
+        cell, link = content.cells[begun[-1]], f"in [cell In [{count}]](#broken-off)"
+        cell.execution_count = count
+        marks[begun[-1]].update(status="failed", exception=True)
+        cell.outputs.append(
+            nbformat.v4.new_output("error", ename="BrokenOff", evalue=why, traceback=[f"Broken off here: {why}"])
+        )
+        content.cells.insert(begun[-1], nbformat.v4.new_markdown_cell('<a id="broken-off"></a>'))
+    told = f"**Broken off {link}: {why}.** Cells below it have not run."
+    content.cells.insert(0, nbformat.v4.new_markdown_cell(told))
+    nbformat.write(content, done)
+    return f" in cell In [{count}]" if begun else ""
+
+
 def _page(notebook: Path) -> None:
     """Write an HTML page beside an executed notebook, if there is one."""
     if not notebook.is_file():
         return
-    exporter: Any = import_module("nbconvert").HTMLExporter()
     try:
-        page, _ = exporter.from_filename(str(notebook))
+        page: str = import_module("kdlab.lm.pages").page(notebook, [path.name for path in notebooks()])
         with written_whole(notebook.with_suffix(".html")) as temporary:
             temporary.write_text(page, encoding="utf-8")
-    except (OSError, ValueError) as error:
+    except (ImportError, OSError, ValueError) as error:
         print(f"no page of {notebook.name}: {error}", file=sys.stderr)
 
 

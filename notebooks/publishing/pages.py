@@ -13,9 +13,9 @@ import nbformat
 from nbconvert import HTMLExporter
 from nbconvert.exporters.templateexporter import TemplateExporter
 from nbconvert.filters.highlight import Highlight2HTML
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbconvert.filters.markdown_mistune import MarkdownWithMath
 
-from publishing.formulas import mathml
+from kdlab.lm.pages import MathRenderer
 
 __all__ = ["Book", "slug"]
 
@@ -72,11 +72,11 @@ class _Cells(HTMLExporter):
         return TemplateExporter.from_notebook_node(self, nb, resources, **options)
 
 
-class _Renderer(IPythonRenderer):
+class _Renderer(MathRenderer):
     """HTML of Markdown, for one text of the repository."""
 
     def __init__(self, places: Mapping[str, str], file: str) -> None:
-        super().__init__(escape=False)
+        super().__init__()
         self._places = places
         self._file = file
 
@@ -86,15 +86,6 @@ class _Renderer(IPythonRenderer):
 
     def heading(self, text: str, level: int, **attributes: Any) -> str:
         return f'<h{level} id="{escape(slug(text, self._file))}">{text}</h{level}>\n'
-
-    def block_math(self, body: str) -> str:
-        return f'<span class="formula">{mathml(body, block=True)}</span>'
-
-    def inline_math(self, body: str) -> str:
-        return mathml(body, block=False)
-
-    def latex_environment(self, name: str, body: str) -> str:
-        return self.block_math(rf"\begin{{{name}}}{body}\end{{{name}}}")
 
     def table(self, text: str) -> str:
         return f'<div class="scroll"><table>\n{text}</table></div>\n'

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -182,8 +183,8 @@ def test_progress_on_a_terminal_is_overwritten(terminal: bool, monkeypatch: pyte
         assert [line.split()[:2] for line in out.splitlines()] == [["a", "90"], ["a", "100"], ["b", "damaged"]]
 
 
-def notebook(path: Path, parameters: str, body: str = "print(RUN)") -> Path:
-    write_notebook(path, parameters, body)
+def notebook(path: Path, parameters: str, *bodies: str) -> Path:
+    write_notebook(path, parameters, *(bodies or ["print(RUN)"]))
     content = nbformat.read(path, as_version=4)
     content.cells[0].metadata["tags"] = ["parameters"]
     nbformat.write(content, path)
@@ -206,7 +207,7 @@ def test_a_notebook_that_fails_is_left_with_its_page(tmp_path: Path, monkeypatch
     monkeypatch.setattr(headless, "notebooks", lambda: [broken])
     out = tmp_path / "out"
     out.mkdir()
-    with pytest.raises(headless.Failed, match="06_broken.ipynb stopped in cell .* ZeroDivisionError"):
+    with pytest.raises(headless.Failed, match="06_broken.ipynb stopped in cell In .3.: ZeroDivisionError"):
         headless._notebooks(out, {"RUN": str(out)})
     assert f"so far {out}" in (out / "06_broken.ipynb").read_text()
     assert "ZeroDivisionError" in (out / "06_broken.html").read_text()
@@ -217,7 +218,8 @@ def test_a_notebook_that_fails_is_left_with_its_page(tmp_path: Path, monkeypatch
 def test_a_kernel_that_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, asked: bool) -> None:
     """By a kill of all processes it is as if interrupted, whichever of them it reaches first; otherwise it is said."""
     kill = "import os, signal\n" + ("os.kill(os.getppid(), signal.SIGTERM)\n" if asked else "")
-    dying = notebook(tmp_path / "06_dying.ipynb", 'RUN: str = "x"', kill + "os.kill(os.getpid(), signal.SIGKILL)")
+    body = kill + "print('so far', flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
+    dying = notebook(tmp_path / "06_dying.ipynb", 'RUN: str = "x"', body, "print('never')")
     monkeypatch.setattr(headless, "notebooks", lambda: [dying])
     out = tmp_path / "out"
     out.mkdir()
@@ -226,8 +228,20 @@ def test_a_kernel_that_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cap
         headless._terminated_like_interrupted(),
     ):
         headless._notebooks(out, {"RUN": str(out)})
-    assert asked or "06_dying.ipynb stopped: its kernel died" in str(caught.value)
-    assert capsys.readouterr().out == "06_dying …\n" and (out / "06_dying.html").is_file()
+    assert asked or "06_dying.ipynb stopped in cell In [3]: its kernel died" in str(caught.value)
+    assert capsys.readouterr().out == "06_dying …\n"
+    content = nbformat.read(out / "06_dying.ipynb", as_version=4)
+    found = [
+        (cell.source.split(" ")[0], cell.metadata.papermill.status)
+        for cell in content.cells
+        if "papermill" in cell.metadata
+    ]
+    assert found[2:] == [("import", "failed"), ("print('never')", "pending")]
+    page = (out / "06_dying.html").read_text()
+    assert re.search(r'Broken off in <a href="#broken-off">cell In \[3\]</a>: (its kernel died|interrupted)', page)
+    assert (
+        0 < page.index('id="broken-off"') < page.index("so far") < page.index("Broken off here") < page.index("never")
+    )
 
 
 @pytest.mark.slow
