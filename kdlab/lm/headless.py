@@ -29,6 +29,7 @@ _STARTS = 600  # seconds that a kernel may take to start: a busy machine, a slow
 _LATER = 1.0  # seconds that a kill of all processes may reach this one after a kernel
 _EXECUTE = ("papermill", "nbconvert", "ipykernel")
 _PLAIN = "--no-notebooks leaves them out"
+_DIED = "its kernel died, perhaps for lack of memory"
 _GOES_ON = "the same command goes on from what is done"
 _terminated = threading.Event()  # a polite kill has come
 
@@ -206,17 +207,17 @@ def _execute(notebook: Path, done: Path, own: Mapping[str, Any]) -> None:
     except OSError as error:
         raise Failed(f"{notebook.name} stopped: {error}. Where the disk is full, make room; {_GOES_ON}") from error
     except dead as error:
-        why = "its kernel died, perhaps for lack of memory"
-        where = _say_where(done, why)
+        where = _say_where(done, _DIED)
         _interrupted_after_all()
-        raise Failed(f"{notebook.name} stopped{where}: {why}\nThe executed notebook is {done}; {_GOES_ON}") from error
+        raise Failed(f"{notebook.name} stopped{where}: {_DIED}\nThe executed notebook is {done}; {_GOES_ON}") from error
     except (RuntimeError, absent) as error:
+        _say_where(done, "its kernel did not start")
         raise Failed(
             f"{notebook.name} did not begin: its kernel did not start ({error}; it may take {_STARTS} s). "
             f"`kdlab doctor` says what is wrong with it; {_GOES_ON}"
         ) from error
-    except BaseException as error:  # Ctrl-C too
-        _say_where(done, "interrupted" if isinstance(error, KeyboardInterrupt) else f"{error}")
+    except KeyboardInterrupt:
+        _say_where(done, "interrupted")
         raise
 
 
