@@ -26,7 +26,7 @@ lab: setup  ## Open JupyterLab on the first notebook (this machine only, with Ju
 	$(ONE_THREAD) $(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir=. \
 	  --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ALLOW_ROOT) $(ARGS)
 
-test: setup  ## Run every test: the package, the page in a browser, the notebooks
+test: setup  ## Run every test: the package, the pages in Chromium and Firefox, the notebooks
 	$(ONE_THREAD) $(BIN)/python -m pytest $(TWO) --nbval-lax --nbval-cell-timeout=120 tests notebooks $(ARGS)
 
 lint: setup  ## Lint, types, and which room may import which

@@ -4,11 +4,13 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # before numpy is imported
     os.environ.setdefault(_name, "1")
 
+import publish  # noqa: E402
 import pytest  # noqa: E402
 from playwright.sync_api import Browser, Page  # noqa: E402
 from support import chromium  # noqa: E402
@@ -22,6 +24,14 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """JupyterLab on an empty folder; `jupyter.within(name)` is a folder in it for the tests of a module."""
     with jupyterlab(tmp_path_factory.mktemp("served"), tmp_path_factory.mktemp("jupyter")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The static site. Ask for it once there is a browser to look at it with."""
+    folder = tmp_path_factory.mktemp("built") / "site"
+    publish.publish(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import publish
 import pytest
 from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, Page, expect
@@ -47,11 +46,9 @@ class Outline:
 
 
 @pytest.fixture(scope="module")
-def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built once; `browser` first, for without one there is nothing to look at."""
-    folder = tmp_path_factory.mktemp("built") / "site"
-    publish.publish(folder)
-    return folder
+def site(browser: Browser, request: pytest.FixtureRequest) -> Path:
+    """The site; `browser` first, for without one there is nothing to look at."""
+    return Path(request.getfixturevalue("built"))
 
 
 @pytest.fixture(scope="module")

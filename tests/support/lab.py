@@ -24,7 +24,7 @@ _SETTINGS = {
     "apputils-extension/themes": {"theme": "JupyterLab Light"},
 }
 # Runs code in the notebook's kernel, as a cell would but outside the document; gives what it printed.
-_RUN = """async (code) => {
+RUN = """async (code) => {
   const { kernel } = jupyterapp.shell.currentWidget.sessionContext.session;
   const future = kernel.requestExecute({ code, store_history: false });
   const printed = [];
@@ -34,9 +34,14 @@ _RUN = """async (code) => {
   return printed.join("");
 }"""
 # Shows a notebook on a page where JupyterLab runs already, as it would be on a new one.
-_SHOW = """async (path) => {
+SHOW = """async (path) => {
   document.body.dataset.jpThemeLight = "true";
   await jupyterapp.commands.execute("docmanager:open", { path, factory: "Notebook" });
+}"""
+# Runs all cells, as the menu does, and waits for the last one.
+RUN_ALL = """async () => {
+  await jupyterapp.shell.currentWidget.sessionContext.ready;
+  await jupyterapp.commands.execute("notebook:run-all-cells");
 }"""
 _CLOSE = """async () => {
   const notebook = jupyterapp.shell.currentWidget;
@@ -70,7 +75,7 @@ class Lab:
         idle = [] if options else self._idle.setdefault(browser, [])
         page = idle.pop() if idle else self._started(browser, **options)
         page.set_viewport_size(options.get("viewport", _SIZE))
-        page.evaluate(_SHOW, f"{self._below}{name}")
+        page.evaluate(SHOW, f"{self._below}{name}")
         page.wait_for_selector(".jp-Notebook", timeout=60_000)
         page.wait_for_function("jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel", timeout=60_000)
         return Notebook(page, idle)
@@ -85,12 +90,16 @@ class Lab:
         notebook.close()
         assert notebook.thrown == []
 
+    def fresh(self) -> str:
+        """The address of JupyterLab with nothing open, for a page that has not been there."""
+        return f"{self.address}/lab/workspaces/{secrets.token_hex(4)}?token={self.token}"
+
     def _started(self, browser: Browser, **options: Any) -> Page:
         """Start JupyterLab on a page. Pages share what their browser keeps: JupyterLab's code is read once."""
         if browser not in self._contexts:
             self._contexts[browser] = keep(browser.new_context(viewport=_SIZE))
         page = (browser.new_context(**options) if options else self._contexts[browser]).new_page()
-        page.goto(f"{self.address}/lab/workspaces/{secrets.token_hex(4)}?token={self.token}")
+        page.goto(self.fresh())
         page.wait_for_function("window.jupyterapp", timeout=60_000)
         page.evaluate("jupyterapp.restored")
         return page
@@ -110,10 +119,7 @@ class Notebook:
     def run_all(self) -> None:
         """Run all cells, as the menu does, and wait for the last one."""
         self.page.set_default_timeout(RUN_LIMIT)
-        self.page.evaluate("""async () => {
-          await jupyterapp.shell.currentWidget.sessionContext.ready;
-          await jupyterapp.commands.execute("notebook:run-all-cells");
-        }""")
+        self.page.evaluate(RUN_ALL)
         self.page.set_default_timeout(30_000)
 
     def close(self) -> None:
@@ -124,7 +130,7 @@ class Notebook:
 
     def run(self, code: str) -> str:
         """Run code in the kernel and return what it printed."""
-        return str(self.page.evaluate(_RUN, code)).strip()
+        return str(self.page.evaluate(RUN, code)).strip()
 
     def json(self, expression: str) -> Any:
         """Evaluate an expression in the kernel; what it gives must be plain."""
