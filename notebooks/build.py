@@ -110,7 +110,7 @@ def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
         with tempfile.TemporaryDirectory() as nobody:
             client.execute(env={**os.environ, "KDLAB_ANSWERS": nobody})
     except CellExecutionError as error:
-        raise NotebookError(f"a cell raised; nothing was written\n{error}") from error
+        raise NotebookError(f"a cell raised; nothing was written. Mend it and run again:\n{error}") from error
 
 
 def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:

@@ -233,7 +233,9 @@ def _entry(path: Path) -> Entry:
     opening = nbformat.read(path, as_version=4).cells[0].source
     minutes = re.search(r"\*\*Time\*\*\s+about ([\w-]+) minutes", opening)
     if not opening.startswith("# ") or not minutes:
-        raise PublishError(f"{path.name} does not open with a title and the time that it takes")
+        raise PublishError(
+            f'{path.name} does not open with a title and its time: write "# ..." and "**Time** about ten minutes"'
+        )
     words = {"ten": "10", "twenty": "20"}
     title = opening.splitlines()[0].removeprefix("# ")
     return Entry(path, f"{path.stem}.html", path.stem[:2], title, words.get(minutes[1], minutes[1]))

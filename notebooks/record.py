@@ -217,4 +217,4 @@ def _own(truth: Truth, whole: Truth) -> Json:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

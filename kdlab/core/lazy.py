@@ -23,7 +23,7 @@ def front_door(
 
     def get(name: str) -> Any:
         if name not in where:
-            raise AttributeError(f"module {package!r} has no {name!r}: there are {', '.join(offered)}")
+            raise AttributeError(f"module {package!r} has no {name!r}: choose one of {', '.join(offered)}")
         module = import_module(f"{package}.{where[name] or name}")
         return getattr(module, name) if where[name] else module
 

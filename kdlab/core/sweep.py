@@ -91,7 +91,7 @@ def tau_positions(n: int = N_TAUS) -> FloatArray:
 
 def _enough(n: int, usual: int) -> int:
     if n < 2:
-        raise ValueError(f"positions is {n}: a slider has 2 or more; {usual} is usual")
+        raise ValueError(f"positions is {n}: ask for 2 or more, which a slider has; {usual} is usual")
     return n
 
 

@@ -246,7 +246,7 @@ def _comparable(result: Any, wanted: Any, name: str) -> list[Any]:
     try:
         arrays = _arrays(result, wanted)
     except Exception:  # whatever an object does that is asked to become numbers
-        raise _Unfinished(f"{name} returns {_short(result)}, which is not made of numbers.") from None
+        raise _Unfinished(f"{name} returns {_short(result)}, which is not made of numbers: return numbers.") from None
     for one, other in zip(arrays, _arrays(wanted, wanted), strict=True):
         if one.shape != other.shape:
             shapes = f"{_shape(one)} where {_shape(other)} is wanted"

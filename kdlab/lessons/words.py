@@ -25,7 +25,7 @@ def read(file: Path, code: Mapping[str, Parts]) -> tuple[Exercise, ...]:
     try:
         tables = tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file.name} is not TOML in UTF-8: {error}.") from None
+        raise ValueError(f"{file.name} is not TOML in UTF-8: {error}. Mend it there.") from None
     for name, table in tables.items():
         if not re.fullmatch(rf"{book}\.[1-9]\d*", name) or not isinstance(table, dict):
             raise ValueError(f'{file.name}: {name} is no exercise here: begin one with ["{book}.1"], in quotes.')

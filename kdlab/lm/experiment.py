@@ -64,11 +64,13 @@ class RunConfig:
         _at_least(2, "length", self.length, "it counts the prompt, which must leave room for a token")
         _at_least(0, "threads", self.threads, "0 leaves it to torch")
         if not 0 < self.rate < math.inf:
-            raise ValueError(f"rate is {self.rate}: a learning rate is a positive number, such as 0.002")
+            raise ValueError(f"rate is {self.rate}: give a learning rate above zero, such as 0.002")
         if not self.taus or any(not 0 < tau < math.inf for tau in self.taus):
             raise ValueError(f"taus is {self.taus}: give one or more positive temperatures, such as 0.6,0.8,1.0")
         if len({f"{tau:g}" for tau in self.taus}) < len(self.taus):
-            raise ValueError(f"taus is {self.taus}: the same temperature twice would make the same student twice")
+            raise ValueError(
+                f"taus is {self.taus}: the same temperature twice would make the same student twice; give each once"
+            )
         for name, choices in (("corpus", ("recorded", "sample")), ("keep", ("best", "last"))):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is {getattr(self, name)!r}: choose {' or '.join(choices)}")
@@ -94,14 +96,16 @@ class RunConfig:
         value.
         """
         if preset not in PRESETS:
-            raise ValueError(f"preset {preset!r} is none of {', '.join(PRESETS)} (nearest: {nearest(preset, PRESETS)})")
+            raise ValueError(
+                f"preset is {preset!r}: choose one of {', '.join(PRESETS)} (nearest: {nearest(preset, PRESETS)})"
+            )
         kinds = {field.name: str(field.type) for field in fields(cls) if field.name != "preset"}
         typed = {}
         for name, value in (settings or {}).items():
             if name not in kinds:
                 meant = _meant(name, kinds)
                 guess = f": did you mean {meant!r}?" if meant else "."
-                raise ValueError(f"{name!r} is no setting of a run{guess} There are {', '.join(kinds)}.")
+                raise ValueError(f"{name!r} is no setting of a run{guess} Choose one of {', '.join(kinds)}.")
             typed[name] = _typed(name, value, kinds[name])
         made = replace(PRESETS[preset], **typed)
         return replace(made, truth=whole_path(made.truth))
@@ -138,7 +142,7 @@ def _typed(name: str, value: Any, kind: str) -> Any:
             return float(value) if isinstance(value, int | float) else float(_text(value))
         return _text(value)
     except (TypeError, ValueError):
-        raise ValueError(f"{name} is {value!r}: it must be {_RULES[kind]}") from None
+        raise ValueError(f"{name} is {value!r}: give {_RULES[kind]}") from None
 
 
 def _text(value: Any) -> str:

@@ -30,7 +30,7 @@ _LATER = 1.0  # seconds that a kill of all processes may reach this one after a 
 _EXECUTE = ("papermill", "nbconvert", "ipykernel")
 _PLAIN = "--no-notebooks leaves them out"
 _DIED = "its kernel died, perhaps for lack of memory"
-_GOES_ON = "the same command goes on from what is done"
+_GOES_ON = "give the same command again, and it goes on from what is done"
 _terminated = threading.Event()  # a polite kill has come
 
 
@@ -114,7 +114,7 @@ def _agreed(config: RunConfig, yes: bool) -> None:
     if not yes and not sys.stdin.isatty():
         raise Failed("nobody is there to agree to that: add --yes to start it")
     if not yes and input("Start it? [y/N] ").strip().lower() not in ("y", "yes"):
-        raise Failed("not started")
+        raise Failed("not started: answer y to start it")
 
 
 def _printed() -> Callable[[Line], None]:
@@ -166,7 +166,7 @@ def parameters(notebook: Path, offered: Mapping[str, Any]) -> dict[str, Any]:
     papermill: Any = import_module("papermill")
     declared = papermill.inspect_notebook(str(notebook))
     if "RUN" not in declared:
-        raise Failed(f"{notebook.name} has no parameter RUN: its cell tagged 'parameters' must have one")
+        raise Failed(f"{notebook.name} has no parameter RUN: set it in the cell tagged 'parameters'")
     return {name: value for name, value in offered.items() if name in declared}
 
 
@@ -309,6 +309,8 @@ def settings_from(pairs: list[str]) -> dict[str, str]:
         if not equals or not name.strip():
             raise ValueError(f"--set {pair!r}: write it as name=value, such as --set seeds=3")
         if name.strip() in found:
-            raise ValueError(f"--set {name.strip()} is given twice: {json.dumps(found[name.strip()])} and {value!r}")
+            raise ValueError(
+                f"--set {name.strip()} is given twice, {json.dumps(found[name.strip()])} and {value!r}: give it once"
+            )
         found[name.strip()] = value.strip()
     return found

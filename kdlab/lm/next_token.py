@@ -66,7 +66,7 @@ class NextTokenSweep(Sweep):
         for name, along in (("log_sums", "taus"), ("entropies", "taus"), ("samples", "taus"), ("logits", "tokens")):
             has, wanted = len(getattr(self, name)), len(getattr(self, along))
             if has != wanted:
-                raise ValueError(f"{name} has {has} entries, and {wanted} are needed: one for each tau, or each token")
+                raise ValueError(f"{name} has {has} entries: give {wanted}, one for each of the {along}")
 
     @property
     def probabilities(self) -> FloatArray:
@@ -139,9 +139,9 @@ def next_token_sweep(
     values = np.asarray(unmasked(logits, "logits"), dtype=float)
     places = tau_positions() if taus is None else np.asarray(unmasked(taus, "taus"), dtype=float)
     if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
-        raise ValueError(f"logits have shape {values.shape}: one row of two or more finite numbers is needed")
+        raise ValueError(f"logits have shape {values.shape}: give one row of two or more finite numbers")
     if places.ndim != 1 or not len(places) or not ((places > 0) & np.isfinite(places)).all():
-        raise ValueError(f"taus is {places}: positive temperatures are needed, one or more")
+        raise ValueError(f"taus is {places}: give one or more positive temperatures")
     likeliest = np.argsort(-values, kind="stable")[:SHOWN]
     log_sums, entropies = zip(*(_sums(values, tau) for tau in places), strict=True)
     words, texts = tuple(word(int(i)) for i in likeliest), tuple(samples) or ("",) * len(places)

@@ -21,7 +21,7 @@ class Syllables:
 
     def __init__(self, vocabulary: int) -> None:
         if not 3 <= vocabulary <= MOST:
-            raise ValueError(f"vocabulary is {vocabulary}: the table of syllables has from 3 to {MOST} pieces")
+            raise ValueError(f"vocabulary is {vocabulary}: choose from 3 to {MOST}, the pieces that there are")
         self._pieces: Sequence[str] = _TABLE[:vocabulary]
         self._ids = {piece: i for i, piece in enumerate(self._pieces)}
 

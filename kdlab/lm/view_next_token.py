@@ -64,7 +64,9 @@ def show(
     for one in several:
         expect(one, NextTokenSweep, "lm.next_token_sweep")
     if not several or len({one.prompt for one in several}) < len(several):
-        raise ValueError(f"{len(several)} sweeps: one or more are needed, each of a prompt of its own")
+        raise ValueError(
+            f"prompts are {[one.prompt for one in several]}: give one sweep or more, each of a prompt of its own"
+        )
     return NextTokenView(several, predict)
 
 
@@ -96,7 +98,7 @@ class NextTokenView(SweepView):
     def _key(self, settings: Mapping[str, Any]) -> str:
         prompt = str(settings.get("prompt"))
         if prompt not in self._sweeps:
-            raise ValueError(f"Nothing is here for {prompt!r}: there are {', '.join(map(repr, self._sweeps))}.")
+            raise ValueError(f"Nothing is here for {prompt!r}: choose one of {', '.join(map(repr, self._sweeps))}.")
         return prompt
 
     def _is_ready(self, settings: Mapping[str, Any]) -> bool:

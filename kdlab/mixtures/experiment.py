@@ -64,14 +64,14 @@ class Settings:
         if self.covariance not in get_args(Covariance):
             raise ValueError(f"covariance is {self.covariance!r}: choose one of {', '.join(get_args(Covariance))}")
         if not _whole(self.n_components) or self.n_components < 1:
-            raise ValueError(f"n_components is {self.n_components!r}: a student has 1 component or more")
+            raise ValueError(f"n_components is {self.n_components!r}: give a whole number from 1")
         if self.samples is not None and (not _whole(self.samples) or self.samples < 2 * self.n_components):
             raise ValueError(
-                f"samples is {self.samples!r} for {self.n_components} components: at least two points per "
-                "component are needed, or None for the population"
+                f"samples is {self.samples!r} for {self.n_components} components: give at least two "
+                "points per component, or None for the population"
             )
         if not _whole(self.seed) or self.seed < 0:
-            raise ValueError(f"seed is {self.seed!r}: a whole number from 0 is needed")
+            raise ValueError(f"seed is {self.seed!r}: give a whole number from 0")
 
     @property
     def key(self) -> str:

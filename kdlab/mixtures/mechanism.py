@@ -170,7 +170,9 @@ def reverse_student(target: GaussianMixture) -> GaussianMixture:
     from scipy.optimize import minimize  # here, since `import kdlab` loads no scipy
 
     if target.dim != 1:
-        raise ValueError(f"the target lives in {target.dim} dimensions: this search is for a line, D = 1")
+        raise ValueError(
+            f"the target lives in {target.dim} dimensions: this search needs one on a line; give a mixture in 1-D"
+        )
 
     centre, spread = float(target.mean[0]), math.sqrt(target.covariance[0, 0])
 

@@ -26,7 +26,9 @@ def show_pairs(pairs: Pairs) -> MechanismView:
     """
     scene = expect(pairs, Pairs, "mixtures.mechanism.pairs_along").sweep.scene
     if scene.truth.dim != 2:
-        raise ValueError(f"the scene {scene.name!r} lives on a line: the map of components is drawn in 2-D")
+        raise ValueError(
+            f"the scene {scene.name!r} lives on a line: the map of components needs 2-D; choose a scene such as 'ring'"
+        )
     return MechanismView(pairs)
 
 

@@ -34,12 +34,12 @@ def decoded(symbols: IntArray, alphabet: str) -> list[str]:
 def check_alphabet(alphabet: str) -> None:
     """Raise ValueError for anything but a string of one or more different letters."""
     if not isinstance(alphabet, str) or not alphabet or len(set(alphabet)) < len(alphabet) or "\0" in alphabet:
-        raise ValueError(f"alphabet is {alphabet!r}: a string of one or more different letters is needed, like 'abc'")
+        raise ValueError(f"alphabet is {alphabet!r}: give a string of one or more different letters, like 'abc'")
 
 
 def _check_strings(strings: Sequence[str], alphabet: str) -> None:
     if isinstance(strings, str) or not isinstance(strings, Sequence | np.ndarray) or not len(strings):
-        raise ValueError(f"strings are {strings!r}: a list of one or more strings is needed, like ['anna', 'otto']")
+        raise ValueError(f"strings are {strings!r}: give a list of one or more strings, like ['anna', 'otto']")
     for i, string in enumerate(strings):
         if not isinstance(string, str) or not string:
             raise ValueError(f"string {i} is {string!r}: a string of one or more letters is needed; leave it out")

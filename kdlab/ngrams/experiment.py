@@ -123,7 +123,7 @@ def teacher_temperature(
     """
     orders, taus = _checked_orders(truth, teacher, student), tau_positions(positions)
     if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
-        raise ValueError(f"seed is {seed!r}: a whole number from 0 is needed")
+        raise ValueError(f"seed is {seed!r}: give a whole number from 0")
     told = progress or (lambda fraction: None)
     p_star, taught = _world(*orders[:2])
     if (*orders, seed, positions) == (3, 2, 1, 0, N_TAUS) and STORED.is_file():

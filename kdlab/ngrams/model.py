@@ -199,7 +199,7 @@ class NGramChain:
                 f"rng is {rng!r}: sampling needs a numpy Generator; pass rng=numpy.random.default_rng(seed)"
             )
         if n < 1:
-            raise ValueError(f"n is {n}: at least 1 string can be drawn")
+            raise ValueError(f"n is {n}: ask for 1 string or more")
         tables, going, codes = self._cut(self.table), np.arange(n), np.zeros(n, dtype=np.intp)
         columns = []
         for t in range(_LONGEST):
@@ -253,9 +253,7 @@ class NGramChain:
         if not isinstance(of, NGramChain):
             return monte_carlo(self, of, n_samples=200_000, rng=rng)
         if of.alphabet != self.alphabet:
-            raise ValueError(
-                f"alphabets are {self.alphabet!r} and {of.alphabet!r}: both chains must write in the same letters"
-            )
+            raise ValueError(f"alphabets are {self.alphabet!r} and {of.alphabet!r}: give both chains the same letters")
         if of._refuses and any((p * r).any() for p, r in zip(self._possible(of._depth), of._refuses, strict=True)):
             return Estimate(-math.inf)
         terms = zip(self._counts(of._depth), of._finite_logs, strict=True)
@@ -353,18 +351,18 @@ def _picked(table: FloatArray, rows: IntArray, uniform: FloatArray) -> IntArray:
 
 def _check_order(order: int) -> None:
     if isinstance(order, bool) or not isinstance(order, int | np.integer) or not 0 <= order <= MAX_ORDER:
-        raise ValueError(f"order is {order!r}: the next letter looks at the last 0, 1, 2, 3 or {MAX_ORDER} letters")
+        raise ValueError(f"order is {order!r}: choose how many letters the next one depends on, 0 to {MAX_ORDER}")
 
 
 def _checked_weights(weights: ArrayLike | None, n: int) -> FloatArray:
     checked = np.ones(n) if weights is None else np.array(unmasked(weights, "weights"), dtype=float)
     if checked.shape != (n,):
-        raise ValueError(f"weights have shape {checked.shape} beside {n} strings: one weight per string is needed")
+        raise ValueError(f"weights have shape {checked.shape} beside {n} strings: give one weight per string")
     bad = np.flatnonzero(~np.isfinite(checked) | (checked < 0))
     if bad.size:
-        raise ValueError(f"weight {bad[0]} is {checked[bad[0]]}: each must be finite and not negative")
+        raise ValueError(f"weight {bad[0]} is {checked[bad[0]]}: make each finite and not negative")
     if checked.max() == 0:
-        raise ValueError(f"weights are {checked}: at least one must be above zero")
+        raise ValueError(f"weights are {checked}: give at least one above zero")
     checked /= checked.max()  # their sum might overflow
     return np.asarray(checked / checked.sum())
 
@@ -374,8 +372,8 @@ def _checked_table(table: ArrayLike, order: int, alphabet: str) -> FloatArray:
     shape = sum(len(alphabet) ** k for k in range(max(order, 1) + 1)), len(alphabet) + 1
     if checked.shape != shape:
         raise ValueError(
-            f"table has shape {checked.shape}: order {order} over {len(alphabet)} letters needs {shape}, "
-            "a row for each context and a column for each letter and the end"
+            f"table has shape {checked.shape}: order {order} over {len(alphabet)} letters needs {shape}; "
+            "give a row for each context and a column for each letter and the end"
         )
     sums = np.nan_to_num(checked).sum(axis=1)
     bad = ~(np.isfinite(checked) & (checked >= 0)).all(axis=1) | (np.abs(sums - 1) > 1e-6)
@@ -388,7 +386,11 @@ def _checked_table(table: ArrayLike, order: int, alphabet: str) -> FloatArray:
     rounded = np.abs(sums - 1) > 1e-12  # as rows in single precision are
     checked[rounded] /= sums[rounded, None]
     if checked[0, -1] > 0:
-        raise ValueError(f"the end has probability {checked[0, -1]} in row 0: a string has at least one letter")
+        raise ValueError(
+            f"the end has probability {checked[0, -1]} in row 0: a string has at least one letter; make it 0"
+        )
     if order == 0 and not (checked[1:] == checked[1]).all():
-        raise ValueError("rows 1 and up of the table differ: at order 0 all positions but the first are alike")
+        raise ValueError(
+            "rows 1 and up of the table differ: at order 0 all positions but the first are alike; make them equal"
+        )
     return checked

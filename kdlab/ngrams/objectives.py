@@ -120,12 +120,12 @@ def _settled(update: Update, teacher: NGramChain, student: NGramChain) -> NGramC
 def _check(truth: NGramChain, teacher: NGramChain, order: int, tau: float) -> None:
     if truth.alphabet != teacher.alphabet:
         raise ValueError(
-            f"alphabets are {truth.alphabet!r} and {teacher.alphabet!r}: p* and teacher must write in the same letters"
+            f"alphabets are {truth.alphabet!r} and {teacher.alphabet!r}: give p* and teacher the same letters"
         )
     if isinstance(order, bool) or not isinstance(order, int | np.integer) or not 1 <= order <= teacher.order:
         raise ValueError(
-            f"order is {order!r} beside a teacher of order {teacher.order}: the student sees 1 letter or more, and no "
-            "more than its teacher (order 0 would tie the first letter's odds to all others')"
+            f"order is {order!r} beside a teacher of order {teacher.order}: choose from 1 to the "
+            "teacher's (order 0 would tie the first letter's odds to all others')"
         )
     if not (tau > 0 and math.isfinite(tau)):
         raise ValueError(f"tau is {tau}: a positive temperature is needed; try 1")

@@ -118,7 +118,7 @@ def _orders(named: str) -> tuple[int, ...]:
     except (AttributeError, ValueError):
         orders = ()
     if len(orders) != 3:
-        raise ValueError(f'The orders are {named!r}: three whole numbers are needed, such as "3, 2, 1".')
+        raise ValueError(f'The orders are {named!r}: give three whole numbers, such as "3, 2, 1".')
     return orders
 
 

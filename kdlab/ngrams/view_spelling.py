@@ -21,7 +21,7 @@ def letters(truth: NGramChain, teacher: NGramChain, student: NGramChain, name: s
     chains = {"truth": truth, "teacher": teacher, "distilled": student}
     alphabets = [chain.alphabet for chain in chains.values()]
     if len(set(alphabets)) > 1:
-        raise ValueError(f"alphabets are {alphabets}: three equal ones are needed")
+        raise ValueError(f"alphabets are {alphabets}: give all three chains the same letters")
     words = words_of(chains, name)
 
     def draw() -> Picture:

@@ -74,7 +74,7 @@ class LiveView(anywidget.AnyWidget):
         Raises ValueError where nothing was asked, or for a guess that is no option.
         """
         if self.prediction is None:
-            raise ValueError(f"The guess {guess!r} has no question: this view was shown without predict=...")
+            raise ValueError(f"The guess {guess!r} has no question: show this view with predict=..., which asks one.")
         if guess not in self.prediction["options"]:
             raise ValueError(f"{guess!r} is not among the options: choose one of {self.prediction['options']}.")
         self.prediction = {**self.prediction, "guess": guess}

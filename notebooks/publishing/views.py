@@ -97,7 +97,7 @@ def script(source: str, name: str) -> str:
     Raises ValueError for a module without one default export, or with imports.
     """
     if len(re.findall(r"^export default ", source, flags=re.M)) != 1 or re.search(r"^import ", source, flags=re.M):
-        raise ValueError(f"{name} is not a module of one default export and no imports: it cannot become a script.")
+        raise ValueError(f"{name} cannot become a script: write it as a module of one default export and no imports.")
     body = re.sub(r"^export default ", "return ", source, flags=re.M)
     return f"kdlab.modules.{name} = (() => {{\n{body}\n}})();\n"
 
@@ -110,7 +110,7 @@ def _shown(sources: Sequence[str]) -> Any:
     statements = [part for source in sources for statement in ast.parse(source).body for part in _parts(statement)]
     *before, last = statements
     if not isinstance(last, ast.Expr):
-        raise ValueError(f"The cell does not end in a view, but in: {ast.unparse(last)}")
+        raise ValueError(f"The cell ends in {ast.unparse(last)!r}: make a view its last line.")
     names: Json = {}
     needed = ast.fix_missing_locations(ast.Module(body=_needed(before, last), type_ignores=[]))
     with redirect_stdout(StringIO()):  # what a page shows as printed is what was committed

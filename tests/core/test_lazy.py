@@ -16,7 +16,9 @@ def test_every_name_of_a_front_door_is_there(door: str) -> None:
     assert room.__all__ == sorted(held) == dir(room)
     missing = [name for name in room.__all__ if getattr(room, name, None) is None]
     assert missing == []
-    with pytest.raises(AttributeError, match=rf"module '{door}' has no 'presicion': there are .*{room.__all__[-1]}"):
+    with pytest.raises(
+        AttributeError, match=rf"module '{door}' has no 'presicion': choose one of .*{room.__all__[-1]}"
+    ):
         room.presicion  # noqa: B018
 
 

@@ -30,19 +30,19 @@ def test_settings_as_text_and_as_values_are_the_same() -> None:
     [
         ({"keep": "first"}, "keep is 'first': choose best or last"),
         ({"seed": "3"}, "'seed' is no setting of a run: did you mean 'seeds'"),
-        ({"preset": "gpu"}, "'preset' is no setting of a run. There are truth, "),
+        ({"preset": "gpu"}, "'preset' is no setting of a run. Choose one of truth, "),
         ({"lr": "0.1"}, "'lr' is no setting of a run: did you mean 'rate'?"),
         ({"temperature": "0.1"}, "did you mean 'taus'?"),
         ({"num_train_epochs": "1"}, "did you mean 'student_epochs'?"),
         ({"batch_size": "1"}, "did you mean 'batch'?"),
         ({"lengths": "9"}, "did you mean 'length'?"),
-        ({"weight_decay": "0.1"}, "'weight_decay' is no setting of a run. There are truth, "),
-        ({"seeds": "three"}, "seeds is 'three': it must be a whole number"),
+        ({"weight_decay": "0.1"}, "'weight_decay' is no setting of a run. Choose one of truth, "),
+        ({"seeds": "three"}, "seeds is 'three': give a whole number"),
         ({"seeds": "2.5"}, "whole number"),
         ({"seeds": True}, "whole number"),
-        ({"taus": "0.6;1"}, "taus is '0.6;1': it must be numbers with commas"),
+        ({"taus": "0.6;1"}, "taus is '0.6;1': give numbers with commas"),
         ({"rate": "fast"}, "a number"),
-        ({"prompt": 3}, "prompt is 3: it must be text"),
+        ({"prompt": 3}, "prompt is 3: give text"),
         ({"taus": "0,1"}, "positive temperatures"),
         ({"taus": "nan"}, "positive temperatures"),
         ({"taus": []}, "positive temperatures"),
@@ -66,7 +66,7 @@ def test_settings_that_cannot_work_fail_before_any_work(settings: dict[str, Any]
 
 
 def test_an_unknown_preset_gets_the_nearest_name() -> None:
-    with pytest.raises(ValueError, match=r"'smok' is none of .* \(nearest: smoke\)"):
+    with pytest.raises(ValueError, match=r"'smok': choose one of .* \(nearest: smoke\)"):
         RunConfig.of("smok")
 
 

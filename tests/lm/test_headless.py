@@ -126,7 +126,7 @@ def test_a_stage_that_fails(steps: list[str], tmp_path: Path, monkeypatch: pytes
     told = capsys.readouterr()
     assert steps == ["open run", "close", "05", "06", "07"] and "the table" not in told.out
     assert "kdlab run: stopped: RuntimeError: the GPU is full\nThe executed notebooks are in" in told.err
-    assert "the same command goes on from what is done" in told.err
+    assert "give the same command again, and it goes on from what is done" in told.err
     for plain in ({"plain": True}, {}):  # the first without notebooks; the second under torchrun
         with pytest.raises(RuntimeError, match="the GPU is full"):
             headless.run("smoke", tmp_path / "run", {}, **plain)

@@ -69,7 +69,7 @@ def test_a_recording_gives_the_sweep_back(sweep: NextTokenSweep) -> None:
         ({"logits": [1.0, -math.inf]}, "finite numbers"),
         ({"taus": [1.0, 0.0]}, "positive temperatures"),
         ({"taus": []}, "positive temperatures"),
-        ({"samples": ["a"]}, "samples has 1 entries, and 61 are needed"),
+        ({"samples": ["a"]}, "samples has 1 entries: give 61, one for each of the taus"),
     ],
 )
 def test_bad_input_is_refused(wrong: dict[str, Any], said: str) -> None:

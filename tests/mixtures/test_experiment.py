@@ -309,7 +309,7 @@ def test_a_position_holds_what_the_sweep_holds() -> None:
         ({"n_components": 0}, r"n_components is 0: "),
         ({"n_components": 1.5}, r"n_components is 1\.5: "),
         ({"n_components": True}, r"n_components is True: "),
-        ({"samples": 1}, r"samples is 1 for 1 components: at least two points per component"),
+        ({"samples": 1}, r"samples is 1 for 1 components: give at least two points per component"),
         ({"samples": 7, "n_components": 4}, r"samples is 7 for 4 components: "),
         ({"seed": -1}, r"seed is -1: "),
         ({"positions": 1}, r"positions is 1: "),

@@ -129,7 +129,7 @@ def test_other_orders_have_the_same_bounds(orders: tuple[int, int, int]) -> None
     ("orders", "seed", "said"),
     [
         *((orders, 0, ORDERS) for orders in ((1, 2, 3), (5, 2, 1), (3, 2, -1), (3, 2, 1.0), (3, True, 1))),
-        *(((3, 2, 1), seed, "seed is .*: a whole number from 0 is needed") for seed in (-1, 0.5, True, "0")),
+        *(((3, 2, 1), seed, "seed is .*: give a whole number from 0") for seed in (-1, 0.5, True, "0")),
     ],
 )
 def test_orders_must_fall_and_a_seed_is_a_whole_number(orders: Any, seed: Any, said: str) -> None:

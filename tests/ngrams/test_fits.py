@@ -187,12 +187,12 @@ def test_the_trade_off_on_the_names() -> None:
 @pytest.mark.parametrize(
     ("source", "options", "message"),
     [
-        (TWO, {"weights": [1.0]}, r"weights have shape \(1,\) beside 2 strings: one weight per string"),
+        (TWO, {"weights": [1.0]}, r"weights have shape \(1,\) beside 2 strings: give one weight per string"),
         (TWO, {"weights": [[1.0, 1.0]]}, r"weights have shape \(1, 2\) beside 2 strings"),
-        (TWO, {"weights": [1.0, -0.5]}, r"weight 1 is -0\.5: each must be finite and not negative"),
+        (TWO, {"weights": [1.0, -0.5]}, r"weight 1 is -0\.5: make each finite and not negative"),
         (TWO, {"weights": [math.nan, 1.0]}, "weight 0 is nan: "),
         (TWO, {"weights": [1.0, math.inf]}, "weight 1 is inf: "),
-        (TWO, {"weights": [0.0, 0.0]}, r"weights are \[0\. 0\.\]: at least one must be above zero"),
+        (TWO, {"weights": [0.0, 0.0]}, r"weights are \[0\. 0\.\]: give at least one above zero"),
         *(
             (TWO, {"smoothing": share}, f"smoothing is {share}: a share of each row, from 0 to 1")
             for share in (-0.1, 1.1, math.nan)

@@ -17,7 +17,7 @@ from kdlab.ngrams.objectives import NAMES, compare_objectives
 
 SEQUENCE, FORWARD, OWN_FORWARD, REVERSE, OWN_REVERSE = NAMES
 CASES = [("ab", 2, 1, 2, 0.6), ("ab", 3, 1, 1, 1.2), ("ab", 3, 2, 4, 0.6), ("ab", 2, 1, 0, 1.2), ("abc", 2, 1, 3, 0.6)]
-BETWEEN = "order is .* beside a teacher of order 2: the student sees 1 letter or more"
+BETWEEN = "order is .* beside a teacher of order 2: choose from 1 to the teacher's"
 Weights = dict[tuple[str, str], float]
 
 

@@ -72,5 +72,5 @@ def test_letters_of_a_student_that_sees_nothing() -> None:
 def test_letters_refuses_what_it_cannot_write(sweep: NGramSweep) -> None:
     with pytest.raises(ValueError, match="'Mary', has 'M' outside the alphabet"):
         letters(sweep.truth, sweep.teacher, sweep.teacher, "Mary")
-    with pytest.raises(ValueError, match="three equal ones are needed"):
+    with pytest.raises(ValueError, match="give all three chains the same letters"):
         letters(sweep.truth, sweep.teacher, random_chain(1, 1), "a")

@@ -11,9 +11,9 @@ from kdlab.ngrams.model import NGramChain
 @pytest.mark.parametrize(
     ("strings", "message"),
     [
-        ([], r"strings are \[\]: a list of one or more strings is needed, like \['anna', 'otto'\]"),
-        ("anna", r"strings are 'anna': a list"),
-        (7, r"strings are 7: a list"),
+        ([], r"strings are \[\]: give a list of one or more strings, like \['anna', 'otto'\]"),
+        ("anna", r"strings are 'anna': give a list"),
+        (7, r"strings are 7: give a list"),
         (["ab", ""], r"string 1 is '': a string of one or more letters is needed; leave it out"),
         (["ab", None], r"string 1 is None: "),
         (["ab", "bAb"], r"string 1, 'bAb', has 'A' outside the alphabet 'ab': write it in small letters, or name"),
@@ -35,7 +35,7 @@ def test_a_bad_prefix() -> None:
 
 @pytest.mark.parametrize("alphabet", ["", "aba", "a\0", None, ["a", "b"]])
 def test_bad_alphabets(alphabet: Any) -> None:
-    with pytest.raises(ValueError, match="alphabet is .*: a string of one or more different letters") as raised:
+    with pytest.raises(ValueError, match="alphabet is .*: give a string of one or more different letters") as raised:
         NGramChain([[1.0, 0.0], [0.5, 0.5]], 1, alphabet)
     assert repr(alphabet) in str(raised.value)
 

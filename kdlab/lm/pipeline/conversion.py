@@ -43,7 +43,7 @@ def convert(source: Path, folder: Path) -> None:
     reader = gguf.GGUFReader(source)
     fields = {name: field.contents() for name, field in reader.fields.items()}
     if fields["general.architecture"] != "llama":
-        raise ValueError(f"architecture {fields['general.architecture']!r}: only a Llama becomes a Llama checkpoint")
+        raise ValueError(f"architecture {fields['general.architecture']!r}: give a GGUF file of a Llama")
     _tokenizer(fields).save(str(folder / "tokenizer.json"))
     for name, content in (("config", _config(fields)), ("tokenizer_config", _tokenizer_config(fields))):
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
@@ -86,7 +86,9 @@ def _weight(tensor: Any, fields: Mapping[str, Any]) -> tuple[str, NDArray[np.flo
     """
     *block, part, kind = tensor.name.split(".")
     if part not in _NAMES or kind != "weight":
-        raise ValueError(f"tensor {tensor.name!r} has no place in a Llama with tied embeddings")
+        raise ValueError(
+            f"tensor {tensor.name!r} has no place in a Llama with tied embeddings: give the GGUF file of one"
+        )
     weight = dequantize(tensor.data, tensor.tensor_type)
     if part in _TURNED:
         # In a head, rotary positions turn two numbers together: neighbours there, half a head apart in transformers.
@@ -100,7 +102,7 @@ def _tokenizer(fields: Mapping[str, Any]) -> Tokenizer:
     """The byte-level tokenizer with the GGUF's vocabulary and merges, splitting text as SmolLM does: digit by digit."""
     kind = (fields["tokenizer.ggml.model"], fields["tokenizer.ggml.pre"])
     if kind != ("gpt2", "smollm"):
-        raise ValueError(f"tokenizer {kind}: only the byte-level one of SmolLM ('gpt2', 'smollm') is known here")
+        raise ValueError(f"tokenizer {kind}: give a GGUF file with that of SmolLM, ('gpt2', 'smollm')")
     pieces = fields["tokenizer.ggml.tokens"]
     merges = [tuple(pair.split(" ")) for pair in fields["tokenizer.ggml.merges"]]
     made = Tokenizer(models.BPE({piece: i for i, piece in enumerate(pieces)}, merges))

@@ -28,7 +28,7 @@ def new_model(size: Size, vocabulary: int, *, eos: Ends, rng: torch.Generator) -
     """
     ends = ends_of(eos)
     if not ends or not all(0 <= end < vocabulary for end in ends):
-        raise ValueError(f"eos is {eos}, outside a vocabulary of {vocabulary}: the model could never stop")
+        raise ValueError(f"eos is {eos}, outside a vocabulary of {vocabulary}, so no text could end: choose one within")
     config = LlamaConfig(
         vocab_size=vocabulary,
         hidden_size=size.hidden,
@@ -68,7 +68,9 @@ def restricted(model: LlamaForCausalLM, vocabulary: int) -> LlamaForCausalLM:
     if not 0 < vocabulary <= whole:
         raise ValueError(f"vocabulary is {vocabulary}: p* has {whole} tokens, so choose from 1 to {whole}")
     if model.lm_head.weight is not model.model.embed_tokens.weight:
-        raise ValueError("the model's embeddings are not tied: slicing one would leave the other as it was")
+        raise ValueError(
+            "the model's embeddings are not tied: slicing one would leave the other; give a model that ties them"
+        )
     # A copy, so that the rows that are left out do not stay in memory.
     kept = torch.nn.Parameter(model.lm_head.weight[:vocabulary].detach().clone(), requires_grad=False)
     model.lm_head.weight = model.model.embed_tokens.weight = kept
@@ -110,7 +112,7 @@ class LanguageModel:
     def tempered(self, beta: float) -> LanguageModel:
         """The same model with every step's probabilities to the power ``beta`` = 1 / tau; its samples are others."""
         if not 0 < beta < math.inf:
-            raise ValueError(f"beta is {beta}: a language model is tempered by a positive number; 1 leaves it as it is")
+            raise ValueError(f"beta is {beta}: give a positive number; 1 leaves a language model as it is")
         return replace(self, tau=self.tau / beta, samples=None)
 
     def expected_log_prob(self, of: LanguageModel, rng: Any = None, n: int = 1000) -> Estimate:

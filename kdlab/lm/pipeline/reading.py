@@ -80,7 +80,7 @@ def surprises(truth: Truth, ids: Sequence[int], given: int = 1) -> tuple[FloatAr
     Nats. Raises ValueError where no token is given, or none is left to score.
     """
     if not 1 <= given < len(ids):
-        raise ValueError(f"given is {given}, of {len(ids)} tokens: at least one is given and one is scored")
+        raise ValueError(f"given is {given}, of {len(ids)} tokens: choose 1 or more, and leave one or more to score")
     logits = truth.model(torch.tensor([list(ids)], device=truth.model.device)).logits[0, given - 1 : -1]
     log_p = torch.log_softmax(logits.float(), dim=-1).double()
     wanted = torch.tensor(list(ids[given:]), device=log_p.device)

@@ -100,12 +100,12 @@ def _check(model: LlamaForCausalLM, prompt: Sequence[int], length: int, eos: End
         raise ValueError("prompt is empty: the first token needs something to follow; give at least one id")
     outside = [token for token in (*prompt, *ends_of(eos)) if not 0 <= token < vocabulary]
     if outside:
-        raise ValueError(f"token {outside[0]} is outside the model's vocabulary of {vocabulary}")
+        raise ValueError(f"token {outside[0]} is outside the model's vocabulary: choose from 0 to {vocabulary - 1}")
     if length <= len(prompt):
         raise ValueError(f"length is {length}, the prompt {len(prompt)} tokens: choose a length above the prompt's")
     for tau in taus:
         if not 0 < tau < float("inf"):
-            raise ValueError(f"tau is {tau}: a temperature is a positive number; 1 leaves the model as it is")
+            raise ValueError(f"tau is {tau}: give a positive temperature; 1 leaves the model as it is")
 
 
 # One batch, token by token

@@ -87,7 +87,7 @@ def score(model: LlamaForCausalLM, sequences: Sequences, tau: float = 1.0) -> Sc
     if int(sequences.ids.max()) >= vocabulary:
         raise ValueError(
             f"token {int(sequences.ids.max())} is outside the model's vocabulary of {vocabulary}: "
-            "these sequences are another vocabulary's"
+            "score these sequences with a model of the vocabulary that they were written in"
         )
     nats = np.empty(len(sequences))
     order = np.argsort(-sequences.lengths.astype(int), kind="stable")  # alike in length together: less padding

@@ -96,8 +96,8 @@ def test_other_kinds_of_blocks(tmp_path, quantised):
 @pytest.mark.parametrize(
     ("how", "says"),
     [
-        ({"architecture": "gpt2"}, "architecture 'gpt2': only a Llama"),
-        ({"pre": "llama-bpe"}, r"\('gpt2', 'llama-bpe'\): only the byte-level one of SmolLM"),
+        ({"architecture": "gpt2"}, "architecture 'gpt2': give a GGUF file of a Llama"),
+        ({"pre": "llama-bpe"}, r"\('gpt2', 'llama-bpe'\): give a GGUF file with that of SmolLM"),
         ({"extra": ("output",)}, "'output.weight' has no place in a Llama with tied embeddings"),
         ({"extra": ("blk.0.attn_sinks",)}, "'blk.0.attn_sinks.weight' has no place"),
     ],

@@ -81,7 +81,7 @@ def test_other_sizes_of_the_random_model():
         truth = load_truth("random", vocabulary=vocabulary)
         assert truth.vocabulary == vocabulary == truth.provenance["vocabulary"]
         assert truth.encode(truth.decode(range(1, vocabulary))) == list(range(1, vocabulary))
-    with pytest.raises(ValueError, match="vocabulary is 5000: the table of syllables"):
+    with pytest.raises(ValueError, match="vocabulary is 5000: choose from 3 to"):
         load_truth("random", vocabulary=5000)
     with pytest.raises(ValueError, match="eos is 3: the random model ends a text with token 0"):
         load_truth("random", eos=3)
