@@ -15,7 +15,7 @@ move name open pass project read return run save say score set show start temper
 # These are no whole messages: others are made of them, and say what to do.
 PARTS = {
     "{(said or ['none'])[-1]}", "{scene} holds other numbers than this version of kdlab computes", "{error.strerror}",
-    "{path} cannot be written ({error.strerror}); nothing was left half-written. {advice}", "{trouble}", "{str(error)}",
+    "{path} cannot be written ({why}){then or f'. {_ADVICE}'}", "{trouble}", "{str(error)}",
     "it has schema {content['schema']}, and this kdlab reads {SCHEMA}",
 }  # fmt: skip
 REASONS = ("kdlab/mixtures/_lines.py", "kdlab/mixtures/_quadrature.py")  # why nothing is exact, for such messages
