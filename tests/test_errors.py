@@ -23,7 +23,6 @@ LATER = (
     "kdlab/mixtures/model.py",
     "kdlab/mixtures/fit.py",
     "kdlab/mixtures/judge.py",
-    "kdlab/lm/pipeline/truth.py",
     "notebooks/publishing/formulas.py",
 )
 

@@ -109,7 +109,7 @@ def read_recording(name: str = "smollm2") -> Recording:
     path = next((path for path in paths if path.is_file()), None)
     if path is None:
         raise ValueError(
-            f"there is no recording {name!r}: looked for {' and '.join(map(str, paths))}; there are "
+            f"there is no recording {name!r}: looked for {' and '.join(map(str, paths))}; choose one of those here, "
             f"{', '.join(sorted(path.parent.name for path in recorded_folder().glob(f'*/{FILE}'))) or 'none'}"
         )
     try:

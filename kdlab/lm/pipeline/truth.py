@@ -91,7 +91,7 @@ def load_truth(source: str, *, vocabulary: int | None = None, eos: Ends | None =
     """
     if source == "random":
         if eos not in (None, 0):
-            raise ValueError(f"eos is {eos}: the random model ends a text with token 0")
+            raise ValueError(f"eos is {eos}: the random model ends a text with token 0; leave eos out")
         return _random(_VOCABULARY if vocabulary is None else vocabulary)
     model, tokenizer, provenance = _loaded(source)
     named = ends_of(eos) if eos is not None else _own_ends(model) or _named_by(tokenizer)
@@ -104,7 +104,7 @@ def load_truth(source: str, *, vocabulary: int | None = None, eos: Ends | None =
     ends = tuple(end for end in named if 0 <= end < kept)  # what is cut off is never said
     if not ends:
         told = named[0] if len(named) == 1 else list(named)
-        raise ValueError(f"eos is {told}, outside the {kept} tokens that are kept: no text could end")
+        raise ValueError(f"eos is {told}, outside the {kept} tokens that are kept, so no text could end: keep more")
     note = "" if eos is not None else _disagreement(ends, set(_named_by(tokenizer)) - set(named), tokenizer)
     model = restricted(model, kept).requires_grad_(False).eval()
     provenance |= {"vocabulary": kept, "vocabulary_of_the_whole": whole, "eos": ends[0] if len(ends) == 1 else ends}
