@@ -122,7 +122,7 @@ def _written(name: str) -> str:
     """A name as it is read: TeX drops plain spaces. ValueError for one that is more than a name."""
     written = re.sub(_SPACES, _THIN, name).replace(" ", "")
     if not re.fullmatch(rf"[\w{_THIN}./-]+", written) or "_" in written:
-        raise ValueError(f"{name!r} is no name")
+        raise ValueError(f"{name!r} is no name: write letters only")
     return written
 
 

@@ -310,26 +310,26 @@ def _fit_from(runs: Runs, winner: int, cloud: Cloud) -> Fit:
 
 def _check_settings(n_components: int, covariance: str, n_starts: int, floor: float | None) -> None:
     if not isinstance(n_components, (int, np.integer)) or n_components < 1:
-        raise ValueError(f"n_components is {n_components!r}: a student has 1 component or more, a whole number")
+        raise ValueError(f"n_components is {n_components!r}: give 1 component or more, a whole number")
     if covariance not in get_args(Covariance):
         raise ValueError(f"covariance is {covariance!r}: choose one of {', '.join(get_args(Covariance))}")
     if n_starts < 1:
-        raise ValueError(f"n_starts is {n_starts}: at least 1 start is needed")
+        raise ValueError(f"n_starts is {n_starts}: ask for 1 or more")
     if floor is not None and not floor > 0:
-        raise ValueError(f"covariance_floor is {floor}: it must be above zero; left out, it follows the points")
+        raise ValueError(f"covariance_floor is {floor}: give one above zero; left out, it follows the points")
 
 
 def _check_starts(starts: Sequence[GaussianMixture], n_components: int, dim: int) -> None:
     for i, start in enumerate(starts):
         if (start.n_components, start.dim) != (n_components, dim):
-            raise ValueError(f"start {i} is {start!r}: {n_components} components in {dim}-D are needed")
+            raise ValueError(f"start {i} is {start!r}: give {n_components} components in {dim}-D")
 
 
 def _checked_points(target: ArrayLike) -> FloatArray:
     points = np.asarray(unmasked(target, "points"), dtype=float)
     if points.ndim != 2 or points.size == 0:
         raise ValueError(
-            f"points have shape {points.shape}: (N, D) with at least one row is needed; "
+            f"points have shape {points.shape}: give (N, D) with at least one row; "
             "x.reshape(-1, 1) makes rows of a vector"
         )
     if not np.isfinite(points).all():
@@ -343,11 +343,11 @@ def _checked_sample_weight(sample_weight: ArrayLike | None, n: int) -> FloatArra
         return np.full(n, 1 / n)
     weights = np.asarray(unmasked(sample_weight, "sample_weight"), dtype=float)
     if weights.shape != (n,):
-        raise ValueError(f"sample_weight has shape {weights.shape} beside {n} points: ({n},) is needed")
+        raise ValueError(f"sample_weight has shape {weights.shape} beside {n} points: give ({n},)")
     bad = ~(np.isfinite(weights) & (weights >= 0))
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
-        raise ValueError(f"sample_weight {row} is {weights[row]}: each must be finite and not negative")
+        raise ValueError(f"sample_weight {row} is {weights[row]}: make each finite and not negative")
     if weights.sum() <= 0:
         raise ValueError(f"sample_weight sums to {weights.sum()}: give some point a weight above zero")
     return np.asarray(weights / weights.sum())

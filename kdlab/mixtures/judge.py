@@ -121,7 +121,7 @@ class _TruthGrid:
         if math.prod(counts) > MAX_NODES:
             raise TooManyNodes(
                 f"p* would be laid out on {math.prod(counts):.3g} nodes, {MAX_NODES} are allowed: the widths of its "
-                "components differ too much for coverage; kdlab.precision and kdlab.recall need no such grid"
+                "components differ too much for coverage; use kdlab.precision and kdlab.recall, which need none"
             )
         self.spacing = spacing
         axes = [a + spacing * (np.arange(n) + 0.3) for a, n in zip(low, counts, strict=True)]

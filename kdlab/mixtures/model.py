@@ -61,8 +61,8 @@ class GaussianMixture:
         logs = np.array(unmasked(log_weights, "log_weights"), dtype=float)
         if logs.ndim != 1 or logs.size == 0 or np.isnan(logs).any() or not np.isfinite(logs.max()):
             raise ValueError(
-                f"log_weights is {log_weights!r}: a non-empty vector of numbers below infinity, "
-                "at least one of them finite, is needed"
+                f"log_weights is {log_weights!r}: give a non-empty vector of numbers below infinity, "
+                "at least one of them finite"
             )
         model = cls.__new__(cls)
         model._freeze(logs - log_sum_exp(logs), means, covariances)
@@ -139,7 +139,7 @@ class GaussianMixture:
                 f"rng is {rng!r}: sampling needs a numpy Generator; pass rng=numpy.random.default_rng(seed)"
             )
         if n < 1:
-            raise ValueError(f"n is {n}: at least 1 sample can be drawn")
+            raise ValueError(f"n is {n}: ask for 1 sample or more")
         which = rng.choice(self.n_components, size=n, p=self.weights / self.weights.sum())
         normal = rng.standard_normal((n, self.dim))
         return np.asarray(self.means[which] + np.einsum("nij,nj->ni", self.choleskys[which], normal))
@@ -301,15 +301,15 @@ def _cross_term(model: GaussianMixture, gaussian: GaussianMixture) -> float:
 
 def _check_dims(model: GaussianMixture, of: GaussianMixture) -> None:
     if model.dim != of.dim:
-        raise ValueError(f"dimensions are {model.dim} and {of.dim}: both models must live in the same space")
+        raise ValueError(f"dimensions are {model.dim} and {of.dim}: give two models of one space")
 
 
 def _checked_weights(weights: ArrayLike) -> FloatArray:
     checked = np.array(unmasked(weights, "weights"), dtype=float)
     if checked.ndim != 1 or checked.size == 0:
-        raise ValueError(f"weights have shape {checked.shape}: one weight per component, (K,), is needed")
+        raise ValueError(f"weights have shape {checked.shape}: give one weight per component, (K,)")
     if not np.isfinite(checked).all() or (checked < 0).any():
-        raise ValueError(f"weights are {checked}: each must be finite and not negative")
+        raise ValueError(f"weights are {checked}: make each finite and not negative")
     if abs(checked.sum() - 1) > _ROUNDED:
         raise ValueError(f"weights {checked} sum to {checked.sum():.9g}, not 1: divide them by their sum")
     return checked
@@ -319,11 +319,11 @@ def _checked_means(means: ArrayLike, n_components: int) -> FloatArray:
     checked = np.array(unmasked(means, "means"), dtype=float)
     if checked.ndim != 2 or len(checked) != n_components or checked.shape[1] == 0:
         raise ValueError(
-            f"means have shape {checked.shape} beside {n_components} weights: ({n_components}, D) is needed; "
+            f"means have shape {checked.shape} beside {n_components} weights: give ({n_components}, D); "
             "in one dimension write [[0.0], [1.0]]"
         )
     if not np.isfinite(checked).all():
-        raise ValueError(f"means are {checked.tolist()}: each must be finite")
+        raise ValueError(f"means are {checked.tolist()}: make each finite")
     return checked
 
 
@@ -331,13 +331,13 @@ def _checked_covariances(covariances: ArrayLike, shape: Sequence[int]) -> FloatA
     checked = np.array(unmasked(covariances, "covariances"), dtype=float)
     wanted = (shape[0], shape[1], shape[1])
     if checked.shape != wanted:
-        raise ValueError(f"covariances have shape {checked.shape}: {wanted} is needed, one D x D matrix each")
+        raise ValueError(f"covariances have shape {checked.shape}: give {wanted}, one D x D matrix each")
     turned = np.swapaxes(checked, 1, 2)
     with np.errstate(invalid="ignore"):
         crooked = np.abs(checked - turned).max(axis=(1, 2)) > _ROUNDED * np.abs(checked).max(axis=(1, 2))
     if crooked.any():
         k = int(crooked.argmax())
-        raise ValueError(f"covariance {k} is {checked[k].tolist()}: it must be symmetric; (C + C.T) / 2 makes C so")
+        raise ValueError(f"covariance {k} is {checked[k].tolist()}: make it symmetric, as (C + C.T) / 2 is")
     checked = np.asarray(0.5 * (checked + turned))
     good = np.isfinite(checked).all(axis=(1, 2))
     good[good] = np.linalg.eigvalsh(checked[good])[:, 0] > 0
@@ -354,7 +354,7 @@ def _checked_points(x: ArrayLike, dim: int) -> FloatArray:
     points = np.asarray(unmasked(x, "points"), dtype=float)
     if points.ndim != 2 or points.shape[1] != dim:
         raise ValueError(
-            f"points have shape {points.shape}: (N, {dim}) is needed, one row per point; "
+            f"points have shape {points.shape}: give (N, {dim}), one row per point; "
             "x.reshape(-1, 1) makes rows of a vector"
         )
     return points

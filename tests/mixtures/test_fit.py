@@ -373,7 +373,7 @@ FLAT = GaussianMixture([0.5] * 2, np.zeros((2, 2)), [np.eye(2)] * 2)
         # Scales too different for one grid, and starts that are no two components in 1-D
         (SCALES, {"n_components": 2}, r"nodes would be needed.*draw points"),
         *(
-            (TWO, {"n_components": 2, "starts": [s]}, r"start 0 is GaussianMixture\(.*2 components in 1-D are needed")
+            (TWO, {"n_components": 2, "starts": [s]}, r"start 0 is GaussianMixture\(.*give 2 components in 1-D")
             for s in (line_mixture([1.0], [0.0], [1.0]), FLAT)
         ),
     ],
