@@ -7,19 +7,14 @@ has nodes at both ends, or else a steep bend next to an end would be seen by nei
 vertical lines are averaged over the lines in the same way.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.mixtures._quadrature import MAX_NODES, TooManyNodes, expect_gaussian
-
-if TYPE_CHECKING:
-    from kdlab.mixtures.model import GaussianMixture
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -59,9 +54,9 @@ class _Budget:
 
 
 def expect_log_prob(
-    of: GaussianMixture, mean: FloatArray, cholesky: FloatArray, *, tolerance: float, max_nodes: int = MAX_NODES
+    of: Any, mean: FloatArray, cholesky: FloatArray, *, tolerance: float, max_nodes: int = MAX_NODES
 ) -> tuple[float, int]:
-    """Return (E_{x ~ N(mean, L L')} [of.log_prob(x)], nodes used on a grid), for D = 1 or 2.
+    """Return (E_{x ~ N(mean, L L')} [of.log_prob(x)], nodes used on a grid) for a GaussianMixture ``of``, D = 1 or 2.
 
     On an evenly spaced grid where all components of ``of`` are wide enough to be seen by one, line by line elsewhere
     and where the grid would need more than ``max_nodes``. Right to ``tolerance``, or to a part in 1e12 of a mean that
