@@ -21,7 +21,7 @@ from typing import Any
 from kdlab import lm  # a front door: loads nothing until asked
 from kdlab.cli.doctor import UNFORESEEN, Check, kernel_fault, looked
 from kdlab.cli.server import NotStarted, is_there, jupyterlab
-from kdlab.core import answers
+from kdlab.core import answers, machine
 from kdlab.core.files import notebooks_folder
 
 NOTEBOOKS = notebooks_folder()
@@ -243,12 +243,10 @@ def _executed(path: Path, seconds: float, peaks: list[float]) -> str:
 
 
 def _memory(people: int, each: float) -> Check:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        free = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")) / 1000
-    except (OSError, StopIteration):
+    free = machine.free_memory()
+    if free is None:
         return Check("optional", "not known on this system", f"count {each:.0f} MB for each notebook that is open")
-    room, cores = int(free // each), os.cpu_count() or 1
-    told = f"{free / 1000:.1f} GB free, {each:.0f} MB for the largest notebook: room for {room} at once, {cores} cores"
+    room, cores = int(free / 1e6 // each), machine.cores()
+    told = f"{free / 1e9:.1f} GB free, {each:.0f} MB for the largest notebook: room for {room} at once, {cores} cores"
     remedy = f"for {people} people: let each use a machine of their own, share one between two or three, or show only"
     return Check("ok" if room >= people else "missing", told, remedy)

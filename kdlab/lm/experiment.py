@@ -28,7 +28,7 @@ class RunConfig:
     ``prompt`` is what all sequences continue, ``length`` counts its tokens too. ``teacher`` and ``student`` are rungs
     of `kdlab.lm.sizes`. ``shard`` is in sequences. ``corpus``: "recorded" takes the committed one where it fits,
     "sample" draws anew. ``keep``: of each model the weights after its "best" epoch on validation texts, or the "last".
-    ``threads``: 0 leaves it to torch.
+    ``threads``: 0 leaves it to torch, within what a container may use.
 
     Raises ValueError for settings that cannot work, before any work.
     """

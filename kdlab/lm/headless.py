@@ -224,13 +224,14 @@ def _execute(notebook: Path, done: Path, own: Mapping[str, Any]) -> None:
 @contextmanager
 def _kernel_of_this_python() -> Iterator[None]:
     """Let Jupyter find this environment's kernel before any other of the same name."""
-    before = os.environ.get("JUPYTER_PATH", "")
+    before = os.environ.get("JUPYTER_PATH")
     own = os.path.join(sys.prefix, "share", "jupyter")
     os.environ["JUPYTER_PATH"] = own + (os.pathsep + before if before else "")
     try:
         yield
     finally:
-        os.environ["JUPYTER_PATH"] = before
+        del os.environ["JUPYTER_PATH"]
+        os.environ |= {"JUPYTER_PATH": before} if before is not None else {}
 
 
 def _say_where(done: Path, why: str) -> str:

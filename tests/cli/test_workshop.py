@@ -160,12 +160,12 @@ def test_a_port_in_use_is_no_fault(monkeypatch):
 
 
 def test_memory_is_for_so_many(monkeypatch):
-    monkeypatch.setattr(Path, "read_text", lambda self: "MemTotal: 9 kB\nMemAvailable:    3000000 kB\n")
+    monkeypatch.setattr(workshop.machine, "free_memory", lambda: 3_072_000_000)
     for people, status in ((1, "ok"), (10, "ok"), (11, "missing")):
         found = workshop._memory(people, 300.0)
         assert found.status == status and "room for 10 at once" in found.found
     assert "for 11 people" in found.remedy
-    monkeypatch.setattr(Path, "read_text", Mock(side_effect=FileNotFoundError))
+    monkeypatch.setattr(workshop.machine, "free_memory", lambda: None)
     assert workshop._memory(1, 300.0).status == "optional"
 
 

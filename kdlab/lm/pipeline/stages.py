@@ -14,6 +14,7 @@ that the same call goes on after an interruption; what is damaged is named and m
 calls the same stages in the same order.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 from transformers import LlamaForCausalLM
 
 from kdlab.core.files import checksum, held, write_json
+from kdlab.core.machine import cores
 from kdlab.lm.experiment import label
 from kdlab.lm.folder import Line, Log, Stage, begin, config_for, read_results, recorded_folder, refuse_others
 from kdlab.lm.pipeline import distributed as ranks
@@ -61,8 +63,7 @@ def opened(
     with ExitStack() as lock:
         if ranks.first():
             lock.enter_context(held(place, "work", wait=_PATIENCE))
-        if config.threads:
-            torch.set_num_threads(config.threads)
+        torch.set_num_threads(config.threads or _usual_threads())
         run = Run(config, place, Log(place, show, ranks.rank()))
         run.prompt  # noqa: B018 - what is wrong with p* or the prompt is said before the folder has these settings
         if ranks.first():
@@ -73,6 +74,12 @@ def opened(
         results.gather(run)
         run.lock = lock.pop_all()
     return run
+
+
+def _usual_threads() -> int:
+    """As many as PyTorch takes, or the reader has set; unless set, no more than a container's share of the cores."""
+    usual = torch.get_num_threads()
+    return usual if "OMP_NUM_THREADS" in os.environ else min(usual, cores())
 
 
 def close(run: Run) -> None:

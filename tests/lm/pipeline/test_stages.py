@@ -166,3 +166,12 @@ def test_the_recorded_corpus_is_what_this_code_samples(tmp_path: Path, monkeypat
 def test_corpora_say_what_they_are_a_function_of(run: Run) -> None:
     spec = Corpus(run.folder / "corpus/train", run.corpus("train").spec).spec
     assert {"weights", "prompt", "eos", "length", "tau", "seed", "shard", "sequences", "vocabulary"} <= spec.keys()
+
+
+def test_a_container_has_its_share_of_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight threads as torch would have it, three cores for this group; what the reader has set stays."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
+    monkeypatch.setattr(stages, "cores", lambda: 3)
+    assert stages._usual_threads() == 8  # OMP_NUM_THREADS is set, as in every test
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert stages._usual_threads() == 3
