@@ -259,6 +259,9 @@ def _cloud_of_points(
             f"n_components is {n_components}, but the points hold {distinct} distinct rows: "
             f"ask for at most {distinct} components, or bring more points"
         )
+    extent = float(np.ptp(points, axis=0).max())
+    if extent and not 1e-140 < extent < 1e140:
+        raise ValueError(f"points extend over {extent}: their squares are no longer numbers; give them in other units")
     free = floor is None and covariance != "spherical"
     cloud = cloud_of(points[weights > 0], weights[weights > 0], cross=covariance == "full", each_axis=free)
     return _canonical(cloud), Family(covariance, _FLOOR if floor is None else floor / float(cloud.scale[0]) ** 2)

@@ -119,6 +119,17 @@ def test_a_constant_column_meets_the_documented_floor(covariance: Any, k: int) -
     assert math.isfinite(fit.log_likelihood)
 
 
+@pytest.mark.parametrize("covariance", FAMILIES)
+def test_equal_numbers_have_no_spread(covariance: Any) -> None:
+    """What rounding leaves of a constant axis, or of equal points, is not taken for units of their own."""
+    points = some_points(4, 50, 2)
+    points[:, 1] = 0.7
+    least = np.linalg.eigvalsh(fit_mixture(points, 2, covariance=covariance).model.covariances).min()
+    assert least > 0.4e-6 * points[:, 0].var()
+    alone = fit_mixture(np.full((7, 2), 0.1), 1, covariance=covariance).model
+    np.testing.assert_allclose(alone.covariances[0], 1e-6 * np.eye(2), atol=1e-12)
+
+
 def test_as_many_components_as_distinct_points() -> None:
     fit = fit_mixture([[0.0], [1.0], [10.0]], 3, covariance_floor=1e-3)
     np.testing.assert_allclose(sorted(fit.model.means[:, 0]), [0.0, 1.0, 10.0], atol=1e-3)
@@ -359,6 +370,7 @@ FLAT = GaussianMixture([0.5] * 2, np.zeros((2, 2)), [np.eye(2)] * 2)
         (np.zeros((2, 2, 2)), {}, r"points have shape \(2, 2, 2\)"),
         ([[0.0, 1.0], [math.nan, 2.0]], {}, r"point 1 is \[nan, 2\.0\].*finite"),
         ([[0.0], [1.0], [math.inf]], {}, r"point 2 is \[inf\]"),
+        *(([[0.0], [unit]], {}, "points extend over .*other units") for unit in (1e-200, 1e200)),
         # Weights: points of weight zero do not count
         (TWO, {"sample_weight": [1.0]}, r"sample_weight has shape \(1,\) beside 2 points"),
         (TWO, {"sample_weight": [[1.0], [1.0]]}, r"sample_weight has shape \(2, 1\)"),

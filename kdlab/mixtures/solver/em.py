@@ -103,11 +103,11 @@ def cloud_of(points: FloatArray, weights: FloatArray, *, cross: bool, each_axis:
     One scale serves all axes, unless ``each_axis`` asks for its own: right for any family but the spherical one.
     """
     shift = weights @ points / weights.sum()
+    rounding = (16 * np.finfo(float).eps * np.abs(points).max(axis=0)) ** 2  # all the spread that equal numbers have
     spread = weights @ ((points - shift) ** 2).sum(axis=1) / weights.sum() / points.shape[1]
-    spreads = np.full(points.shape[1], spread if spread > 0 else 1.0)
+    spreads = np.full(points.shape[1], spread if spread > rounding.max() else 1.0)
     if each_axis:
-        own = weights @ (points - shift) ** 2 / weights.sum()
-        spreads = np.where(own > 0, own, spreads)
+        spreads = np.where((own := weights @ (points - shift) ** 2 / weights.sum()) > rounding, own, spreads)
     scale = np.sqrt(spreads)
     z = (points - shift) / scale
     dims = range(points.shape[1])
