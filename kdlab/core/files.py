@@ -67,6 +67,15 @@ def write_json(path: Path, content: Any, **how: Any) -> None:
         temporary.write_text(json.dumps(content, **how) + "\n", encoding="utf-8")
 
 
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the object in a file of JSON; empty where it is missing, damaged, or JSON of another kind."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
 def add_line(path: Path, content: Any) -> None:
     """Add one line of JSON to a file, in one write: several processes may, and a line that a crash cut short stays.
 

@@ -11,7 +11,17 @@ from pathlib import Path
 import pytest
 
 import kdlab
-from kdlab.core.files import PACKAGE, Busy, add_line, checksum, held, notebooks_folder, read_lines, written_whole
+from kdlab.core.files import (
+    PACKAGE,
+    Busy,
+    add_line,
+    checksum,
+    held,
+    notebooks_folder,
+    read_lines,
+    read_object,
+    written_whole,
+)
 
 HOLD = """
 import sys
@@ -119,3 +129,13 @@ def test_a_line_that_a_crash_cut_short_stays_by_itself(tmp_path: Path) -> None:
     add_line(path, [2])
     add_line(path, "c")
     assert read_lines(path) == [{"a": 1}, [2], "c"] and path.read_bytes().count(b"\n") == 4
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[1]", "\x00", '"a"'])
+def test_a_file_that_is_no_object_is_empty(tmp_path, text):
+    path = tmp_path / "a.json"
+    if text is not None:
+        path.write_text(text)
+    assert read_object(path) == {}
+    path.write_text('{"a": 1}')
+    assert read_object(path) == {"a": 1}

@@ -11,7 +11,6 @@ import json
 import math
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from kdlab.core.files import add_line, checksum, read_lines, write_json, written_whole
+from kdlab.core.files import add_line, checksum, read_lines, read_object, write_json, written_whole
 from kdlab.lm.pipeline import distributed as ranks
 
 IdArray = NDArray[np.uint16]
@@ -106,7 +105,7 @@ class Corpus:
         self.folder, self.spec = Path(folder), json.loads(json.dumps(spec))
         told = self.folder / "spec.json"
         if told.is_file():
-            before = _spec(told)
+            before = read_object(told)
             other = sorted(name for name in before.keys() | self.spec.keys() if before.get(name) != self.spec.get(name))
             if other:
                 raise MixedRuns(
@@ -185,14 +184,6 @@ class Corpus:
             parts.append(_read(self.path(shard), prompt, eos))
             shard += 1
         return joined(parts)[:n]
-
-
-def _spec(path: Path) -> dict[str, Any]:
-    """What a corpus was made from; empty where that is damaged."""
-    with suppress(ValueError):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return content if isinstance(content, dict) else {}
-    return {}
 
 
 def _read(path: Path, prompt: int, eos: int) -> Sequences:

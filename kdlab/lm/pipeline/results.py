@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from kdlab.core.files import write_json
+from kdlab.core.files import read_object, write_json
 from kdlab.core.metrics import Estimate
 from kdlab.lm.experiment import label
 from kdlab.lm.folder import SCHEMA, read_log, read_results, totals
 from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline.corpus import Sequences
-from kdlab.lm.pipeline.run import Run, read_scores, scores_path, told
+from kdlab.lm.pipeline.run import Run, read_scores, scores_path
 from kdlab.lm.pipeline.scoring import Per, Scores
 from kdlab.lm.sizes import Size, flops_per_token, parameters, size_named
 
@@ -163,7 +163,7 @@ def _examples(run: Run, there: Found) -> dict[str, Any]:
     if written is None:
         return {"texts": {}, "lost": [], "map": {}}
     texts = {name: some.texts(run.truth.decode) for name, some in {"truth": written[:_SHOWN], **own}.items()}
-    points = told(run.folder / "seed-0" / "map.json").get("points", {})
+    points = read_object(run.folder / "seed-0" / "map.json").get("points", {})
     return {"texts": texts, "lost": _lost(run, written, there), "map": points}
 
 

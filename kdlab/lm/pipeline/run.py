@@ -12,7 +12,6 @@ They come in the order in which `stages` makes them, which is nearly the order a
 """
 
 import hashlib
-import json
 import shutil
 import zipfile
 from collections.abc import Mapping
@@ -24,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from kdlab.core.files import written_whole
+from kdlab.core.files import read_object, written_whole
 from kdlab.lm.experiment import RunConfig, label, model_names
 from kdlab.lm.folder import Log
 from kdlab.lm.pipeline import distributed as ranks
@@ -112,7 +111,7 @@ class Run:
 
     def trained(self, seed: int, name: str) -> dict[str, Any]:
         """What was recorded of a model when it was trained: checksums and curve; empty if it was not, or is damaged."""
-        about = told(self.models(seed)[name] / "trained.json")
+        about = read_object(self.models(seed)[name] / "trained.json")
         return about if {"sha256", "data", "curve"} <= about.keys() else {}
 
     def _spec(self, model: str, purpose: str, seed: int, tau: float, n: int, weights: str) -> dict[str, Any]:
@@ -136,15 +135,6 @@ class Run:
         """Which p* this is, whatever it is called: the first half of a checksum of its embedding."""
         weights = self.truth.model.model.embed_tokens.weight.detach().cpu().contiguous().numpy()
         return hashlib.sha256(weights.tobytes()).hexdigest()[:32]
-
-
-def told(path: Path) -> dict[str, Any]:
-    """What a JSON file of ours says; empty where it is missing or damaged."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def scores_path(run: Run, seed: int, name: str) -> Path:

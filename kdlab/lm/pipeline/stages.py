@@ -27,7 +27,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import LlamaForCausalLM
 
-from kdlab.core.files import checksum, held, write_json
+from kdlab.core.files import checksum, held, read_object, write_json
 from kdlab.core.machine import cores
 from kdlab.lm.experiment import label
 from kdlab.lm.folder import Line, Log, Stage, begin, config_for, read_results, recorded_folder, refuse_others
@@ -35,7 +35,7 @@ from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline import results
 from kdlab.lm.pipeline.corpus import Corpus, Sequences, generator
 from kdlab.lm.pipeline.model import new_model
-from kdlab.lm.pipeline.run import Run, digest, read_scores, scores_path, told, write_scores
+from kdlab.lm.pipeline.run import Run, digest, read_scores, scores_path, write_scores
 from kdlab.lm.pipeline.sampling import sample
 from kdlab.lm.pipeline.scoring import score
 from kdlab.lm.pipeline.training import TrainingSettings, load_weights, train
@@ -122,7 +122,7 @@ def _same(made: Corpus, folder: Path) -> Corpus | None:
 
     A shard that is cut short is the beginning of the whole one: sequences have their own random numbers, drawn in turn.
     """
-    spec, wanted = told(folder / "spec.json"), made.spec["sequences"]
+    spec, wanted = read_object(folder / "spec.json"), made.spec["sequences"]
     if spec | {"sequences": wanted} != made.spec or spec.get("sequences", 0) < wanted:
         return None
     recorded = Corpus(folder, spec)
@@ -286,7 +286,7 @@ def _map(run: Run, seed: int, texts: Sequences) -> None:
     own = {name: run.samples(seed, name).read(n) for name in run.models(seed)}
     of = digest(texts[:n], *own.values())
     stage = run.log.stage(f"seed {seed}: map of samples")
-    there = told(path).get("of") == of
+    there = read_object(path).get("of") == of
     ranks.wait()
     if not there and ranks.first():
         states = {}
