@@ -5,6 +5,7 @@ import http.server
 import io
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -146,6 +147,28 @@ def address(fox: Firefox, browser: Browser, request: pytest.FixtureRequest) -> I
     folder = str(request.getfixturevalue("built"))
     with serving(functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)) as one:
         yield one
+
+
+class Slowly(http.server.BaseHTTPRequestHandler):
+    """A page with one formula, painted before the formula has come whole; the address says whether it ever does."""
+
+    def do_GET(self) -> None:  # the name that http.server calls
+        rest = b"<mi>y</mi></msub></math>" if self.path == "/whole" else b"</msub></math>"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<!doctype html><p>A formula</p><math><msub><mi>x</mi>")
+        self.wfile.flush()
+        time.sleep(0.5)
+        self.wfile.write(rest)
+
+
+def test_only_a_formula_that_stays_in_pieces_is_wrong(fox: Firefox) -> None:
+    with serving(Slowly) as at:
+        fox.open(f"{at}/whole", WIDTH, HEIGHT)
+        assert fox.wrong == []
+        fox.open(f"{at}/pieces", WIDTH, HEIGHT)
+        assert fox.wrong == ["<msub><mi>x</mi></msub>"]
 
 
 @pytest.mark.parametrize("name", list(LIVE)[:6])
