@@ -142,7 +142,7 @@ def writer(model: LlamaForCausalLM) -> LlamaForCausalLM:
 
 def rows(bench: Bench, model: LlamaForCausalLM) -> int:
     """How many sequences: one batch."""
-    return min(bench.rows, fitting(writer(model), bench.length, _BATCH[bench.device.type]))
+    return min(bench.rows, fitting(writer(model), bench.length, _BATCH if bench.device.type == "cuda" else 128))
 
 
 def sampling(bench: Bench, shape: str) -> Json:

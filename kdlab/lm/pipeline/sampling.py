@@ -9,19 +9,24 @@ those in float32. Where float16 is too narrow for a model, the model itself writ
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
+from torch.nn.functional import pad
 from transformers import DynamicCache, LlamaForCausalLM, StaticCache
 
+from kdlab.lm.pipeline import cpu
 from kdlab.lm.pipeline.corpus import Ends, Sequences, ends_of, joined
+from kdlab.lm.pipeline.cpu import workers
 from kdlab.lm.pipeline.gpu import compiled, fitting, in_float16
 
-_BATCH = {"cpu": 128, "cuda": 2048}
+_BATCH = 2048  # sequences, on a GPU
+_SHARES, _FEWEST, _MOST = 8, 64, 256  # on a CPU: pieces of a call, so that many cores have one, and sequences in each
 _COMPILED = 256  # sequences: for fewer, compiling takes longer than it saves
+_BLOCK = 64  # tokens whose shares are added up at once, before a uniform number is looked for among them
 _MODE = "reduce-overhead"  # CUDA graphs
 _WORTH_IT = 0.75  # a batch is made smaller when no more of it than this is still going on
 
@@ -43,10 +48,8 @@ def sample(
         raise ValueError(f"n is {n}: ask for one sequence or more")
     uniform = torch.rand(n, length - len(prompt), generator=rng, dtype=torch.float64)
     for writer in _writers(model):
-        some = min(n, fitting(writer, length, _BATCH[writer.device.type]))
-        decoder = (_compiled if _worth_compiling(writer, n) else Decoder)(writer, list(prompt), length)
         try:
-            return joined([_batch(decoder, numbers, some, eos, tau) for numbers in uniform.split(some)])
+            return joined(_batches(writer, list(prompt), length, uniform, eos, tau))
         except _TooNarrow:
             continue
     raise ValueError("the model's logits are not finite: its weights are damaged, or of no model; make it again")
@@ -72,7 +75,7 @@ def sweep_of_samples(
     _check(model, prompt, length, eos, taus)
     uniform = torch.rand(1, length - len(prompt), generator=rng, dtype=torch.float64).expand(len(taus), -1)
     column = torch.tensor([float(tau) for tau in taus], device=model.device)[:, None]
-    return continued(Decoder(model, list(prompt), length), uniform.to(model.device), eos, column)
+    return continued(_decoders(model, list(prompt), length)(), uniform.to(model.device), eos, column)
 
 
 @torch.inference_mode()
@@ -88,10 +91,21 @@ def chosen(logits: Tensor, tau: float | Tensor, uniform: Tensor) -> Tensor:
     ``tau`` is one number, or a column (B, 1) of them.
     """
     plain = not isinstance(tau, Tensor) and tau == 1.0  # a division less of what is large
-    tempered = logits.float() if plain else logits.float() / tau
-    cumulated = torch.softmax(tempered, dim=-1).double().cumsum(dim=-1)
-    token = torch.searchsorted(cumulated, (uniform * cumulated[:, -1])[:, None], right=True)[:, 0]
-    return token.clamp_(max=logits.shape[-1] - 1)
+    shares = torch.softmax(logits.float() if plain else logits.float() / tau, dim=-1)
+    n, vocabulary = shares.shape
+    blocks = pad(shares, (0, -vocabulary % _BLOCK)).view(n, -1, _BLOCK)
+    upto = blocks.sum(dim=-1, dtype=torch.float64).cumsum(dim=-1)
+    wanted = uniform[:, None] * upto[:, -1:]
+    block = _first_above(upto, wanted)
+    own = blocks.take_along_dim(block[:, :, None], dim=1)[:, 0].double().cumsum(dim=-1)
+    before = upto.gather(1, block) - own[:, -1:]
+    return (block * _BLOCK + _first_above(own, wanted - before))[:, 0].clamp_(max=vocabulary - 1)
+
+
+def _first_above(upto: Tensor, wanted: Tensor) -> Tensor:
+    """Where cumulated shares (B, N) first exceed ``wanted`` (B, 1): never one whose own share is 0."""
+    below = torch.nextafter(upto[:, -1:], torch.zeros_like(wanted))
+    return torch.searchsorted(upto, torch.minimum(wanted, below), right=True).clamp_(max=upto.shape[1] - 1)
 
 
 def _check(model: LlamaForCausalLM, prompt: Sequence[int], length: int, eos: Ends, taus: Sequence[float]) -> None:
@@ -115,6 +129,29 @@ class _TooNarrow(ArithmeticError):
     """A logit is no finite number."""
 
 
+def _batches(
+    model: LlamaForCausalLM, prompt: list[int], length: int, uniform: Tensor, eos: Ends, tau: float
+) -> list[Sequences]:
+    """Write (N, T) uniform numbers to N sequences: on a CPU in pieces at once, on a GPU in large ones, one by one."""
+    n = len(uniform)
+    if model.device.type == "cpu" and not _worth_compiling(model, n):
+        new = _decoders(model, prompt, length)
+        write = torch.inference_mode()(lambda numbers: continued(new(), numbers, eos, tau))  # a thread has its own mode
+        with workers(model.device) as at_once:
+            return list(at_once(write, uniform.split(min(_MOST, max(_FEWEST, n // _SHARES)))))
+    some = min(n, fitting(model, length, _BATCH))
+    decoder = (_compiled if _worth_compiling(model, n) else Decoder)(model, prompt, length)
+    return [_batch(decoder, numbers, some, eos, tau) for numbers in uniform.split(some)]
+
+
+def _decoders(model: LlamaForCausalLM, prompt: list[int], length: int) -> Callable[[], AnyDecoder]:
+    """Return what makes decoders, one for each batch."""
+    if not cpu.fits(model):
+        return lambda: Decoder(model, prompt, length)
+    layers = cpu.Layers(model, length)
+    return lambda: cpu.Decoder(layers, prompt)
+
+
 def _batch(decoder: Decoder, numbers: Tensor, some: int, eos: Ends, tau: float) -> Sequences:
     """One batch of at most ``some``, filled up where a batch of another size would be compiled anew."""
     missing = 0 if decoder.shrinks else some - len(numbers)
@@ -122,7 +159,7 @@ def _batch(decoder: Decoder, numbers: Tensor, some: int, eos: Ends, tau: float) 
     return continued(decoder, numbers, eos, tau)[: some - missing]
 
 
-def continued(decoder: Decoder, uniform: Tensor, eos: Ends, tau: float | Tensor) -> Sequences:
+def continued(decoder: AnyDecoder, uniform: Tensor, eos: Ends, tau: float | Tensor) -> Sequences:
     """Write one batch: (B, T) uniform numbers to B sequences; ``tau`` is one number, or a column (B, 1) of them."""
     (n, steps), prompt, device = uniform.shape, decoder.prompt, uniform.device
     fill, ends = ends_of(eos)[0], torch.tensor(ends_of(eos), device=device)
@@ -192,6 +229,9 @@ class Decoder:
     def advance(self, token: Tensor) -> None:
         """Read ``token`` (B,); ``logits`` (B, V) are then those of the next."""
         self.logits = self._step(token[:, None], past_key_values=self._cache).logits[:, -1]
+
+
+AnyDecoder: TypeAlias = Decoder | cpu.Decoder
 
 
 # On a GPU

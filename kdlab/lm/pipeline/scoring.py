@@ -17,13 +17,15 @@ from torch import Tensor
 from transformers import LlamaForCausalLM
 
 from kdlab.core.metrics import Estimate
+from kdlab.lm.pipeline import cpu
 from kdlab.lm.pipeline.corpus import Sequences
+from kdlab.lm.pipeline.cpu import workers
 from kdlab.lm.pipeline.gpu import tensor_cores
 
 Per = Literal["token", "sequence"]
 Losses = Callable[..., Tensor]  # `cross_entropies`, or what it was compiled to
 _LOGITS = {"cpu": 2**23, "cuda": 2**28}  # logits at once
-_TOKENS = {"cpu": 2**12, "cuda": 2**16}  # tokens whose hidden states are held at once
+_TOKENS = {"cpu": 2**9, "cuda": 2**16}  # tokens whose hidden states are held at once
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,16 @@ def token_losses(
     ``ids`` (B, L) padded at the right: in a causal model nothing before the padding sees it, so no mask is needed.
     """
     hidden = model.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state[:, prompt - 1 :]
-    targets = ids[:, prompt:]
-    scored = torch.arange(prompt, ids.shape[1], device=ids.device) < lengths[:, None]
+    return _losses(model, hidden, ids, lengths, tau, by)
+
+
+def _losses(
+    model: LlamaForCausalLM, hidden: Tensor, ids: Tensor, lengths: Tensor, tau: float, by: Losses = cross_entropies
+) -> Tensor:
+    """(B, T): minus log-probability of the last T of ``ids``, each after its ``hidden`` state; zero past an end."""
+    targets = ids[:, -hidden.shape[1] :]
+    places = torch.arange(ids.shape[1], device=ids.device)[-hidden.shape[1] :]
+    scored = places < lengths[:, None]
     losses = torch.zeros(targets.shape, device=ids.device)
     some = max(1, _LOGITS[ids.device.type] // model.config.vocab_size)  # rows whose logits stay within their bound
     rows = zip(hidden[scored].split(some), targets[scored].split(some), strict=True)
@@ -89,12 +99,31 @@ def score(model: LlamaForCausalLM, sequences: Sequences, tau: float = 1.0) -> Sc
             f"token {int(sequences.ids.max())} is outside the model's vocabulary of {vocabulary}: "
             "score these sequences with a model of the vocabulary that they were written in"
         )
-    nats = np.empty(len(sequences))
     order = np.argsort(-sequences.lengths.astype(int), kind="stable")  # alike in length together: less padding
     some = max(1, _TOKENS[model.device.type] // sequences.ids.shape[1])
-    with tensor_cores(model.device):
-        for first in range(0, len(order), some):
-            which = order[first : first + some]
-            ids, lengths = sequences[which].tensors(model.device)
-            nats[which] = -token_losses(model, ids, lengths, sequences.prompt, tau).double().sum(dim=1).cpu().numpy()
+    pieces = [order[first : first + some] for first in range(0, len(order), some)]
+    read, nats = _reader(model, sequences), np.empty(len(sequences))
+
+    @torch.inference_mode()  # a thread has its own mode
+    def scored(which: NDArray[np.int64]) -> NDArray[np.float64]:
+        ids, lengths = sequences[which].tensors(model.device)
+        return np.asarray(-_losses(model, read(ids), ids, lengths, tau).double().sum(dim=1).cpu().numpy())
+
+    with tensor_cores(model.device), workers(model.device) as at_once:
+        for which, own in zip(pieces, at_once(scored, pieces), strict=True):
+            nats[which] = own
     return Scores(nats, sequences.counts)
+
+
+def _reader(model: LlamaForCausalLM, sequences: Sequences) -> Callable[[Tensor], Tensor]:
+    """What reads ids (B, L) and gives the states (B, L - prompt, hidden) before each token after the prompt."""
+    given = sequences.prompt - 1
+    if not cpu.fits(model):
+        return lambda ids: model.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state[:, given:]
+    layers = cpu.Layers(model, sequences.ids.shape[1])
+    begun = layers.begun(torch.from_numpy(sequences.ids[0, :given].astype(np.int64)))  # the same in all
+
+    def read(ids: Tensor) -> Tensor:
+        return layers.read(ids[:, given:-1], given, layers.spread(begun, given, len(ids)))
+
+    return read

@@ -31,17 +31,25 @@ from transformers import LlamaForCausalLM
 from kdlab.core.files import written_whole
 from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline.corpus import Sequences
+from kdlab.lm.pipeline.cpu import SummedNats, workers
 from kdlab.lm.pipeline.gpu import compiled_layers
 from kdlab.lm.pipeline.scoring import Losses, cross_entropies, score, token_losses
 
-_LOGITS = {"cpu": 2**24, "cuda": 2**30}  # logits of one piece of a batch, at most
+_PIECE = 2**10  # tokens of one piece of a batch, on a CPU, whose pieces are read at once: see `cpu.workers`
+_LOGITS = 2**30  # of one piece, at most, on a GPU
 _ENOUGH = {"cpu": math.inf, "cuda": 2**13}  # tokens that keep the device busy: from there on, a piece may end
 _ALIKE = 0.8  # lengths in one piece, where there is enough for another
 _COMPILED = 2**20  # tokens: for fewer, compiling takes longer than it saves
 _EVERY = 200  # steps between checkpoints
 _POINTS = 100  # of the recorded loss curve
 
+_HOPELESS = 2.0  # times the loss of a model that knows nothing
+
 Progress = Callable[[int, int, float, float], None]
+
+
+class Diverged(ValueError):
+    """Training went wrong, by too large a rate as a rule."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +113,10 @@ def train(
     run.resume()
     model.train()
     worth = _worth_compiling(model, run.tokens_left)
-    with compiled_layers(model, cross_entropies) if worth else nullcontext(cross_entropies) as run.losses_by:
+    with (
+        compiled_layers(model, cross_entropies) if worth else nullcontext(cross_entropies) as run.losses_by,
+        workers(model.device) as run.at_once,
+    ):
         while run.step < run.n_steps:
             run.advance(progress)
     run.keep()
@@ -151,6 +162,7 @@ class _Run:
     seed: int
     validation: Sequences | None
     losses_by: Losses = cross_entropies
+    at_once: Any = map
 
     def __post_init__(self) -> None:
         model, settings = self.model, self.settings
@@ -218,24 +230,46 @@ class _Run:
 
     def _step(self, which: NDArray[np.int64]) -> tuple[float, int]:
         """One batch, the sequences ``which`` of all processes together; return its nats and tokens."""
-        device, prompt = self.model.device, self.data.prompt
+        device, weights = self.model.device, list(self.model.parameters())
         n_tokens = int(self.data.counts[which].sum())
         own = self.data[which[ranks.rank() :: ranks.world()]]
+        most = _PIECE if device.type == "cpu" else _LOGITS // self.model.config.vocab_size
         total = torch.zeros((), dtype=torch.float64, device=device)
-        most = _LOGITS[device.type] // self.model.config.vocab_size
-        for piece in pieces(own.lengths.astype(np.int64), _ENOUGH[device.type], most) if len(own) else []:
-            ids, lengths = own[piece].tensors(device)
-            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-                nats = token_losses(self.model, ids, lengths, prompt, by=self.losses_by).sum()
-            (nats / n_tokens).backward()
-            total += nats.detach().double()
+        cut = pieces(own.lengths.astype(np.int64), _ENOUGH[device.type], most) if len(own) else []
+        for nats, gradients in self.at_once(lambda piece: self._learnt(own[piece], weights, n_tokens), cut):
+            total += nats
+            for weight, gradient in zip(weights, gradients, strict=True):
+                weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
         self._share(total)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.step, self.n_steps, self.settings)
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
+        norm = torch.nn.utils.clip_grad_norm_(weights, self.settings.clip)
+        self._refuse_divergence(float(total) / n_tokens, float(norm))
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return float(total), n_tokens
+
+    def _learnt(self, some: Sequences, weights: list[Any], n_tokens: int) -> tuple[torch.Tensor, Any]:
+        """The nats of some sequences, and the gradients of their share of the mean over ``n_tokens``."""
+        (ids, lengths), prompt = some.tensors(self.model.device), some.prompt
+        if ids.device.type == "cpu" and self.losses_by is cross_entropies:
+            hidden = self.model.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state[:, prompt - 1 :]
+            scored = torch.arange(prompt, ids.shape[1]) < lengths[:, None]
+            nats = SummedNats.apply(hidden[scored], self.model.lm_head.weight, ids[:, prompt:][scored])
+        else:
+            with torch.autocast(ids.device.type, torch.bfloat16, enabled=ids.device.type == "cuda"):
+                nats = token_losses(self.model, ids, lengths, prompt, by=self.losses_by).sum()
+        return nats.detach().double(), torch.autograd.grad(nats / n_tokens, weights)
+
+    def _refuse_divergence(self, loss: float, norm: float) -> None:
+        """Raise `Diverged` where a step's loss or gradient is no finite number, or the loss is worse than ignorance."""
+        ignorant = math.log(self.model.config.vocab_size)
+        if not loss < _HOPELESS * ignorant or not math.isfinite(norm):
+            raise Diverged(
+                f"training diverged at step {self.step + 1} of {self.n_steps}: the loss is {loss:.3g} nats per token, "
+                f"where a model that knows nothing has {ignorant:.3g}, and the gradient's norm is {norm:.3g}. Choose a "
+                f"lower rate than {self.settings.rate:g}, in another folder"
+            )
 
     def _share(self, total: torch.Tensor) -> None:
         """Add up the gradients and the loss of all processes: each has divided by the whole batch's tokens."""

@@ -78,7 +78,7 @@ def test_any_of_several_ends_is_one(model: Any) -> None:
 def test_the_batch_decides_nothing(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     # On these sizes no two ways to multiply differ by enough to move a token across a uniform number.
     one = draw(model, 100)
-    monkeypatch.setitem(sampling._BATCH, "cpu", 7)
+    monkeypatch.setattr(sampling, "_MOST", 7)
     other = draw(model, 100)
     assert (one.ids == other.ids).all() and (one.lengths == other.lengths).all()
 
@@ -163,7 +163,7 @@ def how(graphs: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 def test_a_compiled_step_is_one_graph(graphs: Any, how: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of it, traced once and never again for other steps, batches, calls and models of its shape."""
-    monkeypatch.setitem(sampling._BATCH, "cpu", 40)
+    monkeypatch.setattr(sampling, "_BATCH", 40)
     for _ in range(2):
         model = small_model()
         with torch.no_grad():

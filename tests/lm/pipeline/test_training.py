@@ -146,14 +146,15 @@ def test_one_step_is_adamw_on_the_mean_loss_of_the_batch(model: Any, tmp_path: P
         torch.testing.assert_close(got[clear], expected[clear], atol=2e-6, rtol=0)
 
 
-@pytest.mark.parametrize(("name", "tokens"), [("_LOGITS", 16 * 10 * 3), ("_ENOUGH", 30)], ids=["bounded", "sorted"])
+@pytest.mark.parametrize(("piece", "enough"), [(30, math.inf), (2**10, 30)], ids=["bounded", "sorted"])
 def test_pieces_of_a_batch_add_up_to_the_batch(
-    model: Any, whole: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, tokens: int
+    model: Any, whole: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int, enough: float
 ) -> None:
-    """Few logits at once, or sequences of like length together, as on a GPU."""
+    """Few tokens at once, or sequences of like length together, as on a GPU."""
     data = draw(model, 64)
-    monkeypatch.setitem(getattr(training, name), "cpu", tokens)
-    found = training.pieces(data.lengths[:16].astype(int), training._ENOUGH["cpu"], training._LOGITS["cpu"] // 16)
+    monkeypatch.setattr(training, "_PIECE", piece)
+    monkeypatch.setitem(training._ENOUGH, "cpu", enough)
+    found = training.pieces(data.lengths[:16].astype(int), enough, piece)
     assert len(found) > 1
     # AdamW divides by the gradient's size, so rounding of 1e-7 may grow; 8 steps of 5e-3 stay far below 1e-3.
     for key, weight in trained(tmp_path, data).weights.items():
