@@ -1,9 +1,14 @@
 """Which process this is, of how many: torchrun's environment, and one process where there is none."""
 
 import os
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
+
+# Processes meet after each piece of work of the slowest: the largest shard, or all students' scores. PyTorch would give
+# up after ten minutes on GPUs. A process that dies need not be waited for: torchrun ends the others.
+_PATIENCE = timedelta(days=2)
 
 
 def join() -> None:
@@ -11,7 +16,7 @@ def join() -> None:
     if world() > 1 and not dist.is_initialized():
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=_PATIENCE)
 
 
 def rank() -> int:
