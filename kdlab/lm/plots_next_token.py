@@ -1,12 +1,13 @@
-"""Static pictures of tokens (notebook 05): texts cut into pieces, what each piece cost, and the slider of tau.
+"""Static pictures of tokens (notebook 05): texts cut into pieces, what each piece cost, a slider of tau, and samplers.
 
 p* is grey and filled, p* tempered a dotted orange outline.
 """
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -18,7 +19,7 @@ from kdlab.lm.next_token import NextTokenSweep, counted, entropy_limits, one_lin
 from kdlab.lm.recording import END, Cut, cost_words, cut_words, opened
 from kdlab.pictures.figure import INK, QUIET, STYLE, Picture, our_settings
 
-__all__ = ["costs", "figure", "filmstrip", "pieces"]
+__all__ = ["costs", "figure", "filmstrip", "pieces", "samplers"]
 
 Pair = tuple[float, float]
 
@@ -121,7 +122,7 @@ def figure(sweep: NextTokenSweep, tau: float, *, path: bool = True) -> Picture:
     i = expect(sweep, NextTokenSweep, "lm.next_token_sweep").index(tau)
     made = Picture(9.2, 5.8, sweep.told(i))
     made.around(f"The next token after “{sweep.prompt}”", sweep.sentences[i], f"τ = {sweep.taus[i]:.2f}", top=0.95)
-    _bars(made.add_axes((0.15, 0.365, 0.36, 0.535)), sweep, i, 9.5)
+    _bars(made.add_axes((0.15, 0.365, 0.36, 0.535)), *_odds(sweep, i), 9.5)
     _curve(made.add_axes((0.62, 0.425, 0.29, 0.45)), sweep, i, path=path)
     if sweep.samples[i]:
         same = "one text at this τ, with the same random numbers at every τ"
@@ -146,22 +147,60 @@ def filmstrip(sweep: NextTokenSweep, taus: Sequence[float]) -> Picture:
         left, top = (n % columns) * wide, 0.4 + (n // columns) * high
         heading = f"τ = {sweep.taus[i]:.2f}: {counted(sweep.choices[i])}"
         made.write(left + 0.1, top + 0.3, heading, 10.5, STYLE["teacher"].ink)
-        _bars(made.panel(left + 1.25, top + 0.4, 2.75, 2.2), sweep, i, 8)
+        _bars(made.panel(left + 1.25, top + 0.4, 2.75, 2.2), *_odds(sweep, i), 8)
         _text(made, left + 0.1, top + 2.78, sweep, i, 66, 8.5)
     return made
 
 
-def _bars(axes: Axes, sweep: NextTokenSweep, i: int, size: float) -> None:
-    """The likeliest tokens and all others: p* filled, tempered dotted, its probability beside."""
-    one, names = sweep.index(1.0), [*map(visible, sweep.tokens), f"{sweep.vocabulary - len(sweep.tokens):,} others"]
-    truth, taught = ([*sweep.probabilities[k], sweep.rest[k]] for k in (one, i))
+@our_settings()
+def samplers(step: Mapping[str, Any], *, answer: bool = True) -> Picture:
+    """One step of p* as it is, cut to its likeliest tokens, and tempered, beside each other.
+
+    ``step`` is that of a recording's ``sampler``. ``answer=False`` leaves all but p* itself empty.
+    """
+    first, *_ = every = step["samplers"]
+    shown = every if answer else [first]
+    names = [*map(visible, step["tokens"]), *(f"ranks {low + 1:,}–{high:,}" for low, high in pairwise(step["edges"]))]
+    title = f"The next token after “{step['prompt']}”"
+    made = Picture(9.2, 3.9, " ".join([f"{title}.", *(_sampler_words(names, one) for one in shown)]))
+    made.write(0.15, 0.32, title, 14)
+    for n, one in enumerate(every):
+        left, hidden = 1.5 + 1.92 * n, one not in shown
+        name = one["name"].partition(" =")[0] if hidden else one["name"]  # which tau is the answer
+        made.write(left, 0.76, name, 11, STYLE["teacher"].ink if n else INK)
+        made.write(left, 0.98, "?" if hidden else f"{one['entropy']:.2f} nats, {one['kept']:,} tokens", 9, QUIET)
+        if not hidden:
+            axes = made.panel(left, 1.12, 1.72, 2.68)
+            _bars(axes, names, first["shares"], one["shares"] if n else None, 9)
+            axes.set(xlim=(0, 1.35 * max(max(of["shares"]) for of in every)), **({"yticks": []} if n else {}))
+    return made
+
+
+def _sampler_words(names: Sequence[str], one: Mapping[str, Any]) -> str:
+    odds = ", ".join(f"{name} {_share(p)}" for name, p in zip(names, one["shares"], strict=True))
+    return f"{one['name']}: {one['entropy']:.2f} nats, {one['kept']:,} tokens; {odds}."
+
+
+def _share(p: float) -> str:
+    return percent(p).replace("less than", "<") if p else "cut off"
+
+
+def _odds(sweep: NextTokenSweep, i: int) -> tuple[list[str], list[float], list[float]]:
+    """The likeliest tokens and all others: their names, p*, and p* tempered."""
+    truth, taught = ([*sweep.probabilities[k], sweep.rest[k]] for k in (sweep.index(1.0), i))
+    return [*map(visible, sweep.tokens), f"{sweep.vocabulary - len(sweep.tokens):,} others"], truth, taught
+
+
+def _bars(axes: Axes, names: Sequence[str], truth: Sequence[float], made: Sequence[float] | None, size: float) -> None:
+    """A bar for each name: p* filled; what a sampler made of it dotted, its probability beside."""
     y = range(len(names))
     axes.barh(y, truth, 0.66, color=STYLE["truth"].colour, alpha=0.3, linewidth=0)
-    look: dict[str, Any] = {"fill": False, "edgecolor": STYLE["teacher"].colour, "linestyle": ":", "linewidth": 1.6}
-    axes.barh(y, taught, 0.66, **look)
-    for k, p in enumerate(taught):
-        share, beside = percent(p).replace("less than", "<"), max(p, truth[k]) + 0.015
-        axes.text(beside, k, share, fontsize=size - 1, color=STYLE["teacher"].ink, va="center")
+    if made is not None:
+        look: dict[str, Any] = {"fill": False, "edgecolor": STYLE["teacher"].colour, "linestyle": ":", "linewidth": 1.6}
+        axes.barh(y, made, 0.66, **look)
+    for k, p in enumerate(truth if made is None else made):
+        ink, beside = INK if made is None else STYLE["teacher"].ink, max(p, truth[k]) + 0.015
+        axes.text(beside, k, _share(p), fontsize=size - 1, color=ink, va="center")
     axes.set(xlim=(0, 1), ylim=(len(names) - 0.4, -0.6), xticks=[])
     axes.set_yticks(y, [drawable(name) for name in names], parse_math=False)
     axes.tick_params(length=0, labelsize=size, labelcolor=INK)

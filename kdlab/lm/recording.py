@@ -77,6 +77,7 @@ class Recording:
     ``about`` says which: model, checksum, versions, date, seed. ``sweeps`` are sliders of tau by their prompts;
     ``cuts`` texts in tokens by their text; ``scored`` three sentences with what each token cost; ``ways`` one word cut
     in several ways. ``written`` are texts of p*, ``restricted_written`` of p* with its first ``kept`` tokens only.
+    ``sampler`` is what cutting to the likeliest tokens does to p*'s own steps, and what temperatures do to them.
     ``step`` is one step of both, ``own`` what p*'s texts cost under p* itself, ``cut_again`` what retokenising does.
     """
 
@@ -87,6 +88,7 @@ class Recording:
     ways: tuple[Cut, ...]
     written: tuple[str, ...]
     restricted_written: tuple[str, ...]
+    sampler: dict[str, Any]
     kept: int
     step: dict[str, Any]
     own: dict[str, Any]
@@ -134,6 +136,7 @@ def _recording(content: dict[str, Any]) -> Recording:
         ways=tuple(map(_cut, content["cut_twice"]["ways"])),
         written=tuple(content["written"]),
         restricted_written=tuple(restricted["written"]),
+        sampler=content["sampler"],
         kept=restricted["vocabulary"],
         step=restricted["step"],
         own={name: value if name == "prompt" else np.asarray(value) for name, value in restricted["own"].items()},

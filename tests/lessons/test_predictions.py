@@ -80,9 +80,14 @@ def test_the_answers_about_text_are_what_the_temperatures_do() -> None:
     names = ngrams.teacher_temperature()
     assert names.at(1.5).precision < names.at(1).precision and names.at(1.5).recall < names.at(1).recall
     assert ANSWERS["04.tau"] == "Both fall"
-    color = lm.read_recording().sweeps["My favorite color is"]
+    recording = lm.read_recording()
+    step, color = recording.sampler["step"], recording.sweeps["My favorite color is"]
     assert round(color.at(1).choices) == 79 and round(color.at(1.5).choices, -2) == 1800
     assert ANSWERS["05.tau"] == "About 1,800"
+    plain, top_k, _, tempered = step["samplers"]
+    assert step["prompt"] == color.prompt and round(top_k["entropy"], 4) == round(tempered["entropy"], 4)
+    assert round(float(tempered["name"].removeprefix("τ = ")), 1) == 0.8 and ANSWERS["05.cut"] == "About 0.8"
+    assert sum(plain["shares"][7:]) == pytest.approx(1 / 5, abs=0.005) and plain["kept"] - top_k["kept"] == 49_102
 
 
 def test_the_answer_of_07_is_read_from_the_run() -> None:

@@ -102,6 +102,21 @@ def test_a_filmstrip_has_a_frame_for_each_tau(recording: Recording) -> None:
         plots_tokens.filmstrip({}, (1.0,))  # type: ignore[arg-type]
 
 
+def test_samplers_stand_beside_each_other_over_the_truth(recording: Recording) -> None:
+    step = recording.sampler["step"]
+    figure = plots_tokens.samplers(step)
+    assert len(figure.axes) == 4
+    for axes, one in zip(figure.axes, step["samplers"], strict=True):
+        bars = [bar.get_width() for bar in axes.patches]
+        assert bars == [*step["samplers"][0]["shares"], *(one["shares"] if one["name"] != "p* as it is" else ())]
+        assert one["name"] in said(figure) and f"{one['name']}: {one['entropy']:.2f} nats" in figure.words
+    assert sum(text == "cut off" for text in said(figure)) == figure.words.count("cut off") == 3
+    assert_tidy(figure)
+    asked = plots_tokens.samplers(step, answer=False)
+    assert len(asked.axes) == 1 and step["samplers"][3]["name"] not in [*said(asked), asked.words]
+    assert_tidy(asked)
+
+
 def test_letters_that_the_font_lacks_and_dollars_are_drawn_without_a_warning() -> None:
     """Warnings are errors here, and matplotlib warns of a missing glyph, and stops at half a formula."""
     odd = ["$x_{", "未来", "\x00", "\U0001f600", "a\nb", "\ufffd"] * 3

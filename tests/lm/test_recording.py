@@ -82,6 +82,22 @@ def test_numbers_of_the_smaller_model_fit_together(recording: Recording) -> None
             assert kept == pytest.approx(whole / recording.step["mass"], abs=1e-6)
 
 
+def test_samplers_leave_what_they_should(recording: Recording) -> None:
+    told = recording.sampler
+    taus, entropies, nats = (np.array(told[name]) for name in ("taus", "entropies", "nats"))
+    assert (np.diff(entropies[:, 0]) > 0).all() and (np.diff(nats[:, 0]) < 0).all()  # no tau has more recall than 1
+    for cut in told["cuts"]:
+        (tau, error), (entropy, _), (mass, _) = cut["tau"], cut["entropy"], cut["mass"]
+        assert np.interp(tau, taus, entropies[:, 0]) == pytest.approx(entropy, abs=1e-5)
+        assert 0 < error < 0.01 < mass < 0.2 and cut["inside"] < told["texts"]
+    plain, top_k, top_p, tempered = (one["shares"] for one in told["step"]["samplers"])
+    for shares, kept in ((top_k, 7), (top_p, 8)):
+        np.testing.assert_allclose(shares, [*np.array(plain[:kept]) / sum(plain[:kept]), *[0] * (9 - kept)], atol=1e-8)
+    assert min(tempered) > 0 and all(sum(one) == pytest.approx(1) for one in (plain, top_k, top_p, tempered))
+    sweep = recording.sweeps[told["step"]["prompt"]]
+    np.testing.assert_allclose(plain[:6], sweep.at(1).probabilities[:6], atol=1e-6)
+
+
 def test_the_one_beside_the_notebook_comes_first(mine: Path) -> None:
     content = json.loads(RECORDING.read_text(encoding="utf-8"))
     content["about"]["date"] = "1990-01-01"

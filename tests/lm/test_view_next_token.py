@@ -232,7 +232,7 @@ def test_notebook_05(run_notebook: Any, sweeps: list[NextTokenSweep]) -> None:
     notebook.page.keyboard.press("Enter")
     expect(root).to_have_attribute("data-key", sweeps[0].prompt)
     assert_shows(root, sent, sweeps[0], ONE)
-    own = notebook.view(1)
+    own = notebook.view(2)
     own.locator(".kdlab-beta").focus()
     notebook.page.keyboard.press("End")
     assert_shows(own, payload(sweeps[2]), sweeps[2], LAST)

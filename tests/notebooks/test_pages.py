@@ -163,9 +163,17 @@ def other_runs() -> list[str]:
     return ["0.6", *map(said, values), *map(str, best), *passes]
 
 
+def samplers() -> list[str]:
+    told = lm.read_recording().sampler
+    cut, plain, texts = told["cuts"][0], told["entropies"][-1][0], str(told["texts"])
+    assert cut["name"] == "top-k 50" and told["taus"][-1] == 1
+    values = said(100 * cut["mass"][0], 1), said(cut["entropy"][0]), said(plain), said(cut["tau"][0])
+    return ["50", texts, *values, str(told["texts"] - cut["inside"]), texts]
+
+
 MISCONCEPTIONS: list[Callable[[], list[str]]] = [
     falling, corner, spike, entropies, better_teacher, covering, forward, same_student, tokens, training_points,
-    which_truth, larger, other_runs,
+    which_truth, larger, other_runs, samplers,
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ LIVE = {
     "02_teacher_entropy": ["MixtureView", "MixtureView"],
     "03_why_it_happens": ["MixtureView", "MechanismView"],
     "04_from_mixtures_to_text": ["NGramView"],
-    "05_meet_smollm2": ["NextTokenView", "NextTokenView"],
+    "05_meet_smollm2": ["NextTokenView", "QuizView", "NextTokenView"],
     "06_distil_smollm2": [],
     "07_read_the_trade_off": ["QuizView"],
 }
