@@ -131,8 +131,10 @@ def _kept(path: Path, only: str | None) -> Json:
 def recorded(kept: Json) -> Json:
     """All of it, as plain values: first with the whole vocabulary, then with the first 4,096 tokens of it."""
     truth = load_truth("bundled")
-    made = {part: kept[part] if part in kept else make(truth) for part, make in PARTS.items()}
-    return {"schema": SCHEMA, "about": _about(truth), **made}
+    made: Json = {"schema": SCHEMA, "about": _about(truth)}
+    for part, make in PARTS.items():
+        made[part] = kept[part] if part in kept else make(truth)
+    return made
 
 
 def _date(path: Path, made: Json) -> str:
