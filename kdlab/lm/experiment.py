@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -21,12 +22,51 @@ SMOLLM2, RANDOM = 49_152, syllables.MOST  # tokens in the vocabularies of the gr
 
 
 @dataclass(frozen=True)
+class Truncation:
+    """Only the likeliest tokens of a step: ``top_k`` of them, or the fewest that together have ``top_p`` of the mass.
+
+    Raises ValueError unless one of the two is given, for a ``top_k`` below 1, and a ``top_p`` that is no share.
+
+    >>> str(Truncation(top_k=50)), Truncation.of("top-p .9")
+    ('top-k-50', Truncation(top_k=None, top_p=0.9))
+    """
+
+    top_k: int | None = None
+    top_p: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.top_k is None) == (self.top_p is None):
+            raise ValueError(f"top_k is {self.top_k}, top_p is {self.top_p}: give one of the two")
+        if self.top_k is not None and self.top_k < 1:
+            raise ValueError(f"top_k is {self.top_k}: choose 1 or more; a step needs a token to draw")
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p is {self.top_p}: choose a share of the mass above 0 and up to 1, such as 0.9")
+
+    @classmethod
+    def of(cls, name: str) -> Truncation:
+        """Read "top-k-50" or "top-p-0.9"; a space may stand before the number, as in tables."""
+        found = re.fullmatch(r"top-k[- ](\d+)|top-p[- ]([\d.]+(?:e-\d+)?)", name)
+        if not found:
+            raise ValueError(f"truncation is {name!r}: give one such as top-k-50 or top-p-0.9")
+        return cls(top_k=int(found[1])) if found[1] else cls(top_p=float(found[2]))
+
+    def __str__(self) -> str:
+        return f"top-p-{self.top_p:g}" if self.top_k is None else f"top-k-{self.top_k}"
+
+    @property
+    def settings(self) -> dict[str, float]:
+        """What was given, by its name, as JSON has it."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """All that a run is a function of; `RunConfig.of` makes one from a preset and settings.
 
     ``truth`` is "bundled", "random", a folder or a hub id; ``vocabulary`` keeps its first tokens only (None: all).
     ``prompt`` is what all sequences continue, ``length`` counts its tokens too. ``teacher`` and ``student`` are rungs
-    of `kdlab.lm.sizes`. ``shard`` is in sequences. ``corpus``: "recorded" takes the committed one where it fits,
+    of `kdlab.lm.sizes`. ``truncations`` are further settings of the teacher, at tau = 1, such as "top-k-50" and
+    "top-p-0.9" (see `Truncation`). ``shard`` is in sequences. ``corpus``: "recorded" takes the committed one where it fits,
     "sample" draws anew. ``keep``: of each model the weights after its "best" epoch on validation texts, or the "last".
     ``threads``: 0 leaves it to torch, within what a container may use.
 
@@ -54,6 +94,7 @@ class RunConfig:
     corpus: str = "sample"
     keep: str = "best"
     threads: int = 0
+    truncations: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         size_named(self.teacher), size_named(self.student)
@@ -70,6 +111,12 @@ class RunConfig:
         if len({f"{tau:g}" for tau in self.taus}) < len(self.taus):
             raise ValueError(
                 f"taus is {self.taus}: the same temperature twice would make the same student twice; give each once"
+            )
+        names = [str(Truncation.of(one)) for one in self.truncations]
+        if tuple(names) != self.truncations or len({*names}) < len(names):
+            raise ValueError(
+                f"truncations is {self.truncations}: the same one twice would make the same student twice; give each "
+                "once, spelt as top-k-50 or top-p-0.9"
             )
         for name, choices in (("corpus", ("recorded", "sample")), ("keep", ("best", "last"))):
             if getattr(self, name) not in choices:
@@ -123,6 +170,8 @@ _RULES = {
     "float": "a number, such as 0.002",
     "int | None": "a whole number, or all",
     "tuple[float, ...]": "numbers with commas between them, such as 0.6,1.0",
+    "tuple[str, ...]": "top-k-K (K is 1 or more), top-p-P (P is above 0, at most 1), several with commas between them, "
+    "or none",
 }
 
 
@@ -132,6 +181,9 @@ def _typed(name: str, value: Any, kind: str) -> Any:
         if kind == "tuple[float, ...]":
             parts = value.split(",") if isinstance(value, str) else list(value)
             return tuple(sorted(_typed(name, part, "float") for part in parts))
+        if kind == "tuple[str, ...]":
+            parts = value.split(",") if isinstance(value, str) else list(value)
+            return () if value == "none" else tuple(sorted(str(Truncation.of(_text(part).strip())) for part in parts))
         if kind == "int | None":
             return None if value is None or value in ("all", "none") else _typed(name, value, "int")
         if isinstance(value, bool):
@@ -160,6 +212,7 @@ _ELSEWHERE = {  # what other trainers call it
     "lr": "rate", "learning_rate": "rate", "temperature": "taus", "temperatures": "taus", "epochs": "student_epochs",
     "num_train_epochs": "student_epochs", "batch_size": "batch", "per_device_train_batch_size": "batch",
     "max_length": "length", "max_seq_length": "length", "vocab_size": "vocabulary", "model": "truth",
+    "top_k": "truncations", "top_p": "truncations",
 }  # fmt: skip
 
 
@@ -177,19 +230,21 @@ PRESETS = {
             teacher="tiny", student="tiny", taus=(0.6, 1.0), seeds=2,
             teacher_sequences=512, teacher_epochs=3, student_sequences=256, student_epochs=3,
             validation_sequences=64, evaluation_sequences=128, batch=32, rate=5e-3, shard=128, threads=1,
+            truncations=("top-k-50", "top-p-0.9"),
         ),
         RunConfig(
             preset="cpu", truth="bundled", vocabulary=4096, prompt="One day, a little", length=32,
             teacher="2M", student="0.4M", taus=(0.6, 0.8, 0.9, 1.0), seeds=1,
             teacher_sequences=12_288, teacher_epochs=2, student_sequences=6_144, student_epochs=4,
             validation_sequences=1_024, evaluation_sequences=512, batch=64, rate=2e-3, shard=1_024,
-            corpus="recorded",
+            corpus="recorded", truncations=("top-k-50", "top-p-0.9"),
         ),
         RunConfig(
             preset="gpu", truth="bundled", vocabulary=None, prompt="The", length=128,
             teacher="30M", student="10M", taus=(0.6, 0.7, 0.8, 0.875, 0.95, 1.0), seeds=3,
             teacher_sequences=65_536, teacher_epochs=3, student_sequences=32_768, student_epochs=3,
             validation_sequences=2_048, evaluation_sequences=2_048, batch=256, rate=1e-3, shard=4_096,
+            truncations=("top-k-50", "top-p-0.9"),
         ),
         RunConfig(
             preset="paper", truth="HuggingFaceTB/SmolLM2-1.7B", vocabulary=None, prompt="The", length=512,
@@ -210,5 +265,5 @@ def label(tau: float) -> str:
 
 
 def model_names(config: RunConfig) -> list[str]:
-    """The models of one seed: the teacher, the direct student, the distilled ones."""
-    return ["teacher", "direct", *map(label, config.taus)]
+    """The models of one seed: the teacher, the direct student, the distilled ones, those of truncated samples."""
+    return ["teacher", "direct", *map(label, config.taus), *config.truncations]

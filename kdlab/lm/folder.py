@@ -12,7 +12,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ __all__ = [
 SCHEMA = 1  # of results.json and run.json
 FILE = "progress.jsonl"
 FREE = ("seeds", "threads")  # may change when a run goes on: neither changes what is there already
+_BEFORE: dict[str, Any] = {"keep": "last", "truncations": []}  # as it was before there were these settings
 PACKAGES = ("kdlab", "numpy", "torch", "transformers")
 REMEDY = "run `kdlab run --preset smoke --out runs/smoke` for a small one"
 
@@ -43,13 +44,12 @@ def recorded_folder() -> Path:
 def config_for(folder: Path, preset: str, settings: Mapping[str, Any] | None = None) -> RunConfig:
     """Return what a run in ``folder`` is asked to be. Raises ValueError as `RunConfig.of` does.
 
-    A run from before there was ``keep`` goes on as it began, with each model's last weights, unless ``settings`` say
-    otherwise.
+    A run from before there were ``keep`` and ``truncations`` goes on as it began, with each model's last weights and
+    with none, unless ``settings`` say otherwise.
     """
-    config, before = RunConfig.of(preset, settings), settings_told(folder)
-    if "keep" in (settings or {}) or before is None or "keep" in before["config"]:
-        return config
-    return replace(config, keep="last")
+    told = settings_told(folder)
+    missing = {} if told is None else {name: _BEFORE[name] for name in _BEFORE.keys() - told["config"].keys()}
+    return RunConfig.of(preset, {**missing, **(settings or {})})
 
 
 def refuse_others(folder: Path, config: RunConfig) -> None:
@@ -59,7 +59,7 @@ def refuse_others(folder: Path, config: RunConfig) -> None:
     """
     told, now = settings_told(folder), _plain(config)
     if told is not None:
-        before = {"keep": "last", **told["config"]}
+        before = {**_BEFORE, **told["config"]}
         before["truth"] = whole_path(str(before.get("truth", "")))  # once kept as it was typed
         names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
         other = [f"{name} was {before.get(name)!r}, now {now.get(name)!r}" for name in names if name not in FREE]
@@ -76,7 +76,7 @@ def begin(folder: Path, config: RunConfig) -> None:
     before, now = settings_told(folder), _plain(config)
     told = {"schema": SCHEMA, "config": now, "versions": [versions()]}
     if before is not None:
-        told["config"] = {name: now[name] for name in before["config"]}  # without keep, where it was
+        told["config"] = {name: now[name] for name in before["config"]}  # without those of _BEFORE, where it was
         told["versions"] = [*(entry for entry in before.get("versions", []) if entry != versions()), versions()]
         if told == before:
             return

@@ -41,7 +41,9 @@ class Speed:
 
 def work(config: RunConfig) -> Work:
     """Count what a run does; p* of an unknown name is taken for a 1.7B."""
-    vocabulary, students, seeds, n = config.vocabulary or SMOLLM2, 1 + len(config.taus), config.seeds, config.length
+    vocabulary, seeds, n = config.vocabulary or SMOLLM2, config.seeds, config.length
+    taught = len(config.taus) + len(config.truncations)  # each by a corpus of the teacher's
+    students = taught + 1
     truth = _TRUTHS.get(config.truth, next((name for name in SIZES if config.truth.endswith(name)), "1.7B"))
     sizes = {"truth": size_named(truth), "teacher": size_named(config.teacher), "student": size_named(config.student)}
     read = config.evaluation_sequences  # by every model; and p* reads what each of them wrote
@@ -49,7 +51,7 @@ def work(config: RunConfig) -> Work:
     sequences = {
         "sampling": {
             "truth": drawn,
-            "teacher": seeds * (len(config.taus) * config.student_sequences + read),
+            "teacher": seeds * (taught * config.student_sequences + read),
             "student": seeds * students * read,
         },
         "training": {

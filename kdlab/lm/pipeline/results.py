@@ -17,7 +17,7 @@ import torch
 
 from kdlab.core.files import read_object, write_json
 from kdlab.core.metrics import Estimate
-from kdlab.lm.experiment import label
+from kdlab.lm.experiment import Truncation, label
 from kdlab.lm.folder import SCHEMA, read_log, read_results, totals
 from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline.corpus import Sequences
@@ -112,13 +112,14 @@ def _model(run: Run, name: str, there: Found) -> dict[str, Any] | None:
     own = {seed: scores for (seed, model), scores in there.items() if model == name}
     if not own:
         return None
-    tau = {label(tau): tau for tau in run.config.taus} | {"teacher": 1.0, "direct": None}
+    tau = {label(tau): tau for tau in run.config.taus} | {"direct": None}  # the others: 1
     numbers = {
         what: {per: _over_seeds([scores[what].per(per) for scores in own.values()]) for per in _PER}
         for what in ("precision", "recall")
     }
-    role = name if name in ("teacher", "direct") else "distilled"
-    return {"name": name, "role": role, "tau": tau[name], "seeds": list(own), **numbers}
+    cut = {"truncation": Truncation.of(name).settings} if name in run.config.truncations else {}
+    role = name if name in ("teacher", "direct") else "truncated" if cut else "distilled"
+    return {"name": name, "role": role, "tau": tau.get(name, 1.0), **cut, "seeds": list(own), **numbers}
 
 
 def _over_seeds(found: Sequence[Estimate]) -> dict[str, Any]:

@@ -4,6 +4,7 @@
     corpus/train, validation, evaluation       texts of p*, in shards
     seed-0/teacher, direct, tau-0.6, ...       models: weights, and trained.json with the loss curve
     seed-0/tempered/tau-0.6, ...               what the teacher wrote at each temperature, for students
+    seed-0/truncated/top-k-50, ...             what it wrote at tau = 1 with its likeliest tokens only, for students
     seed-0/samples/teacher, direct, ...        what each model wrote, to be judged
     seed-0/scores/teacher.npz, ...             those texts under p* (precision), p*'s texts under each model (recall)
     scores/truth.npz                           p*'s texts under p* itself: the ceiling of recall
@@ -24,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from kdlab.core.files import read_object, written_whole
-from kdlab.lm.experiment import RunConfig, label, model_names
+from kdlab.lm.experiment import RunConfig, Truncation, label, model_names
 from kdlab.lm.folder import Log
 from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline.corpus import Corpus, MixedRuns, Sequences
@@ -95,14 +96,19 @@ class Run:
         n = self.config.student_sequences
         return self._written(seed, "teacher", "tempered", label(tau), tau, n)
 
+    def truncated(self, seed: int, name: str) -> Corpus:
+        """What the teacher of that seed writes at tau = 1 cut to ``name``, such as "top-k-50", for that student."""
+        n = self.config.student_sequences
+        return self._written(seed, "teacher", "truncated", name, 1.0, n, truncation=Truncation.of(name).settings)
+
     def samples(self, seed: int, name: str) -> Corpus:
         """What a model writes, to be evaluated."""
         return self._written(seed, name, "samples", name, 1.0, self.config.evaluation_sequences)
 
-    def _written(self, seed: int, model: str, purpose: str, name: str, tau: float, n: int) -> Corpus:
-        """A corpus of one of our models; what older weights of it wrote goes."""
+    def _written(self, seed: int, model: str, purpose: str, name: str, tau: float, n: int, **others: Any) -> Corpus:
+        """A corpus of one of our models, with ``others`` in its spec; what older weights of it wrote goes."""
         folder = self.folder / f"seed-{seed}" / purpose / name
-        spec = self._spec(model, purpose, seed, tau, n, self.trained(seed, model)["sha256"])
+        spec = self._spec(model, purpose, seed, tau, n, self.trained(seed, model)["sha256"]) | others
         try:
             return Corpus(folder, spec)
         except MixedRuns:

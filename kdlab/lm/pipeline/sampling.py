@@ -1,4 +1,4 @@
-"""Sampling from a model: all sequences continue one prompt, at temperature tau, with no top-k and no top-p.
+"""Sampling from a model: all sequences continue one prompt, at temperature tau; no top-k or top-p unless asked for.
 
 Each token is where a uniform number falls in the cumulated probabilities. So the same numbers give the same text, and
 a text that changes little when tau does. The prompt is read once for all; a sequence that has ended leaves the batch.
@@ -18,6 +18,7 @@ from torch import Generator, Tensor
 from torch.nn.functional import pad
 from transformers import DynamicCache, LlamaForCausalLM, StaticCache
 
+from kdlab.lm.experiment import Truncation
 from kdlab.lm.pipeline import cpu
 from kdlab.lm.pipeline.corpus import Ends, Sequences, ends_of, joined
 from kdlab.lm.pipeline.cpu import workers
@@ -33,12 +34,21 @@ _WORTH_IT = 0.75  # a batch is made smaller when no more of it than this is stil
 
 @torch.inference_mode()
 def sample(
-    model: LlamaForCausalLM, prompt: Sequence[int], n: int, *, length: int, eos: Ends, rng: Generator, tau: float = 1.0
+    model: LlamaForCausalLM,
+    prompt: Sequence[int],
+    n: int,
+    *,
+    length: int,
+    eos: Ends,
+    rng: Generator,
+    tau: float = 1.0,
+    truncation: Truncation | None = None,
 ) -> Sequences:
     """Draw ``n`` continuations of ``prompt``, each until any of ``eos`` or ``length`` tokens, the prompt's included.
 
-    ``tau`` divides the logits of every step: below 1 the model is more selective. ``rng`` is a generator on the CPU;
-    its numbers are drawn at once, so that neither device nor batch decides which sequence gets which.
+    ``tau`` divides the logits of every step: below 1 the model is more selective. ``truncation`` then leaves it the
+    likeliest tokens only. ``rng`` is a generator on the CPU; its numbers are drawn at once, so that neither device nor
+    batch decides which sequence gets which.
 
     Raises ValueError for an empty prompt, tokens outside the vocabulary, a ``length`` that leaves nothing to sample,
     a ``tau`` that is not a positive number, and a model whose logits are not finite.
@@ -49,7 +59,7 @@ def sample(
     uniform = torch.rand(n, length - len(prompt), generator=rng, dtype=torch.float64)
     for writer in _writers(model):
         try:
-            return joined(_batches(writer, list(prompt), length, uniform, eos, tau))
+            return joined(_batches(writer, list(prompt), length, uniform, eos=eos, tau=tau, truncation=truncation))
         except _TooNarrow:
             continue
     raise ValueError("the model's logits are not finite: its weights are damaged, or of no model; make it again")
@@ -85,13 +95,15 @@ def next_token_logits(model: LlamaForCausalLM, ids: Sequence[int]) -> np.ndarray
     return np.asarray(logits.float().cpu().numpy())
 
 
-def chosen(logits: Tensor, tau: float | Tensor, uniform: Tensor) -> Tensor:
+def chosen(logits: Tensor, tau: float | Tensor, uniform: Tensor, truncation: Truncation | None = None) -> Tensor:
     """Return the token of each row (B, V) in whose share of the tempered probabilities ``uniform`` (B,) falls.
 
-    ``tau`` is one number, or a column (B, 1) of them.
+    ``tau`` is one number, or a column (B, 1) of them. A token that ``truncation`` leaves out has no share.
     """
     plain = not isinstance(tau, Tensor) and tau == 1.0  # a division less of what is large
     shares = torch.softmax(logits.float() if plain else logits.float() / tau, dim=-1)
+    if truncation is not None:
+        shares = truncated(shares, truncation)
     n, vocabulary = shares.shape
     blocks = pad(shares, (0, -vocabulary % _BLOCK)).view(n, -1, _BLOCK)
     upto = blocks.sum(dim=-1, dtype=torch.float64).cumsum(dim=-1)
@@ -99,7 +111,33 @@ def chosen(logits: Tensor, tau: float | Tensor, uniform: Tensor) -> Tensor:
     block = _first_above(upto, wanted)
     own = blocks.take_along_dim(block[:, :, None], dim=1)[:, 0].double().cumsum(dim=-1)
     before = upto.gather(1, block) - own[:, -1:]
-    return (block * _BLOCK + _first_above(own, wanted - before))[:, 0].clamp_(max=vocabulary - 1)
+    within = (wanted - before).clamp_(min=0.0)  # rounding must not point before the first share of all
+    return (block * _BLOCK + _first_above(own, within))[:, 0].clamp_(max=vocabulary - 1)
+
+
+def truncated(shares: Tensor, to: Truncation) -> Tensor:
+    """Return shares (B, V) that are 0 but for the likeliest tokens; those stay as they are, not divided by their sum.
+
+    Of tokens that are equally likely, the first ones are kept.
+    """
+    rising, n = _sorted(shares), shares.shape[1]
+    if to.top_p is None:
+        first = torch.full_like(rising[:, :1], n - (to.top_k or n), dtype=torch.int64)
+    else:
+        upto = rising.cumsum(dim=-1, dtype=torch.float64)
+        first = torch.searchsorted(upto, (1 - to.top_p) * upto[:, -1:], right=True)
+    first.clamp_(0, n - 1)  # also where logits are not finite, which is said later
+    least = rising.gather(1, first)
+    more, equal = shares > least, shares == least
+    room = n - first - more.sum(dim=-1, keepdim=True, dtype=torch.int32)
+    return shares * (more | equal & (equal.cumsum(dim=-1, dtype=torch.int32) <= room))
+
+
+def _sorted(shares: Tensor) -> Tensor:
+    """Each row's values, the smallest first; on a CPU by NumPy, which takes a tenth of PyTorch's time."""
+    if shares.device.type == "cpu":
+        return torch.from_numpy(np.sort(shares.numpy(), axis=-1))
+    return shares.sort(dim=-1).values
 
 
 def _first_above(upto: Tensor, wanted: Tensor) -> Tensor:
@@ -130,18 +168,21 @@ class _TooNarrow(ArithmeticError):
 
 
 def _batches(
-    model: LlamaForCausalLM, prompt: list[int], length: int, uniform: Tensor, eos: Ends, tau: float
+    model: LlamaForCausalLM, prompt: list[int], length: int, uniform: Tensor, **how: Any
 ) -> list[Sequences]:
-    """Write (N, T) uniform numbers to N sequences: on a CPU in pieces at once, on a GPU in large ones, one by one."""
+    """Write (N, T) uniform numbers to N sequences: on a CPU in pieces at once, on a GPU in large ones, one by one.
+
+    ``how``: what `continued` asks for.
+    """
     n = len(uniform)
     if model.device.type == "cpu" and not _worth_compiling(model, n):
         new = _decoders(model, prompt, length)
-        write = torch.inference_mode()(lambda numbers: continued(new(), numbers, eos, tau))  # a thread has its own mode
+        write = torch.inference_mode()(lambda numbers: continued(new(), numbers, **how))  # a thread has its own mode
         with workers(model.device) as at_once:
             return list(at_once(write, uniform.split(min(_MOST, max(_FEWEST, n // _SHARES)))))
     some = min(n, fitting(model, length, _BATCH))
     decoder = (_compiled if _worth_compiling(model, n) else Decoder)(model, prompt, length)
-    return [_batch(decoder, numbers, some, eos, tau) for numbers in uniform.split(some)]
+    return [_batch(decoder, numbers, some, **how) for numbers in uniform.split(some)]
 
 
 def _decoders(model: LlamaForCausalLM, prompt: list[int], length: int) -> Callable[[], AnyDecoder]:
@@ -152,14 +193,16 @@ def _decoders(model: LlamaForCausalLM, prompt: list[int], length: int) -> Callab
     return lambda: cpu.Decoder(layers, prompt)
 
 
-def _batch(decoder: Decoder, numbers: Tensor, some: int, eos: Ends, tau: float) -> Sequences:
+def _batch(decoder: Decoder, numbers: Tensor, some: int, **how: Any) -> Sequences:
     """One batch of at most ``some``, filled up where a batch of another size would be compiled anew."""
     missing = 0 if decoder.shrinks else some - len(numbers)
     numbers = torch.cat([numbers, numbers[:1].expand(missing, -1)]).to(decoder.device)
-    return continued(decoder, numbers, eos, tau)[: some - missing]
+    return continued(decoder, numbers, **how)[: some - missing]
 
 
-def continued(decoder: AnyDecoder, uniform: Tensor, eos: Ends, tau: float | Tensor) -> Sequences:
+def continued(
+    decoder: AnyDecoder, uniform: Tensor, eos: Ends, tau: float | Tensor, truncation: Truncation | None = None
+) -> Sequences:
     """Write one batch: (B, T) uniform numbers to B sequences; ``tau`` is one number, or a column (B, 1) of them."""
     (n, steps), prompt, device = uniform.shape, decoder.prompt, uniform.device
     fill, ends = ends_of(eos)[0], torch.tensor(ends_of(eos), device=device)
@@ -174,7 +217,7 @@ def continued(decoder: AnyDecoder, uniform: Tensor, eos: Ends, tau: float | Tens
         place = len(prompt) + step
         finite &= decoder.logits.isfinite().all()
         own = tau[going] if isinstance(tau, Tensor) else tau
-        token = torch.where(ended[going], fill, chosen(decoder.logits, own, uniform[going, step]))
+        token = torch.where(ended[going], fill, chosen(decoder.logits, own, uniform[going, step], truncation))
         ids[going, place] = token
         now = torch.isin(token, ends) & ~ended[going]
         lengths[going[now]] = place + 1

@@ -3,7 +3,7 @@
     opened      checks the settings, makes or finds the folder, loads p* (the large model that is taken for the truth)
     corpus      p* writes texts: to train on, to watch training with, to evaluate on
     teacher     a model is trained from scratch on p*'s texts                               } these five
-    tempered    the teacher writes at each temperature tau                                  } for every seed
+    tempered    the teacher writes at each temperature tau, and with each truncation        } for every seed
     students    one learns from p*'s texts (direct), one from each of the teacher's corpora }
     samples     teacher and students write texts to be judged                               }
     scores      p* judges those (precision), and each of them judges p*'s (recall)          }
@@ -29,7 +29,7 @@ from transformers import LlamaForCausalLM
 
 from kdlab.core.files import checksum, held, read_object, write_json
 from kdlab.core.machine import cores
-from kdlab.lm.experiment import label
+from kdlab.lm.experiment import Truncation, label
 from kdlab.lm.folder import Line, Log, Stage, begin, config_for, read_results, recorded_folder, refuse_others
 from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline import results
@@ -131,7 +131,7 @@ def _same(made: Corpus, folder: Path) -> Corpus | None:
 
 def _filled(made: Corpus, stage: Stage, model: Callable[[], LlamaForCausalLM]) -> None:
     """Have a corpus on disk, written by ``model()`` where it is not."""
-    spec, fresh = made.spec, {"tokens": 0}
+    spec, fresh, cut = made.spec, {"tokens": 0}, made.spec.get("truncation", {})
 
     def make(shard: int) -> Sequences:
         some = sample(
@@ -140,8 +140,9 @@ def _filled(made: Corpus, stage: Stage, model: Callable[[], LlamaForCausalLM]) -
             min(spec["shard"], spec["sequences"] - shard * spec["shard"]),
             length=spec["length"],
             eos=spec["eos"],
-            rng=generator(spec["seed"], spec["model"], spec["purpose"], spec["tau"], shard),
+            rng=generator(spec["seed"], spec["model"], spec["purpose"], spec["tau"], *cut.values(), shard),
             tau=spec["tau"],
+            truncation=Truncation(**cut) if cut else None,
         )
         fresh["tokens"] = some.n_tokens
         return some
@@ -168,18 +169,21 @@ def teacher(run: Run, seed: int) -> None:
 
 
 def tempered(run: Run, seed: int) -> None:
-    """Let the teacher write a corpus at each tau."""
+    """Let the teacher write a corpus at each tau, and one at tau = 1 with each truncation."""
     load = cache(lambda: _model(run, seed, "teacher"))  # when first asked for
     for tau in run.config.taus:
         stage = run.log.stage(f"seed {seed}: teacher at tau {tau:g}")
         _filled(run.tempered(seed, tau), stage, load)
+    for name in run.config.truncations:
+        _filled(run.truncated(seed, name), run.log.stage(f"seed {seed}: teacher at {name}"), load)
 
 
 def students(run: Run, seed: int) -> None:
-    """Train the direct student on p*'s texts, and one student on each tempered corpus; all begin with equal weights."""
+    """Train the direct student on p*'s texts, one on each of the teacher's corpora; all begin with equal weights."""
     n = run.config.student_sequences
     corpora = {"direct": run.corpus("train")}
     corpora |= {label(tau): run.tempered(seed, tau) for tau in run.config.taus}
+    corpora |= {name: run.truncated(seed, name) for name in run.config.truncations}
     for name, data in corpora.items():
         _trained(run, seed, name, run.config.student, data.read(n), run.config.student_epochs)
     results.gather(run)
