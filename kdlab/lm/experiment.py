@@ -65,10 +65,10 @@ class RunConfig:
 
     ``truth`` is "bundled", "random", a folder or a hub id; ``vocabulary`` keeps its first tokens only (None: all).
     ``prompt`` is what all sequences continue, ``length`` counts its tokens too. ``teacher`` and ``student`` are rungs
-    of `kdlab.lm.sizes`. ``truncations`` are further settings of the teacher, at tau = 1, such as "top-k-50" and
-    "top-p-0.9" (see `Truncation`). ``shard`` is in sequences. ``corpus``: "recorded" takes the committed one where it fits,
+    of `kdlab.lm.sizes`. ``shard`` is in sequences. ``corpus``: "recorded" takes the committed one where it fits,
     "sample" draws anew. ``keep``: of each model the weights after its "best" epoch on validation texts, or the "last".
-    ``threads``: 0 leaves it to torch, within what a container may use.
+    ``threads``: 0 leaves it to torch, within what a container may use. ``truncations``: further settings of the teacher
+    at tau = 1, such as "top-k-50" (see `Truncation`).
 
     Raises ValueError for settings that cannot work, before any work.
     """
@@ -170,7 +170,7 @@ _RULES = {
     "float": "a number, such as 0.002",
     "int | None": "a whole number, or all",
     "tuple[float, ...]": "numbers with commas between them, such as 0.6,1.0",
-    "tuple[str, ...]": "top-k-K (K is 1 or more), top-p-P (P is above 0, at most 1), several with commas between them, "
+    "tuple[str, ...]": "top-k-K (K is 1 or more), top-p-P (P is above 0, at most 1), some with commas between them, "
     "or none",
 }
 

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from kdlab.core.files import written_whole
 from kdlab.core.format import signed
-from kdlab.lm.report.changes import Results, larger_error, models, value
+from kdlab.lm.report.changes import Results, larger_error, models, shown, truncated, value
 from kdlab.lm.report.summary import about
 from kdlab.pictures.figure import INK, QUIET, STYLE, Picture, our_settings, png
 from kdlab.pictures.limits import Limits
@@ -59,7 +59,10 @@ def of_run(results: Results, per: str = "token") -> World:
     if bound is not None:
         found["p*"] = "truth", Place(bound, bound)  # p*'s own recall is its own precision too
     for one in models(results):
-        name, warmest = one["name"].removeprefix("tau-"), not any(role == "distilled" for role, _ in found.values())
+        name, warmest = (
+            shown(one["name"]).removeprefix("tau "),
+            not any(role == "distilled" for role, _ in found.values()),
+        )
         found[f"τ = {name}" if one["role"] == "distilled" and warmest else name] = one["role"], _place(one, per)
     over = ", the larger of two" if len(results["seeds"]) > 1 else " over sequences (one seed)"
     return World(
@@ -81,11 +84,12 @@ def _place(model: Mapping[str, Any], per: str) -> Place:
 _LOOK: dict[str, dict[str, Any]] = {
     "truth": {"size": 6, "color": "white", "markeredgecolor": STYLE["truth"].colour, "markeredgewidth": 1.4},
     "distilled": {"size": 7},
+    "truncated": {"size": 7.5},
     "teacher": {"size": 8.5, "marker": "D", "color": "white", "markeredgecolor": STYLE["teacher"].colour,
                 "markeredgewidth": 1.8, "zorder": 4},
     "direct": {"size": 6, "zorder": 6},
 }  # fmt: skip
-_TOWARD = {"truth": 200, "direct": 250, "teacher": 60, "distilled": 190}
+_TOWARD = {"truth": 200, "direct": 250, "teacher": 60, "distilled": 190, "truncated": 20}
 
 
 def draw_world(axes: Axes, world: World, *, shown: bool = True) -> None:
@@ -136,7 +140,8 @@ def precision_recall(results: Results, per: str = "token") -> Picture:
     made.text(0.12, 0.94, "Students that learned from p*, or from a teacher at τ", fontsize=13, color=INK)
     sizes = f"p* {config['truth']}, teacher {config['teacher']}, students {config['student']}"
     made.text(0.12, 0.895, sizes, fontsize=9, color=QUIET)
-    made.text(0.12, 0.855, world.note, fontsize=9, color=QUIET)
+    note = f"{world.note}; ▲: τ = 1, likeliest tokens only" if truncated(results) else world.note
+    made.text(0.12, 0.855, note, fontsize=9, color=QUIET)
     named = {f"τ = {name}" if name[0].isdigit() else name: one for name, one in world.models.items() if name != "p*"}
     draw_world(made.add_axes((0.12, 0.13, 0.84, 0.69)), replace(world, models=named))
     told = [
@@ -202,7 +207,9 @@ def _loss_words(curves: Mapping[str, Any]) -> str:
 def _look(name: str, taus: list[float]) -> dict[str, Any]:
     """Colour and line by role; the lower a distilled student's tau, the paler its line."""
     if not name.startswith("tau-"):
-        return {"color": STYLE[name].colour, "linestyle": STYLE[name].line, "label": name}
+        role = STYLE["truncated" if name.startswith("top-") else name]
+        alpha = 0.6 if name.startswith("top-p") else 1.0
+        return {"color": role.colour, "linestyle": role.line, "alpha": alpha, "label": shown(name)}
     tau = float(name.removeprefix("tau-"))
     rank = sorted(taus).index(tau) if tau in taus else 0
     alpha = 0.4 + 0.6 * (rank + 1) / max(1, len(taus))

@@ -11,7 +11,7 @@ from kdlab.core.format import signed
 from kdlab.core.metrics import precision, recall
 from kdlab.core.sweep import PlaneSweep
 from kdlab.lm.plots import Place, World, draw_world, of_run
-from kdlab.lm.report.changes import Results, models
+from kdlab.lm.report.changes import Results, models, shown
 from kdlab.lm.report.tradeoff import spread
 from kdlab.pictures.figure import INK, QUIET, STYLE, Picture, our_settings
 
@@ -92,7 +92,7 @@ def _words(world: World, shown: bool) -> str:
         return f"{world.title}: not shown yet."
     told = [
         f"{name}: {signed(place.precision)}, {signed(place.recall)}"
-        for role in ("distilled", "direct", "teacher")
+        for role in ("distilled", "truncated", "direct", "teacher")
         for name, (own, place) in world.models.items() if own == role
     ]  # fmt: skip
     return f"{world.title}, precision and recall in {world.unit}: {'; '.join(told)}."
@@ -123,7 +123,8 @@ def embedding_map(results: Results) -> Picture:
     for n, one in enumerate(panels):
         left, down = 0.1 + (n % columns) * (side + 0.1), top + (n // columns) * (side + gap)
         _draw_cloud(made.panel(left, down, side, side), points["truth"], points[one["name"]], one["role"], limits)
-        titles = {"direct": "direct student", "distilled": "distilled, τ = " + one["name"].removeprefix("tau-")}
+        named = shown(one["name"]).replace("tau ", "τ = ")
+        titles = {"direct": "direct student", "distilled": f"distilled, {named}", "truncated": f"distilled, {named}"}
         title = titles.get(one["role"], one["role"])
         wide, middle = spread(results, one["name"]), left + side / 2
         made.write(middle, down + side + 0.17, title, 9, STYLE[one["role"]].ink, ha="center")

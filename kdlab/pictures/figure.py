@@ -35,7 +35,7 @@ class Role:
 
     label: str
     colour: str
-    line: Literal["-", ":", "--"]
+    line: Literal["-", ":", "--", "-."]
     marker: str
     text: str = ""  # colour of small text, where the line's would be too bright on white
 
@@ -50,6 +50,7 @@ STYLE = {
     "teacher": Role("p′ teacher", "#E69F00", ":", "", text="#9A6A00"),
     "direct": Role("p″ direct", "#0072B2", "--", "s"),
     "distilled": Role("p″ distilled", "#D55E00", "-", "o"),
+    "truncated": Role("p″ distilled, truncated", "#D55E00", "-.", "^"),
     "bounds": Role("bound", "#999999", "-", ""),
 }
 INK, QUIET = "#222222", "#6E6E6E"  # text, and text that should stand back

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kdlab.lm.experiment import PRESETS, RunConfig
+from kdlab.lm.experiment import PRESETS, RunConfig, Truncation
 
 
 def test_the_presets_of_the_issue() -> None:
@@ -14,6 +14,10 @@ def test_the_presets_of_the_issue() -> None:
     assert (cpu.vocabulary, cpu.length, cpu.prompt, cpu.taus) == (4096, 32, "One day, a little", (0.6, 0.8, 0.9, 1.0))
     assert (paper.truth, paper.teacher, paper.student) == ("HuggingFaceTB/SmolLM2-1.7B", "360M", "135M")
     assert (paper.teacher_epochs, paper.student_epochs, paper.seeds, paper.batch, paper.rate) == (5, 1, 5, 256, 5e-4)
+    assert {name: preset.truncations for name, preset in PRESETS.items()} == {
+        "smoke": ("top-k-50", "top-p-0.9"), "cpu": ("top-k-50", "top-p-0.9"), "gpu": ("top-k-50", "top-p-0.9"),
+        "paper": (),
+    }  # fmt: skip
     assert all(RunConfig.of(name) == preset for name, preset in PRESETS.items())
 
 
@@ -23,6 +27,39 @@ def test_settings_as_text_and_as_values_are_the_same() -> None:
     made = RunConfig.of("cpu", text)
     assert made == RunConfig.of("cpu", values)
     assert (made.taus, made.seeds, made.rate, made.vocabulary) == ((0.6, 1.0), 3, 0.001, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ("none", []),
+        ([], []),
+        ("top-p-.90, top-k-050", ["top-k-50", "top-p-0.9"]),
+        (["top-k 7"], ["top-k-7"]),
+        ("top-p-0.00001,top-p 1", ["top-p-1", "top-p-1e-05"]),
+    ],
+)
+def test_a_truncation_has_one_name(given: Any, names: list[str]) -> None:
+    made = RunConfig.of("smoke", {"truncations": given})
+    assert list(made.truncations) == names == [str(Truncation.of(name)) for name in names]
+    assert RunConfig.of("smoke", {"truncations": list(made.truncations)}) == made
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, "top_k is None, top_p is None: give one of the two"),
+        ({"top_k": 5, "top_p": 0.5}, "top_k is 5, top_p is 0.5: give one of the two"),
+        ({"top_k": 0}, "top_k is 0: choose 1 or more"),
+        ({"top_p": 0.0}, "top_p is 0.0: choose a share of the mass above 0 and up to 1"),
+        ({"top_p": 1.01}, "top_p is 1.01"),
+        ({"top_p": float("nan")}, "top_p is nan"),
+    ],
+)
+def test_a_truncation_that_cannot_be_is_refused(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        Truncation(**settings)
+    assert said in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +78,12 @@ def test_settings_as_text_and_as_values_are_the_same() -> None:
         ({"seeds": "2.5"}, "whole number"),
         ({"seeds": True}, "whole number"),
         ({"taus": "0.6;1"}, "taus is '0.6;1': give numbers with commas"),
+        ({"truncations": "top-k-0"}, "truncations is 'top-k-0': give top-k-K (K is 1 or more), top-p-P"),
+        ({"truncations": "top-p-90"}, "truncations is 'top-p-90'"),
+        ({"truncations": "50"}, "truncations is '50'"),
+        ({"truncations": "none,top-k-5"}, "truncations is 'none,top-k-5'"),
+        ({"truncations": "top-k-5,top-k-05"}, "the same one twice"),
+        ({"top_k": 50}, "did you mean 'truncations'?"),
         ({"rate": "fast"}, "a number"),
         ({"prompt": 3}, "prompt is 3: give text"),
         ({"taus": "0,1"}, "positive temperatures"),

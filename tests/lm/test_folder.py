@@ -70,19 +70,21 @@ def test_other_versions_are_written_down(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(told) == 2 and told[-1] == {"torch": "99"}
 
 
-def test_a_folder_from_before_there_was_keep_goes_on_with_the_last_weights(tmp_path: Path) -> None:
-    begin(tmp_path, RunConfig.of("smoke", {"keep": "last"}))
+def test_a_folder_from_before_there_were_keep_and_truncations_goes_on_without(tmp_path: Path) -> None:
+    begin(tmp_path, RunConfig.of("smoke", {"keep": "last", "truncations": "none"}))
     path = tmp_path / "run.json"
     told = json.loads(path.read_text())
-    del told["config"]["keep"]
+    del told["config"]["keep"], told["config"]["truncations"]
     path.write_text(json.dumps(told))
     for settings in ({}, {"seeds": "3"}, {"keep": "last"}):  # every time again: it is still such a folder
         config = config_for(tmp_path, "smoke", settings)
-        assert config.keep == "last"
+        assert config.keep == "last" and config.truncations == ()
         begin(tmp_path, config)
-        assert "keep" not in json.loads(path.read_text())["config"]
+        assert not {"keep", "truncations"} & json.loads(path.read_text())["config"].keys()
     with pytest.raises(ValueError, match="keep was 'last', now 'best'"):
         begin(tmp_path, config_for(tmp_path, "smoke", {"keep": "best"}))
+    with pytest.raises(ValueError, match=r"truncations was \[\], now \['top-k-50'\]"):
+        begin(tmp_path, config_for(tmp_path, "smoke", {"truncations": "top-k-50"}))
     assert config_for(tmp_path / "new", "smoke") == SMOKE
 
 

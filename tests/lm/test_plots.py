@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.fake_results import PATH, fake_results
+from support.fake_results import PATH, TRUNCATED, fake_results
 from support.pictures import assert_tidy, dots, paths, said
 
 from kdlab.lm import plots
@@ -31,6 +31,26 @@ def test_the_figure_puts_everyone_where_they_are(over_seeds: float | None, lengt
     assert any(note in words for words in said(made))
     assert_tidy(made)
     assert "tau-0.6: precision −3.73, recall −6.51" in made.words
+
+
+def test_students_of_truncated_samples_have_places_of_their_own() -> None:
+    results = fake_results(truncated=TRUNCATED)
+    made = plots.precision_recall(results)
+    (axes,) = made.axes
+    triangles = [line for line in axes.lines if line.get_marker() == "^"]
+    assert [(*line.get_xdata(), *line.get_ydata()) for line in triangles] == [at[::-1] for at in TRUNCATED.values()]
+    assert {line.get_color() for line in triangles} == {STYLE["distilled"].colour}
+    (path,) = paths(axes)
+    np.testing.assert_allclose(path, [PATH[tau][::-1] for tau in sorted(PATH)[::-1]])  # as without them
+    assert {"τ = 0.6", "τ = 1", "top-k 50", "top-p 0.9"} <= set(said(made))
+    assert any("▲: τ = 1, likeliest tokens only" in words for words in said(made))
+    assert "▲" not in "".join(said(plots.precision_recall(fake_results())))
+    assert_tidy(made)
+    curve = {"steps": [1, 2, 3], "losses": [6.0, 4.5, 4.0], "validation": [5.5, 5.25, 5.125]}
+    made = plots.loss_curves({**results, "curves": {"0": dict.fromkeys(["direct", "tau-1", *TRUNCATED], curve)}})
+    assert {"top-k 50", "top-p 0.9"} <= set(said(made))
+    looks = {(line.get_color(), line.get_linestyle(), line.get_alpha()) for line in made.axes[0].lines}
+    assert len(looks) == 4
 
 
 def test_the_same_figure_is_the_same_file(tmp_path: Path) -> None:

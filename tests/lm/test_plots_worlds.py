@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
-from support.fake_results import PATH, fake_results
+from support.fake_results import PATH, TRUNCATED, fake_results
 from support.pictures import assert_tidy, dots, paths, said
 
 from kdlab.core.format import signed
@@ -116,8 +116,16 @@ def test_nothing_at_all_is_still_a_picture(mixture: MixtureSweep, names: NGramSw
         fake_results(error=0.4, seeds=3, over_seeds=0.3),
         fake_results({0.4: (-2.2, -9.0), 1.0: (-6.0, -5.0)}),
         fake_results({}, direct=None),
+        fake_results(truncated=TRUNCATED),
+        fake_results(
+            {1.0: (-5.37, -3.27), 0.6: (-5.2, -3.52)},
+            direct=(-5.31, -3.23),
+            teacher=(-4.73, -3.09),
+            ceiling=-2.09,
+            truncated={"top-k-50": (-5.19, -3.26), "top-p-0.9": (-5.05, -3.25)},
+        ),
     ],
-    ids=["cpu", "smoke", "gpu", "wide errors", "above p*", "half-finished"],
+    ids=["cpu", "smoke", "gpu", "wide errors", "above p*", "half-finished", "truncated", "all in one place"],
 )
 def test_pictures_are_tidy(mixture: MixtureSweep, names: NGramSweep, results: Any) -> None:
     assert_tidy(plots_worlds.three_worlds(mixture, names, results))
@@ -158,6 +166,10 @@ def test_the_map_has_a_panel_for_each_model_and_p_star_in_all() -> None:
     (x0, x1), (y0, y1) = made.axes[0].get_xlim(), made.axes[0].get_ylim()
     assert x1 - x0 == pytest.approx(y1 - y0)
     assert "0.30 times as wide as p*'s" in said(made) and "distilled, τ = 0.6: 0.30 ± " in made.words
+    more = plots_worlds.embedding_map(fake_results(truncated=TRUNCATED))
+    assert len(more.axes) == 8 and {"distilled, top-k 50", "distilled, top-p 0.9"} <= set(said(more))
+    units = plots_worlds.units(fake_results(truncated=TRUNCATED)).words
+    assert "top-k 50: −5.00, −5.05" in units
 
 
 @pytest.mark.parametrize("there", [{}, {"truth": [[0.0, 1.0], [1.0, 0.0]]}])

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from kdlab.lm.experiment import PRESETS, label
+from kdlab.lm.experiment import PRESETS, Truncation, label
 from kdlab.lm.folder import SCHEMA
 
 Pair = tuple[float, float]
 
+TRUNCATED: dict[str, Pair] = {"top-k-50": (-5.0, -5.05), "top-p-0.9": (-5.6, -4.96)}
 PATH: dict[float, Pair] = {0.6: (-3.73, -6.51), 0.8: (-5.12, -5.30), 0.9: (-5.72, -5.01), 1.0: (-6.51, -4.93)}
 N_TOKENS = 22.0  # per text
 # What no test chooses.
@@ -39,18 +40,23 @@ def fake_results(
     seeds: int = 1,
     common: float = 0.0,
     n_points: int = 40,
+    truncated: Mapping[str, Pair] = {},
 ) -> dict[str, Any]:
     """Return results with (precision, recall) per token of every model; per sequence all is 22 times as much.
 
     ``common`` is the correlation of any two recalls. The clouds of the map are exact multiples of p*'s: half of tau.
     """
-    config = asdict(replace(PRESETS["cpu"], taus=tuple(sorted(path)) or (1.0,), seeds=seeds))
+    config = asdict(
+        replace(PRESETS["cpu"], taus=tuple(sorted(path)) or (1.0,), seeds=seeds, truncations=tuple(truncated))
+    )
     named: dict[str, tuple[str, float | None, Pair | None]] = {
         "teacher": ("teacher", 1.0, teacher), "direct": ("direct", None, direct),
         **{label(tau): ("distilled", tau, pair) for tau, pair in sorted(path.items())},
+        **{name: ("truncated", 1.0, pair) for name, pair in truncated.items()},
     }  # fmt: skip
     models = [
         {"name": name, "role": role, "tau": tau, "seeds": list(range(seeds)),
+         **({"truncation": Truncation.of(name).settings} if role == "truncated" else {}),
          "precision": both(pair[0], error, over_seeds, seeds), "recall": both(pair[1], error, over_seeds, seeds)}
         for name, (role, tau, pair) in named.items() if pair is not None
     ]  # fmt: skip
@@ -58,7 +64,7 @@ def fake_results(
     bound = {} if ceiling is None else {"negative_entropy": both(ceiling, 0.02, None, 1)}
     together = (common + (1 - common) * np.eye(len(names))).tolist()
     return deepcopy(FIXED) | {
-        "config": {**config, "taus": list(config["taus"])},
+        "config": {**config, "taus": list(config["taus"]), "truncations": list(truncated)},
         "seeds": list(range(seeds)),
         "truth": {"name": "bundled", "provenance": {}} | bound,
         "models": models,
@@ -70,7 +76,7 @@ def fake_results(
 
 def clouds(names: list[str], n_points: int) -> dict[str, Any]:
     """The points of the map: those of p*, and a multiple of them for each model."""
-    wide = {"teacher": 0.9, "direct": 0.8}
+    wide = {"teacher": 0.9, "direct": 0.8, "top-k-50": 0.7, "top-p-0.9": 0.6}
     cloud = np.random.default_rng(0).normal(size=(n_points, 2))
     shares = {name: wide[name] if name in wide else float(name.removeprefix("tau-")) / 2 for name in names}
     return {"truth": cloud.tolist()} | {name: (shares[name] * cloud + [0.5, 0.0]).tolist() for name in names}

@@ -167,9 +167,7 @@ class _TooNarrow(ArithmeticError):
     """A logit is no finite number."""
 
 
-def _batches(
-    model: LlamaForCausalLM, prompt: list[int], length: int, uniform: Tensor, **how: Any
-) -> list[Sequences]:
+def _batches(model: LlamaForCausalLM, prompt: list[int], length: int, uniform: Tensor, **how: Any) -> list[Sequences]:
     """Write (N, T) uniform numbers to N sequences: on a CPU in pieces at once, on a GPU in large ones, one by one.
 
     ``how``: what `continued` asks for.

@@ -3,7 +3,9 @@
 Everything is read from results.json, so that it holds for any run. No PyTorch, no drawing.
 """
 
+import itertools
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,14 +23,20 @@ KEPT = {"best": "each model's best weights on validation texts", "last": "the la
 
 
 def models(results: Results) -> list[Mapping[str, Any]]:
-    """The models that are there: teacher, direct student, then the distilled ones, the warmest first."""
-    return [one for name in ("teacher", "direct") if (one := model_of(results, name))] + students(results)
+    """The models that are there: teacher, direct student, the distilled ones, the warmest first, the truncated ones."""
+    first = [one for name in ("teacher", "direct") if (one := model_of(results, name))]
+    return [*first, *students(results), *truncated(results)]
 
 
 def students(results: Results, *, highest: float = math.inf) -> list[Mapping[str, Any]]:
     """The distilled students, the warmest first, down from ``highest``."""
     found = [one for one in results["models"] if one["role"] == "distilled" and one["tau"] <= highest]
     return sorted(found, key=lambda one: -float(one["tau"]))
+
+
+def truncated(results: Results) -> list[Mapping[str, Any]]:
+    """The students of the teacher's truncated samples, such as top-k 50; none in older runs."""
+    return [one for one in results["models"] if one["role"] == "truncated"]
 
 
 def model_of(results: Results, name: str) -> Mapping[str, Any] | None:
@@ -102,12 +110,21 @@ def change(results: Results, start: Mapping[str, Any], end: Mapping[str, Any], w
     For precision it holds both, each training being scored on texts of its own: it is taken if it is the larger one.
     For recall, whose texts are the same for all trainings, the squares of the two add up.
     """
-    a, b = start[what][per], end[what][per]
-    first, second = float(a["over_sequences"]), float(b["over_sequences"])
-    common = _common(results, start["name"], end["name"], per) if what == "recall" else 0.0
-    error = math.sqrt(max(first**2 + second**2 - 2 * common * first * second, 0.0))
-    over_seeds = _over_seeds(start, end, a["by_seed"], b["by_seed"])
-    return Change(b["value"] - a["value"], (math.hypot if what == "recall" else max)(error, over_seeds))
+    return combined(results, [(end, 1.0), (start, -1.0)], what, per)
+
+
+def combined(results: Results, parts: Sequence[tuple[Mapping[str, Any], float]], what: str, per: str) -> Change:
+    """The sum of several models' "precision" or "recall", each times its weight; its error is as in `change`."""
+    errors = [(model["name"], weight * float(model[what][per]["over_sequences"])) for model, weight in parts]
+    square = sum(error**2 for _, error in errors)
+    for (one, a), (other, b) in itertools.combinations(errors, 2) if what == "recall" else ():
+        square += 2 * _common(results, one, other, per) * a * b
+    by_seed = [(dict(zip(model["seeds"], model[what][per]["by_seed"], strict=True)), weight) for model, weight in parts]
+    seeds = set.intersection(*(set(found) for found, _ in by_seed))
+    sums = [sum(weight * found[seed] for found, weight in by_seed) for seed in sorted(seeds)]
+    over_seeds = float(np.std(sums, ddof=1)) / math.sqrt(len(sums)) if len(sums) > 1 else 0.0
+    total = sum(weight * value(model, what, per) for model, weight in parts)
+    return Change(total, (math.hypot if what == "recall" else max)(math.sqrt(max(square, 0.0)), over_seeds))
 
 
 def larger_error(estimate: Mapping[str, Any]) -> float:
@@ -124,19 +141,12 @@ def _common(results: Results, one: str, other: str, per: str) -> float:
     return float(together[per][i][j])
 
 
-def _over_seeds(start: Mapping[str, Any], end: Mapping[str, Any], a: Sequence[float], b: Sequence[float]) -> float:
-    """Standard error over seeds of a difference, seed by seed; 0 for fewer than two in common."""
-    before, after = dict(zip(start["seeds"], a, strict=True)), dict(zip(end["seeds"], b, strict=True))
-    found = [after[seed] - before[seed] for seed in before if seed in after]
-    return float(np.std(found, ddof=1)) / math.sqrt(len(found)) if len(found) > 1 else 0.0
-
-
 # Words and tables
 
 
 def shown(name: str) -> str:
-    """A model's name as tables have it: "tau 0.8" for "tau-0.8"."""
-    return name.replace("tau-", "tau ")
+    """A model's name as tables have it: "tau 0.8" for "tau-0.8", "top-k 50" for "top-k-50"."""
+    return re.sub("^(tau|top-[kp])-", r"\1 ", name)
 
 
 def listed(taus: Iterable[float]) -> str:

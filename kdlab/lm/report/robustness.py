@@ -35,11 +35,11 @@ class Validated:
 
 
 def validated(results: Results) -> list[Validated]:
-    """The students, direct first and then the warmest; over the seeds whose losses are there for all of them.
+    """The direct student and those of each tau, the warmest first; over the seeds that have the losses of all of them.
 
     Empty where there are none: losses are recorded while a model trains, and older results may lack them.
     """
-    found = [one for one in models(results) if one["role"] != "teacher"]
+    found = [one for one in models(results) if one["role"] in ("direct", "distilled")]
     losses = {one["name"]: _losses(results, one["name"]) for one in found}
     whole = [i for i in range(len(results["curves"])) if all(of[i] for of in losses.values())]
     return [_over([losses[one["name"]][i] for i in whole], one) for one in found] if whole else []
@@ -217,7 +217,7 @@ def _one_run(first: Results, second: Results) -> None:
 
 def _other_settings(first: Results, second: Results, *free: str) -> list[str]:
     """Names of the settings in which two runs differ; threads and ``free`` may."""
-    one, other = first["config"], second["config"]
+    one, other = ({"truncations": [], **run["config"]} for run in (first, second))  # older runs had none
     return sorted(name for name in {*one, *other} - {"threads", *free} if one.get(name) != other.get(name))
 
 

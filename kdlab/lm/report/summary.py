@@ -157,8 +157,8 @@ def lengths(results: Results) -> str:
 
 def side_by_side(results: Results, n: int = 4, width: int = 34, columns: int = 3) -> str:
     """Return ``n`` samples of p* and of every model as text, in columns ``width`` letters wide."""
-    taus = {model["name"]: model["tau"] for model in results["models"] if model["role"] == "distilled"}
-    named = {"truth": "p*"} | {name: f"student at tau {tau:g}" for name, tau in taus.items()}
+    taught = [model["name"] for model in results["models"] if model["role"] in ("distilled", "truncated")]
+    named = {"truth": "p*"} | {name: f"student at {shown(name)}" for name in taught}
     cells = [
         [[named.get(name, name), "-" * (width - 2)], *(textwrap.wrap(text, width - 2) or [""] for text in texts[:n])]
         for name, texts in results["texts"].items()

@@ -12,9 +12,22 @@ from scipy.special import stdtr
 
 from kdlab.core.format import signed
 from kdlab.lm.report import changes
-from kdlab.lm.report.changes import Change, Results, both, listed, model_of, shown, steps, students, value
+from kdlab.lm.report.changes import (
+    Change,
+    Results,
+    both,
+    combined,
+    listed,
+    model_of,
+    shown,
+    steps,
+    students,
+    truncated,
+    value,
+)  # fmt: skip
 from kdlab.lm.report.robustness import passed_best
 
+Model = Mapping[str, Any]
 Pair = tuple[Change, Change]  # of precision and of recall
 
 
@@ -87,6 +100,70 @@ def _of(some: int, n: int) -> str:
     if n == 1:
         return "the only step" if some else "no step (there is one)"
     return f"all {n} steps" if some == n else f"{some or 'none'} of {n} steps"
+
+
+# Truncation
+
+
+def truncation_sentences(results: Results, per: str = "token") -> list[str]:
+    """Where each student of truncated samples stands beside the path: between which taus, and above it or below.
+
+    The path's precision at the student's recall is read off the straight lines from tau to tau. Its error, and those of
+    the three models it is made of, are in the error of the difference.
+    """
+    path = students(results)
+    if truncated(results) and len(path) < 2:
+        return ["There are fewer than two students of tempered samples: no path to compare with yet."]
+    said = []
+    for one in truncated(results):
+        places = [f"{what} {_at(one, what, per)}, {_between(results, one, path, what, per)}"
+                  for what in ("precision", "recall")]  # fmt: skip
+        said.append(f"{shown(one['name'])}: {'; '.join(places)}. {_beside_path(results, one, path, per)}")
+    return said
+
+
+def _between(results: Results, one: Model, path: Sequence[Model], what: str, per: str) -> str:
+    """Between which taus a number lies, and of which it cannot be told."""
+    below = [other for other in path if value(other, what, per) <= value(one, what, per)]
+    above = [other for other in path if other not in below]
+    low, high = (pick(some, key=lambda m: value(m, what, per), default=None)
+                 for pick, some in ((max, below), (min, above)))  # fmt: skip
+    near = [m for m in (low, high) if m is not None]
+    where = f"between τ = {listed(m['tau'] for m in near).replace(', ', ' and ')}"
+    if len(near) == 1:
+        where = f"{'below' if low is None else 'above'} all of the path, τ = {near[0]['tau']:g} next"
+    close = [m["tau"] for m in near if not changes.change(results, m, one, what, per).seen]
+    return where + (f" (too close to τ = {listed(close)} to tell)" if close else "")
+
+
+def _beside_path(results: Results, one: Model, path: Sequence[Model], per: str) -> str:
+    """Whether a student's precision is above the path's at its recall."""
+    at = value(one, "recall", per)
+    pairs = [(a, b) for a, b in zip(path, path[1:], strict=False)
+             if min(r := (value(a, "recall", per), value(b, "recall", per))) <= at < max(r)]  # fmt: skip
+    if len(pairs) > 1:
+        return "The path has its recall in more than one place: no one precision to compare with."
+    if not pairs:
+        end = min(path, key=lambda m: abs(value(m, "recall", per) - at))
+        precision, recall = both(results, end, one, per)
+        return f"The path ends before its recall; from τ = {end['tau']:g}: precision {precision}, recall {recall}."
+    (a, b), apart = pairs[0], _off_line(results, one, *pairs[0], per)
+    way = f"{'above' if apart.value > 0 else 'below'} the path" if apart.seen else "too close to the path to tell"
+    where = f"from the path's between τ = {a['tau']:g} and {b['tau']:g}"
+    return f"At equal recall its precision is {apart} {where}: {way}."
+
+
+def _off_line(results: Results, one: Model, a: Model, b: Model, per: str) -> Change:
+    """How far a student's precision is above the line from ``a`` to ``b``, at the student's recall.
+
+    With share t of the way from a to b, this is P − (1 − t) Pa − t Pb. A recall that errs moves the place on the line:
+    the same sum of recalls, which is 0, times the line's slope. As if precisions and recalls erred independently.
+    """
+    (p, r), (p_a, r_a), (p_b, r_b) = ([value(m, what, per) for what in ("precision", "recall")] for m in (one, a, b))
+    t, slope = (r - r_a) / (r_b - r_a), (p_b - p_a) / (r_b - r_a)
+    parts = [(one, 1.0), (a, t - 1.0), (b, -t)]
+    up, across = (combined(results, parts, what, per) for what in ("precision", "recall"))
+    return Change(up.value, math.hypot(up.error, slope * across.error))
 
 
 # The direct student and the teacher

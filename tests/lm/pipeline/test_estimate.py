@@ -15,10 +15,12 @@ from kdlab.lm.sizes import flops_per_token, size_named
 def test_the_work_of_a_run_is_counted() -> None:
     config = RunConfig.of("smoke", SMALL | {"seeds": 2, "vocabulary": 64})
     counted, tiny = work(config), flops_per_token(size_named("tiny"), 64, 16)
-    texts = 96 + 32 + 64 + 2 * (2 * 64 + 4 * 64)  # p*'s; per seed two tempered corpora and four models' samples
+    texts = (
+        96 + 32 + 64 + 2 * (3 * 64 + 5 * 64)
+    )  # p*'s; per seed three corpora of the teacher's and five models' samples
     assert counted.tokens["sampling"] == 16 * texts
-    assert counted.tokens["training"] == 16 * 2 * (2 * 96 + 3 * 2 * 64)
-    assert counted.tokens["scoring"] == 16 * (64 + 2 * 4 * 64 + 2 * 4 * 64)
+    assert counted.tokens["training"] == 16 * 2 * (2 * 96 + 4 * 2 * 64)
+    assert counted.tokens["scoring"] == 16 * (64 + 2 * 5 * 64 + 2 * 5 * 64)
     assert counted.operations["sampling"] == pytest.approx(counted.tokens["sampling"] * tiny)
     assert counted.operations["training"] == pytest.approx(3 * counted.tokens["training"] * tiny)
 

@@ -21,7 +21,10 @@ def test_results_are_precision_and_recall_of_the_models_themselves(run: Run, per
     texts = run.texts("evaluation")
     truth = LanguageModel(run.truth.model, texts, per)
     models = {model["name"]: model for model in read_results(run.folder)["models"]}
-    assert list(models) == ["teacher", "direct", "tau-0.6", "tau-1"]
+    assert list(models) == ["teacher", "direct", "tau-0.6", "tau-1", "top-k-50"]
+    told = {name: models["top-k-50"][name] for name in ("role", "tau", "truncation")}
+    assert told == {"role": "truncated", "tau": 1.0, "truncation": {"top_k": 50}}
+    assert [models[name].get("tau") for name in ("teacher", "direct", "tau-0.6")] == [1.0, None, 0.6]
     for name, told in models.items():
         own = LanguageModel(_model(run, 0, name), run.samples(0, name).read(64), per)
         for what, estimate_ in (("precision", metrics.precision(own, truth)), ("recall", metrics.recall(own, truth))):
@@ -74,7 +77,7 @@ def test_the_texts_that_a_student_lost_are_those_it_falls_behind_on_most(run: Ru
 
 def test_the_map_is_a_plane_of_hidden_states(run: Run) -> None:
     told = read_results(run.folder)["map"]
-    assert list(told) == ["truth", "teacher", "direct", "tau-0.6", "tau-1"]
+    assert list(told) == ["truth", "teacher", "direct", "tau-0.6", "tau-1", "top-k-50"]
     points = np.array(told["truth"])
     assert points.shape == (64, 2)
     np.testing.assert_allclose(points.mean(axis=0), 0, atol=1e-3)
@@ -88,6 +91,6 @@ def test_the_map_is_a_plane_of_hidden_states(run: Run) -> None:
 def test_results_are_valid_at_any_moment(run: Run, looked_at: Any, capsys: Any) -> None:
     """They were read and printed whenever the run said something."""
     seen = looked_at[1]
-    assert seen[0] == (0, 1) and {models for models, _ in seen} == {0, 1, 2, 3, 4}
+    assert seen[0] == (0, 1) and {models for models, _ in seen} == {0, 1, 2, 3, 4, 5}
     assert main(["results", str(run.folder)]) == 0
     assert (run.folder / "precision_recall.png").is_file()

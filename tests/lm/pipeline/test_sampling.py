@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 from support.torch_side import EOS, LENGTH, PROMPT, VOCABULARY, draw, small_model, torch
+from transformers import TopKLogitsWarper, TopPLogitsWarper
 
+from kdlab.lm.experiment import Truncation
 from kdlab.lm.pipeline import gpu, sampling
 from kdlab.lm.pipeline.corpus import generator
 from kdlab.lm.pipeline.sampling import chosen, next_token_logits, sample, sweep_of_samples
@@ -106,6 +108,47 @@ def test_each_token_is_chosen_where_the_number_falls() -> None:
     assert chosen(logits, 0.5, uniform).tolist() == [0, 1, 1, 1, 1]
     impossible = torch.tensor([[0.0, -torch.inf]])
     assert chosen(impossible, 1.0, torch.tensor([1.0 - 1e-16], dtype=torch.float64)).tolist() == [0]
+
+
+# Truncation
+
+
+@pytest.mark.parametrize("tau", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize(
+    ("to", "theirs"),
+    [
+        *((Truncation(top_k=k), TopKLogitsWarper(k)) for k in (1, 7, 500)),
+        *((Truncation(top_p=p), TopPLogitsWarper(p)) for p in (0.01, 0.5, 0.9, 1.0)),
+    ],
+)
+def test_what_is_kept_is_what_transformers_keeps(to: Truncation, theirs: Any, tau: float) -> None:
+    """Where no two logits are equal: of the last kept, transformers 5.23 keeps all with top-k, the later with top-p."""
+    logits = torch.randn(500, 100, generator=generator(3)) * 3 / tau
+    shares = sampling.truncated(torch.softmax(logits, dim=-1), to)
+    wanted = torch.softmax(theirs(None, logits), dim=-1)
+    np.testing.assert_allclose(shares / shares.sum(dim=-1, keepdim=True), wanted, rtol=0, atol=1e-6)
+    assert ((shares > 0) == (wanted > 0)).all()
+
+
+@pytest.mark.parametrize("to", [Truncation(top_k=2), Truncation(top_p=0.45)], ids=str)
+def test_of_equal_tokens_the_first_stay(to: Truncation) -> None:
+    shares = torch.tensor([[0.1, 0.2, 0.2, 0.2, 0.3]])
+    np.testing.assert_allclose(sampling.truncated(shares, to), [[0.0, 0.2, 0.0, 0.0, 0.3]], atol=1e-7)
+
+
+@pytest.mark.parametrize("to", [Truncation(top_k=5), Truncation(top_p=0.7)], ids=str)
+def test_frequencies_of_truncated_samples(model: Any, to: Truncation) -> None:
+    """After tempering: the first token of 2,000, as above; no other at any step, with the smallest number either."""
+    tau, logits = 1.3, torch.tensor(next_token_logits(model, PROMPT))[None]
+    shares = sampling.truncated(torch.softmax(logits / tau, dim=-1), to)[0].numpy()
+    first = draw(model, 2000, tau=tau, truncation=to).ids[:, 2]
+    assert p_value(first, shares) > 1e-4
+    assert set(first) == set(np.flatnonzero(shares)) and 1 < len({*first}) < VOCABULARY
+    spread = torch.randn(2000, 200, generator=generator(5)) * 6
+    kept = sampling.truncated(torch.softmax(spread, dim=-1), to)
+    for u in (0.0, 1.0 - 2**-53):
+        tokens = chosen(spread, 1.0, torch.full((2000,), u, dtype=torch.float64), to)
+        assert (kept.gather(1, tokens[:, None]) > 0).all()
 
 
 @pytest.mark.parametrize(
@@ -230,8 +273,9 @@ def test_logits_that_are_not_finite_are_refused(model: Any) -> None:
     broken = small_model()
     with torch.no_grad():
         broken.lm_head.weight[3, 0] = float("nan")
-    with pytest.raises(ValueError, match="logits are not finite"):
-        draw(broken, 10)
+    for truncation in (None, Truncation(top_k=3), Truncation(top_p=0.5)):
+        with pytest.raises(ValueError, match="logits are not finite"):
+            draw(broken, 10, truncation=truncation)
 
 
 def test_the_cache_takes_as_much_as_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,22 @@ def test_all_students_start_alike_and_seeds_do_not(run: Run) -> None:
     assert [run.tempered(0, tau).spec["weights"] for tau in (0.6, 1.0)] == 2 * [run.trained(0, "teacher")["sha256"]]
 
 
+def test_what_the_teacher_writes_cut_to_its_likeliest_tokens(run: Run) -> None:
+    """No token outside them, at any step; a corpus of its own numbers; and other corpora say nothing of truncation."""
+    made, plain = run.truncated(0, "top-k-50"), run.tempered(0, 1.0)
+    assert made.spec["truncation"] == {"top_k": 50} and "truncation" not in plain.spec
+    assert (made.read(64).ids[:, 2] != plain.read(64).ids[:, 2]).any()
+    for corpus, outside in ((made, False), (plain, True)):
+        texts = corpus.read(64)
+        ids, lengths = texts.tensors(torch.device("cpu"))
+        with torch.inference_mode():
+            logits = stages._model(run, 0, "teacher")(ids).logits[:, texts.prompt - 1 : -1]
+        ids = ids[:, texts.prompt :, None]
+        likelier = (logits > logits.gather(2, ids)).sum(dim=2)
+        counted = torch.arange(texts.prompt, texts.prompt + ids.shape[1]) < lengths[:, None]
+        assert bool((likelier[counted] >= 50).any()) is outside
+
+
 def test_what_is_damaged_or_missing_is_named_and_made_again(run: Run, copy: Path) -> None:
     shard, other = copy / "corpus/train/shard-00001.npz", copy / "seed-0/tempered/tau-0.6/shard-00000.npz"
     content = bytearray(shard.read_bytes())
@@ -59,7 +75,7 @@ def test_other_settings_are_refused(run: Run, copy: Path) -> None:
     with pytest.raises(ValueError, match="batch was 16, now 8"):
         stages.opened(copy, "smoke", SMALL | {"batch": 8})
     more = stages.opened(copy, "smoke", SMALL | {"seeds": 2})
-    assert read_results(copy)["missing"] == ["seed 1: teacher, direct, tau-0.6, tau-1"]
+    assert read_results(copy)["missing"] == ["seed 1: teacher, direct, tau-0.6, tau-1, top-k-50"]
     more.lock.close()
 
 

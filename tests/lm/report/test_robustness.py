@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.fake_results import fake_results
+from support.fake_results import TRUNCATED, fake_results
 
 from kdlab.lm.report import robustness
 from kdlab.lm.report.changes import kept, model_of, steps
@@ -39,6 +39,24 @@ def test_a_student_is_read_at_its_best_and_at_its_last() -> None:
     assert (cold.by_epoch, cold.best_epochs, cold.best, cold.last) == ((-5.5, -5.25, -7.0), (2,), -5.25, -7.0)
     late = robustness.passed_best(run({**IN_TIME, "direct": (4, 5), "tau-0.6": (5, 7)}))
     assert [one.name for one in late] == ["direct", "tau-0.6"] and robustness.passed_best(run(IN_TIME)) == []
+
+
+def test_students_of_truncated_samples_are_no_part_of_the_path() -> None:
+    late = dict.fromkeys(TRUNCATED, (4.0, 9.0))
+    results = run({**IN_TIME, **late})
+    more = fake_results(PATH, truncated=TRUNCATED)
+    both = {**more, "curves": results["curves"], "config": {**more["config"], "keep": "best"}}
+    assert robustness.validated(both) == robustness.validated(run(IN_TIME))
+    assert steps(both) == steps(run(IN_TIME))
+    assert robustness.again_table(both, both).splitlines()[-1].startswith("top-p 0.9 ")
+
+
+def test_a_run_from_before_there_were_truncations_had_none() -> None:
+    new, old = fake_results(PATH), fake_results(PATH)
+    del old["config"]["truncations"]
+    assert robustness.precisions_apart(old, new) == dict.fromkeys(robustness.precisions_apart(new, new), 0.0)
+    with pytest.raises(ValueError, match="differ in truncations"):
+        robustness.precisions_apart(old, fake_results(PATH, truncated=TRUNCATED))
 
 
 def test_over_seeds_each_has_its_own_best() -> None:

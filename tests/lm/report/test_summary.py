@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.fake_results import PATH, fake_results
+from support.fake_results import PATH, TRUNCATED, fake_results
 
 from kdlab.lm.folder import read_results, recorded_folder
 from kdlab.lm.report import summary
@@ -113,6 +113,15 @@ def test_the_table_has_every_number_and_what_is_missing() -> None:
     assert lines[-2:] == ["seeds finished: 1 of 1", "not scored yet: seed 1: tau-0.6, tau-1"]
     several = summary.table(fake_results(seeds=2, over_seeds=0.31), "sequence", where=False)
     assert "−82.06 ± 1.10 (6.82)" in several and "not scored" not in several and "2026" not in several
+
+
+def test_students_of_truncated_samples_are_in_all_lists() -> None:
+    results = fake_results(truncated=TRUNCATED)
+    lines = summary.table(results).splitlines()
+    assert lines[9].split() == ["top-k", "50", "−5.00", "±", "0.05", "−5.05", "±", "0.05"]
+    assert summary.lengths(results).splitlines()[-1] == "top-p 0.9  22.0 tokens per text"
+    assert "student at top-k 50" in summary.side_by_side(results)
+    assert summary.lost_texts(results) == summary.lost_texts(fake_results())
 
 
 def test_samples_stand_side_by_side() -> None:

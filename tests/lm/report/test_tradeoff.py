@@ -293,3 +293,54 @@ def test_07_2_is_what_the_table_does_without_anything_in_common() -> None:
     step = steps(fake_results())[0]
     found, error = my_step((PATH[1.0][1], 0.05), (PATH[0.9][1], 0.05))
     assert (found, error) == pytest.approx((step.recall.value, step.recall.error))
+
+
+# Truncation
+
+
+def test_where_a_truncated_student_stands() -> None:
+    said = tradeoff.truncation_sentences(
+        fake_results(error=0.02, truncated={"top-k-50": (-5.0, -5.2), "top-p-0.9": (-5.72, -4.97)})
+    )
+    assert said == [
+        "top-k 50: precision −5.00, between τ = 0.8 and 0.6; recall −5.20, between τ = 0.8 and 0.9. At equal recall "
+        "its precision is +0.33 ± 0.06 from the path's between τ = 0.9 and 0.8: above the path.",
+        "top-p 0.9: precision −5.72, between τ = 0.9 and 0.8 (too close to τ = 0.9 to tell); recall −4.97, between τ = "
+        "0.9 and 1 (too close to τ = 0.9, 1 to tell). At equal recall its precision is +0.40 ± 0.24 from the path's "
+        "between τ = 1 and 0.9: too close to the path to tell.",
+    ]
+    below = tradeoff.truncation_sentences(fake_results(error=0.02, truncated={"top-k-50": (-5.8, -5.2)}))
+    assert "is −0.47 ± 0.06 from the path's between τ = 0.9 and 0.8: below the path." in below[0]
+
+
+def test_a_truncated_student_off_the_path_or_without_one() -> None:
+    (off,) = tradeoff.truncation_sentences(fake_results(truncated={"top-k-50": (-3.0, -4.5)}))
+    assert off == (
+        "top-k 50: precision −3.00, above all of the path, τ = 0.6 next; recall −4.50, above all of the path, τ = 1 "
+        "next. The path ends before its recall; from τ = 1: precision +3.51 ± 0.07, recall +0.43 ± 0.07."
+    )
+    (low,) = tradeoff.truncation_sentences(fake_results(truncated={"top-k-50": (-7.0, -7.5)}))
+    assert "precision −7.00, below all of the path, τ = 1 next; recall −7.50, below all of the path, τ = 0.6" in low
+    folded = fake_results(path((-6, -5), (-5.5, -5.5), (-5, -5)), truncated={"top-k-50": (-5, -5.2)})
+    assert tradeoff.truncation_sentences(folded)[0].endswith(
+        "in more than one place: no one precision to compare with."
+    )
+    few = tradeoff.truncation_sentences(fake_results({1.0: (-6.0, -5.0)}, truncated={"top-k-50": (-5, -5)}))
+    assert few == ["There are fewer than two students of tempered samples: no path to compare with yet."]
+    assert tradeoff.truncation_sentences(fake_results()) == []
+
+
+@pytest.mark.parametrize("common", [0.0, 0.9])
+def test_the_error_at_equal_recall_is_how_far_it_goes_astray(common: float) -> None:
+    """Against many runs whose six numbers err, recalls together; the line is interpolated anew in each."""
+    error, rng, n = 0.01, np.random.default_rng(0), 20_000
+    results = fake_results(path((-6, -5), (-5, -5.5)), error=error, common=common, truncated={"top-k-50": (-5.4, -5.2)})
+    one, a, b = (tradeoff.model_of(results, name) for name in ("top-k-50", "tau-1", "tau-0.9"))
+    assert one and a and b
+    found = tradeoff._off_line(results, one, a, b, "token")
+    assert found.value == pytest.approx(-5.4 - np.interp(-5.2, [-5.5, -5], [-5, -6]))
+    p = [-5.4, -6, -5] + error * rng.normal(size=(n, 3))
+    shared, own = rng.normal(size=(n, 1)), rng.normal(size=(n, 3))
+    r = [-5.2, -5, -5.5] + error * (math.sqrt(common) * shared + math.sqrt(1 - common) * own)
+    apart = p[:, 0] - (p[:, 1] + (r[:, 0] - r[:, 1]) / (r[:, 2] - r[:, 1]) * (p[:, 2] - p[:, 1]))
+    assert found.error == pytest.approx(apart.std(), rel=0.03)
