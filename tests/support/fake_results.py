@@ -46,25 +46,20 @@ def fake_results(
 
     ``common`` is the correlation of any two recalls. The clouds of the map are exact multiples of p*'s: half of tau.
     """
-    config = asdict(
-        replace(PRESETS["cpu"], taus=tuple(sorted(path)) or (1.0,), seeds=seeds, truncations=tuple(truncated))
-    )
+    taus, cut = tuple(sorted(path)) or (1.0,), tuple(truncated)
+    config = asdict(replace(PRESETS["cpu"], taus=taus, seeds=seeds, truncations=cut))
     named: dict[str, tuple[str, float | None, Pair | None]] = {
         "teacher": ("teacher", 1.0, teacher), "direct": ("direct", None, direct),
         **{label(tau): ("distilled", tau, pair) for tau, pair in sorted(path.items())},
         **{name: ("truncated", 1.0, pair) for name, pair in truncated.items()},
     }  # fmt: skip
-    models = [
-        {"name": name, "role": role, "tau": tau, "seeds": list(range(seeds)),
-         **({"truncation": Truncation.of(name).settings} if role == "truncated" else {}),
-         "precision": both(pair[0], error, over_seeds, seeds), "recall": both(pair[1], error, over_seeds, seeds)}
-        for name, (role, tau, pair) in named.items() if pair is not None
-    ]  # fmt: skip
-    names = [str(model["name"]) for model in models]
+    how = (error, over_seeds, seeds)
+    models = [model(name, role, tau, pair, *how) for name, (role, tau, pair) in named.items() if pair is not None]
+    names = [str(one["name"]) for one in models]
     bound = {} if ceiling is None else {"negative_entropy": both(ceiling, 0.02, None, 1)}
     together = (common + (1 - common) * np.eye(len(names))).tolist()
     return deepcopy(FIXED) | {
-        "config": {**config, "taus": list(config["taus"]), "truncations": list(truncated)},
+        "config": {**config, "taus": list(taus), "truncations": list(cut)},
         "seeds": list(range(seeds)),
         "truth": {"name": "bundled", "provenance": {}} | bound,
         "models": models,
@@ -72,6 +67,13 @@ def fake_results(
         "map": clouds(names, n_points),
         **texts(names, sorted(path)),
     }
+
+
+def model(name: str, role: str, tau: float | None, pair: Pair, *how: Any) -> dict[str, Any]:
+    """One model's entry."""
+    cut = {"truncation": Truncation.of(name).settings} if role == "truncated" else {}
+    numbers = {what: both(one, *how) for what, one in zip(("precision", "recall"), pair, strict=True)}
+    return {"name": name, "role": role, "tau": tau, **cut, "seeds": list(range(how[-1])), **numbers}
 
 
 def clouds(names: list[str], n_points: int) -> dict[str, Any]:
