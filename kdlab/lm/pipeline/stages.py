@@ -175,7 +175,7 @@ def tempered(run: Run, seed: int) -> None:
         stage = run.log.stage(f"seed {seed}: teacher at tau {tau:g}")
         _filled(run.tempered(seed, tau), stage, load)
     for name in run.config.truncations:
-        _filled(run.truncated(seed, name), run.log.stage(f"seed {seed}: teacher at {name}"), load)
+        _filled(run.truncated(seed, name), run.log.stage(f"seed {seed}: teacher, {name}"), load)
 
 
 def students(run: Run, seed: int) -> None:
