@@ -230,7 +230,7 @@ PRESETS = {
             teacher="tiny", student="tiny", taus=(0.6, 1.0), seeds=2,
             teacher_sequences=512, teacher_epochs=3, student_sequences=256, student_epochs=3,
             validation_sequences=64, evaluation_sequences=128, batch=32, rate=5e-3, shard=128, threads=1,
-            truncations=("top-k-50", "top-p-0.9"),
+            truncations=("top-k-50",),
         ),
         RunConfig(
             preset="cpu", truth="bundled", vocabulary=4096, prompt="One day, a little", length=32,

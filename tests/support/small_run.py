@@ -20,7 +20,6 @@ from kdlab.lm.pipeline.stages import Run
 SMALL = {
     "seeds": 1, "teacher_sequences": 96, "teacher_epochs": 2, "student_sequences": 64, "student_epochs": 2,
     "validation_sequences": 32, "evaluation_sequences": 64, "shard": 32, "batch": 16, "threads": 1,
-    "truncations": "top-k-50",
 }  # fmt: skip
 
 
