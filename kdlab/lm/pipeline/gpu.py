@@ -22,7 +22,7 @@ from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 GROUPED = "kdlab_grouped"  # the name of `_grouped` among transformers' kinds of attention
 _SHAPES = 128  # that one process may compile a function for: models, batches and lengths; torch's own limit is 8
-_CHOICE = 32  # bytes for each token that may come next, while one is chosen: the same share in several formats
+_CHOICE = 48  # bytes for each token that may come next, while one is chosen: the same share in several formats
 
 
 def fault() -> str:
