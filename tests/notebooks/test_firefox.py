@@ -176,7 +176,7 @@ def test_a_page_of_the_site(name: str, address: str, fox: Firefox, browser: Brow
     windows = (fox, Chromium(browser))
     for window in windows:
         window.open(f"{address}/{name}.html", WIDTH, HEIGHT)
-    for number in sorted({LIVE[name].index(module) for module in LIVE[name]}):  # one of each kind
+    for number in sorted({LIVE[name].index(module) for module in LIVE[name] if module != "QuizView"}):  # one of a kind
         mine, theirs = (walk(window, number) for window in windows)
         assert_changes(*mine[:2])
         for one, other in zip(mine, theirs, strict=True):
