@@ -157,11 +157,12 @@ class Layers:
         queries, *new = together.transpose(1, 2).split([self.heads, self.kv, self.kv], dim=1)
         for old, own in zip(kept, new, strict=True):
             old[:, :, place : place + some] = own
-        keys, values = kept[:, :, :, : place + some]
-        if some == 1:  # the queries of a group read the same keys
-            weights = queries.reshape(n, self.kv, -1, self.width) @ keys.mT
-            read = weights.mul_(self.width**-0.5).softmax(dim=-1) @ values
+        if some == 1:  # the queries of a group read the same keys; as one batch of all groups, nothing is copied
+            keys, values = kept.flatten(1, 2)[:, :, : place + 1]
+            weights = torch.bmm(queries.reshape(len(keys), -1, self.width), keys.mT)
+            read = torch.bmm(weights.mul_(self.width**-0.5).softmax(dim=-1), values)
         else:
+            keys, values = kept[:, :, :, : place + some]
             seen = torch.ones(some, place + some, dtype=torch.bool).tril_(place)
             read = scaled_dot_product_attention(queries, keys, values, attn_mask=seen, enable_gqa=True).transpose(1, 2)
         return read.reshape(n * some, -1)

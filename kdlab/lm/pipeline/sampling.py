@@ -25,7 +25,7 @@ from kdlab.lm.pipeline.cpu import workers
 from kdlab.lm.pipeline.gpu import compiled, fitting, in_float16
 
 _BATCH = 2048  # sequences, on a GPU
-_SHARES, _FEWEST, _MOST = 8, 64, 256  # on a CPU: pieces of a call, so that many cores have one, and sequences in each
+_SHARES, _FEWEST, _MOST = 4, 64, 512  # on a CPU: pieces of a call, so that many cores have one, and sequences in each
 _COMPILED = 256  # sequences: for fewer, compiling takes longer than it saves
 _BLOCK = 64  # tokens whose shares are added up at once, before a uniform number is looked for among them
 _MODE = "reduce-overhead"  # CUDA graphs
@@ -213,7 +213,7 @@ def continued(
     finite = torch.ones((), dtype=torch.bool, device=device)
     for step in range(steps):
         place = len(prompt) + step
-        finite &= decoder.logits.isfinite().all()
+        finite &= decoder.logits.sum(dtype=torch.float32).isfinite()  # as all of them are
         own = tau[going] if isinstance(tau, Tensor) else tau
         token = torch.where(ended[going], fill, chosen(decoder.logits, own, uniform[going, step], truncation))
         ids[going, place] = token
