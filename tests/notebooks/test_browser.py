@@ -168,6 +168,8 @@ def commit_by_keys(notebook: Notebook, root: Locator, view: str) -> None:
     assert_covered(root)
     assert serious(root) == []
     keys = notebook.page.keyboard
+    # Where cells end while JupyterLab still lays out the page, it may leave the keys to nobody: ask for them once more.
+    notebook.page.evaluate("jupyterapp.shell.currentWidget.content.activate()")
     notebook.page.wait_for_function(f"() => ({_ACTIVE})()[2]")
     for _ in range(100):
         active, picture, _ = notebook.page.evaluate(_ACTIVE)
