@@ -81,6 +81,9 @@ class Step(NamedTuple):
 
 
 def look(window: Firefox | Chromium, view: str) -> Step:
+    """See what is there; JupyterLab may have scrolled the view away after a run."""
+    window.evaluate(f"{view}.scrollIntoView({{ block: 'nearest' }})")
+    window.press()
     return Step(window.picture(), *(window.evaluate(f"({what})({view})") for what in (_CORNER, _PARTS, _TOLD)))
 
 

@@ -87,9 +87,11 @@ class Firefox:
         wait_for(lambda: self.evaluate(expression), PATIENCE)
 
     def press(self, *keys: str) -> None:
-        """Press keys, one after the other, as a hand would; then wait until what they asked for is drawn."""
+        """Press keys, one after the other, as a hand would; then, or for none, wait until all is drawn."""
         strokes = [{"type": kind, "value": _KEYS[key]} for key in keys for kind in ("keyDown", "keyUp")]
-        self.ask("input.performActions", **self._window, actions=[{"type": "key", "id": "keys", "actions": strokes}])
+        if strokes:
+            actions = [{"type": "key", "id": "keys", "actions": strokes}]
+            self.ask("input.performActions", **self._window, actions=actions)
         self.evaluate(_DRAWN)
 
     def picture(self) -> np.ndarray:
