@@ -59,10 +59,8 @@ def of_run(results: Results, per: str = "token") -> World:
     if bound is not None:
         found["p*"] = "truth", Place(bound, bound)  # p*'s own recall is its own precision too
     for one in models(results):
-        name, warmest = (
-            shown(one["name"]).removeprefix("tau "),
-            not any(role == "distilled" for role, _ in found.values()),
-        )
+        name = shown(one["name"]).removeprefix("tau ")
+        warmest = not any(role == "distilled" for role, _ in found.values())
         found[f"τ = {name}" if one["role"] == "distilled" and warmest else name] = one["role"], _place(one, per)
     over = ", the larger of two" if len(results["seeds"]) > 1 else " over sequences (one seed)"
     return World(

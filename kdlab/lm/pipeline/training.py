@@ -42,8 +42,7 @@ _ALIKE = 0.8  # lengths in one piece, where there is enough for another
 _COMPILED = 2**20  # tokens: for fewer, compiling takes longer than it saves
 _EVERY = 200  # steps between checkpoints
 _POINTS = 100  # of the recorded loss curve
-
-_HOPELESS = 2.0  # times the loss of a model that knows nothing
+_HOPELESS, _FEW = (2.0, 10.0), 256  # times the loss of a model that knows nothing, and of a batch of so few tokens
 
 Progress = Callable[[int, int, float, float], None]
 
@@ -244,7 +243,7 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.step, self.n_steps, self.settings)
         norm = torch.nn.utils.clip_grad_norm_(weights, self.settings.clip)
-        self._refuse_divergence(float(total) / n_tokens, float(norm))
+        self._refuse_divergence(float(total) / n_tokens, float(norm), n_tokens)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return float(total), n_tokens
@@ -261,10 +260,13 @@ class _Run:
                 nats = token_losses(self.model, ids, lengths, prompt, by=self.losses_by).sum()
         return nats.detach().double(), torch.autograd.grad(nats / n_tokens, weights)
 
-    def _refuse_divergence(self, loss: float, norm: float) -> None:
-        """Raise `Diverged` where a step's loss or gradient is no finite number, or the loss is worse than ignorance."""
+    def _refuse_divergence(self, loss: float, norm: float, n_tokens: int) -> None:
+        """Raise `Diverged` where a step's loss or gradient is no finite number, or the loss is worse than ignorance.
+
+        A batch of few tokens may be one odd text: its loss must be far worse.
+        """
         ignorant = math.log(self.model.config.vocab_size)
-        if not loss < _HOPELESS * ignorant or not math.isfinite(norm):
+        if not loss < _HOPELESS[n_tokens < _FEW] * ignorant or not math.isfinite(norm):
             raise Diverged(
                 f"training diverged at step {self.step + 1} of {self.n_steps}: the loss is {loss:.3g} nats per token, "
                 f"where a model that knows nothing has {ignorant:.3g}, and the gradient's norm is {norm:.3g}. Choose a "

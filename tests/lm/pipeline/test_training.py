@@ -231,6 +231,16 @@ def test_training_that_diverges_says_where(model: Any, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_one_odd_text_is_no_divergence(model: Any, tmp_path: Path) -> None:
+    """A batch of one text, of which its model is nearly sure that it is another."""
+    sure, text = fresh(), draw(model, 2)
+    with torch.no_grad():
+        sure.model.norm.weight.mul_(25)  # far from ignorant, and wrong
+    wrong = -score(sure, text).per_token().value
+    assert wrong > 2.2 * math.log(16)
+    train(sure, text, TrainingSettings(batch=2, rate=1e-6), folder=tmp_path, seed=0)
+
+
 def test_the_schedule_warms_up_stays_and_decays() -> None:
     settings = TrainingSettings(rate=1.0)
     rates = [learning_rate(step, 1000, settings) for step in range(1000)]
