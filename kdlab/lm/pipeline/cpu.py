@@ -54,16 +54,16 @@ class SummedNats(torch.autograd.Function):
         """Sum up, and take both gradients on the way."""
         by_states, by_weights = torch.empty_like(states), torch.zeros_like(weights)
         total = states.new_zeros((), dtype=torch.float64)
-        for first in range(0, len(states), _ROWS):
-            rows = slice(first, first + _ROWS)
-            own, wanted = states[rows], targets[rows, None]
-            logits = own @ weights.t()
-            normalizers = logits.logsumexp(dim=1, keepdim=True)
-            total += (normalizers - logits.gather(1, wanted)).sum(dtype=torch.float64)
-            by_logits = logits.sub_(normalizers).exp_()
-            by_logits.scatter_add_(1, wanted, -torch.ones_like(normalizers))
-            torch.mm(by_logits, weights, out=by_states[rows])
-            by_weights.addmm_(by_logits.t(), own)
+        room = states.new_empty(_ROWS, len(weights))
+        for own, wanted, by_own in zip(*(of.split(_ROWS) for of in (states, targets[:, None], by_states)), strict=True):
+            logits = torch.mm(own, weights.t(), out=room[: len(own)])
+            most, at_targets = logits.amax(dim=1, keepdim=True), logits.gather(1, wanted)
+            shares = logits.sub_(most).exp_()
+            sums = shares.sum(dim=1, keepdim=True)
+            total += (sums.log() + most - at_targets).sum(dtype=torch.float64)
+            by_logits = shares.scatter_add_(1, wanted, -sums)  # times the sums, by which what is smaller is divided
+            torch.mm(by_logits, weights, out=by_own).div_(sums)
+            by_weights.addmm_(by_logits.t(), own / sums)
         ctx.save_for_backward(by_states, by_weights)
         return total
 

@@ -25,7 +25,7 @@ from kdlab.lm.pipeline.cpu import workers
 from kdlab.lm.pipeline.gpu import compiled, fitting, in_float16
 
 _BATCH = 2048  # sequences, on a GPU
-_SHARES, _FEWEST, _MOST = 4, 64, 512  # on a CPU: pieces of a call, so that many cores have one, and sequences in each
+_SHARES, _FEWEST, _ENOUGH, _MOST = 4, 64, 128, 512  # on a CPU: pieces of a call, and sequences in each: see `_piece`
 _COMPILED = 256  # sequences: for fewer, compiling takes longer than it saves
 _BLOCK = 64  # tokens whose shares are added up at once, before a uniform number is looked for among them
 _MODE = "reduce-overhead"  # CUDA graphs
@@ -105,8 +105,9 @@ def chosen(logits: Tensor, tau: float | Tensor, uniform: Tensor, truncation: Tru
     if truncation is not None:
         shares = truncated(shares, truncation)
     n, vocabulary = shares.shape
-    blocks = pad(shares, (0, -vocabulary % _BLOCK)).view(n, -1, _BLOCK)
-    upto = blocks.sum(dim=-1, dtype=torch.float64).cumsum(dim=-1)
+    whole = shares if vocabulary % _BLOCK == 0 else pad(shares, (0, -vocabulary % _BLOCK))
+    blocks = whole.view(n, -1, _BLOCK)
+    upto = blocks.sum(dim=-1).double().cumsum(dim=-1)
     wanted = uniform[:, None] * upto[:, -1:]
     block = _first_above(upto, wanted)
     own = blocks.take_along_dim(block[:, :, None], dim=1)[:, 0].double().cumsum(dim=-1)
@@ -120,24 +121,33 @@ def truncated(shares: Tensor, to: Truncation) -> Tensor:
 
     Of tokens that are equally likely, the first ones are kept.
     """
-    rising, n = _sorted(shares), shares.shape[1]
+    n = shares.shape[1]
     if to.top_p is None:
-        first = torch.full_like(rising[:, :1], n - (to.top_k or n), dtype=torch.int64)
+        first = torch.full_like(shares[:, :1], max(n - (to.top_k or n), 0), dtype=torch.int64)
+        least = _in_order(shares, int(first[0])).gather(1, first)
     else:
+        rising = _in_order(shares)
         upto = rising.cumsum(dim=-1, dtype=torch.float64)
         first = torch.searchsorted(upto, (1 - to.top_p) * upto[:, -1:], right=True)
-    first.clamp_(0, n - 1)  # also where logits are not finite, which is said later
-    least = rising.gather(1, first)
-    more, equal = shares > least, shares == least
-    room = n - first - more.sum(dim=-1, keepdim=True, dtype=torch.int32)
-    return shares * (more | equal & (equal.cumsum(dim=-1, dtype=torch.int32) <= room))
+        first.clamp_(0, n - 1)  # also where logits are not finite, which is said later
+        least = rising.gather(1, first)
+    kept = shares >= least
+    too_many = kept.sum(dim=-1, keepdim=True, dtype=torch.int32) - (n - first)
+    if bool((too_many > 0).any()):
+        equal = shares == least
+        kept &= ~equal | (equal.cumsum(dim=-1) <= equal.sum(dim=-1, keepdim=True) - too_many)
+    return torch.where(kept, shares, 0.0)
 
 
-def _sorted(shares: Tensor) -> Tensor:
-    """Each row's values, the smallest first; on a CPU by NumPy, which takes a tenth of PyTorch's time."""
-    if shares.device.type == "cpu":
-        return torch.from_numpy(np.sort(shares.numpy(), axis=-1))
-    return shares.sort(dim=-1).values
+def _in_order(shares: Tensor, only: int | None = None) -> Tensor:
+    """Each row's values, the smallest first, or with the one at place ``only`` where it belongs.
+
+    On a CPU by NumPy, which takes a tenth of PyTorch's time.
+    """
+    if shares.device.type != "cpu":
+        return shares.sort(dim=-1).values
+    values = shares.numpy()
+    return torch.from_numpy(np.sort(values, axis=-1) if only is None else np.partition(values, only, axis=-1))
 
 
 def _first_above(upto: Tensor, wanted: Tensor) -> Tensor:
@@ -177,10 +187,15 @@ def _batches(model: LlamaForCausalLM, prompt: list[int], length: int, uniform: T
         new = _decoders(model, prompt, length)
         write = torch.inference_mode()(lambda numbers: continued(new(), numbers, **how))  # a thread has its own mode
         with workers(model.device) as at_once:
-            return list(at_once(write, uniform.split(min(_MOST, max(_FEWEST, n // _SHARES)))))
+            return list(at_once(write, uniform.split(_piece(n))))
     some = min(n, fitting(model, length, _BATCH))
     decoder = (_compiled if _worth_compiling(model, n) else Decoder)(model, prompt, length)
     return [_batch(decoder, numbers, some, **how) for numbers in uniform.split(some)]
+
+
+def _piece(n: int) -> int:
+    """How many of ``n`` sequences are written at once, on a CPU: for two cores, or for four once products are fast."""
+    return min(_MOST, max(_FEWEST, min(n // 2, _ENOUGH), n // _SHARES))
 
 
 def _decoders(model: LlamaForCausalLM, prompt: list[int], length: int) -> Callable[[], AnyDecoder]:
