@@ -1,5 +1,6 @@
 """Record what notebooks 05 and 07 show, so that they open in seconds, with neither PyTorch nor weights.
 
+    python notebooks/record.py use            which tokens p* uses most, for smaller vocabularies: minutes; first of all
     python notebooks/record.py smollm2        for 05: minutes; needs `make lm` and `kdlab fetch smollm2`
     python notebooks/record.py smollm2 --only sampler   this part alone; the others stay as they are in the file
     python notebooks/record.py run runs/gpu   for 07: the results of a run that is finished; --name NAME
@@ -36,7 +37,8 @@ from kdlab.lm.next_token import next_token_sweep
 from kdlab.lm.pipeline.corpus import generator
 from kdlab.lm.pipeline.reading import read, surprises
 from kdlab.lm.pipeline.sampling import next_token_logits, sample
-from kdlab.lm.pipeline.truth import Truth, load_truth
+from kdlab.lm.pipeline.scoring import mean_probabilities
+from kdlab.lm.pipeline.truth import USE, Truth, load_truth
 from kdlab.lm.recording import FILE, SCHEMA
 
 Json = dict[str, Any]
@@ -44,7 +46,7 @@ FloatArray = NDArray[np.float64]
 
 SEED = 2
 KEPT = 4096  # tokens of the restricted vocabulary: that of the preset `cpu`
-WRITTEN_AFTER, LENGTH, SHOWN, SCORED = "One day, a little", 32, 5, 256
+WRITTEN_AFTER, LENGTH, SHOWN, SCORED, COUNTED = "One day, a little", 32, 5, 256, 1024
 SENTENCES = (
     "My favorite color is",
     "The capital of France is",
@@ -73,6 +75,7 @@ def main(argv: Sequence[str] | None = None, folder: Path = RECORDED) -> int:
     """Record SmolLM2, or a run, and write the file, whole."""
     parser = argparse.ArgumentParser(description="Record what notebooks 05 and 07 show.")
     which = parser.add_subparsers(dest="what", required=True)
+    which.add_parser("use", help="how much SmolLM2 uses each token, for smaller vocabularies")
     of_smollm2 = which.add_parser("smollm2", help="for notebook 05")
     of_smollm2.add_argument("--only", choices=PARTS, help="make this part, and keep the others of the file")
     of_a_run = which.add_parser("run", help="for notebook 07")
@@ -83,7 +86,8 @@ def main(argv: Sequence[str] | None = None, folder: Path = RECORDED) -> int:
         if asked.what == "run":
             path = _run(asked.run, folder, asked.name)
         else:
-            path = _smollm2(folder / "smollm2" / FILE, asked.only)
+            file = folder / "smollm2" / (USE if asked.what == "use" else FILE)
+            path = _use(file) if asked.what == "use" else _smollm2(file, asked.only)
     except ValueError as error:
         print(f"record: {error}", file=sys.stderr)
         return 1
@@ -103,6 +107,18 @@ def _run(run: Path, folder: Path, name: str | None) -> Path:
     path = folder / (name or results["config"]["preset"]) / "results.json"
     with written_whole(path) as temporary:
         temporary.write_bytes((run / "results.json").read_bytes())
+    return path
+
+
+def _use(path: Path) -> Path:
+    """How probable each token is as the next of p*'s texts, on average: of some to choose by, of others to tell."""
+    truth, found = load_truth("bundled"), {}
+    ids = truth.encode(WRITTEN_AFTER)
+    for name, rng in (("use", generator(SEED, "use of tokens")), ("told", generator(SEED, "use of tokens", "told"))):
+        texts = sample(truth.model, ids, COUNTED, length=LENGTH, eos=truth.ends, rng=rng)
+        found[name] = mean_probabilities(truth.model, texts).astype(np.float32)
+    with written_whole(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **found)
     return path
 
 
@@ -129,7 +145,7 @@ def _kept(path: Path, only: str | None) -> Json:
 
 
 def recorded(kept: Json) -> Json:
-    """All of it, as plain values: first with the whole vocabulary, then with the first 4,096 tokens of it."""
+    """All of it, as plain values: first with the whole vocabulary, then with 4,096 tokens of it."""
     truth = load_truth("bundled")
     made: Json = {"schema": SCHEMA, "about": _about(truth)}
     for part, make in PARTS.items():
@@ -199,20 +215,25 @@ def _written(truth: Truth) -> list[str]:
 
 
 def _restricted(whole: Truth) -> Json:
-    """What the first 4,096 tokens leave of p*: one step with numbers, texts, and the entropy rate two ways."""
+    """What fewer tokens leave of p*: one step with numbers, texts, and the entropy rate two ways."""
     logits = next_token_logits(whole.model, whole.encode(RESTRICTED)).astype(float)
     everything, order = softmax(logits), (-logits).argsort(kind="stable")[:12]
-    truth = load_truth("bundled", vocabulary=KEPT)
-    kept = softmax(next_token_logits(truth.model, truth.encode(RESTRICTED)).astype(float))
+    truth = load_truth("bundled", vocabulary=KEPT, prompt=WRITTEN_AFTER)
+    kept = dict(
+        zip(truth.kept, softmax(next_token_logits(truth.model, truth.encode(RESTRICTED)).astype(float)), strict=True)
+    )
     step = {
         "prompt": RESTRICTED,
         "tokens": whole.pieces(order.tolist()),
         "ids": order.tolist(),
         "whole": [round(float(p), 9) for p in everything[order]],
-        "kept": [round(float(kept[i]), 9) if i < KEPT else None for i in order],
-        "mass": round(float(everything[:KEPT].sum()), 9),
+        "kept": [round(float(kept[i]), 9) if i in kept else None for i in order.tolist()],
+        "mass": round(float(everything[list(kept)].sum()), 9),
     }
-    return {"vocabulary": KEPT, "step": step, "written": _written(truth), **_own(truth, whole)}
+    with np.load(RECORDED / "smollm2" / USE) as data:
+        first = round(float(data["told"][:KEPT].sum(dtype=float)), 4)
+    mass = {"most_used": truth.provenance["mass"], "first": first}
+    return {"vocabulary": KEPT, "mass": mass, "step": step, "written": _written(truth), **_own(truth, whole)}
 
 
 def _own(truth: Truth, whole: Truth) -> Json:
@@ -225,11 +246,11 @@ def _own(truth: Truth, whole: Truth) -> Json:
         cost, could = surprises(truth, own, len(ids))
         nats.append(round(float(cost.sum()), 5))
         entropies.append(round(float(could.sum()), 5))
-        plain = [i for i in own if i != truth.eos]
+        plain = truth.named(i for i in own if i != truth.eos)
         second = whole.encode(truth.decode(own))
         again.append({"before": plain, "after": second})
     changed = [one for one in again if one["before"] != one["after"]]
-    outside = [one for one in changed if max(one["after"]) >= KEPT]
+    outside = [one for one in changed if not set(one["after"]) <= set(truth.kept)]
     example = min(outside, key=lambda one: len(one["before"]))
     return {
         "own": {"prompt": WRITTEN_AFTER, "nats": nats, "entropies": entropies, "tokens": drawn.counts.tolist()},
@@ -237,7 +258,7 @@ def _own(truth: Truth, whole: Truth) -> Json:
             "texts": len(again),
             "changed": len(changed),
             "outside": len(outside),
-            "before": _cut(truth, example["before"]),
+            "before": _cut(whole, example["before"]),
             "after": _cut(whole, example["after"]),
         },
     }

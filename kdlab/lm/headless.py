@@ -103,7 +103,7 @@ def _look_ahead(config: RunConfig) -> None:
     if config.truth not in SOURCES:
         hub = "" if os.path.isdir(config.truth) else ", from a model hub"  # which may take minutes
         print(f"p*: {config.truth}{hub} …", flush=True)
-    prompt_ids(config, load_truth(config.truth, vocabulary=config.vocabulary))
+    prompt_ids(config, load_truth(config.truth, vocabulary=config.vocabulary, prompt=config.prompt))
 
 
 def _agreed(config: RunConfig, yes: bool) -> None:

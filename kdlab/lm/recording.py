@@ -76,7 +76,8 @@ class Recording:
 
     ``about`` says which: model, checksum, versions, date, seed. ``sweeps`` are sliders of tau by their prompts;
     ``cuts`` texts in tokens by their text; ``scored`` three sentences with what each token cost; ``ways`` one word cut
-    in several ways. ``written`` are texts of p*, ``restricted_written`` of p* with its first ``kept`` tokens only.
+    in several ways. ``written`` are texts of p*, ``restricted_written`` of p* with its ``kept`` most used tokens
+    only; ``mass`` is what these hold of a step of p*, on average, and what its first ``kept`` tokens would have held.
     ``sampler`` is what cutting to the likeliest tokens does to p*'s own steps, and what temperatures do to them.
     ``step`` is one step of both, ``own`` what p*'s texts cost under p* itself, ``cut_again`` what retokenising does.
     """
@@ -90,6 +91,7 @@ class Recording:
     restricted_written: tuple[str, ...]
     sampler: dict[str, Any]
     kept: int
+    mass: dict[str, float]
     step: dict[str, Any]
     own: dict[str, Any]
     cut_again: dict[str, Any]
@@ -138,6 +140,7 @@ def _recording(content: dict[str, Any]) -> Recording:
         restricted_written=tuple(restricted["written"]),
         sampler=content["sampler"],
         kept=restricted["vocabulary"],
+        mass=restricted["mass"],
         step=restricted["step"],
         own={name: value if name == "prompt" else np.asarray(value) for name, value in restricted["own"].items()},
         cut_again={**again, "before": _cut(again["before"]), "after": _cut(again["after"])},

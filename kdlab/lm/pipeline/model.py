@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,27 +56,29 @@ def new_model(size: Size, vocabulary: int, *, eos: Ends, rng: torch.Generator) -
     return model.eval()
 
 
-def restricted(model: LlamaForCausalLM, vocabulary: int) -> LlamaForCausalLM:
-    """Keep the first ``vocabulary`` tokens, in place: each step is p* given that the next token is one of them.
+def restricted(model: LlamaForCausalLM, kept: Sequence[int]) -> LlamaForCausalLM:
+    """Keep the tokens ``kept``, in place: each step is p* given that the next token is one of them.
 
-    The embedding and the output layer are one matrix (tied), so slicing it leaves every kept logit as it was; the
-    softmax over fewer of them is the conditional distribution. Raises ValueError for a vocabulary that is not smaller
-    than the model's or a model whose embeddings are not tied.
+    Token i is then what kept[i] was. The embedding and the output layer are one matrix (tied), so taking some of its
+    rows leaves every kept logit as it was; the softmax over fewer of them is the conditional distribution. Raises
+    ValueError for tokens that the model does not have, or a model whose embeddings are not tied.
     """
     whole = model.config.vocab_size
-    if vocabulary == whole:
+    if list(kept) == list(range(whole)):
         return model
-    if not 0 < vocabulary <= whole:
-        raise ValueError(f"vocabulary is {vocabulary}: p* has {whole} tokens, so choose from 1 to {whole}")
+    if not kept or not all(0 <= token < whole for token in kept) or len(set(kept)) < len(kept):
+        raise ValueError(
+            f"kept has {len(kept)} tokens, up to {max(kept, default=0)}: p* has {whole}; choose some, once each"
+        )
     if model.lm_head.weight is not model.model.embed_tokens.weight:
         raise ValueError(
-            "the model's embeddings are not tied: slicing one would leave the other; give a model that ties them"
+            "the model's embeddings are not tied: cutting one would leave the other; give a model that ties them"
         )
     # A copy, so that the rows that are left out do not stay in memory.
-    kept = torch.nn.Parameter(model.lm_head.weight[:vocabulary].detach().clone(), requires_grad=False)
-    model.lm_head.weight = model.model.embed_tokens.weight = kept
-    model.lm_head.out_features = model.model.embed_tokens.num_embeddings = vocabulary
-    model.config.vocab_size = model.vocab_size = model.model.vocab_size = vocabulary
+    rows = torch.nn.Parameter(model.lm_head.weight.detach()[list(kept)].clone(), requires_grad=False)
+    model.lm_head.weight = model.model.embed_tokens.weight = rows
+    model.lm_head.out_features = model.model.embed_tokens.num_embeddings = len(kept)
+    model.config.vocab_size = model.vocab_size = model.model.vocab_size = len(kept)
     return model
 
 

@@ -42,7 +42,8 @@ def truth_of(run: Path | str) -> tuple[Truth, str]:
     if told is None:
         return load_truth("bundled"), "The"
     config = told["config"]
-    return load_truth(config["truth"], vocabulary=config["vocabulary"]), str(config["prompt"])
+    prompt = str(config["prompt"])
+    return load_truth(config["truth"], vocabulary=config["vocabulary"], prompt=prompt), prompt
 
 
 def read(

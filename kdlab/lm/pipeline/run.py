@@ -63,7 +63,7 @@ class Run:
     @cached_property
     def truth(self) -> Truth:
         """The ground truth, on this process's device."""
-        truth = load_truth(self.config.truth, vocabulary=self.config.vocabulary)
+        truth = load_truth(self.config.truth, vocabulary=self.config.vocabulary, prompt=self.config.prompt)
         truth.model.to(ranks.device())
         return truth
 

@@ -102,7 +102,7 @@ def score(model: LlamaForCausalLM, sequences: Sequences, tau: float = 1.0) -> Sc
     order = np.argsort(-sequences.lengths.astype(int), kind="stable")  # alike in length together: less padding
     some = max(1, _TOKENS[model.device.type] // sequences.ids.shape[1])
     pieces = [order[first : first + some] for first in range(0, len(order), some)]
-    read, nats = _reader(model, sequences), np.empty(len(sequences))
+    read, nats = reader(model, sequences), np.empty(len(sequences))
 
     @torch.inference_mode()  # a thread has its own mode
     def scored(which: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -115,7 +115,7 @@ def score(model: LlamaForCausalLM, sequences: Sequences, tau: float = 1.0) -> Sc
     return Scores(nats, sequences.counts)
 
 
-def _reader(model: LlamaForCausalLM, sequences: Sequences) -> Callable[[Tensor], Tensor]:
+def reader(model: LlamaForCausalLM, sequences: Sequences) -> Callable[[Tensor], Tensor]:
     """What reads ids (B, L) and gives the states (B, L - prompt, hidden) before each token after the prompt."""
     given = sequences.prompt - 1
     if not cpu.fits(model):
@@ -127,3 +127,37 @@ def _reader(model: LlamaForCausalLM, sequences: Sequences) -> Callable[[Tensor],
         return layers.read(ids[:, given:-1], given, layers.spread(begun, given, len(ids)))
 
     return read
+
+
+def mean_probabilities(model: LlamaForCausalLM, sequences: Sequences) -> NDArray[np.float64]:
+    """(V,): the probability of each token of the vocabulary as the next, on average over all that were chosen."""
+    read = reader(model, sequences)
+
+    def summed(part: Sequences) -> Tensor:
+        ids, lengths = part.tensors(model.device)
+        chosen = torch.arange(part.prompt, ids.shape[1], device=ids.device) < lengths[:, None]
+        return torch.softmax(model.lm_head(read(ids)[chosen]).float(), dim=-1).sum(dim=0, dtype=torch.float64)
+
+    return np.asarray(sum(_of_parts(model, sequences, summed)).cpu().numpy()) / sequences.n_tokens
+
+
+def hidden_states(model: LlamaForCausalLM, sequences: Sequences) -> NDArray[np.float64]:
+    """(N, hidden): each sequence's mean last hidden state, over the tokens after the prompt."""
+    further = np.pad(sequences.ids, ((0, 0), (0, 1)))  # what is read are the states before a token
+    longer = Sequences(further, sequences.lengths, sequences.prompt, sequences.eos)
+    read = reader(model, longer)
+
+    def means(part: Sequences) -> Tensor:
+        ids, lengths = part.tensors(model.device)
+        counted = torch.arange(part.prompt, ids.shape[1] - 1, device=ids.device) < lengths[:, None]
+        return (read(ids)[:, 1:].double() * counted[:, :, None]).sum(dim=1) / counted.sum(dim=1, keepdim=True)
+
+    return np.asarray(torch.cat(_of_parts(model, longer, means)).cpu().numpy())
+
+
+def _of_parts(model: LlamaForCausalLM, sequences: Sequences, found: Callable[[Sequences], Tensor]) -> list[Tensor]:
+    """What is found of some sequences at a time, in their order."""
+    some = max(1, _TOKENS[model.device.type] // sequences.ids.shape[1])
+    with workers(model.device) as at_once:
+        parts = [sequences[first : first + some] for first in range(0, len(sequences), some)]
+        return list(at_once(torch.inference_mode()(found), parts))

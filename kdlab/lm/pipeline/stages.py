@@ -24,7 +24,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from transformers import LlamaForCausalLM
 
 from kdlab.core.files import checksum, held, read_object, write_json
@@ -37,7 +36,7 @@ from kdlab.lm.pipeline.corpus import Corpus, Sequences, generator
 from kdlab.lm.pipeline.model import new_model
 from kdlab.lm.pipeline.run import Run, digest, read_scores, scores_path, write_scores
 from kdlab.lm.pipeline.sampling import sample
-from kdlab.lm.pipeline.scoring import score
+from kdlab.lm.pipeline.scoring import hidden_states, score
 from kdlab.lm.pipeline.training import TrainingSettings, load_weights, train
 from kdlab.lm.sizes import size_named
 
@@ -304,19 +303,6 @@ def _map(run: Run, seed: int, texts: Sequences) -> None:
         write_json(path, {"of": of, "points": points})
     ranks.wait()
     stage.done()
-
-
-@torch.inference_mode()
-def hidden_states(model: LlamaForCausalLM, texts: Sequences) -> NDArray[np.float64]:
-    """(N, hidden): each sequence's mean last hidden state under ``model``, over the tokens after the prompt."""
-    means = []
-    for first in range(0, len(texts), 64):
-        ids, lengths = texts[first : first + 64].tensors(model.device)
-        hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state.double()
-        places = torch.arange(ids.shape[1], device=ids.device)
-        counted = ((places >= texts.prompt) & (places < lengths[:, None])).double()[:, :, None]
-        means.append((hidden * counted).sum(dim=1) / counted.sum(dim=1))
-    return np.asarray(torch.cat(means).cpu().numpy())
 
 
 # All of it

