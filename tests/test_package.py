@@ -73,7 +73,7 @@ def test_importing_kdlab_loads_nothing_heavy():
             ("PIL", "matplotlib", "torch"),
         ),
         ("lm.recording", ("anywidget", "matplotlib", "torch")),
-        ("lm.report.tradeoff lm.report.robustness", ("ipywidgets", "matplotlib", "torch", "transformers")),
+        ("lm.report.tradeoff lm.report.changes", ("ipywidgets", "matplotlib", "torch", "transformers")),
         ("lm.sizes lm.pipeline.fetch", ("torch", "transformers")),
         ("cli", ("matplotlib", "scipy", "torch")),
     ],

@@ -127,7 +127,7 @@ def _sweeps() -> Check:
 
 def _recorded() -> Check:
     there = {path.parent.name for path in lm.recorded_folder().glob("*/results.json")}
-    runs = sorted(there | {"cpu", "cpu-last", "smoke"})
+    runs = sorted(there | {"cpu", "smoke"})
     for run in runs:
         lm.open_run(f"recorded/{run}")
     lm.read_recording()

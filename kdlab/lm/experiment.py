@@ -63,10 +63,10 @@ class Truncation:
 class RunConfig:
     """All that a run is a function of; `RunConfig.of` makes one from a preset and settings.
 
-    ``truth`` is "bundled", "random", a folder or a hub id; ``vocabulary`` keeps its first tokens only (None: all).
+    ``truth`` is "bundled", "random", a folder or a hub id; ``vocabulary`` keeps so many of its tokens (None: all).
     ``prompt`` is what all sequences continue, ``length`` counts its tokens too. ``teacher`` and ``student`` are rungs
     of `kdlab.lm.sizes`. ``shard`` is in sequences. ``corpus``: "recorded" takes the committed one where it fits,
-    "sample" draws anew. ``keep``: of each model the weights after its "best" epoch on validation texts, or the "last".
+    "sample" draws anew. ``keep``: of each model the "last" weights, or those after its "best" epoch on validation.
     ``threads``: 0 leaves it to torch, within what a container may use. ``truncations``: further settings of the teacher
     at tau = 1, such as "top-k-50" (see `Truncation`).
 
@@ -92,7 +92,7 @@ class RunConfig:
     rate: float
     shard: int
     corpus: str = "sample"
-    keep: str = "best"
+    keep: str = "last"
     threads: int = 0
     truncations: tuple[str, ...] = ()
 
@@ -229,20 +229,20 @@ PRESETS = {
             preset="smoke", truth="random", vocabulary=None, prompt="la ", length=16,
             teacher="tiny", student="tiny", taus=(0.6, 1.0), seeds=2,
             teacher_sequences=512, teacher_epochs=3, student_sequences=256, student_epochs=3,
-            validation_sequences=64, evaluation_sequences=128, batch=32, rate=5e-3, shard=128, threads=1,
-            truncations=("top-k-50",),
+            validation_sequences=64, evaluation_sequences=128, batch=32, rate=5e-3, shard=128, keep="best",
+            threads=1, truncations=("top-k-50",),
         ),
         RunConfig(
             preset="cpu", truth="bundled", vocabulary=4096, prompt="One day, a little", length=32,
             teacher="2M", student="0.4M", taus=(0.6, 0.8, 0.9, 1.0), seeds=1,
-            teacher_sequences=12_288, teacher_epochs=2, student_sequences=6_144, student_epochs=4,
+            teacher_sequences=32_768, teacher_epochs=1, student_sequences=24_576, student_epochs=1,
             validation_sequences=1_024, evaluation_sequences=512, batch=64, rate=2e-3, shard=1_024,
             corpus="recorded", truncations=("top-k-50", "top-p-0.9"),
         ),
         RunConfig(
             preset="gpu", truth="bundled", vocabulary=None, prompt="The", length=128,
             teacher="30M", student="10M", taus=(0.6, 0.7, 0.8, 0.875, 0.95, 1.0), seeds=3,
-            teacher_sequences=65_536, teacher_epochs=3, student_sequences=32_768, student_epochs=3,
+            teacher_sequences=131_072, teacher_epochs=1, student_sequences=98_304, student_epochs=1,
             validation_sequences=2_048, evaluation_sequences=2_048, batch=256, rate=1e-3, shard=4_096,
             truncations=("top-k-50", "top-p-0.9"),
         ),

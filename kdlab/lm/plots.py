@@ -62,7 +62,7 @@ def of_run(results: Results, per: str = "token") -> World:
         name = shown(one["name"]).removeprefix("tau ")
         warmest = not any(role == "distilled" for role, _ in found.values())
         found[f"τ = {name}" if one["role"] == "distilled" and warmest else name] = one["role"], _place(one, per)
-    over = ", the larger of two" if len(results["seeds"]) > 1 else " over sequences (one seed)"
+    over = ", over texts or trainings" if len(results["seeds"]) > 1 else " over sequences (one seed)"
     return World(
         title="Language models (this run)",
         unit=f"nats per {per}",
@@ -169,11 +169,14 @@ def loss_curves(results: Results, seed: int = 0) -> Picture:
         look, epochs = _look(name, taus), range(1, len(curve["validation"]) + 1)
         left.plot(curve["steps"], curve["losses"], linewidth=1.6, **look)
         right.plot(epochs, curve["validation"], linewidth=1.6, marker=".", **look)
-    right.xaxis.set_major_locator(MaxNLocator(integer=True))
+    passes = max([len(curve["validation"]) for curve in curves.values()], default=1)
+    right.set_xlim(0.8, max(passes, 1) + 0.2)
+    right.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    right.margins(y=0.1)
     if (n := results["config"]["seeds"]) > 1:
         made.text(0.08, 0.94, f"seed {seed} of {n}, counted from 0", fontsize=9, color=QUIET)
     if curves:
-        left.legend(*left.get_legend_handles_labels(), fontsize=8, frameon=False, labelcolor=QUIET)
+        left.legend(*left.get_legend_handles_labels(), ncols=2, fontsize=8, frameon=False, labelcolor=QUIET)
         _name_ends(made, right)
     made.words = (f"Seed {seed}. " if n > 1 else "") + _loss_words(curves)
     return made
@@ -194,12 +197,13 @@ def _name_ends(made: Picture, axes: Axes, apart: float = 9.5) -> None:
 def _loss_words(curves: Mapping[str, Any]) -> str:
     ends = [f"{name} ends at {curve['losses'][-1]:.2f}" for name, curve in curves.items() if curve["losses"]]
     told = "Loss curves in nats per token. On the texts that they learn from, falling: " + ", ".join(ends) + "."
-    lowest = [
-        f"{name} {curve['validation'][-1]:.2f} (lowest {min(curve['validation']):.2f} after pass "
-        f"{curve['validation'].index(min(curve['validation'])) + 1})"
-        for name, curve in curves.items() if curve["validation"]
-    ]  # fmt: skip
+    lowest = [f"{name} {_last_and_lowest(found)}" for name, one in curves.items() if (found := one["validation"])]
     return f"{told} On texts of p*, after the last pass: {', '.join(lowest)}." if lowest else told
+
+
+def _last_and_lowest(losses: list[float]) -> str:
+    best = losses.index(min(losses)) + 1
+    return f"{losses[-1]:.2f}" + (f" (lowest {min(losses):.2f} after pass {best})" if len(losses) > 1 else "")
 
 
 def _look(name: str, taus: list[float]) -> dict[str, Any]:

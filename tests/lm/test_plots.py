@@ -27,7 +27,9 @@ def test_the_figure_puts_everyone_where_they_are(over_seeds: float | None, lengt
     np.testing.assert_allclose(path, [PATH[tau][::-1] for tau in sorted(PATH)[::-1]])
     assert any(np.allclose(line.get_xdata(), -2.83) for line in axes.lines)
     assert {"τ = 0.6", "τ = 1", "direct", "teacher"} <= set(said(made))
-    note = "± 1 standard error, the larger of two" if over_seeds else "± 1 standard error over sequences (one seed)"
+    note = (
+        "± 1 standard error, over texts or trainings" if over_seeds else "± 1 standard error over sequences (one seed)"
+    )
     assert any(note in words for words in said(made))
     assert_tidy(made)
     assert "tau-0.6: precision −3.73, recall −6.51" in made.words
@@ -63,6 +65,15 @@ def test_words_of_the_losses_say_where_each_was_lowest() -> None:
     words = plots.loss_curves({**fake_results(), "curves": {"0": {"tau-0.6": curve}}}).words
     assert "tau-0.6 ends at 4.50" in words
     assert "On texts of p*, after the last pass: tau-0.6 6.12 (lowest 5.25 after pass 2)." in words
+
+
+def test_one_pass_has_one_point_and_no_lowest() -> None:
+    curves = {name: {"steps": [1], "losses": [6.0], "validation": [5.5]} for name in ("teacher", "direct")}
+    made = plots.loss_curves({**fake_results(), "curves": {"0": curves}})
+    made.draw_without_rendering()
+    low, high = made.axes[1].get_xlim()
+    assert [tick for tick in made.axes[1].get_xticks() if low <= tick <= high] == [1]
+    assert made.words.endswith("after the last pass: teacher 5.50, direct 5.50.")
 
 
 def test_names_at_the_ends_of_losses_are_apart_and_in_their_order() -> None:

@@ -136,7 +136,7 @@ def test_pictures_are_tidy(mixture: MixtureSweep, names: NGramSweep, results: An
 def test_bars_are_the_larger_error_and_the_picture_says_which() -> None:
     one, several = (plots_worlds.units(fake_results(seeds=n, over_seeds=e)) for n, e in ((1, None), (3, 0.3)))
     assert "bars: ± 1 standard error over sequences (one seed)" in said(one)
-    assert "bars: ± 1 standard error, the larger of two" in said(several)
+    assert "bars: ± 1 standard error, over texts or trainings" in said(several)
     for over_seeds, bar in ((0.3, 0.3), (0.001, 0.05)):
         _, direct = plots_worlds.of_run(fake_results(seeds=3, over_seeds=over_seeds)).models["direct"]
         assert (direct.recall_error, direct.precision_error) == (bar, bar)
