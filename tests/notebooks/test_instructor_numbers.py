@@ -157,40 +157,23 @@ def plus_minus(one: Any) -> list[str]:
 def language() -> list[str]:
     results = lm.open_run("recorded/cpu")
     cold, warm, direct = (lm.report.model_of(results, name) for name in ("tau-0.6", "tau-1", "direct"))
-    assert cold and warm and direct and len(results["seeds"]) == 1
+    assert cold and warm and direct and len(results["seeds"]) == 3
     path = [lm.report.change(results, warm, cold, what, "token") for what in ("precision", "recall")]
     apart = lm.report.change(results, warm, direct, "recall", "token")
     assert not lm.report.change(results, warm, direct, "precision", "token").seen and apart.seen
     return ["1", "0.6", *plus_minus(path[0]), *plus_minus(path[1]), *plus_minus(apart)]
 
 
-def made_again(*which: str) -> list[str]:
-    """By how much precision rises, or recall falls, in the run that was made a second time."""
-    results = lm.open_run("recorded/cpu-again")
-    cold, warm = (lm.report.model_of(results, name) for name in ("tau-0.6", "tau-1"))
-    assert cold and warm
-    return [said(lm.report.change(results, warm, cold, what, "token").value).replace("+", "") for what in which]
-
-
-def same_shape() -> list[str]:
-    told = language()
-    return [*told[:6], *made_again("precision"), *told[6:]]
-
-
-def same_shape_and_again() -> list[str]:
-    return [*language(), *made_again("precision", "recall")]
-
-
 Part = str | Callable[[], list[str]]
 SAID: dict[str, dict[int, list[Part]]] = {  # by the minute in which a row begins
     "60 minutes": {
         0: [], 5: [], 11: ["1", "100"], 14: [first], 20: [covered], 24: [bell], 32: [corner], 35: [ring],
-        41: [dip, "1", usual, falls], 46: [hole], 52: [same_shape], 57: ["02", "04"],
+        41: [dip, "1", usual, falls], 46: [hole], 52: [language], 57: ["02", "04"],
     },
     "120 minutes": {
         0: [], 5: [], 11: [first], 20: [covered], 25: [bell], 34: [corner], 38: [missing_and_invented], 42: [ring],
         48: [dip, usual], 53: [as_large], 58: [hole], 65: [], 73: [released], 79: [heavier], 86: [forward],
-        91: [letters], 95: [colder], 101: [whole_text], 105: [same_shape_and_again], 114: [], 117: [],
+        91: [letters], 95: [colder], 101: [whole_text], 105: [language], 114: [], 117: [],
     },
 }  # fmt: skip
 

@@ -114,7 +114,7 @@ def _model(run: Run, name: str, there: Found) -> dict[str, Any] | None:
         return None
     tau = {label(tau): tau for tau in run.config.taus} | {"direct": None}  # the others: 1
     numbers = {
-        what: {per: _over_seeds([scores[what].per(per) for scores in own.values()]) for per in _PER}
+        what: {per: _over_seeds([scores[what].per(per) for scores in own.values()], what == "recall") for per in _PER}
         for what in ("precision", "recall")
     }
     cut = {"truncation": Truncation.of(name).settings} if name in run.config.truncations else {}
@@ -122,13 +122,17 @@ def _model(run: Run, name: str, there: Found) -> dict[str, Any] | None:
     return {"name": name, "role": role, "tau": tau.get(name, 1.0), **cut, "seeds": list(own), **numbers}
 
 
-def _over_seeds(found: Sequence[Estimate]) -> dict[str, Any]:
-    """The mean over seeds; its standard error over sequences (their mean) and over seeds (None for one seed)."""
-    values = np.array([one.value for one in found])
+def _over_seeds(found: Sequence[Estimate], same_texts: bool = True) -> dict[str, Any]:
+    """The mean over seeds; its standard error over sequences and over seeds (None for one seed).
+
+    Where each seed has texts of its own, their errors partly cancel in the mean.
+    """
+    values, errors = (np.array([getattr(one, name) for one in found]) for name in ("value", "standard_error"))
     several = len(values) > 1
+    over_sequences = errors.mean() if same_texts else np.sqrt((errors**2).sum()) / len(errors)
     return {
         "value": float(values.mean()),
-        "over_sequences": float(np.mean([one.standard_error for one in found])),
+        "over_sequences": float(over_sequences),
         "over_seeds": float(values.std(ddof=1)) / math.sqrt(len(values)) if several else None,
         "by_seed": values.tolist(),
         "n_sequences": found[0].n_samples,

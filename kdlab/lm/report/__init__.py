@@ -3,14 +3,10 @@
 from kdlab.core.lazy import front_door
 
 _MODULES = {
-    "changes": "Change KEPT Step change kept larger_error model_of steps students truncated",
+    "changes": "Change Step change kept larger_error model_of steps students truncated",
     "tradeoff": (
-        "among_students direct_against_one map_sentences moved outcome path_sentences race_sentence race_table spread "
-        "standing steps_table teacher_sentences truncation_sentences units_sentence"
-    ),
-    "robustness": (
-        "Validated again_sentences again_table kept_table lower_at_equal_recall passed_best precisions_apart "
-        "stopping_sentences stopping_table validated"
+        "by_training map_sentences outcome path_sentences race_sentence race_table spread standing steps_table "
+        "teacher_sentences truncation_sentences"
     ),
     "summary": "about against_the_paper lengths lost_texts open_run side_by_side table which_run",
 }

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtrit
 
 from kdlab.core.format import plus
 
 Results = Mapping[str, Any]
 SEEN = 2.0  # standard errors that a change must exceed to be told from noise
-KEPT = {"best": "each model's best weights on validation texts", "last": "the last weights"}
 
 
 # Models
@@ -106,9 +106,10 @@ def change(results: Results, start: Mapping[str, Any], end: Mapping[str, Any], w
     """From one model's "precision" or "recall" to another's, nats per "token" or "sequence".
 
     Over sequences the squares of the two errors add up, less what they have in common: recalls are measured on the
-    same texts of p*. Where both models have several seeds, there is an error of their difference over seeds as well.
-    For precision it holds both, each training being scored on texts of its own: it is taken if it is the larger one.
-    For recall, whose texts are the same for all trainings, the squares of the two add up.
+    same texts of p*. Where both models have several seeds, there is an error of their difference over seeds as well,
+    widened so that noise passes two of it once in twenty times (Student's t). For precision it holds both, each
+    training being scored on texts of its own: it is taken if it is the larger one. For recall, whose texts are the
+    same for all trainings, the squares of the two add up.
     """
     return combined(results, [(end, 1.0), (start, -1.0)], what, per)
 
@@ -122,7 +123,9 @@ def combined(results: Results, parts: Sequence[tuple[Mapping[str, Any], float]],
     by_seed = [(dict(zip(model["seeds"], model[what][per]["by_seed"], strict=True)), weight) for model, weight in parts]
     seeds = set.intersection(*(set(found) for found, _ in by_seed))
     sums = [sum(weight * found[seed] for found, weight in by_seed) for seed in sorted(seeds)]
-    over_seeds = float(np.std(sums, ddof=1)) / math.sqrt(len(sums)) if len(sums) > 1 else 0.0
+    n, over_seeds = len(sums), 0.0
+    if n > 1:
+        over_seeds = float(np.std(sums, ddof=1)) / math.sqrt(n) * stdtrit(n - 1, 0.975) / SEEN
     total = sum(weight * value(model, what, per) for model, weight in parts)
     return Change(total, (math.hypot if what == "recall" else max)(math.sqrt(max(square, 0.0)), over_seeds))
 

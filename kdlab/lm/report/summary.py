@@ -3,7 +3,7 @@
 import itertools
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 from kdlab.core.format import signed
 from kdlab.lm.experiment import PRESETS
 from kdlab.lm.folder import read_results, recorded_folder
-from kdlab.lm.report.changes import Results, aligned, kept, listed, model_of, models, shown, students, value
+from kdlab.lm.report.changes import Results, aligned, kept, listed, models, shown, students
 
 _WIDTH = 108  # of printed text
 _NAMES = {"bundled": "SmolLM2-135M-Instruct", "random": "a tiny Llama with random weights"}
@@ -43,15 +43,15 @@ def about(results: Results) -> str:
 
 def which_run(results: Results) -> str:
     """Several lines: what p*, teacher and students are, the texts, the seeds, the machine, the day."""
-    config, chosen = results["config"], kept(results) == "best"
+    config = results["config"]
     count = {role: f"{size['parameters']:,}" for role, size in results["sizes"].items()}
     rows = [
         ("preset", config["preset"]),
         ("p*", f"{_truth(results)}, {count['truth']} parameters"),
         ("teacher", f"rung {config['teacher']}, {count['teacher']} parameters, from scratch on "
-                    f"{config['teacher_sequences']:,} texts of p*, {_times(config['teacher_epochs'], chosen)}"),
+                    f"{config['teacher_sequences']:,} texts of p*, {_times(config['teacher_epochs'])}"),
         ("students", f"rung {config['student']}, {count['student']} parameters, from scratch on "
-                     f"{config['student_sequences']:,} texts, {_times(config['student_epochs'], chosen)}"),
+                     f"{config['student_sequences']:,} texts, {_times(config['student_epochs'])}"),
         ("texts", f"up to {config['length']} tokens, all begin with {config['prompt'].strip()!r}"),
         ("scored on", f"{config['evaluation_sequences']:,} texts of p* and as many of each model"),
         ("seeds", f"{len(results['seeds'])} of {config['seeds']} finished"),
@@ -61,11 +61,8 @@ def which_run(results: Results) -> str:
     return "\n".join(f"{name:<10} {told}" for name, told in rows)
 
 
-def _times(epochs: int, chosen: bool) -> str:
-    """How often the texts were gone through; ``chosen``: the weights of any of these passes may be the ones kept."""
-    if epochs == 1:
-        return "once"
-    return ("up to " if chosen else "") + ("twice" if epochs == 2 else f"{epochs} times")
+def _times(epochs: int) -> str:
+    return {1: "once", 2: "twice"}.get(epochs, f"{epochs} times")
 
 
 def against_the_paper(results: Results) -> str:
@@ -91,7 +88,12 @@ def _truth(results: Results) -> str:
     name = _NAMES.get(truth["name"], str(truth["name"]))
     bits = re.search(r"quantised to (Q(\d+)\w*)", str(truth.get("provenance", {}).get("model", "")))
     name += f", {bits[2]}-bit ({bits[1]})" if bits else ""
-    return name + ("" if vocabulary is None else f", its first {vocabulary:,} tokens")
+    if vocabulary is None:
+        return name
+    counted = "mass" in truth.get("provenance", {})
+    return name + (
+        f", the {vocabulary:,} tokens that it uses most" if counted else f", its first {vocabulary:,} tokens"
+    )
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, str]:
@@ -100,7 +102,7 @@ def _settings(config: Mapping[str, Any]) -> dict[str, str]:
         "teacher": f"{config['teacher']}, {config['teacher_sequences']:,} texts x {config['teacher_epochs']}",
         "students": f"{config['student']}, {config['student_sequences']:,} texts x {config['student_epochs']}",
         "a text": f"{config['length']} tokens, from {config['prompt'].strip()!r}",
-        "tau": listed(sorted(config["taus"])),
+        "tau": ", ".join([listed(sorted(config["taus"])), *map(shown, config.get("truncations", ()))]),
         "batch, rate": f"{config['batch']}, {config['rate']:g}",
         "scored on": f"{config['evaluation_sequences']:,} texts",
         "seeds": f"{config['seeds']}",
@@ -144,12 +146,12 @@ def lengths(results: Results) -> str:
     All nats over all texts, divided by all nats over all tokens, is tokens per text: it is in the results already.
     """
     ceiling = results["truth"].get("negative_entropy")
-    rows = []
-    for name, one in [("p*", ceiling), *((shown(one["name"]), one["precision"]) for one in models(results))]:
-        if one:
-            tokens = np.mean(np.divide(one["sequence"]["by_seed"], one["token"]["by_seed"]))  # over seeds
-            rows.append((name, f"{tokens:.1f}", " tokens per text"))
-    return aligned((9, 6, 0), rows)
+    found = [("p*", ceiling)] if ceiling else []
+    found += [(shown(one["name"]), one["precision"]) for one in models(results)]
+    tokens = [np.mean(np.divide(one["sequence"]["by_seed"], one["token"]["by_seed"])) for _, one in found]  # over seeds
+    return aligned(
+        (9, 6, 0), [(name, f"{n:.1f}", " tokens per text") for (name, _), n in zip(found, tokens, strict=True)]
+    )
 
 
 # Texts
@@ -175,7 +177,7 @@ def side_by_side(results: Results, n: int = 4, width: int = 34, columns: int = 3
 def lost_texts(results: Results, n: int = 4) -> str:
     """The texts of p* on which the coldest student falls farthest behind the direct one, in nats per token.
 
-    With the student at tau = 1, where the run recorded what that one gives these texts; and, last, all texts.
+    With the student at tau = 1, where the run recorded what that one gives these texts.
     """
     path = students(results)
     found = [one for one in results["lost"] if path and one["tau"] == path[-1]["tau"]][:n]
@@ -188,18 +190,6 @@ def lost_texts(results: Results, n: int = 4) -> str:
             under["τ = 1"] = one["at_one"]
         under[f"τ = {one['tau']:g}"] = one["distilled"]
         whole = " / ".join(part.strip() for part in one["text"].splitlines() if part.strip())
-        lines += textwrap.wrap(f"· {whole}", _WIDTH, subsequent_indent="  ")
-        lines.append(_under(under))
-    return "\n".join([*lines, "All texts:", _under(_on_average(results, path))])
-
-
-def _under(nats_of: Mapping[str, float]) -> str:
-    return "    nats per token under " + ",  ".join(f"{name} {signed(nats)}" for name, nats in nats_of.items())
-
-
-def _on_average(results: Results, path: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """What the same models give all texts of p*."""
-    named = {"direct": model_of(results, "direct"), **{f"τ = {one['tau']:g}": one for one in (path[0], path[-1])}}
-    recalls = {name: value(one, "recall") for name, one in named.items() if one is not None}
-    ceiling = results["truth"].get("negative_entropy")
-    return ({"p*": float(ceiling["token"]["value"])} if ceiling else {}) | recalls
+        told = ",  ".join(f"{name} {signed(nats)}" for name, nats in under.items())
+        lines += [*textwrap.wrap(f"· {whole}", _WIDTH, subsequent_indent="  "), f"    nats per token under {told}"]
+    return "\n".join(lines)

@@ -1,5 +1,6 @@
 """What a run finds, against its models themselves; and that its results can be read at any moment."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from kdlab.lm.folder import read_results
 from kdlab.lm.pipeline import results as found
 from kdlab.lm.pipeline.model import LanguageModel
 from kdlab.lm.pipeline.run import Run
-from kdlab.lm.pipeline.stages import _model, hidden_states
+from kdlab.lm.pipeline.scoring import hidden_states
+from kdlab.lm.pipeline.stages import _model
 
 
 @pytest.mark.parametrize("per", ["token", "sequence"])
@@ -40,6 +42,10 @@ def test_errors_over_seeds_are_those_of_their_mean() -> None:
     one = found._over_seeds([metrics.Estimate(*pair, 50) for pair in ((1.0, 0.1), (2.0, 0.3), (6.0, 0.2))])
     assert (one["value"], one["by_seed"]) == (3.0, [1.0, 2.0, 6.0])
     assert one["over_sequences"] == pytest.approx(0.2)
+    of_its_own = found._over_seeds(
+        [metrics.Estimate(*pair, 50) for pair in ((1.0, 0.1), (2.0, 0.3), (6.0, 0.2))], False
+    )
+    assert of_its_own["over_sequences"] == pytest.approx(math.hypot(0.1, 0.3, 0.2) / 3)
     assert one["over_seeds"] == pytest.approx(np.sqrt((4 + 1 + 9) / 2 / 3))  # sample variance 7, over 3 seeds
 
 

@@ -43,13 +43,27 @@ def test_over_seeds_the_difference_is_taken_seed_by_seed() -> None:
     assert changes.steps(results)[0].precision.error == pytest.approx(math.hypot(0.05, 0.05))  # the shift is common
     cold = next(model for model in results["models"] if model["name"] == "tau-0.9")
     cold["precision"]["token"]["by_seed"] = [-5.3, -5.0, -4.7]  # of differences: 1.4, 1.0, 0.6
-    assert changes.steps(results)[0].precision.error == pytest.approx(0.4 / math.sqrt(3))
+    wide = 4.302653 / 2  # 95 % of noise lies within so many errors, of two degrees of freedom
+    assert changes.steps(results)[0].precision.error == pytest.approx(wide * 0.4 / math.sqrt(3))
     cold["recall"]["token"]["by_seed"] = [-5.2, -5.5, -5.8]  # of differences: 0.5, -0.5, -1.5
     # Recalls of all trainings are on the same texts: what another text and what another training would give add up.
-    assert changes.steps(results)[0].recall.error == pytest.approx(math.hypot(0.05, 0.05, 1 / math.sqrt(3)))
+    assert changes.steps(results)[0].recall.error == pytest.approx(math.hypot(0.05, 0.05, wide / math.sqrt(3)))
     cold["seeds"] = [1]  # a run that is not finished
     cold["precision"]["token"]["by_seed"] = cold["recall"]["token"]["by_seed"] = [-5.0]
     assert changes.steps(results)[0].precision.error == pytest.approx(math.hypot(0.05, 0.05))
+
+
+@pytest.mark.parametrize("n", [2, 3, 5])
+def test_noise_is_seen_once_in_twenty_times(n: int) -> None:
+    """Precisions of n trainings that differ by chance only, far more than their texts explain."""
+    rng, seen, tries = np.random.default_rng(n), 0, 1_000
+    results = fake_results(path((-6, -5), (-6, -5.5)), seeds=n, over_seeds=1.0)
+    for _ in range(tries):
+        for model in results["models"]:
+            values = rng.normal(-6.0, 1.0, size=n)
+            model["precision"]["token"] |= {"by_seed": values.tolist(), "value": values.mean()}
+        seen += changes.steps(results)[0].precision.seen
+    assert seen / tries == pytest.approx(0.05, abs=0.028)  # 4 standard errors
 
 
 def test_a_change_says_what_it_is() -> None:
