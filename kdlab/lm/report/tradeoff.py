@@ -186,7 +186,7 @@ def teacher_sentences(results: Results, per: str = "token") -> list[str]:
     teacher, ceiling = model_of(results, "teacher"), results["truth"].get("negative_entropy")
     if teacher is None or not ceiling:
         return ["The teacher or p* has not been scored yet."]
-    missing, worse = (_below(ceiling[per], teacher[what][per]) for what in ("recall", "precision"))
+    missing, worse = (_below(results, ceiling[per], teacher, what, per) for what in ("recall", "precision"))
     return [
         f"p* on texts of its own: {signed(ceiling[per]['value'])} nats per {per}: −H(p*), the ceiling of recall.",
         f"The teacher's recall is {_at(teacher, 'recall', per)}: it misses the ceiling by {_size(missing)} nats. "
@@ -197,10 +197,10 @@ def teacher_sentences(results: Results, per: str = "token") -> list[str]:
     ]
 
 
-def _below(ceiling: Mapping[str, Any], estimate: Mapping[str, Any]) -> Change:
-    """By how much an estimate is below p*'s own; what their errors have in common was not recorded."""
-    error = math.hypot(changes.larger_error(ceiling), changes.larger_error(estimate))
-    return Change(ceiling["value"] - estimate["value"], error)
+def _below(results: Results, ceiling: Mapping[str, Any], model: Model, what: str, per: str) -> Change:
+    """By how much a model is below p*'s own; what their errors have in common was not recorded."""
+    own = combined(results, [(model, 1.0)], what, per)
+    return Change(ceiling["value"] - own.value, math.hypot(ceiling["over_sequences"], own.error))
 
 
 def _size(one: Change) -> str:
