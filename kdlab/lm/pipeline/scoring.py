@@ -143,16 +143,16 @@ def mean_probabilities(model: LlamaForCausalLM, sequences: Sequences) -> NDArray
 
 def hidden_states(model: LlamaForCausalLM, sequences: Sequences) -> NDArray[np.float64]:
     """(N, hidden): each sequence's mean last hidden state, over the tokens after the prompt."""
-    further = np.pad(sequences.ids, ((0, 0), (0, 1)))  # what is read are the states before a token
-    longer = Sequences(further, sequences.lengths, sequences.prompt, sequences.eos)
+    longer = Sequences(np.pad(sequences.ids, ((0, 0), (0, 1))), sequences.lengths, sequences.prompt, sequences.eos)
     read = reader(model, longer)
 
     def means(part: Sequences) -> Tensor:
         ids, lengths = part.tensors(model.device)
-        counted = torch.arange(part.prompt, ids.shape[1] - 1, device=ids.device) < lengths[:, None]
-        return (read(ids)[:, 1:].double() * counted[:, :, None]).sum(dim=1) / counted.sum(dim=1, keepdim=True)
+        counted = torch.arange(part.prompt, ids.shape[1], device=ids.device) < lengths[:, None]
+        states = read(torch.nn.functional.pad(ids, (0, 1)))[:, 1:]  # what is read are the states before each token
+        return (states.double() * counted[:, :, None]).sum(dim=1) / counted.sum(dim=1, keepdim=True)
 
-    return np.asarray(torch.cat(_of_parts(model, longer, means)).cpu().numpy())
+    return np.asarray(torch.cat(_of_parts(model, sequences, means)).cpu().numpy())
 
 
 def _of_parts(model: LlamaForCausalLM, sequences: Sequences, found: Callable[[Sequences], Tensor]) -> list[Tensor]:

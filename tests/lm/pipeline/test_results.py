@@ -88,10 +88,11 @@ def test_the_map_is_a_plane_of_hidden_states(run: Run) -> None:
     assert points.shape == (64, 2)
     np.testing.assert_allclose(points.mean(axis=0), 0, atol=1e-3)
     assert abs(np.corrcoef(points.T)[0, 1]) < 1e-2 and points[:, 0].var() >= points[:, 1].var()
-    some = run.texts("evaluation", 2)
-    states = hidden_states(run.truth.model, some)
-    whole = run.truth.model.model(torch.tensor(some.ids[1:2, : some.lengths[1]].astype(int))).last_hidden_state
-    np.testing.assert_allclose(states[1], whole[0, some.prompt :].mean(dim=0).detach(), atol=1e-5)
+    some = run.texts("evaluation", 8)
+    assert len(set(some.lengths.tolist())) > 1
+    for own, ids, length in zip(hidden_states(run.truth.model, some), some.ids, some.lengths, strict=True):
+        whole = run.truth.model.model(torch.tensor(ids[None, :length].astype(int))).last_hidden_state
+        np.testing.assert_allclose(own, whole[0, some.prompt :].mean(dim=0).detach(), atol=1e-5)
 
 
 def test_results_are_valid_at_any_moment(run: Run, looked_at: Any, capsys: Any) -> None:
