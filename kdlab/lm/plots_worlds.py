@@ -15,7 +15,7 @@ from kdlab.lm.report.changes import Results, models, shown
 from kdlab.lm.report.tradeoff import spread
 from kdlab.pictures.figure import INK, QUIET, STYLE, Picture, our_settings
 
-__all__ = ["embedding_map", "of_mixture", "of_names", "three_worlds", "units"]
+__all__ = ["embedding_map", "of_mixture", "of_names", "three_worlds"]
 
 
 # Worlds
@@ -65,20 +65,13 @@ def three_worlds(mixture: PlaneSweep, names: PlaneSweep, results: Results, *, pa
     return _planes(worlds, "One trade-off, three worlds", hidden=() if path else (2,))
 
 
-@our_settings()
-def units(results: Results) -> Picture:
-    """A run's plane twice: per token, and per sequence."""
-    both = [of_run(results, per) for per in ("token", "sequence")]
-    return _planes(both, "The same run, counted per token and per sequence")
-
-
 def _planes(worlds: Sequence[World], title: str, hidden: Sequence[int] = ()) -> Picture:
-    width, high, top = (3.35 if len(worlds) > 2 else 4.4), 3.3, 1.02  # inches of a panel and of what stands above
+    width, high, top = 3.35, 3.3, 1.02  # inches of a panel and of what stands above
     made = Picture(len(worlds) * width, high + top + 0.1)
     made.write(0.12, 0.34, title, 14, INK)
     for n, world in enumerate(worlds):
-        left, said = n * width, world.title if len(worlds) > 2 else world.unit
-        made.write(left + 0.12, 0.68, said, 11, INK)
+        left = n * width
+        made.write(left + 0.12, 0.68, world.title, 11, INK)
         made.write(left + 0.12, 0.88, world.note, 8, QUIET)
         axes = made.panel(left + 0.66, top - 0.05, width - 0.86, high - 0.4)
         draw_world(axes, world, shown=n not in hidden)

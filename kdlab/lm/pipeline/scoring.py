@@ -100,18 +100,14 @@ def score(model: LlamaForCausalLM, sequences: Sequences, tau: float = 1.0) -> Sc
             "score these sequences with a model of the vocabulary that they were written in"
         )
     order = np.argsort(-sequences.lengths.astype(int), kind="stable")  # alike in length together: less padding
-    some = max(1, _TOKENS[model.device.type] // sequences.ids.shape[1])
-    pieces = [order[first : first + some] for first in range(0, len(order), some)]
     read, nats = reader(model, sequences), np.empty(len(sequences))
 
-    @torch.inference_mode()  # a thread has its own mode
-    def scored(which: NDArray[np.int64]) -> NDArray[np.float64]:
-        ids, lengths = sequences[which].tensors(model.device)
-        return np.asarray(-_losses(model, read(ids), ids, lengths, tau).double().sum(dim=1).cpu().numpy())
+    def scored(part: Sequences) -> Tensor:
+        ids, lengths = part.tensors(model.device)
+        return -_losses(model, read(ids), ids, lengths, tau).double().sum(dim=1)
 
-    with tensor_cores(model.device), workers(model.device) as at_once:
-        for which, own in zip(pieces, at_once(scored, pieces), strict=True):
-            nats[which] = own
+    with tensor_cores(model.device):
+        nats[order] = torch.cat(_of_parts(model, sequences[order], scored)).cpu().numpy()
     return Scores(nats, sequences.counts)
 
 
@@ -160,4 +156,4 @@ def _of_parts(model: LlamaForCausalLM, sequences: Sequences, found: Callable[[Se
     some = max(1, _TOKENS[model.device.type] // sequences.ids.shape[1])
     with workers(model.device) as at_once:
         parts = [sequences[first : first + some] for first in range(0, len(sequences), some)]
-        return list(at_once(torch.inference_mode()(found), parts))
+        return list(at_once(torch.inference_mode()(found), parts))  # a thread has its own mode
