@@ -4,7 +4,8 @@
     ngrams.show(sweep)                     # the live picture
 
 `model` is the chain and its projections, `experiment` the slider, `objectives` other losses than the paper's,
-`spelling` one name letter by letter.
+`spelling` one name letter by letter, `attempts` how many answers come in k draws, `best_tau` with which temperature,
+`generations` what becomes of students of students.
 """
 
 from kdlab.core.lazy import front_door
@@ -14,6 +15,9 @@ _MODULES = {
     "names": "LETTERS first_names",
     "experiment": "NGramSweep teacher_temperature",
     "objectives": "compare_objectives",
+    "attempts": "expected_distinct pass_at_k estimated_pass_at_k likely_strings",
+    "best_tau": "attempts_over_tau",
+    "generations": "successors",
     "view_spelling": "letters",
     "view": "show",
     "": "plots",

@@ -60,18 +60,37 @@ def expected_visits(tables: Tables, reached: Sequence[FloatArray]) -> list[Float
     ValueError where strings practically never end. ``reached`` comes from `reachable`.
     """
     visits = _prefixes(tables, len(tables) - 1)
-    going, full = visits.pop(), tables[-1]
+    return [*visits[:-1], _passed(tables[-1], visits[-1], reached[-1])]
+
+
+def visit_slopes(
+    tables: Tables, slopes: Tables, visits: Sequence[FloatArray], reached: Sequence[FloatArray]
+) -> list[FloatArray]:
+    """By length, (A^k,): the derivative of the `expected_visits`, where ``slopes`` are those of the tables.
+
+    With v = starts + v Q for the full contexts, v' = (starts' + v Q') + v' Q: visits again, of mass that has a sign.
+    """
+    changes = [np.zeros(1)]
+    for before, table, slope in zip(visits[:-1], tables, slopes, strict=False):
+        changes.append((changes[-1][:, None] * table[:, :-1] + before[:, None] * slope[:, :-1]).ravel())
+    source = changes.pop() + _forward(_steps(slopes[-1]), visits[-1])
+    more, less = (_passed(tables[-1], np.maximum(one, 0.0), reached[-1]) for one in (source, -source))
+    return [*changes, more - less]
+
+
+def _passed(full: FloatArray, going: FloatArray, reached: FloatArray) -> FloatArray:
+    """(A^d,): how often mass that starts as ``going`` (A^d,) passes each full context."""
     patience = 0 if len(full) <= _TINY else _PATIENCE if len(full) <= _SMALL else _MAX_STEPS
-    left = _letters_left(full, reached[-1], patience)
+    left = _letters_left(full, reached, patience)
     if left is None and len(full) > _SMALL:
         raise _endless(f"{_MAX_STEPS} letters to come, at even odds")
     if left is None:
-        return [*visits, _solved(full, going, reached[-1])]
+        return _solved(full, going, reached)
     steps, total = _steps(full), going.copy()
     while going.sum() * left > TAIL:
         going = _forward(steps, going)
         total += going
-    return [*visits, total]
+    return total
 
 
 def _endless(more: str) -> ValueError:
@@ -259,7 +278,7 @@ def likeliest(levels: Tables) -> tuple[list[int], float]:
 
     ``levels`` hold log-probabilities. Ties go to the shorter string, then to the alphabet's first.
     """
-    best = _best_to_come(levels)
+    best = best_to_come(levels)
     score, last, letters, row = float(best[0][0]), len(levels) - 1, list[int](), 0
     while score > -math.inf:
         k = min(len(letters), last)
@@ -273,7 +292,7 @@ def likeliest(levels: Tables) -> tuple[list[int], float]:
     return letters, score
 
 
-def _best_to_come(levels: Tables) -> list[FloatArray]:
+def best_to_come(levels: Tables) -> list[FloatArray]:
     """By length, (A^k,): the highest log-probability of what can follow each context, up to the end."""
     best, last = [level[:, -1] for level in levels], len(levels) - 1
 
