@@ -122,7 +122,7 @@ def test_a_certain_answer_comes_at_once() -> None:
 @pytest.mark.parametrize("beginning", ["a", "ba", "abab"])
 @pytest.mark.parametrize("order", [0, 1, 3])
 def test_a_beginning_conditions_the_student(order: int, beginning: str) -> None:
-    """Bayes over all strings of up to 12 letters; at most 0.15^9 of what begins so is left over. Some answers do not fit."""
+    """Bayes over all strings of up to 12 letters; at most 0.15^9 of what begins so is left. Some answers do not fit."""
     chain = random_chain([2, order], order, end=(0.85, 0.95))
     every = Enumeration(chain, 12)
     fits = np.array([string.startswith(beginning) for string in every.strings])
