@@ -9,12 +9,6 @@
 const BARS = { left: 134, right: 380, top: 34, row: 27, height: 17 }; // svg units; the last row stands for all others
 const CURVE = { left: 46, right: 378, top: 34, bottom: 348 };
 
-/** 94 %, 4.1 %, 0.3 %, less than 0.1 %: as kdlab.core.format.percent has it. */
-function percent(p) {
-  if (p >= 0.0995) return `${(100 * p).toFixed(0)} %`;
-  return p >= 0.00095 ? `${(100 * p).toFixed(1)} %` : "< 0.1 %";
-}
-
 // ---------------------------------------------------------------- the likeliest tokens
 
 function buildTokens(panel, { words, odds, one }) {

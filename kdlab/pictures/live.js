@@ -7,7 +7,7 @@
  * in both.
  */
 
-const FRAME = { width: 440, left: 58, right: 428, top: 12, bottom: 348, height: 396 }; // svg units of both panels
+const FRAME = { width: 440, left: 58, right: 428, top: 12, bottom: 348, height: 396 }; // svg units of two panels
 
 // ---------------------------------------------------------------- elements and numbers
 
@@ -32,6 +32,12 @@ function svg(parent, tag, attributes = {}) {
 
 /** A number with a real minus sign, and none before zero. */
 const number = (value, decimals = 2) => value.toFixed(decimals).replace(/^-(?=.*[1-9])/, "−").replace(/^-/, "");
+
+/** 94 %, 4.1 %, 0.3 %, less than 0.1 %: as kdlab.core.format.percent has it. */
+function percent(p) {
+  if (p >= 0.0995) return `${(100 * p).toFixed(0)} %`;
+  return p >= 0.00095 ? `${(100 * p).toFixed(1)} %` : "< 0.1 %";
+}
 
 /** One decimal place of an svg unit is finer than any screen and keeps attributes short. */
 const round = (value) => Math.round(value * 10) / 10;
@@ -151,13 +157,14 @@ function emphasise(element, weight) {
 
 const BETA = { text: "β, how selective the teacher is", label: "beta, how selective the teacher is" };
 
-/** The slider: its name, value, track and marks, as page.slider, .value and .marks. */
+/** A slider: its name, value, track and marks, as page.slider, .value and .marks; returns all of it. */
 function buildSlider(page, controls, { text, label }) {
   const field = html(controls, "label", { class: "kdlab-field kdlab-field-beta" });
   const name = html(field, "span", { class: "kdlab-label", text: `${text}  ` });
   page.value = html(name, "span", { class: "kdlab-value" });
   page.slider = html(field, "input", { class: "kdlab-beta", type: "range", min: 0, max: 0, value: 0, "aria-label": label });
   page.marks = html(field, "span", { class: "kdlab-marks", "aria-hidden": "true" });
+  return field;
 }
 
 const BETA_MARKS = [1, 2, 5, 10, 20, 50, 100];
@@ -169,7 +176,7 @@ function buildMarks(marks, places, values) {
   for (const value of values.filter((mark) => mark >= places[0] * 0.999 && mark <= places[last] * 1.001)) {
     const after = Math.max(1, places.findIndex((place) => place >= value * 0.9999));
     const share = (after - (places[after] - value) / (places[after] - places[after - 1])) / last;
-    html(marks, "span", { text: value }).style.left = `calc(9px + ${share} * (100% - 18px))`;
+    html(marks, "span", { text: value.toLocaleString("en") }).style.left = `calc(9px + ${share} * (100% - 18px))`;
   }
 }
 
@@ -184,7 +191,7 @@ function buildKey(head, roles) {
 }
 
 /** Title, controls, error, key, numbers, the two panels, outcome, sentence: a picture without its controls and numbers. */
-function buildFrame(roles, names) {
+function buildFrame(roles, names, { width, height } = FRAME) {
   const root = set(document.createElement("div"), { class: "kdlab-view", role: "group" });
   const page = { root, title: html(root, "div", { class: "kdlab-title" }) };
   keepKeys(root);
@@ -197,7 +204,7 @@ function buildFrame(roles, names) {
   buildKey(head, roles);
   page.numbers = html(head, "span", { class: "kdlab-numbers" });
   const panels = html(page.picture, "div", { class: "kdlab-panels" });
-  const viewBox = `0 0 ${FRAME.width} ${FRAME.height}`;
+  const viewBox = `0 0 ${width} ${height}`;
   for (const [panel, name] of Object.entries(names)) { // {space: what it shows, plane: what it shows}
     page[panel] = svg(panels, "svg", { class: `kdlab-${panel}`, viewBox, role: "img", "aria-label": name });
   }
@@ -218,8 +225,8 @@ function setTitle(page, text) {
  * The axes of a precision-recall plane, in nats, and both bounds: {recall, precision} limits, {recall, precision} bounds.
  * An axis of recall that is not straight brings its own marks, [[value, text], ...], and its own label.
  */
-function buildAxes(panel, limits, bounds, x, y, { marks = ticks(limits.recall), label = "recall, nats" } = {}) {
-  const { left, right, top, bottom } = FRAME;
+function buildAxes(panel, limits, bounds, x, y, { marks = ticks(limits.recall), label = "recall, nats", frame = FRAME } = {}) {
+  const { left, right, top, bottom } = frame;
   svg(panel, "path", { class: "kdlab-axis", d: `M${left} ${top}V${bottom}H${right}` });
   for (const [value, text] of marks) {
     const at = round(x(value));
@@ -231,7 +238,7 @@ function buildAxes(panel, limits, bounds, x, y, { marks = ticks(limits.recall), 
     svg(panel, "path", { class: "kdlab-axis", d: `M${left} ${at}h-4` });
     svg(panel, "text", { class: "kdlab-tick", x: left - 8, y: at + 4, "text-anchor": "end", text });
   }
-  svg(panel, "text", { class: "kdlab-quiet", x: (left + right) / 2, y: 391, "text-anchor": "middle", text: label });
+  svg(panel, "text", { class: "kdlab-quiet", x: (left + right) / 2, y: bottom + 43, "text-anchor": "middle", text: label });
   svg(panel, "text", { class: "kdlab-quiet", "text-anchor": "middle", text: "precision, nats",
     transform: `translate(13 ${(top + bottom) / 2}) rotate(-90)` });
   const [limit, ceiling] = [round(x(bounds.recall)), round(y(bounds.precision))];

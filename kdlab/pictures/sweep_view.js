@@ -11,13 +11,18 @@
  * A view's file declares its world, which says what is particular:
  *   place                  the trait that the slider moves, and the sweep's list of positions: "beta"
  *   slider, marks          {text, label} of the slider, and the round values under it
+ *   second                 another slider, or none: its own {place, slider, marks}, and what `written` makes of its value
+ *   frame                  the svg units of its panels, where they are not FRAME
  *   roles, panels          the key {role: text}, and what each panel shows, as {space: text, plane: text}
  *   fields, labels         the selects, each with its [short, long] name
  *   perPosition, numbers   the sweep's lists with an entry for each position, and its entries that hold numbers only
  *   remake                 the call that makes such a sweep again
  *   told(sweep, index)    the numbers above the panels; precision and recall where a world does not say
+ *   sentence(sweep, index) what is said below them; the sweep's own sentence of the position where a world does not say
+ *   todo, seen(sweep, index)  after a guess, what to do in order to see, and whether it is; or the slider's right end
  *   build(page, sweep)    create the elements once; returns [draw(index), ...], which only set attributes
  *   idle(settings, sweep) the selects that could change nothing now; sweep is null while another is on its way
+ * Whatever gets an index gets that of the second slider after it.
  */
 
 const TRAITS = ["sweep", "settings", "progress", "prediction", "seen", "heard", "kernel_error"]; // whose changes matter here, with the place
@@ -41,23 +46,23 @@ const NAME_ROOM = 16; // svg units from the middle of a name to the path, for th
 const MARK = "h0m-1.2 0a1.2 1.2 0 1 0 2.4 0a1.2 1.2 0 1 0-2.4 0"; // a dot and a circle around it, where the path is
 
 /** The plane of one sweep, with the path so far from position `from`; returns draw(index). */
-function buildPlane(panel, sweep, from = 0) {
+function buildPlane(panel, sweep, from = 0, frame = FRAME) {
   panel.replaceChildren();
-  const x = scale(sweep.plane.recall, [FRAME.left, FRAME.right]);
-  const y = scale(sweep.plane.precision, [FRAME.bottom, FRAME.top]);
-  buildAxes(panel, sweep.plane, sweep.bounds, x, y);
+  const x = scale(sweep.plane.recall, [frame.left, frame.right]);
+  const y = scale(sweep.plane.precision, [frame.bottom, frame.top]);
+  buildAxes(panel, sweep.plane, sweep.bounds, x, y, { frame });
   const at = sweep.recall.map((recall, i) => [round(x(recall)), round(y(sweep.precision[i]))]);
   const paths = at.map((_, i) => pathBetween(at, sweep.switched, Math.min(from, i), Math.max(from, i)));
   svg(panel, "path", { class: "kdlab-path-all", d: pathBetween(at, sweep.switched, 0, at.length - 1) });
   const past = svg(panel, "path", { class: "kdlab-path-past" });
   const [dx, dy] = [round(x(sweep.direct.recall)), round(y(sweep.direct.precision))];
-  // The direct student's name stands where the path does not go: above or below the square, else to its right.
+  // The direct student's name stands where the path does not go: above or below the square, else to its right or left.
   const clearance = (ox, oy) => Math.min(...at.map(([px, py]) => Math.hypot(px - dx - ox, py - dy - oy)));
-  const [above, below, right] = [clearance(0, -17), clearance(0, 17), clearance(32, 0)];
-  const [under, limit] = [below >= above, round(x(sweep.bounds.recall))];
+  const [above, below, right, left] = [clearance(0, -17), clearance(0, 17), clearance(32, 0), clearance(-32, 0)];
+  const [under, limit, most] = [below >= above, round(x(sweep.bounds.recall)), Math.max(above, below)];
   const aside = Math.min(dx, limit - 25); // left of the bound, which has a name of its own
-  const beside = Math.max(above, below) < NAME_ROOM && right > Math.max(above, below) && dx + 60 < limit;
-  const namedAt = beside ? [dx + 32, dy + 4.5] : [aside, dy + (under ? 25 : -12)];
+  const beside = most >= NAME_ROOM ? 0 : right > most && dx + 60 < limit ? 1 : left > most && dx - 60 > frame.left ? -1 : 0;
+  const namedAt = beside ? [dx + 32 * beside, dy + 4.5] : [aside, dy + (under ? 25 : -12)];
   svg(panel, "text", { class: "kdlab-direct-name", x: namedAt[0], y: namedAt[1], "text-anchor": "middle", text: "direct" });
   // "distilled" ends where it is put and is some 60 wide; "direct" is some 44 wide and stands around its place.
   const overlaps = ([x1, y1]) => Math.abs(y1 - namedAt[1]) < 14 && x1 > namedAt[0] - 22 && x1 - 60 < namedAt[0] + 22;
@@ -69,7 +74,7 @@ function buildPlane(panel, sweep, from = 0) {
     const [aside, below] = besidePath(at, i);
     set(past, { d: paths[i] });
     set(dot, { cx, cy, "data-precision": sweep.precision[i], "data-recall": sweep.recall[i] });
-    const room = cx + 13 * aside - (FRAME.left + 68); // for the name; where there is none, it goes below the dot
+    const room = cx + 13 * aside - (frame.left + 68); // for the name; where there is none, it goes below the dot
     const drop = Math.max(below, Math.min(1, -room / 20));
     const place = [round(cx + 13 * aside - Math.min(room, 0)), round(cy + 4.5 + 18 * drop)];
     if (overlaps(place)) place[1] = namedAt[1] + (under ? 16 : -16); // farther out than the name that is there
@@ -78,16 +83,16 @@ function buildPlane(panel, sweep, from = 0) {
 }
 
 /**
- * Which way is off the path at position i, as a unit vector: left of a path that climbs or falls steeply, below one that goes left.
+ * Which way is off the path at position i, as a unit vector: left of a path that climbs or falls steeply, else below it.
  * There is room for a name there; on the other side, where all is better, stand the bounds and their names.
  */
 function besidePath(points, i) {
-  const [x0, y0] = points[Math.max(i - 4, 0)];
-  const [x1, y1] = points[Math.min(i + 4, points.length - 1)];
+  const ends = [points[Math.max(i - 4, 0)], points[Math.min(i + 4, points.length - 1)]];
+  const [[x0, y0], [x1, y1]] = ends.sort(([one], [other]) => other - one); // from right to left, whichever way it is walked
   const length = Math.hypot(x1 - x0, y1 - y0);
   const falls = length > 0 ? (y1 - y0) / length : -1;
   const aside = falls > 0.8 ? -1 : Math.min(0, falls); // never to the right
-  return [aside, Math.sqrt(1 - aside * aside) * (x1 > x0 ? -1 : 1)];
+  return [aside, Math.sqrt(1 - aside * aside)];
 }
 
 /** The path from one position to another, with a gap wherever `switched` says so; a stretch of no length gets a mark. */
@@ -105,9 +110,14 @@ function pathBetween(points, switched, first, last) {
 
 /** All elements of a view, without any numbers yet. */
 function buildPage(choices, world) {
-  const page = buildFrame(world.roles, world.panels);
+  const page = buildFrame(world.roles, world.panels, world.frame);
   buildSlider(page, page.controls, world.slider);
-  page.next = page.slider;
+  page.sliders = [page];
+  if (world.second) {
+    page.sliders.push({});
+    buildSlider(page.sliders[1], page.controls, world.second.slider).classList.add("kdlab-second");
+  }
+  page.next = page.sliders.at(-1).slider;
   page.selects = {};
   for (const field of world.fields) page.selects[field] = buildSelect(page.controls, field, world.labels[field], choices[field] ?? []);
   page.reset = html(page.controls, "button", { class: "kdlab-reset", type: "button", text: "Reset" });
@@ -136,7 +146,9 @@ class SweepView extends Live {
   /** @param model the widget's traits  @param sweeps those that are here, a Map shared by its views */
   constructor(model, sweeps, world) {
     super(model);
-    Object.assign(this, { sweeps, world, index: 0, frame: 0, telling: 0, sweep: null });
+    Object.assign(this, { sweeps, world, frame: 0, telling: 0, sweep: null });
+    this.ways = [world, world.second].filter(Boolean); // where there is to go, one for each slider
+    this.at = this.ways.map(() => 0); // the index of each
     this.choices = model.get("choices");
     this.page = buildPage(this.choices, world);
     this.listen();
@@ -144,11 +156,13 @@ class SweepView extends Live {
 
   /** Connect the controls and the traits. */
   listen() {
-    const { slider, selects, reset } = this.page;
-    slider.addEventListener("input", () => this.moveTo(Number(slider.value)));
+    const { sliders, selects, reset } = this.page;
+    for (const { slider } of sliders) {
+      slider.addEventListener("input", () => this.moveTo(sliders.map((one) => Number(one.slider.value))));
+    }
     Object.values(selects).forEach((select) => select.addEventListener("change", () => this.ask(this.chosen())));
     reset.addEventListener("click", () => this.reset());
-    this.watch([...TRAITS, this.world.place], () => { this.guard(() => this.follow()); this.update(); });
+    this.watch([...TRAITS, ...this.ways.map(({ place }) => place)], () => { this.guard(() => this.follow()); this.update(); });
   }
 
   /** Let go of the traits when the picture leaves the page. */
@@ -166,13 +180,12 @@ class SweepView extends Live {
 
   /** Some trait changed: take in a new sweep, show the one wanted if it is here, go to Python's place. */
   follow() {
-    const { place } = this.world;
-    const [sweep, settings, at] = ["sweep", "settings", place].map((name) => this.model.get(name));
+    const [sweep, settings] = ["sweep", "settings"].map((name) => this.model.get(name));
     if (sweep !== this.received) this.receive(sweep);
     if (!this.sweep) return;
     const wanted = this.sweeps.get(this.nameOf(settings)) ?? this.sweep;
     if (wanted !== this.sweep) this.show(wanted);
-    else if (!this.telling) this.draw(nearest(wanted[place], at)); // unless the reader is just moving the slider
+    else if (!this.telling) this.draw(this.ways.map(({ place }) => nearest(wanted[place], this.model.get(place)))); // unless the reader is just moving a slider
   }
 
   /** A sweep has come from Python: check it and keep it. The first is shown even if it is not the one wanted. */
@@ -194,29 +207,35 @@ class SweepView extends Live {
   /** Create the elements of a sweep, once, and draw it at the place where the reader is. */
   show(sweep) {
     const { page, world } = this;
-    const at = this.sweep ? this.sweep[world.place][this.index] : this.model.get(world.place);
+    const values = this.ways.map(({ place }, n) => (this.sweep ? this.sweep[place][this.at[n]] : this.model.get(place)));
     this.error = "";
     this.parts = world.build(page, sweep);
     this.sweep = sweep;
     setTitle(page, sweep.title);
     page.root.dataset.key = sweep.key;
-    page.slider.max = sweep[world.place].length - 1;
-    buildMarks(page.marks, sweep[world.place], world.marks);
-    this.draw(nearest(sweep[world.place], at));
+    this.ways.forEach(({ place, marks }, n) => {
+      page.sliders[n].slider.max = sweep[place].length - 1;
+      buildMarks(page.sliders[n].marks, sweep[place], marks);
+    });
+    this.draw(this.ways.map(({ place }, n) => nearest(sweep[place], values[n])));
   }
 
-  /** Draw one position: attributes only, from numbers that are already here. */
-  draw(index) {
+  /** Draw one position, an index for each slider: attributes only, from numbers that are already here. */
+  draw(at) {
     const { page, sweep, world } = this;
-    this.index = index;
-    this.parts.forEach((part) => part(index));
-    if (Number(page.slider.value) !== index) page.slider.value = index;
-    page.value.textContent = number(sweep[world.place][index]);
-    page.numbers.textContent = (world.told ?? precisionRecall)(sweep, index);
+    this.at = at;
+    this.parts.forEach((part) => part(...at));
+    this.ways.forEach(({ place, written = number }, n) => {
+      const { slider, value } = page.sliders[n];
+      if (Number(slider.value) !== at[n]) slider.value = at[n];
+      value.textContent = written(sweep[place][at[n]]);
+    });
+    page.numbers.textContent = (world.told ?? precisionRecall)(sweep, ...at);
     this.sayValue();
-    write(page, sweep.sentence[index]);
-    page.root.dataset.index = index;
-    if (this.isAsked() && index >= 0.9 * (sweep[world.place].length - 1)) this.see();
+    write(page, world.sentence ? world.sentence(sweep, ...at) : sweep.sentence[at[0]]);
+    page.root.dataset.index = at.join(" ");
+    const seen = world.seen ? world.seen(sweep, ...at) : at[0] >= 0.9 * (sweep[world.place].length - 1);
+    if (this.isAsked() && seen) this.see();
   }
 
   /** Whether the sweep shown is the one that the question is about. */
@@ -224,25 +243,26 @@ class SweepView extends Live {
     return this.sweep?.key === this.model.get("opened").key;
   }
 
-  /** The slider's value in words; a covered picture says no more than where the slider stands. */
+  /** Each slider's value in words; a covered picture says no more than where the sliders stand. */
   sayValue() {
-    const { slider, value, numbers } = this.page;
+    const { sliders, numbers } = this.page;
     const told = isOpen(this.model.get("prediction")) ? [] : numbers.textContent.split("   ");
-    slider.setAttribute("aria-valuetext", [`${this.world.place} ${value.textContent}`, ...told].join(", "));
+    sliders.forEach(({ slider, value }, n) =>
+      slider.setAttribute("aria-valuetext", [`${this.ways[n].place} ${value.textContent}`, ...told].join(", ")));
   }
 
-  /** The slider moved: draw at the next frame, once, however many events came before it. */
-  moveTo(index) {
-    this.index = index;
+  /** A slider moved: draw at the next frame, once, however many events came before it. */
+  moveTo(at) {
+    this.at = at;
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
-      this.guard(() => this.draw(this.index));
+      this.guard(() => this.draw(this.at));
     });
     // Python hears of it when the hand rests: nothing on the page waits for that.
     clearTimeout(this.telling);
     this.telling = setTimeout(() => {
       this.telling = 0;
-      this.send({ [this.world.place]: this.sweep[this.world.place][this.index] });
+      this.send(Object.fromEntries(this.ways.map(({ place }, n) => [place, this.sweep[place][this.at[n]]])));
     }, 200);
   }
 
@@ -263,7 +283,7 @@ class SweepView extends Live {
   reset() {
     const { settings, place } = this.model.get("opened");
     this.ask({ ...settings });
-    if (this.sweep) this.moveTo(nearest(this.sweep[this.world.place], place));
+    if (this.sweep) this.moveTo([nearest(this.sweep[this.world.place], place), ...this.at.slice(1)]);
   }
 
   /** Bring everything around the picture up to date: controls, waiting, errors, the prediction. */
@@ -278,7 +298,7 @@ class SweepView extends Live {
       page.selects[field].selectedIndex = this.choices[field].findIndex((choice) => choice.value === settings[field]);
       page.selects[field].disabled = covered || idle.includes(field) || this.choices[field].length < 2;
     }
-    page.slider.disabled = waiting || covered;
+    for (const { slider } of page.sliders) slider.disabled = waiting || covered;
     page.reset.disabled = covered;
     page.root.setAttribute("aria-busy", waiting);
     page.picture.classList.toggle("kdlab-waiting", waiting);
@@ -289,7 +309,7 @@ class SweepView extends Live {
     if (page.doing.textContent !== doing) page.doing.textContent = doing;
     page.progress.textContent = progress === null ? "" : `: ${Math.round(progress * 100)} %`;
     this.showErrors();
-    const still = model.get("seen") ? "" : "Now move the slider to its right end and see.";
+    const still = model.get("seen") ? "" : this.world.todo ?? "Now move the slider to its right end and see.";
     showPrediction(page, prediction, still, (guess) => this.commit(guess));
     const asked = this.isAsked();
     if (!asked) page.outcome.hidden = true; // it was about another picture

@@ -31,7 +31,8 @@ class SweepView(LiveView):
     A subclass has a trait named for its knob, "beta" or "tau", names the module that draws its stills (``_plots``, with
     `figure` and `filmstrip`), and answers five questions. Settings are plain: {name: value}. What are the settings of a
     sweep (``_settings_of``), what is their name (``_key``, which raises ValueError for bad ones), does making it
-    take no time (``_is_ready``), what is the sweep itself (``_made``), and what is sent of it (``_sent``).
+    take no time (``_is_ready``), what is the sweep itself (``_made``), and what is sent of it (``_sent``). A second
+    slider is a trait of the subclass, named as the page's ``second`` is; it exchanges ``_shown``.
     """
 
     _plots: ClassVar[str]
