@@ -50,3 +50,14 @@ def percent(p: float) -> str:
     if p >= 0.0995:
         return f"{100 * p:.0f} %"
     return f"{100 * p:.1f} %" if p >= 0.00095 else "less than 0.1 %"
+
+
+def several(value: float) -> str:
+    """Write how many to expect: three digits, and all that stand before the point.
+
+    >>> several(0.0823), several(98.849), several(1481.6)
+    ('0.08', '98.8', '1,482')
+    """
+    if value >= 99.95:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"

@@ -5,7 +5,7 @@
 
 `model` is the chain and its projections, `experiment` the slider, `objectives` other losses than the paper's,
 `spelling` one name letter by letter, `attempts` how many answers come in k draws, `best_tau` with which temperature,
-`generations` what becomes of students of students.
+`tries` what a slider of both shows, `generations` what becomes of students of students.
 """
 
 from kdlab.core.lazy import front_door
@@ -18,8 +18,10 @@ _MODULES = {
     "attempts": "expected_distinct pass_at_k estimated_pass_at_k likely_strings",
     "best_tau": "attempts_over_tau",
     "generations": "successors",
+    "tries": "TriesSweep tries_over_tau",
     "view_spelling": "letters",
     "view": "show",
+    "view_tries": "show_tries",
     "": "plots",
 }
 __all__, __getattr__, __dir__ = front_door(__name__, _MODULES)

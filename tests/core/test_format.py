@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from kdlab.core.format import deviation, percent, plus, short, signed
+from kdlab.core.format import deviation, percent, plus, several, short, signed
 
 SIGNED = {
     1.0: "1.00",
@@ -21,7 +21,8 @@ DEVIATION = {0.005: "0.005", 0.0052: "0.0052", 0.05: "0.05", 0.1: "0.10", 0.452:
 PERCENT = {1: "100 %", 0.41: "41 %", 0.0996: "10 %", 0.0994: "9.9 %", 0.001: "0.1 %"} | dict.fromkeys(
     (0.0009, 0), "less than 0.1 %"
 )
-CASES = ((signed, SIGNED), (short, SHORT), (plus, PLUS), (deviation, DEVIATION), (percent, PERCENT))
+SEVERAL = {0.0: "0.00", 9.994: "9.99", 9.996: "10.0", 99.94: "99.9", 99.96: "100", 1481.6: "1,482", 9e5: "900,000"}
+CASES = ((signed, SIGNED), (short, SHORT), (plus, PLUS), (deviation, DEVIATION), (percent, PERCENT), (several, SEVERAL))
 
 
 @pytest.mark.parametrize(
