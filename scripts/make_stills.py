@@ -1,4 +1,4 @@
-"""Draw the stills of what notebooks 00 to 05 show before a slider moves: `make stills` writes kdlab/data/stills.
+"""Draw the stills of what notebooks 00 to 05 and 08 show before a slider moves: `make stills` writes kdlab/data/stills.
 
 Run it after a change to what a picture shows or how it is drawn, and `make notebooks` after it: tests compare the
 files with fresh drawings and with the committed notebooks.
@@ -23,6 +23,7 @@ def views() -> list[LiveView | Still]:
         *(mixtures.show(sweep, predict=ASKED) for sweep in sweeps),
         mixtures.by_hand("line", predict=ASKED),
         ngrams.show(text, predict=ASKED),
+        ngrams.show_tries(ngrams.tries_over_tau(text), predict=ASKED),
         lm.show(list(recording.sweeps.values()), predict=ASKED),
         lm.show(recording.sweeps["One day, a little"]),
         ngrams.letters(text.truth, text.teacher, text.at(1).student, "mary"),

@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from kdlab.core.format import signed
-from kdlab.core.sweep import expect
+from kdlab.core.sweep import PlaneSweep, expect
 from kdlab.ngrams.experiment import NGramSweep
 from kdlab.ngrams.names import real_names
 from kdlab.ngrams.objectives import NAMES, Outcome
@@ -48,8 +48,8 @@ def figure(sweep: NGramSweep, tau: float, *, path: bool = True) -> Picture:
     names.text(0, 0, words, fontsize=8, color=QUIET)
     _draw_names(names, sweep.names[index], columns=2, size=13, room=(0.1, 0.88))
     _draw_covered(made.add_axes((0.02, 0.2, 0.44, 0.085)), float(sweep.covered[index]))
-    labels = _plane(made.add_axes((0.56, 0.27, 0.42, 0.595)), sweep, *plane_limits(sweep, CLOSE), path=path)
-    _draw_students(labels, sweep, {index: "distilled"}, 12, toward=160)
+    labels = plane(made.add_axes((0.56, 0.27, 0.42, 0.595)), sweep, *plane_limits(sweep, CLOSE), path=path)
+    draw_students(labels, sweep, {index: "distilled"}, 12, toward=160)
     if path:
         _name_some(labels, sweep)
     return made
@@ -73,8 +73,8 @@ def filmstrip(sweep: NGramSweep, taus: Sequence[float]) -> Picture:
         numbers = f"precision {signed(sweep.precision[index])}", f"recall {signed(sweep.recall[index])}"
         for line, text in enumerate((*numbers, f"covers {100 * sweep.covered[index]:.0f} %")):
             made.write(left, top + 2.43 + 0.17 * line, text, 8, QUIET, va="center")
-    labels = _plane(made.panel(columns * width + 0.8, 0.88, side - 0.95, 2.55), sweep, *plane_limits(sweep, CLOSE))
-    _draw_students(labels, sweep, {i: f"{sweep.taus[i]:g}" for i in indices}, 10, toward=20)
+    labels = plane(made.panel(columns * width + 0.8, 0.88, side - 0.95, 2.55), sweep, *plane_limits(sweep, CLOSE))
+    draw_students(labels, sweep, {i: f"{sweep.taus[i]:g}" for i in indices}, 10, toward=20)
     made.write(0.1, 0.35, sweep.title, 12)
     said = textwrap.fill(f"names {_INVENTED}; bold and underlined: real names", int(17 * across))
     made.write(0.1, 0.46, said, 8, QUIET, va="top")
@@ -92,13 +92,18 @@ def _draw_names(
         at = i // rows, high - (high - low) * (i % rows + 0.5) / rows
         shown = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
         if name in real_names():
-            look: dict[str, Any] = {"color": STYLE["distilled"].colour}
-            box = axes.text(*at, shown, fontsize=size, fontweight="bold", **look).get_window_extent()
-            below = axes.transData.transform(at)[1] - 0.2 * size
-            ends = axes.transData.inverted().transform([[box.x0, below], [box.x1, below]])
-            axes.plot(*ends.T, linewidth=1, clip_on=False, **look)
+            draw_real_name(axes, at, name, size)
         else:
             axes.text(*at, shown, fontsize=size, color=INK)
+
+
+def draw_real_name(axes: Axes, at: tuple[float, float], name: str, size: float) -> None:
+    """A real name: bold, underlined and in the student's colour."""
+    look: dict[str, Any] = {"color": STYLE["distilled"].colour}
+    box = axes.text(*at, name, fontsize=size, fontweight="bold", **look).get_window_extent()
+    below = axes.transData.transform(at)[1] - 0.2 * size
+    ends = axes.transData.inverted().transform([[box.x0, below], [box.x1, below]])
+    axes.plot(*ends.T, linewidth=1, clip_on=False, **look)
 
 
 def _draw_covered(axes: Axes, covered: float) -> None:
@@ -115,7 +120,7 @@ def _draw_covered(axes: Axes, covered: float) -> None:
 # The plane
 
 
-def _plane(axes: Axes, sweep: NGramSweep, recall: Limits, precision: Limits, *, path: bool = True) -> Labels:
+def plane(axes: Axes, sweep: PlaneSweep, recall: Limits, precision: Limits, *, path: bool = True) -> Labels:
     """Draw bounds and, faint, the whole path; return what puts names beside dots."""
     frame(axes, recall, precision, bins=6)
     draw_bounds(axes, sweep.recall_bound, sweep.precision_bound, name_at=0.06)
@@ -126,8 +131,8 @@ def _plane(axes: Axes, sweep: NGramSweep, recall: Limits, precision: Limits, *, 
     return labels
 
 
-def _draw_students(
-    labels: Labels, sweep: NGramSweep, named: dict[int, str], size: float = 0, toward: float = 20
+def draw_students(
+    labels: Labels, sweep: PlaneSweep, named: dict[int, str], size: float = 0, toward: float = 20
 ) -> None:
     """A dot and its name for each position, and the direct student's square, which lies on top: the smaller one."""
     for i in named:
@@ -173,14 +178,14 @@ def objectives(outcomes: Sequence[Outcome], sweep: NGramSweep) -> Picture:
     recall = _near([*sweep.recall, *(one.recall for one in outcomes), sweep.direct_recall], sweep.recall_bound)
     precision = [*sweep.precision, *(one.precision for one in outcomes), sweep.direct_precision]
     axes = made.add_axes((0.08, 0.11, 0.9, 0.72))
-    labels = _plane(axes, sweep, recall, _near(precision, sweep.precision_bound))
+    labels = plane(axes, sweep, recall, _near(precision, sweep.precision_bound))
     places, colour = _in_one_place(axes, outcomes), STYLE["distilled"].colour
     for first, *_ in places:
         marker, size = _MARKERS[first.name]
         hollow = {"markerfacecolor": "white", "markeredgecolor": colour, "markeredgewidth": 1.8}
         look = hollow if "reverse" in first.name else {}
         labels.dot(first.recall, first.precision, "distilled", size, marker=marker, **look)
-    _draw_students(labels, sweep, {})
+    draw_students(labels, sweep, {})
     for shared in places:
         text = "\n= ".join(one.name for one in shared)
         labels.add(text, (shared[0].recall, shared[0].precision), colour, 9, toward=20, away=12)

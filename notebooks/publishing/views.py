@@ -27,7 +27,7 @@ __all__ = ["Live", "live_views", "reviews", "script"]
 Json = dict[str, Any]
 
 REVIEWS = re.compile(r"\breview\(")  # the call that gives the reader's guesses beside what happened
-SHOWS = re.compile(r"\b(?:show|by_hand|show_pairs|quiz)\(")  # the calls that give a live view
+SHOWS = re.compile(r"\b(?:show|by_hand|show_pairs|show_tries|quiz)\(")  # the calls that give a live view
 ASKED = {  # what a notebook asks its reader to choose, though having it takes a second: {view: settings}
     "NGramView": (
         {"orders": "3, 2, 1", "seed": 1},

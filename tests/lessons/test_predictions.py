@@ -10,6 +10,7 @@ from support.exercises import every_notebook
 from support.fake_results import PATH, fake_results
 
 from kdlab import lm, mixtures, ngrams
+from kdlab.core.format import several
 from kdlab.lessons.predictions import QUESTIONS, Question, predict, question
 from kdlab.pictures import live
 
@@ -88,6 +89,16 @@ def test_the_answers_about_text_are_what_the_temperatures_do() -> None:
     assert step["prompt"] == color.prompt and round(top_k["entropy"], 4) == round(tempered["entropy"], 4)
     assert round(float(tempered["name"].removeprefix("τ = ")), 1) == 0.8 and ANSWERS["05.cut"] == "About 0.8"
     assert sum(plain["shares"][7:]) == pytest.approx(1 / 5, abs=0.005) and plain["kept"] - top_k["kept"] == 49_102
+
+
+def test_the_answer_about_tries_is_what_three_thousand_bring() -> None:
+    tries = ngrams.tries_over_tau(ngrams.teacher_temperature(), k=3_000)
+    best, plain, cold, coldest = (several(tries.at(tau).distinct) for tau in (0.7, 1.0, 0.4, 0.1))
+    assert question("08.tries").outcome == (
+        f"τ about 0.7 brings the most, {best} different real names. The teacher as it is brings {plain}, "
+        f"one at τ = 0.4 brings {cold}, one at τ = 0.1 only {coldest}."
+    )
+    assert round(float(tries.best_taus[tries.column]), 1) == 0.7 and ANSWERS["08.tries"] == "τ about 0.7"
 
 
 def test_the_answer_of_07_is_read_from_the_run() -> None:

@@ -40,6 +40,10 @@ VIEWS: dict[str, tuple[tuple[str, ...], Callable[[], Any]]] = {
         lambda: mixtures.show_pairs(mixtures.mechanism.pairs_along(_ring(2))),
     ),
     "text": ((BASE, "ngrams/view.js"), lambda: ngrams.show(ngrams.teacher_temperature())),
+    "tries": (
+        (BASE, "ngrams/view_tries.js"),
+        lambda: ngrams.show_tries(ngrams.tries_over_tau(ngrams.teacher_temperature())),
+    ),
     "tokens": ((BASE, "lm/view_next_token.js"), lambda: lm.show(list(lm.read_recording().sweeps.values()))),
     "still": (("pictures/quiz.js",), lambda: quiz(_picture(), _picture(), predict=ASKED)),
     "choice": (CARD, lambda: ExerciseView(exercise("02.1"))),
@@ -95,6 +99,7 @@ VALUES = {
     "hand": [r"centre 0\.00", r"width 1\.00"],
     "pairs": [r"beta 1\.00, Jensen \d+\.\d\d, variational \d+\.\d\d, exact \d+\.\d\d"],
     "text": [r"tau 1\.00, precision −\d+\.\d\d, recall −\d+\.\d\d"],
+    "tries": [rf"{knob}, 0\.81 names, precision −\d+\.\d\d, recall −\d+\.\d\d" for knob in (r"tau 1\.00", "k 10")],
     "tokens": [r"tau 1\.00, entropy \d\.\d\d nats, \d+ choices"],
 }
 ROWS = r", a row for each p′: (p′ \d: \d+\.\d+, \d+\.\d+(; |$)){4}"
@@ -103,6 +108,11 @@ PICTURES = {
     "hand": ["The truth, and your student over it", "The precision-recall plane"],
     "pairs": ["The components and their numbers", r".*α″" + ROWS, r".*nats" + ROWS, r"share.*" + ROWS],
     "text": [r"Twelve names that the student invents, \d+ of them real: (\w+, ){11}\w+", "The precision-recall plane"],
+    "tries": [
+        r"The student's 10 names: (\w+, ){9}\w+; real among them: jan",
+        "Different real names over tau, as a share of the most",
+        "The precision-recall plane",
+    ],
     "tokens": [r"What may come next: .* \d+ %, .* others \d+ %", "Entropy and effective choices over tau"],
 }
 
