@@ -4,7 +4,7 @@
     ngrams.show(sweep)                     # the live picture
 
 `model` is the chain and its projections, `experiment` the slider, `objectives` other losses than the paper's,
-`spelling` one name letter by letter, `attempts` how many answers come in k draws, `best_tau` with which temperature,
+`top_k` one that sees k letters, `spelling` one name letter by letter, `attempts` how many answers come in k draws, `best_tau` with which temperature,
 `tries` what a slider of both shows, `generations` what becomes of students of students.
 """
 
@@ -19,6 +19,7 @@ _MODULES = {
     "best_tau": "attempts_over_tau",
     "generations": "successors",
     "tries": "TriesSweep tries_over_tau",
+    "top_k": "practise tail_mass",
     "view_spelling": "letters",
     "view": "show",
     "view_tries": "show_tries",

@@ -63,7 +63,9 @@ def compare_objectives(truth: NGramChain, teacher: NGramChain, order: int, tau: 
     >>> [outcome.name for outcome in outcomes if outcome.precision > -14]
     ["token on p*'s prefixes, reverse KL", 'token on its own prefixes, reverse KL']
     """
-    _check(truth, teacher, order, tau)
+    check_chains(truth, teacher, order)
+    if not (tau > 0 and math.isfinite(tau)):
+        raise ValueError(f"tau is {tau}: a positive temperature is needed; try 1")
     tempered = teacher.tempered(1 / tau)
     given = truth.step_counts(teacher.order).sum(axis=1)
     sequence = NGramChain.fit(tempered, order=order)
@@ -117,18 +119,17 @@ def _settled(update: Update, teacher: NGramChain, student: NGramChain) -> NGramC
     )
 
 
-def _check(truth: NGramChain, teacher: NGramChain, order: int, tau: float) -> None:
-    if truth.alphabet != teacher.alphabet:
+def check_chains(other: NGramChain, teacher: NGramChain, order: int) -> None:
+    """Raise ValueError where students of ``order`` have no per-step losses between these; see above."""
+    if other.alphabet != teacher.alphabet:
         raise ValueError(
-            f"alphabets are {truth.alphabet!r} and {teacher.alphabet!r}: give p* and teacher the same letters"
+            f"alphabets are {other.alphabet!r} and {teacher.alphabet!r}: give both the same letters"
         )
     if isinstance(order, bool) or not isinstance(order, int | np.integer) or not 1 <= order <= teacher.order:
         raise ValueError(
             f"order is {order!r} beside a teacher of order {teacher.order}: choose from 1 to the "
             "teacher's (order 0 would tie the first letter's odds to all others')"
         )
-    if not (tau > 0 and math.isfinite(tau)):
-        raise ValueError(f"tau is {tau}: a positive temperature is needed; try 1")
     never = np.isneginf(teacher.log_table)
     never[0, -1] = False
     if never.any():

@@ -1,6 +1,7 @@
-"""The two pages beside the notebooks: every number on them is computed again, every code name evaluated.
+"""The pages beside the notebooks: every number on them is computed again, every code name evaluated.
 
-A number on a page that is not in the list here, or differs from it in a printed digit, fails.
+A number on a page that is not in the list here, or differs from it in a printed digit, fails. The page of what others
+found has none: numbers are in the cells that it speaks of.
 """
 
 import math
@@ -278,6 +279,28 @@ def test_colours_and_lines_are_those_of_the_pictures() -> None:
         assert f"`{role.colour}`" in colour
         assert any(word in line for word in words[role.line]), line
         assert any(word in marker for word in markers[role.marker]), marker
+
+
+# What others found
+
+WORKS = """2402.10693 2404.02657 2502.08606 2508.09654 2509.01649 2510.20817 2603.07079 2605.23857 2606.00306 2606.26091
+2608.14728 2608.29846""".split()
+PAPER = "2505.13111"
+
+
+def test_each_work_of_others_is_linked_once_and_the_page_says_what_was_read() -> None:
+    page = text("notebooks/OTHERS.md")
+    linked = [target.removeprefix("https://arxiv.org/abs/") for target in LINK.findall(page) if "arxiv.org" in target]
+    assert sorted(linked) == sorted([PAPER, *WORKS])
+    assert re.findall(r"\[arXiv ([\d.]+)\]", page) == linked
+    entries = re.findall(r"^\*\*.*?(?=^\*\*|^## |\Z)", page, flags=re.M | re.S)
+    assert len(entries) == len(WORKS)
+    for entry in entries:
+        parts = [re.split(r"\W", line)[1] for line in entry.strip().splitlines()[1:]]
+        assert parts == ["Says", "Beside", "Read"] and len(LINK.findall(entry.splitlines()[0])) == 1, entry
+    assert numbers(re.sub(r"\b(ICML|ACL|COLING) 20\d\d", "", page.replace("CC BY 4.0", ""))) == []
+    places = [target for target in LINK.findall(page) if ":" not in target]
+    assert [place for place in places if not (NOTEBOOKS / place).is_file()] in ([], ["08_is_it_worth_it.ipynb"])
 
 
 # Links
