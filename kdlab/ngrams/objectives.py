@@ -122,9 +122,7 @@ def _settled(update: Update, teacher: NGramChain, student: NGramChain) -> NGramC
 def check_chains(other: NGramChain, teacher: NGramChain, order: int) -> None:
     """Raise ValueError where students of ``order`` have no per-step losses between these; see above."""
     if other.alphabet != teacher.alphabet:
-        raise ValueError(
-            f"alphabets are {other.alphabet!r} and {teacher.alphabet!r}: give both the same letters"
-        )
+        raise ValueError(f"alphabets are {other.alphabet!r} and {teacher.alphabet!r}: give both the same letters")
     if isinstance(order, bool) or not isinstance(order, int | np.integer) or not 1 <= order <= teacher.order:
         raise ValueError(
             f"order is {order!r} beside a teacher of order {teacher.order}: choose from 1 to the "
