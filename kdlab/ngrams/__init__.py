@@ -4,8 +4,9 @@
     ngrams.show(sweep)                     # the live picture
 
 `model` is the chain and its projections, `experiment` the slider, `objectives` other losses than the paper's,
-`top_k` one that sees k letters, `spelling` one name letter by letter, `attempts` how many answers come in k draws, `best_tau` with which temperature,
-`tries` what a slider of both shows, `generations` what becomes of students of students.
+`top_k` one that sees k letters, `spelling` one name letter by letter, `attempts` how many answers come in k draws,
+`best_tau` with which temperature, `tries` what a slider of both shows, `generations` what becomes of students of
+students.
 """
 
 from kdlab.core.lazy import front_door
