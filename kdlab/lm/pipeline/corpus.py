@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import reprlib
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ IdArray = NDArray[np.uint16]
 Said = Callable[[int, int], None]
 Note = Callable[[str], None]
 Ends = int | Sequence[int]  # the token that ends a text, or several of which any does
+Prompts = Sequence[int] | Sequence[Sequence[int]]  # the ids of one prompt, or of several
 
 
 def ends_of(eos: Ends) -> tuple[int, ...]:
@@ -41,23 +43,34 @@ def generator(seed: int, *names: str | int | float, device: str | torch.device =
 
 @dataclass(frozen=True)
 class Sequences:
-    """N token sequences that continue one prompt.
+    """N token sequences, each of which continues a prompt.
 
     ``ids`` (N, L) of uint16, padded with ``eos``, the first of the tokens that may end a text; ``lengths`` (N,) counts
     the prompt and, where the sequence ended by itself, its EOS; the first ``prompt`` tokens are given, never trained
-    and never scored.
+    and never scored. ``prompt`` is one number where all continue the same, else (N,), one for each.
     """
 
     ids: IdArray
     lengths: NDArray[np.uint16]
-    prompt: int
+    prompt: int | NDArray[np.int64]
     eos: int
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, which: Any) -> Sequences:
-        return Sequences(self.ids[which], self.lengths[which], self.prompt, self.eos)
+        prompt = self.prompt if isinstance(self.prompt, int) else self.prompt[which]
+        return Sequences(self.ids[which], self.lengths[which], prompt, self.eos)
+
+    def alike(self) -> list[tuple[NDArray[np.int64], Sequences]]:
+        """Which sequences continue the same prompt, and these: for each prompt, in the order in which they come."""
+        if isinstance(self.prompt, int):
+            return [(np.arange(len(self)), self)]
+        found: dict[bytes, list[int]] = {}
+        for i, (row, given) in enumerate(zip(self.ids, self.prompt, strict=True)):
+            found.setdefault(row[:given].tobytes(), []).append(i)
+        each = [np.array(which) for which in found.values()]
+        return [(which, replace(self[which], prompt=int(self.prompt[which[0]]))) for which in each]
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -74,29 +87,53 @@ class Sequences:
         ids = torch.from_numpy(self.ids[:, : int(self.lengths.max())].astype(np.int64))
         return ids.to(device), torch.from_numpy(self.lengths.astype(np.int64)).to(device)
 
+    def given(self, device: torch.device) -> int | torch.Tensor:
+        """``prompt`` as one number, or (N,) on ``device``."""
+        return self.prompt if isinstance(self.prompt, int) else torch.from_numpy(self.prompt).to(device)
+
     def texts(self, decode: Callable[[list[int]], str]) -> list[str]:
-        """Each sequence, prompt included, as ``decode`` reads it."""
-        return [decode(row[:length].tolist()) for row, length in zip(self.ids, self.lengths, strict=True)]
+        """Each sequence as ``decode`` reads it: with the prompt where all have the same, else without."""
+        firsts = np.broadcast_to(0 if isinstance(self.prompt, int) else self.prompt, len(self))
+        rows = zip(self.ids, firsts, self.lengths, strict=True)
+        return [decode(row[first:length].tolist()) for row, first, length in rows]
 
 
 def joined(parts: list[Sequences]) -> Sequences:
-    """Put sequences of one prompt one after the other; shorter rows are padded with EOS."""
+    """Put sequences one after the other; shorter rows are padded with EOS."""
     width = max(part.ids.shape[1] for part in parts)
     ids = np.concatenate(
         [np.pad(part.ids, ((0, 0), (0, width - part.ids.shape[1])), constant_values=part.eos) for part in parts]
     )
-    return Sequences(ids, np.concatenate([part.lengths for part in parts]), parts[0].prompt, parts[0].eos)
+    prompts = [part.prompt for part in parts]
+    prompt = prompts[0] if isinstance(prompts[0], int) else np.concatenate(prompts)
+    return Sequences(ids, np.concatenate([part.lengths for part in parts]), prompt, parts[0].eos)
+
+
+def in_turn(parts: list[Sequences]) -> Sequences:
+    """Put sequences of several prompts so that prompts take turns: the first of each part, then the second of each.
+
+    No part is longer than one before it, nor shorter by more than one.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    turns = np.concatenate([np.arange(len(part)) for part in parts])
+    each = [replace(part, prompt=np.full(len(part), part.prompt)) for part in parts]
+    return joined(each)[np.argsort(turns, kind="stable")]
 
 
 class MixedRuns(ValueError):
     """A folder holds what was made from other settings."""
 
 
+def _short(spec: Mapping[str, Any], name: str) -> str:
+    return reprlib.repr(spec.get(name))
+
+
 class Corpus:
     """A folder of shards: ``spec.json`` says what they are a function of, ``manifest.jsonl`` their checksums.
 
-    ``spec`` is any JSON-able mapping with at least ``prompt`` (the ids that all sequences continue), ``eos``, the
-    number of ``sequences`` and how many of them make a ``shard``. The
+    ``spec`` is any JSON-able mapping with at least ``prompt`` (the ids that all sequences continue, or a list of
+    several such, which take turns), ``eos``, the number of ``sequences`` and how many of them make a ``shard``. The
     manifest only grows, one line per finished shard, so that several processes may write it; the last line about a
     shard counts. Raises `MixedRuns` where the folder was made from another ``spec``, naming the fields.
     """
@@ -110,7 +147,7 @@ class Corpus:
             if other:
                 raise MixedRuns(
                     f"{self.folder} was made from other settings: "
-                    + "; ".join(f"{name} was {before.get(name)!r}, now {self.spec.get(name)!r}" for name in other)
+                    + "; ".join(f"{name} was {_short(before, name)}, now {_short(self.spec, name)}" for name in other)
                     + ". Choose another folder, or delete this one."
                 )
         else:
@@ -128,6 +165,12 @@ class Corpus:
         if entry is None:
             return "not in the manifest"
         return "" if checksum(path) == entry["sha256"] else "its checksum is not the manifest's"
+
+    def prompt(self, shard: int) -> Prompts:
+        """What a shard's sequences continue: the one prompt, or all, from that of its first sequence on."""
+        prompt: Prompts = self.spec["prompt"]
+        turn = shard * self.spec["shard"] % len(prompt) if _are_several(prompt) else 0
+        return [*prompt[turn:], *prompt[:turn]]
 
     @property
     def n_shards(self) -> int:
@@ -174,21 +217,33 @@ class Corpus:
 
     def read(self, n: int) -> Sequences:
         """Return the first ``n`` sequences. Raises ValueError where a shard is damaged or there are too few."""
-        prompt, eos = len(self.spec["prompt"]), ends_of(self.spec["eos"])[0]
+        eos = ends_of(self.spec["eos"])[0]
         parts: list[Sequences] = []
         shard, told = 0, self.manifest()
         while sum(map(len, parts)) < n:
             fault = self.fault(shard, told)
             if fault:
                 raise ValueError(f"{self.path(shard)}: {fault}; give the command of this run again to have it re-made")
-            parts.append(_read(self.path(shard), prompt, eos))
+            parts.append(_read(self.path(shard), self.prompt(shard), eos))
             shard += 1
         return joined(parts)[:n]
 
 
-def _read(path: Path, prompt: int, eos: int) -> Sequences:
+def several(prompt: Prompts) -> list[list[int]]:
+    """The ids of each prompt, where there may be one, given by its ids alone."""
+    return [list(one) for one in prompt] if _are_several(prompt) else [list(prompt)]  # type: ignore[arg-type]
+
+
+def _are_several(prompt: Prompts) -> bool:
+    return any(isinstance(one, Sequence) for one in prompt)
+
+
+def _read(path: Path, prompt: Prompts, eos: int) -> Sequences:
+    """A shard's sequences, which continue the prompt, or several in turn."""
     try:
         with np.load(path, allow_pickle=False) as data:
-            return Sequences(data["ids"], data["lengths"], prompt, eos)
+            ids, lengths = data["ids"], data["lengths"]
+            given = np.resize([len(one) for one in several(prompt)], len(ids))
+            return Sequences(ids, lengths, given if _are_several(prompt) else len(prompt), eos)
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
         raise ValueError(f"{path} is no shard of token ids ({error}); delete it and run again") from error

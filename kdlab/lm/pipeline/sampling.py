@@ -1,7 +1,8 @@
-"""Sampling from a model: all sequences continue one prompt, at temperature tau; no top-k or top-p unless asked for.
+"""Sampling from a model: sequences continue a prompt, at temperature tau; no top-k or top-p unless asked for.
 
 Each token is where a uniform number falls in the cumulated probabilities. So the same numbers give the same text, and
-a text that changes little when tau does. The prompt is read once for all; a sequence that has ended leaves the batch.
+a text that changes little when tau does. A batch has one prompt, read once for all; a sequence that has ended leaves
+the batch.
 
 On a GPU, a copy of the model in float16 writes: benchmarks/precisions.py measures how far its probabilities are from
 those in float32. Where float16 is too narrow for a model, the model itself writes.
@@ -20,7 +21,7 @@ from transformers import DynamicCache, LlamaForCausalLM, StaticCache
 
 from kdlab.lm.experiment import Truncation
 from kdlab.lm.pipeline import cpu
-from kdlab.lm.pipeline.corpus import Ends, Sequences, ends_of, joined
+from kdlab.lm.pipeline.corpus import Ends, Prompts, Sequences, ends_of, in_turn, joined, several
 from kdlab.lm.pipeline.cpu import workers
 from kdlab.lm.pipeline.gpu import compiled, fitting, in_float16
 
@@ -35,7 +36,7 @@ _WORTH_IT = 0.75  # a batch is made smaller when no more of it than this is stil
 @torch.inference_mode()
 def sample(
     model: LlamaForCausalLM,
-    prompt: Sequence[int],
+    prompt: Prompts,
     n: int,
     *,
     length: int,
@@ -46,6 +47,7 @@ def sample(
 ) -> Sequences:
     """Draw ``n`` continuations of ``prompt``, each until any of ``eos`` or ``length`` tokens, the prompt's included.
 
+    Several prompts (a list of ids for each) take turns, and all leave the room that the longest does.
     ``tau`` divides the logits of every step: below 1 the model is more selective. ``truncation`` then leaves it the
     likeliest tokens only. ``rng`` is a generator on the CPU; its numbers are drawn at once, so that neither device nor
     batch decides which sequence gets which.
@@ -53,13 +55,16 @@ def sample(
     Raises ValueError for an empty prompt, tokens outside the vocabulary, a ``length`` that leaves nothing to sample,
     a ``tau`` that is not a positive number, and a model whose logits are not finite.
     """
-    _check(model, prompt, length, eos, [tau])
+    prompts = several(prompt)
+    for one in prompts:
+        _check(model, one, length, eos, [tau])
     if n < 1:
         raise ValueError(f"n is {n}: ask for one sequence or more")
-    uniform = torch.rand(n, length - len(prompt), generator=rng, dtype=torch.float64)
+    uniform = torch.rand(n, length - max(map(len, prompts)), generator=rng, dtype=torch.float64)
+    each = [(one, uniform[i :: len(prompts)]) for i, one in enumerate(prompts[:n])]
     for writer in _writers(model):
         try:
-            return joined(_batches(writer, list(prompt), length, uniform, eos=eos, tau=tau, truncation=truncation))
+            return in_turn(_batches(writer, each, length, eos=eos, tau=tau, truncation=truncation))
         except _TooNarrow:
             continue
     raise ValueError("the model's logits are not finite: its weights are damaged, or of no model; make it again")
@@ -85,7 +90,7 @@ def sweep_of_samples(
     _check(model, prompt, length, eos, taus)
     uniform = torch.rand(1, length - len(prompt), generator=rng, dtype=torch.float64).expand(len(taus), -1)
     column = torch.tensor([float(tau) for tau in taus], device=model.device)[:, None]
-    return continued(_decoders(model, list(prompt), length)(), uniform.to(model.device), eos, column)
+    return continued(_decoders(model, length)(list(prompt)), uniform.to(model.device), eos, column)
 
 
 @torch.inference_mode()
@@ -177,20 +182,31 @@ class _TooNarrow(ArithmeticError):
     """A logit is no finite number."""
 
 
-def _batches(model: LlamaForCausalLM, prompt: list[int], length: int, uniform: Tensor, **how: Any) -> list[Sequences]:
-    """Write (N, T) uniform numbers to N sequences: on a CPU in pieces at once, on a GPU in large ones, one by one.
+def _batches(model: LlamaForCausalLM, each: list[tuple[list[int], Tensor]], length: int, **how: Any) -> list[Sequences]:
+    """Write uniform numbers (N, T) to N sequences for each prompt: what continues a prompt is returned together.
 
-    ``how``: what `continued` asks for.
+    On a CPU in pieces at once, on a GPU in large ones, one by one. ``how``: what `continued` asks for.
     """
-    n = len(uniform)
-    if model.device.type == "cpu" and not _worth_compiling(model, n):
-        new = _decoders(model, prompt, length)
-        write = torch.inference_mode()(lambda numbers: continued(new(), numbers, **how))  # a thread has its own mode
+    n, most = sum(len(uniform) for _, uniform in each), max(len(uniform) for _, uniform in each)
+    on_cpu = model.device.type == "cpu" and not _worth_compiling(model, most)
+    some = _piece(n) if on_cpu else min(most, fitting(model, length, _BATCH))
+    pieces = [(i, numbers) for i, (_, uniform) in enumerate(each) for numbers in uniform.split(some)]
+    if on_cpu:
+        new = _decoders(model, length)
+
+        @torch.inference_mode()  # a thread has its own mode
+        def write(piece: tuple[int, Tensor]) -> Sequences:
+            return continued(new(each[piece[0]][0]), piece[1], **how)
+
         with workers(model.device) as at_once:
-            return list(at_once(write, uniform.split(_piece(n))))
-    some = min(n, fitting(model, length, _BATCH))
-    decoder = (_compiled if _worth_compiling(model, n) else Decoder)(model, prompt, length)
-    return [_batch(decoder, numbers, some, **how) for numbers in uniform.split(some)]
+            written = list(at_once(write, pieces))
+    else:
+        decoder = (_compiled if _worth_compiling(model, most) else Decoder)(model, [], length)
+        written = []
+        for i, numbers in pieces:
+            decoder.prompt = each[i][0]
+            written.append(_batch(decoder, numbers, some, **how))
+    return [joined([own for (i, _), own in zip(pieces, written, strict=True) if i == k]) for k in range(len(each))]
 
 
 def _piece(n: int) -> int:
@@ -198,12 +214,12 @@ def _piece(n: int) -> int:
     return min(_MOST, max(_FEWEST, min(n // 2, _ENOUGH), n // _SHARES))
 
 
-def _decoders(model: LlamaForCausalLM, prompt: list[int], length: int) -> Callable[[], AnyDecoder]:
-    """Return what makes decoders, one for each batch."""
+def _decoders(model: LlamaForCausalLM, length: int) -> Callable[[list[int]], AnyDecoder]:
+    """Return what makes decoders, one for each batch, from its prompt."""
     if not cpu.fits(model):
-        return lambda: Decoder(model, prompt, length)
+        return lambda prompt: Decoder(model, prompt, length)
     layers = cpu.Layers(model, length)
-    return lambda: cpu.Decoder(layers, prompt)
+    return lambda prompt: cpu.Decoder(layers, prompt)
 
 
 def _batch(decoder: Decoder, numbers: Tensor, some: int, **how: Any) -> Sequences:
@@ -310,7 +326,8 @@ def _compiled(model: LlamaForCausalLM, prompt: list[int], length: int) -> Decode
     What is compiled stands on the decoder's own memory, so it is kept, with its model, for the next shard.
     """
     kept = vars(model).get("_kdlab_decoder")
-    if kept is None or (kept.prompt, kept.length) != (prompt, length):
+    if kept is None or kept.length != length:
         kept = Decoder(model, prompt, length, compiled(model, dynamic=False, mode=_MODE))
         vars(model)["_kdlab_decoder"] = kept
+    kept.prompt = prompt
     return kept

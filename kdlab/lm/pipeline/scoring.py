@@ -1,5 +1,7 @@
 """Scoring text: the log-probability that a model gives each sequence, and its mean per sequence and per token.
 
+Sequences that continue the same prompt are read together, after the prompt, which is read once.
+
 The softmax is taken in float32 over a bounded piece at a time: never batch x length x vocabulary at once. Every token
 after the prompt is scored once, EOS included. On a GPU, matrix products are TensorFloat-32 (float32 with ten bits after
 the point): benchmarks/precisions.py measures what that changes.
@@ -8,7 +10,8 @@ the point): benchmarks/precisions.py measures what that changes.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -24,16 +27,22 @@ from kdlab.lm.pipeline.gpu import tensor_cores
 
 Per = Literal["token", "sequence"]
 Losses = Callable[..., Tensor]  # `cross_entropies`, or what it was compiled to
+Reader = Callable[[Tensor], Tensor]
 _LOGITS = {"cpu": 2**23, "cuda": 2**28}  # logits at once
 _TOKENS = {"cpu": 2**9, "cuda": 2**16}  # tokens whose hidden states are held at once
 
 
 @dataclass(frozen=True)
 class Scores:
-    """N sequences under one model: ``nats`` (N,) are their log-probabilities, ``tokens`` (N,) how many were scored."""
+    """N sequences under one model: ``nats`` (N,) are their log-probabilities, ``tokens`` (N,) how many were scored.
+
+    ``groups`` (N,) says which continue the same prompt, where there are several: 0, 1, ... in the order in which
+    prompts come.
+    """
 
     nats: NDArray[np.float64]
     tokens: NDArray[np.int64]
+    groups: NDArray[np.int64] | None = None
 
     def per(self, what: Per) -> Estimate:
         """Mean nats per "token" or per "sequence"."""
@@ -41,8 +50,7 @@ class Scores:
 
     def per_sequence(self) -> Estimate:
         """Mean nats per sequence: E[log p(x)], as the paper defines precision and recall."""
-        n = len(self.nats)
-        return Estimate(float(self.nats.mean()), float(self.nats.std(ddof=1)) / math.sqrt(n), n)
+        return Estimate(float(self.nats.mean()), self._error("sequence"), len(self.nats))
 
     def per_token(self) -> Estimate:
         """All nats over all tokens, as the paper's released code reports; the error is over sequences.
@@ -50,9 +58,22 @@ class Scores:
         A ratio of two means: its error, to first order, is that of the residuals nats - ratio * tokens (Cochran
         1977, Sampling Techniques, section 2.11).
         """
-        n, ratio = len(self.nats), float(self.nats.sum() / self.tokens.sum())
-        residuals = self.nats - ratio * self.tokens
-        return Estimate(ratio, float(residuals.std(ddof=1)) / math.sqrt(n) / float(self.tokens.mean()), n)
+        error = self._error("token") / float(self.tokens.mean())
+        return Estimate(float(self.nats.sum() / self.tokens.sum()), error, len(self.nats))
+
+    def residuals(self, per: Per) -> NDArray[np.float64]:
+        """(N,): what each sequence adds to the error of the mean; (G,) where there are G prompts: what each adds.
+
+        Sequences of one prompt have something in common, so that prompts are what is drawn independently (Cochran
+        1977, section 9A.2): their sums are as many numbers as there is evidence.
+        """
+        rows = self.nats - self.nats.sum() / self.tokens.sum() * self.tokens if per == "token" else self.nats
+        return np.asarray(rows if self.groups is None else np.bincount(self.groups, rows - rows.mean()), float)
+
+    def _error(self, per: Per) -> float:
+        """The standard error of the mean of the residuals over sequences."""
+        rows = self.residuals(per)
+        return float(rows.std(ddof=1)) / math.sqrt(len(rows)) * (len(rows) / len(self.nats))
 
 
 def cross_entropies(head: torch.nn.Module, hidden: Tensor, targets: Tensor, tau: float = 1.0) -> Tensor:
@@ -63,23 +84,35 @@ def cross_entropies(head: torch.nn.Module, hidden: Tensor, targets: Tensor, tau:
 
 
 def token_losses(
-    model: LlamaForCausalLM, ids: Tensor, lengths: Tensor, prompt: int, tau: float = 1.0, by: Losses = cross_entropies
+    model: LlamaForCausalLM,
+    ids: Tensor,
+    lengths: Tensor,
+    prompt: int | Tensor,
+    tau: float = 1.0,
+    by: Losses = cross_entropies,
 ) -> Tensor:
     """(B, L - prompt): minus log-probability of each token after the prompt, zero past the end. Differentiable.
 
     ``ids`` (B, L) padded at the right: in a causal model nothing before the padding sees it, so no mask is needed.
+    ``prompt`` may be (B,): then the shortest counts for the shape, and there are zeros where a longer one goes on.
     """
-    hidden = model.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state[:, prompt - 1 :]
-    return _losses(model, hidden, ids, lengths, tau, by)
+    first = int(torch.as_tensor(prompt).min())
+    hidden = model.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state[:, first - 1 :]
+    return _losses(model, hidden, ids, after_prompt(prompt, lengths, ids.shape[1]), tau, by)
+
+
+def after_prompt(prompt: int | Tensor, lengths: Tensor, width: int) -> Tensor:
+    """(B, width): which tokens of B sequences were not given and are no padding."""
+    places = torch.arange(width, device=lengths.device)
+    given = prompt[:, None] if isinstance(prompt, Tensor) else prompt
+    return (places >= given) & (places < lengths[:, None])
 
 
 def _losses(
-    model: LlamaForCausalLM, hidden: Tensor, ids: Tensor, lengths: Tensor, tau: float, by: Losses = cross_entropies
+    model: LlamaForCausalLM, hidden: Tensor, ids: Tensor, counted: Tensor, tau: float, by: Losses = cross_entropies
 ) -> Tensor:
-    """(B, T): minus log-probability of the last T of ``ids``, each after its ``hidden`` state; zero past an end."""
-    targets = ids[:, -hidden.shape[1] :]
-    places = torch.arange(ids.shape[1], device=ids.device)[-hidden.shape[1] :]
-    scored = places < lengths[:, None]
+    """(B, T): minus log-probability of the last T of ``ids``, each after its ``hidden`` state; 0 where not counted."""
+    targets, scored = ids[:, -hidden.shape[1] :], counted[:, -hidden.shape[1] :]
     losses = torch.zeros(targets.shape, device=ids.device)
     some = max(1, _LOGITS[ids.device.type] // model.config.vocab_size)  # rows whose logits stay within their bound
     rows = zip(hidden[scored].split(some), targets[scored].split(some), strict=True)
@@ -99,61 +132,81 @@ def score(model: LlamaForCausalLM, sequences: Sequences, tau: float = 1.0) -> Sc
             f"token {int(sequences.ids.max())} is outside the model's vocabulary of {vocabulary}: "
             "score these sequences with a model of the vocabulary that they were written in"
         )
-    order = np.argsort(-sequences.lengths.astype(int), kind="stable")  # alike in length together: less padding
-    read, nats = reader(model, sequences), np.empty(len(sequences))
+    alike, nats, groups = sequences.alike(), np.empty(len(sequences)), np.empty(len(sequences), np.int64)
 
-    def scored(part: Sequences) -> Tensor:
+    def scored(read: Reader, part: Sequences) -> Tensor:
         ids, lengths = part.tensors(model.device)
-        return -_losses(model, read(ids), ids, lengths, tau).double().sum(dim=1)
+        return -_losses(model, read(ids), ids, after_prompt(part.prompt, lengths, ids.shape[1]), tau).double().sum(1)
 
     with tensor_cores(model.device):
-        nats[order] = torch.cat(_of_parts(model, sequences[order], scored)).cpu().numpy()
-    return Scores(nats, sequences.counts)
-
-
-def reader(model: LlamaForCausalLM, sequences: Sequences) -> Callable[[Tensor], Tensor]:
-    """What reads ids (B, L) and gives the states (B, L - prompt, hidden) before each token after the prompt."""
-    given = sequences.prompt - 1
-    if not cpu.fits(model):
-        return lambda ids: model.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state[:, given:]
-    layers = cpu.Layers(model, sequences.ids.shape[1])
-    begun = layers.begun(torch.from_numpy(sequences.ids[0, :given].astype(np.int64)))  # the same in all
-
-    def read(ids: Tensor) -> Tensor:
-        return layers.read(ids[:, given:-1], given, layers.spread(begun, given, len(ids)))
-
-    return read
+        order, parts = _of_parts(model, sequences, scored)
+    nats[order] = torch.cat(parts).cpu().numpy()
+    for i, (which, _) in enumerate(alike):
+        groups[which] = i
+    return Scores(nats, sequences.counts, groups if len(alike) > 1 else None)
 
 
 def mean_probabilities(model: LlamaForCausalLM, sequences: Sequences) -> NDArray[np.float64]:
     """(V,): the probability of each token of the vocabulary as the next, on average over all that were chosen."""
-    read = reader(model, sequences)
 
-    def summed(part: Sequences) -> Tensor:
+    def summed(read: Reader, part: Sequences) -> Tensor:
         ids, lengths = part.tensors(model.device)
-        chosen = torch.arange(part.prompt, ids.shape[1], device=ids.device) < lengths[:, None]
+        chosen = after_prompt(part.prompt, lengths, ids.shape[1])[:, part.prompt :]
         return torch.softmax(model.lm_head(read(ids)[chosen]).float(), dim=-1).sum(dim=0, dtype=torch.float64)
 
-    return np.asarray(sum(_of_parts(model, sequences, summed)).cpu().numpy()) / sequences.n_tokens
+    _, parts = _of_parts(model, sequences, summed)
+    return np.asarray(sum(parts).cpu().numpy()) / sequences.n_tokens
 
 
 def hidden_states(model: LlamaForCausalLM, sequences: Sequences) -> NDArray[np.float64]:
     """(N, hidden): each sequence's mean last hidden state, over the tokens after the prompt."""
-    longer = Sequences(np.pad(sequences.ids, ((0, 0), (0, 1))), sequences.lengths, sequences.prompt, sequences.eos)
-    read = reader(model, longer)
 
-    def means(part: Sequences) -> Tensor:
+    def means(read: Reader, part: Sequences) -> Tensor:
         ids, lengths = part.tensors(model.device)
-        counted = torch.arange(part.prompt, ids.shape[1], device=ids.device) < lengths[:, None]
-        states = read(torch.nn.functional.pad(ids, (0, 1)))[:, 1:]  # what is read are the states before each token
-        return (states.double() * counted[:, :, None]).sum(dim=1) / counted.sum(dim=1, keepdim=True)
+        counted = after_prompt(part.prompt, lengths, ids.shape[1])[:, part.prompt :]
+        further = torch.nn.functional.pad(ids, (0, 1))  # what is read are the states before a token
+        return (read(further)[:, 1:].double() * counted[:, :, None]).sum(dim=1) / counted.sum(dim=1, keepdim=True)
 
-    return np.asarray(torch.cat(_of_parts(model, sequences, means)).cpu().numpy())
+    order, parts = _of_parts(model, sequences, means)
+    states = np.empty((len(sequences), model.config.hidden_size))
+    states[order] = torch.cat(parts).cpu().numpy()
+    return states
 
 
-def _of_parts(model: LlamaForCausalLM, sequences: Sequences, found: Callable[[Sequences], Tensor]) -> list[Tensor]:
-    """What is found of some sequences at a time, in their order."""
-    some = max(1, _TOKENS[model.device.type] // sequences.ids.shape[1])
+def _of_parts(
+    model: LlamaForCausalLM, sequences: Sequences, found: Callable[[Reader, Sequences], Tensor]
+) -> tuple[NDArray[np.int64], list[Tensor]]:
+    """What is found of some sequences at a time, all of one prompt, and in which order they were taken."""
+    new, plain = _readers(model, sequences.ids.shape[1]), not cpu.fits(model)
+
+    @torch.inference_mode()  # a thread has its own mode
+    def of_one(alike: tuple[NDArray[np.int64], Sequences], each: Any = map) -> tuple[NDArray[np.int64], list[Tensor]]:
+        which, own = alike
+        order = np.argsort(-own.lengths.astype(int), kind="stable")  # alike in length together: less padding
+        width = own.ids.shape[1] - (0 if plain else own.prompt - 1)  # what is read of each
+        some, read = max(1, _TOKENS[model.device.type] // width), new(own)
+        parts = [own[order[first : first + some]] for first in range(0, len(own), some)]
+        return which[order], list(each(torch.inference_mode()(partial(found, read)), parts))
+
+    alike = sequences.alike()
     with workers(model.device) as at_once:
-        parts = [sequences[first : first + some] for first in range(0, len(sequences), some)]
-        return list(at_once(torch.inference_mode()(found), parts))  # a thread has its own mode
+        # Either parts are read at once, or prompts with all that continues them.
+        each = [of_one(alike[0], at_once)] if len(alike) == 1 else list(at_once(of_one, alike))
+    return np.concatenate([order for order, _ in each]), [part for _, parts in each for part in parts]
+
+
+def _readers(model: LlamaForCausalLM, width: int) -> Callable[[Sequences], Reader]:
+    """What makes, for sequences of one prompt, the reader of their ids (B, L <= ``width`` + 1).
+
+    It gives the states (B, L - prompt, hidden) before each token after the prompt.
+    """
+    if not cpu.fits(model):
+        return lambda own: lambda ids: model.model(ids[:, :-1], use_cache=False).last_hidden_state[:, own.prompt - 1 :]
+    layers = cpu.Layers(model, width)
+
+    def begin(own: Sequences) -> Reader:
+        given = own.prompt - 1
+        begun = layers.begun(torch.from_numpy(own.ids[0, :given].astype(np.int64)))  # the same in all
+        return lambda ids: layers.read(ids[:, given:-1], given, layers.spread(begun, given, len(ids)))
+
+    return begin

@@ -33,7 +33,7 @@ from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline.corpus import Sequences
 from kdlab.lm.pipeline.cpu import SummedNats, workers
 from kdlab.lm.pipeline.gpu import compiled_layers
-from kdlab.lm.pipeline.scoring import Losses, cross_entropies, score, token_losses
+from kdlab.lm.pipeline.scoring import Losses, after_prompt, cross_entropies, score, token_losses
 
 _PIECE = 2**10  # tokens of one piece of a batch, on a CPU, whose pieces are read at once: see `cpu.workers`
 _LOGITS = 2**30  # of one piece, at most, on a GPU
@@ -250,11 +250,11 @@ class _Run:
 
     def _learnt(self, some: Sequences, weights: list[Any], n_tokens: int) -> tuple[torch.Tensor, Any]:
         """The nats of some sequences, and the gradients of their share of the mean over ``n_tokens``."""
-        (ids, lengths), prompt = some.tensors(self.model.device), some.prompt
+        (ids, lengths), prompt = some.tensors(self.model.device), some.given(self.model.device)
         if ids.device.type == "cpu" and self.losses_by is cross_entropies:
-            hidden = self.model.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state[:, prompt - 1 :]
-            scored = torch.arange(prompt, ids.shape[1]) < lengths[:, None]
-            nats = SummedNats.apply(hidden[scored], self.model.lm_head.weight, ids[:, prompt:][scored])
+            hidden = self.model.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
+            scored = after_prompt(prompt, lengths, ids.shape[1])
+            nats = SummedNats.apply(hidden[scored[:, 1:]], self.model.lm_head.weight, ids[scored])
         else:
             with torch.autocast(ids.device.type, torch.bfloat16, enabled=ids.device.type == "cuda"):
                 nats = token_losses(self.model, ids, lengths, prompt, by=self.losses_by).sum()

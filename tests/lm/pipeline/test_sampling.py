@@ -223,6 +223,16 @@ def test_a_compiled_step_is_one_graph(graphs: Any, how: Any, monkeypatch: pytest
     assert how == [{"fullgraph": True, "dynamic": False, "mode": "reduce-overhead"}] * 2
 
 
+def test_several_prompts_are_one_graph(graphs: Any, how: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def written() -> Any:
+        return sample(small_model(), [[3, 4], [5], [6, 7, 8]], 100, length=LENGTH, eos=EOS, rng=generator(1))
+
+    ours = written()  # 34, 33 and 33: the last two batches are filled up, and cut again
+    monkeypatch.setattr(sampling, "_worth_compiling", lambda model, n: False)
+    plain = written()
+    assert (ours.ids == plain.ids).all() and (ours.lengths == plain.lengths).all() and len(graphs) == len(how) == 1
+
+
 def plainly(model: Any, n: int, tau: float) -> Any:
     with torch.inference_mode():
         uniform = torch.rand(n, LENGTH - len(PROMPT), generator=generator(1, "draw"), dtype=torch.float64)
