@@ -1,6 +1,7 @@
 """Record what notebooks 05 and 07 show, so that they open in seconds, with neither PyTorch nor weights.
 
     python notebooks/record.py use            which tokens p* uses most, for smaller vocabularies: minutes; first of all
+    python notebooks/record.py answers        the same in its answers to the bundled instructions: some ten minutes
     python notebooks/record.py smollm2        for 05: minutes; needs `make lm` and `kdlab fetch smollm2`
     python notebooks/record.py smollm2 --only sampler   this part alone; the others stay as they are in the file
     python notebooks/record.py run runs/gpu   for 07: the results of a run that is finished; --name NAME
@@ -32,13 +33,14 @@ from torch import Tensor
 
 from kdlab.core.files import written_whole
 from kdlab.core.sweep import tau_positions
+from kdlab.lm.experiment import BUNDLED, read_instructions
 from kdlab.lm.folder import read_results, recorded_folder
 from kdlab.lm.next_token import next_token_sweep
-from kdlab.lm.pipeline.corpus import generator
+from kdlab.lm.pipeline.corpus import Prompts, generator
 from kdlab.lm.pipeline.reading import read, surprises
 from kdlab.lm.pipeline.sampling import next_token_logits, sample
 from kdlab.lm.pipeline.scoring import mean_probabilities
-from kdlab.lm.pipeline.truth import USE, Truth, load_truth
+from kdlab.lm.pipeline.truth import ANSWERS, USE, Truth, load_truth
 from kdlab.lm.recording import FILE, SCHEMA
 
 Json = dict[str, Any]
@@ -47,6 +49,7 @@ FloatArray = NDArray[np.float64]
 SEED = 2
 KEPT = 4096  # tokens of the restricted vocabulary: that of the preset `cpu`
 WRITTEN_AFTER, LENGTH, SHOWN, SCORED, COUNTED = "One day, a little", 32, 5, 256, 1024
+ANSWERED, ANSWER = 16, 32  # answers to each instruction that are counted, and tokens of each
 SENTENCES = (
     "My favorite color is",
     "The capital of France is",
@@ -76,6 +79,7 @@ def main(argv: Sequence[str] | None = None, folder: Path = RECORDED) -> int:
     parser = argparse.ArgumentParser(description="Record what notebooks 05 and 07 show.")
     which = parser.add_subparsers(dest="what", required=True)
     which.add_parser("use", help="how much SmolLM2 uses each token, for smaller vocabularies")
+    which.add_parser("answers", help="how much it uses each in answers to instructions")
     of_smollm2 = which.add_parser("smollm2", help="for notebook 05")
     of_smollm2.add_argument("--only", choices=PARTS, help="make this part, and keep the others of the file")
     of_a_run = which.add_parser("run", help="for notebook 07")
@@ -85,9 +89,10 @@ def main(argv: Sequence[str] | None = None, folder: Path = RECORDED) -> int:
     try:
         if asked.what == "run":
             path = _run(asked.run, folder, asked.name)
+        elif asked.what == "smollm2":
+            path = _smollm2(folder / "smollm2" / FILE, asked.only)
         else:
-            file = folder / "smollm2" / (USE if asked.what == "use" else FILE)
-            path = _use(file) if asked.what == "use" else _smollm2(file, asked.only)
+            path = _use(folder / "smollm2" / (USE if asked.what == "use" else ANSWERS), asked.what == "answers")
     except ValueError as error:
         print(f"record: {error}", file=sys.stderr)
         return 1
@@ -110,12 +115,19 @@ def _run(run: Path, folder: Path, name: str | None) -> Path:
     return path
 
 
-def _use(path: Path) -> Path:
-    """How probable each token is as the next of p*'s texts, on average: of some to choose by, of others to tell."""
+def _use(path: Path, answers: bool) -> Path:
+    """How probable each token is as the next of p*'s texts, on average: of some to choose by, of others to tell.
+
+    Of stories, or of ``answers`` to instructions.
+    """
     truth, found = load_truth("bundled"), {}
-    ids = truth.encode(WRITTEN_AFTER)
-    for name, rng in (("use", generator(SEED, "use of tokens")), ("told", generator(SEED, "use of tokens", "told"))):
-        texts = sample(truth.model, ids, COUNTED, length=LENGTH, eos=truth.ends, rng=rng)
+    ids: Prompts = truth.encode(WRITTEN_AFTER)
+    n, length, purpose = COUNTED, LENGTH, "use of tokens"
+    if answers:
+        ids = [truth.encode(truth.asked(one)) for one in read_instructions(BUNDLED)]
+        n, length, purpose = ANSWERED * len(ids), ANSWER + max(map(len, ids)), "use of tokens in answers"
+    for name, rng in (("use", generator(SEED, purpose)), ("told", generator(SEED, purpose, "told"))):
+        texts = sample(truth.model, ids, n, length=length, eos=truth.ends, rng=rng)
         found[name] = mean_probabilities(truth.model, texts).astype(np.float32)
     with written_whole(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **found)

@@ -12,12 +12,15 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
+from kdlab.core.files import PACKAGE
 from kdlab.lm import syllables
 from kdlab.lm.sizes import nearest, size_named
 
 SOURCES = ("bundled", "random")  # ground truths that are neither folders nor on a hub
+BUNDLED = "bundled"  # instructions that are in no file of the reader's
 SMOLLM2, RANDOM = 49_152, syllables.MOST  # tokens in the vocabularies of the ground truths that have names here
 
 
@@ -68,7 +71,9 @@ class RunConfig:
     of `kdlab.lm.sizes`. ``shard`` is in sequences. ``corpus``: "recorded" takes the committed one where it fits,
     "sample" draws anew. ``keep``: of each model the "last" weights, or those after its "best" epoch on validation.
     ``threads``: 0 leaves it to torch, within what a container may use. ``truncations``: further settings of the teacher
-    at tau = 1, such as "top-k-50" (see `Truncation`).
+    at tau = 1, such as "top-k-50" (see `Truncation`). ``prompts``, in place of a prompt: instructions that texts answer
+    in turn; a file with one on each line, or "bundled" (see `read_instructions`). All answers have the room that the
+    longest of them, as p* is asked it, leaves within ``length``.
 
     Raises ValueError for settings that cannot work, before any work.
     """
@@ -95,6 +100,7 @@ class RunConfig:
     keep: str = "last"
     threads: int = 0
     truncations: tuple[str, ...] = ()
+    prompts: str = ""
 
     def __post_init__(self) -> None:
         size_named(self.teacher), size_named(self.student)
@@ -124,8 +130,13 @@ class RunConfig:
         self._check_vocabulary()
 
     def _check_vocabulary(self) -> None:
-        if not self.truth or not self.prompt:
+        if not self.truth or not (self.prompt or self.prompts):
             raise ValueError("truth and prompt must not be empty: say which p*, and what its texts continue")
+        if self.prompt and self.prompts:
+            raise ValueError(
+                f"prompt is {self.prompt!r} and prompts is {self.prompts!r}: give one of the two; texts continue a "
+                "prompt, or answer instructions"
+            )
         smollm2 = self.truth == "bundled" or self.truth.startswith("HuggingFaceTB/SmolLM2-")
         whole = SMOLLM2 if smollm2 else RANDOM if self.truth == "random" else 2**16
         if self.vocabulary is not None and not 3 <= self.vocabulary <= whole:
@@ -138,7 +149,8 @@ class RunConfig:
     def of(cls, preset: str, settings: Mapping[str, Any] | None = None) -> RunConfig:
         """Return a preset with some fields set; values are text as after ``--set``, or already of the field's type.
 
-        A ``truth`` that is a folder is kept with its whole path: notebooks and processes of a run start elsewhere.
+        A ``truth`` that is a folder is kept with its whole path, and so are ``prompts``: notebooks and processes of a
+        run start elsewhere. A prompt that is set takes the place of the preset's instructions, and they of its prompt.
         Raises ValueError, with a near name where there is one, for an unknown preset or field, and for an ill-typed
         value.
         """
@@ -154,8 +166,42 @@ class RunConfig:
                 guess = f": did you mean {meant!r}?" if meant else "."
                 raise ValueError(f"{name!r} is no setting of a run{guess} Choose one of {', '.join(kinds)}.")
             typed[name] = _typed(name, value, kinds[name])
+        for one, other in (("prompt", "prompts"), ("prompts", "prompt")):
+            if typed.get(one) and other not in typed:
+                typed[other] = ""
         made = replace(PRESETS[preset], **typed)
-        return replace(made, truth=whole_path(made.truth))
+        prompts = made.prompts if made.prompts in ("", BUNDLED) else os.path.realpath(os.path.expanduser(made.prompts))
+        return replace(made, truth=whole_path(made.truth), prompts=prompts)
+
+    @property
+    def begun(self) -> str | list[str]:
+        """What p*'s texts continue: the prompt, or a list of instructions. Raises ValueError as they are read."""
+        return read_instructions(self.prompts) if self.prompts else self.prompt
+
+
+def read_instructions(prompts: str) -> list[str]:
+    """Return the instructions of a file, one from each line, in order; "bundled" are the sixty that come with kdlab.
+
+    Lines without a word are left out. Raises ValueError where the file cannot be read, has no instruction, or has one
+    twice.
+    """
+    path = PACKAGE / "data" / "instructions.txt" if prompts == BUNDLED else Path(prompts)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"prompts is {prompts!r}, and there is no text to be read ({error}): give a text file with one instruction "
+            f"on each line, or {BUNDLED}"
+        ) from error
+    found = [line.strip() for line in lines if line.strip()]
+    if not found:
+        raise ValueError(
+            f"prompts is {prompts!r}, a file without an instruction: write one on each line, or give {BUNDLED}"
+        )
+    twice = next((one for i, one in enumerate(found) if one in found[:i]), None)
+    if twice is not None:
+        raise ValueError(f"{twice!r} is twice in {prompts}: its answers would count twice; write each instruction once")
+    return found
 
 
 def whole_path(truth: str) -> str:
@@ -245,6 +291,19 @@ PRESETS = {
             teacher_sequences=131_072, teacher_epochs=1, student_sequences=98_304, student_epochs=1,
             validation_sequences=2_048, evaluation_sequences=2_048, batch=256, rate=1e-3, shard=4_096,
             truncations=("top-k-50", "top-p-0.9"),
+        ),
+        RunConfig(
+            preset="instruct", truth="bundled", vocabulary=4096, prompt="", prompts=BUNDLED, length=61,
+            teacher="2M", student="0.4M", taus=(0.4, 0.6, 0.8, 1.0), seeds=1,
+            teacher_sequences=11_520, teacher_epochs=1, student_sequences=8_640, student_epochs=1,
+            validation_sequences=480, evaluation_sequences=3_840, batch=64, rate=2e-3, shard=3_840,
+            corpus="recorded",
+        ),
+        RunConfig(
+            preset="gpu-instruct", truth="bundled", vocabulary=None, prompt="", prompts=BUNDLED, length=73,
+            teacher="30M", student="10M", taus=(0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0), seeds=3,
+            teacher_sequences=122_880, teacher_epochs=1, student_sequences=92_160, student_epochs=1,
+            validation_sequences=1_920, evaluation_sequences=15_360, batch=256, rate=1e-3, shard=30_720,
         ),
         RunConfig(
             preset="paper", truth="HuggingFaceTB/SmolLM2-1.7B", vocabulary=None, prompt="The", length=512,

@@ -28,7 +28,7 @@ __all__ = [
 SCHEMA = 1  # of results.json and run.json
 FILE = "progress.jsonl"
 FREE = ("seeds", "threads")  # may change when a run goes on: neither changes what is there already
-_BEFORE: dict[str, Any] = {"keep": "last", "truncations": []}  # as it was before there were these settings
+_BEFORE: dict[str, Any] = {"keep": "last", "truncations": [], "prompts": ""}  # before there were these settings
 PACKAGES = ("kdlab", "numpy", "torch", "transformers")
 REMEDY = "run `kdlab run --preset smoke --out runs/smoke` for a small one"
 
@@ -44,8 +44,8 @@ def recorded_folder() -> Path:
 def config_for(folder: Path, preset: str, settings: Mapping[str, Any] | None = None) -> RunConfig:
     """Return what a run in ``folder`` is asked to be. Raises ValueError as `RunConfig.of` does.
 
-    A run from before there were ``keep`` and ``truncations`` goes on as it began, with each model's last weights and
-    with none, unless ``settings`` say otherwise.
+    A run from before there were ``keep``, ``truncations`` and ``prompts`` goes on as it began, with each model's last
+    weights and with none, unless ``settings`` say otherwise.
     """
     told = settings_told(folder)
     missing = {} if told is None else {name: _BEFORE[name] for name in _BEFORE.keys() - told["config"].keys()}

@@ -86,7 +86,7 @@ def _stages(preset: str, out: Path, settings: Mapping[str, Any], *, catch: bool 
 
 def _look_ahead(config: RunConfig) -> None:
     """Say before any work what is wrong with p*, its prompt or a GPU's compiler; smoke as it is has no such parts."""
-    parts = attrgetter("truth", "vocabulary", "prompt", "length")
+    parts = attrgetter("truth", "vocabulary", "prompt", "prompts", "length")
     if config.truth == "random" and parts(config) == parts(PRESETS[config.preset]):
         return
     if config.truth == "bundled":
@@ -95,15 +95,14 @@ def _look_ahead(config: RunConfig) -> None:
         if trouble := fault():
             raise ValueError(f"the weights of p* are not here ({trouble}): run `kdlab fetch smollm2` first")
     from kdlab.lm.pipeline.gpu import fault as no_compiler
-    from kdlab.lm.pipeline.run import prompt_ids
-    from kdlab.lm.pipeline.truth import load_truth
+    from kdlab.lm.pipeline.run import prompt_ids, truth_of
 
     if trouble := no_compiler():
         raise ValueError(trouble)
     if config.truth not in SOURCES:
         hub = "" if os.path.isdir(config.truth) else ", from a model hub"  # which may take minutes
         print(f"p*: {config.truth}{hub} …", flush=True)
-    prompt_ids(config, load_truth(config.truth, vocabulary=config.vocabulary, prompt=config.prompt))
+    prompt_ids(config, truth_of(config))
 
 
 def _agreed(config: RunConfig, yes: bool) -> None:

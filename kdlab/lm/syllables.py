@@ -1,7 +1,7 @@
 """A tokenizer for a model that knows no language: a table of syllables, so that its texts can be read aloud."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 _CONSONANTS, _VOWELS = "bdfgklmnprstvz", "aeiou"
 _OPEN = [consonant + vowel for vowel in _VOWELS for consonant in _CONSONANTS]  # ba, da, fa, ...
@@ -39,6 +39,12 @@ class Syllables:
             ids.append(self._ids[found.group()])
             place = found.end()
         return ids
+
+    chat_template = "{{ messages[0]['content'] }} "  # what `apply_chat_template` does: a space ends an instruction
+
+    def apply_chat_template(self, messages: Sequence[Mapping[str, str]], **how: object) -> str:
+        """Put an instruction as the model is asked it."""
+        return f"{messages[0]['content']} "
 
     def decode(self, ids: Iterable[int], *, skip_special_tokens: bool = False) -> str:
         """Write the pieces one after the other, the end as ``<end>`` unless special tokens are to be skipped."""

@@ -5,17 +5,18 @@ from typing import Any
 
 import pytest
 
-from kdlab.lm.experiment import PRESETS, RunConfig, Truncation
+from kdlab.lm.experiment import PRESETS, RunConfig, Truncation, read_instructions
 
 
 def test_the_presets_of_the_issue() -> None:
-    assert list(PRESETS) == ["smoke", "cpu", "gpu", "paper"]
+    assert list(PRESETS) == ["smoke", "cpu", "gpu", "instruct", "gpu-instruct", "paper"]
     cpu, paper = PRESETS["cpu"], PRESETS["paper"]
     assert (cpu.vocabulary, cpu.length, cpu.prompt, cpu.taus) == (4096, 32, "One day, a little", (0.6, 0.8, 0.9, 1.0))
     assert (paper.truth, paper.teacher, paper.student) == ("HuggingFaceTB/SmolLM2-1.7B", "360M", "135M")
     assert (paper.teacher_epochs, paper.student_epochs, paper.seeds, paper.batch, paper.rate) == (5, 1, 5, 256, 5e-4)
     assert {name: preset.truncations for name, preset in PRESETS.items()} == {
         "smoke": ("top-k-50",), "cpu": ("top-k-50", "top-p-0.9"), "gpu": ("top-k-50", "top-p-0.9"), "paper": (),
+        "instruct": (), "gpu-instruct": (),
     }  # fmt: skip
     assert all(RunConfig.of(name) == preset for name, preset in PRESETS.items())
 
@@ -99,6 +100,7 @@ def test_a_truncation_that_cannot_be_is_refused(settings: dict[str, Any], said: 
         ({"rate": "inf"}, "rate is inf"),
         ({"corpus": "new"}, "corpus is 'new'"),
         ({"prompt": ""}, "must not be empty"),
+        ({"prompt": "One day", "prompts": "bundled"}, "prompt is 'One day' and prompts is 'bundled': give one"),
     ],
 )
 def test_settings_that_cannot_work_fail_before_any_work(settings: dict[str, Any], said: str) -> None:
@@ -122,3 +124,44 @@ def test_a_folder_is_the_same_from_everywhere(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "random").mkdir()
     for other in ("random", "some/model", "~nobody-here/model"):  # no folder, or a name that is taken
         assert RunConfig.of("smoke", {"truth": other}).truth == other
+
+
+# Instructions
+
+
+def test_the_sixty_instructions() -> None:
+    found = RunConfig.of("instruct").begun
+    assert isinstance(found, list) and len(found) == len(set(found)) == 60
+    assert all(len(one) < 60 and one[-1] in ".?" and one.isascii() for one in found)
+    for name in ("instruct", "gpu-instruct"):  # an equal share of them in every corpus, and in every shard
+        sizes = {size: value for size, value in vars(PRESETS[name]).items() if size.endswith(("sequences", "shard"))}
+        assert len(sizes) == 5 and {size: value % 60 for size, value in sizes.items()} == dict.fromkeys(sizes, 0)
+
+
+def test_instructions_take_the_place_of_the_prompt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.txt").write_text("  Say hello.\n\n\tName a bird. \n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for path in ("mine.txt", "~/mine.txt", str(tmp_path / "mine.txt")):
+        made = RunConfig.of("cpu", {"prompts": path})
+        assert (made.prompt, made.prompts) == ("", str(tmp_path / "mine.txt"))
+        assert made.begun == ["Say hello.", "Name a bird."]
+    back = RunConfig.of("instruct", {"prompt": "The"})
+    assert (back.prompts, back.begun) == ("", "The")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "no text to be read \\(.*No such file.*\\): give a text file with one instruction on each line"),
+        (b"\xff\xfe", "there is no text to be read"),
+        (b"", "a file without an instruction: write one on each line"),
+        (b" \n\n", "a file without an instruction"),
+        (b"Say hello.\nName a bird.\nSay hello. \n", "'Say hello.' is twice in .*write each instruction once"),
+    ],
+)
+def test_a_file_that_holds_no_instructions(tmp_path: Path, content: bytes | None, said: str) -> None:
+    if content is not None:
+        (tmp_path / "some.txt").write_bytes(content)
+    with pytest.raises(ValueError, match=said):
+        read_instructions(str(tmp_path / "some.txt"))

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from kdlab.lm.experiment import read_instructions
 from kdlab.lm.folder import settings_told
 from kdlab.lm.pipeline.sampling import next_token_logits, sweep_of_samples
 from kdlab.lm.pipeline.truth import Truth, load_truth
@@ -34,7 +35,8 @@ class Reading:
 
 
 def truth_of(run: Path | str) -> tuple[Truth, str]:
-    """Return the p* of a run's folder and the prompt of its texts; where there is no run, SmolLM2 and "The".
+    """Return the p* of a run's folder and the prompt of its texts, or the first of its instructions as p* is asked it;
+    where there is no run, SmolLM2 and "The".
 
     Raises WeightsError where its weights are not here.
     """
@@ -42,8 +44,9 @@ def truth_of(run: Path | str) -> tuple[Truth, str]:
     if told is None:
         return load_truth("bundled"), "The"
     config = told["config"]
-    prompt = str(config["prompt"])
-    return load_truth(config["truth"], vocabulary=config["vocabulary"], prompt=prompt), prompt
+    begun = read_instructions(config["prompts"]) if config.get("prompts") else str(config["prompt"])
+    truth = load_truth(config["truth"], vocabulary=config["vocabulary"], prompt=begun)
+    return truth, begun if isinstance(begun, str) else truth.asked(begun[0])
 
 
 def read(

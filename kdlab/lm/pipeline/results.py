@@ -8,7 +8,6 @@ import json
 import math
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import date
 from typing import Any
 
@@ -21,8 +20,9 @@ from kdlab.lm.experiment import Truncation, label
 from kdlab.lm.folder import SCHEMA, read_log, read_results, totals
 from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline.corpus import Sequences
-from kdlab.lm.pipeline.run import Run, read_scores, scores_path
+from kdlab.lm.pipeline.run import Run, attempts_path, read_scores, scores_path
 from kdlab.lm.pipeline.scoring import Per, Scores
+from kdlab.lm.report.attempts import gathered
 from kdlab.lm.sizes import Size, flops_per_token, parameters, size_named
 
 Found = Mapping[tuple[int, str], Mapping[str, Scores]]  # by seed and model: the scores "precision" and "recall"
@@ -50,13 +50,14 @@ def _found(run: Run) -> dict[str, Any]:
     seeds = range(run.config.seeds)
     scores = {(seed, name): read_scores(scores_path(run, seed, name)) for seed in seeds for name in run.models(seed)}
     there = {key: one for key, one in scores.items() if one is not None and run.trained(*key)}
+    told = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
     missing = {seed: [name for name in run.models(seed) if (seed, name) not in there] for seed in seeds}
     return {
         "schema": SCHEMA,
-        "config": asdict(run.config),
+        "config": told["config"],
         "seeds": [seed for seed in seeds if not missing[seed]],
         "missing": [f"seed {seed}: {', '.join(names)}" for seed, names in missing.items() if names],
-        "versions": json.loads((run.folder / "run.json").read_text(encoding="utf-8"))["versions"],
+        "versions": told["versions"],
         "device": _device(),
         "processes": ranks.world(),
         "date": date.today().isoformat(),
@@ -70,6 +71,7 @@ def _found(run: Run) -> dict[str, Any]:
         "models": [model for name in run.models(0) if (model := _model(run, name, there)) is not None],
         "recalls_together": _together(run, there),
         **_examples(run, there),
+        **_tries(run),
     }
 
 
@@ -147,10 +149,7 @@ def _together(run: Run, there: Found) -> dict[str, Any]:
     own = {name: there[0, name]["recall"] for name in run.models(0) if (0, name) in there}
     if not own:
         return {"names": [], "token": [], "sequence": []}
-    rows = {
-        "token": [one.nats - one.nats.sum() / one.tokens.sum() * one.tokens for one in own.values()],
-        "sequence": [one.nats for one in own.values()],
-    }
+    rows = {per: [one.residuals(per) for one in own.values()] for per in _PER}
     return {"names": list(own), **{per: np.atleast_2d(np.corrcoef(of)).round(6).tolist() for per, of in rows.items()}}
 
 
@@ -167,9 +166,18 @@ def _examples(run: Run, there: Found) -> dict[str, Any]:
         written = None
     if written is None:
         return {"texts": {}, "lost": [], "map": {}}
-    texts = {name: some.texts(run.truth.decode) for name, some in {"truth": written[:_SHOWN], **own}.items()}
+    texts = {name: _shown(run, some) for name, some in {"truth": written[:_SHOWN], **own}.items()}
     points = read_object(run.folder / "seed-0" / "map.json").get("points", {})
     return {"texts": texts, "lost": _lost(run, written, there), "map": points}
+
+
+def _shown(run: Run, some: Sequences, which: Sequence[int] | None = None) -> list[str]:
+    """Texts as they are shown: answers after their instructions; ``which`` they are, if not the first."""
+    texts, begun = some.texts(run.truth.decode), run.begun
+    if isinstance(begun, str):
+        return texts
+    places = range(len(texts)) if which is None else which
+    return [f"{begun[i % len(begun)]} → {text}" for i, text in zip(places, texts, strict=True)]
 
 
 def _lost(run: Run, written: Sequences, there: Found) -> list[dict[str, Any]]:
@@ -184,7 +192,21 @@ def _lost(run: Run, written: Sequences, there: Found) -> list[dict[str, Any]]:
         if label(tau) in under:
             worst = np.argsort(under[label(tau)] - under["direct"], kind="stable")[:_LOST]
             whose = {"distilled": label(tau), "direct": "direct", "truth": "truth", "at_one": label(1.0)}
-            for i, text in zip(worst, written[worst].texts(run.truth.decode), strict=True):
+            for i, text in zip(worst, _shown(run, written[worst], worst.tolist()), strict=True):
                 nats = {what: float(under[name][i]) if name in under else None for what, name in whose.items()}
                 found.append({"tau": tau, "text": text, "tokens": int(written.counts[i]), **nats})
     return found
+
+
+# Instructions
+
+
+def _tries(run: Run) -> dict[str, Any]:
+    """The instructions of a run that has some, and what comes of asking each model several times."""
+    if isinstance(run.begun, str):
+        return {}
+    by_seed = [read_object(attempts_path(run, seed)) for seed in range(run.config.seeds)]
+    found = [one for one in by_seed if one.get("models")]
+    about = {name: found[0][name] for name in ("words", "tries", "answers")} if found else {}
+    each = {name: gathered([one["models"][name] for one in found]) for name in (found[0]["models"] if found else ())}
+    return {"instructions": run.begun, "attempts": {**about, "models": each}}

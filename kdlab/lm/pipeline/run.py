@@ -7,6 +7,7 @@
     seed-0/truncated/top-k-50, ...             what it wrote at tau = 1 with its likeliest tokens only, for students
     seed-0/samples/teacher, direct, ...        what each model wrote, to be judged
     seed-0/scores/teacher.npz, ...             those texts under p* (precision), p*'s texts under each model (recall)
+    seed-0/attempts.json                       of instructions: acceptable and different answers of several tries
     scores/truth.npz                           p*'s texts under p* itself: the ceiling of recall
 
 They come in the order in which `stages` makes them, which is nearly the order above.
@@ -28,27 +29,43 @@ from kdlab.core.files import read_object, written_whole
 from kdlab.lm.experiment import RunConfig, Truncation, label, model_names
 from kdlab.lm.folder import Log
 from kdlab.lm.pipeline import distributed as ranks
-from kdlab.lm.pipeline.corpus import Corpus, MixedRuns, Sequences
+from kdlab.lm.pipeline.corpus import Corpus, MixedRuns, Prompts, Sequences
 from kdlab.lm.pipeline.scoring import Scores
 from kdlab.lm.pipeline.truth import Truth, load_truth
 
 
-def prompt_ids(config: RunConfig, truth: Truth) -> list[int]:
-    """Return the ids of the prompt. Raises ValueError where it leaves no room, or the vocabulary cannot be stored."""
-    ids = truth.encode(config.prompt)
-    if not ids:
-        raise ValueError(f"the prompt {config.prompt!r} has no token of {truth.name}: choose words that it knows")
-    if len(ids) >= config.length:
+def truth_of(config: RunConfig) -> Truth:
+    """Load the ground truth of a run, with the tokens of what it continues."""
+    return load_truth(config.truth, vocabulary=config.vocabulary, prompt=config.begun)
+
+
+def prompt_ids(config: RunConfig, truth: Truth) -> Prompts:
+    """Return the ids of the prompt, or of each instruction as p* is asked it.
+
+    Raises ValueError where one leaves no room or would not be evaluated, or the vocabulary cannot be stored.
+    """
+    begun = config.begun
+    if not isinstance(begun, str) and config.evaluation_sequences < len(begun):
         raise ValueError(
-            f"length is {config.length}, and the prompt {config.prompt!r} takes {len(ids)} tokens of it: "
-            "choose a greater length or a shorter prompt"
+            f"evaluation_sequences is {config.evaluation_sequences}, and there are {len(begun)} instructions: choose "
+            "as many or more, so that each is answered"
         )
+    texts = {begun: begun} if isinstance(begun, str) else {one: truth.asked(one) for one in begun}
+    each = {one: truth.encode(text) for one, text in texts.items()}
+    for one, ids in each.items():
+        if not ids:
+            raise ValueError(f"the prompt {one!r} has no token of {truth.name}: choose words that it knows")
+        if len(ids) >= config.length:
+            raise ValueError(
+                f"length is {config.length}, and the prompt {one!r} takes {len(ids)} tokens of it: "
+                "choose a greater length or a shorter prompt"
+            )
     if truth.vocabulary > 2**16:
         raise ValueError(
             f"p* has {truth.vocabulary} tokens, and corpora are stored as 16-bit numbers: "
             f"set vocabulary to {2**16} or fewer"
         )
-    return ids
+    return each[begun] if isinstance(begun, str) else list(each.values())
 
 
 @dataclass
@@ -63,13 +80,18 @@ class Run:
     @cached_property
     def truth(self) -> Truth:
         """The ground truth, on this process's device."""
-        truth = load_truth(self.config.truth, vocabulary=self.config.vocabulary, prompt=self.config.prompt)
+        truth = truth_of(self.config)
         truth.model.to(ranks.device())
         return truth
 
     @cached_property
-    def prompt(self) -> list[int]:
-        """Ids of the prompt."""
+    def begun(self) -> str | list[str]:
+        """The prompt, or the instructions."""
+        return self.config.begun
+
+    @cached_property
+    def prompt(self) -> Prompts:
+        """Ids of the prompt, or of each instruction."""
         return prompt_ids(self.config, self.truth)
 
     def models(self, seed: int) -> dict[str, Path]:
@@ -148,6 +170,11 @@ def scores_path(run: Run, seed: int, name: str) -> Path:
     return run.folder / ("scores" if name == "truth" else f"seed-{seed}/scores") / f"{name}.npz"
 
 
+def attempts_path(run: Run, seed: int) -> Path:
+    """Where it lies what comes of asking each model of a seed several times."""
+    return run.folder / f"seed-{seed}" / "attempts.json"
+
+
 def digest(*texts: Sequences) -> str:
     """A checksum of token sequences."""
     found = hashlib.sha256()
@@ -159,7 +186,7 @@ def digest(*texts: Sequences) -> str:
 
 def write_scores(path: Path, of: str, found: Mapping[str, Scores]) -> None:
     """Keep the scores "precision" and "recall" of one model; ``of`` says of which texts and weights."""
-    arrays = {f"{what}_{name}": getattr(one, name) for what, one in found.items() for name in ("nats", "tokens")}
+    arrays = {f"{what}_{name}": of for what, one in found.items() for name, of in vars(one).items() if of is not None}
     with written_whole(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, of=np.array(of), **arrays)
 
@@ -170,6 +197,10 @@ def read_scores(path: Path, of: str | None = None) -> dict[str, Scores] | None:
         with np.load(path, allow_pickle=False) as data:
             if of is not None and str(data["of"]) != of:
                 return None
-            return {what: Scores(data[f"{what}_nats"], data[f"{what}_tokens"]) for what in ("precision", "recall")}
+            arrays = {name: data[name] for name in data.files}
+            return {
+                what: Scores(arrays[f"{what}_nats"], arrays[f"{what}_tokens"], arrays.get(f"{what}_groups"))
+                for what in ("precision", "recall")
+            }
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

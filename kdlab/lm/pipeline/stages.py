@@ -6,7 +6,8 @@
     tempered    the teacher writes at each temperature tau, and with each truncation        } for every seed
     students    one learns from p*'s texts (direct), one from each of the teacher's corpora }
     samples     teacher and students write texts to be judged                               }
-    scores      p* judges those (precision), and each of them judges p*'s (recall)          }
+    scores      p* judges those (precision), and each of them judges p*'s (recall);         }
+                of instructions, what several answers of each bring is counted              }
     finish      the results as they are on disk (`results.gather` writes them after each stage)
 
 Each stage is a function of a `Run`, and of a seed where it belongs to one. What is there and whole is left alone, so
@@ -34,14 +35,15 @@ from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline import results
 from kdlab.lm.pipeline.corpus import Corpus, Sequences, generator
 from kdlab.lm.pipeline.model import new_model
-from kdlab.lm.pipeline.run import Run, digest, read_scores, scores_path, write_scores
+from kdlab.lm.pipeline.run import Run, attempts_path, digest, read_scores, scores_path, write_scores
 from kdlab.lm.pipeline.sampling import sample
 from kdlab.lm.pipeline.scoring import hidden_states, score
 from kdlab.lm.pipeline.training import TrainingSettings, load_weights, train
+from kdlab.lm.report import attempts
 from kdlab.lm.sizes import size_named
 
 PARTS = ("train", "validation", "evaluation")
-_EMBEDDED = 128  # sequences per model in the map of embeddings
+_EMBEDDED = (64, 128)  # sequences per model in the map of embeddings; fewer where instructions are read as well
 _PATIENCE = 5.0  # seconds: how long the notebook of a command that was killed may take to notice
 
 
@@ -135,7 +137,7 @@ def _filled(made: Corpus, stage: Stage, model: Callable[[], LlamaForCausalLM]) -
     def make(shard: int) -> Sequences:
         some = sample(
             model(),
-            spec["prompt"],
+            made.prompt(shard),
             min(spec["shard"], spec["sequences"] - shard * spec["shard"]),
             length=spec["length"],
             eos=spec["eos"],
@@ -274,9 +276,31 @@ def scores(run: Run, seed: int) -> None:
             stage.skip((i + 1) / (len(names) + 1))
     ranks.wait()
     stage.done()
+    if not isinstance(run.begun, str):
+        _attempts(run, seed, texts)
     if seed == 0:
         _map(run, seed, texts)
     results.gather(run)
+
+
+def _attempts(run: Run, seed: int, texts: Sequences) -> None:
+    """What comes of asking each model several times: see `attempts`. Told by the scores that are there."""
+    path, n_instructions = attempts_path(run, seed), len(run.begun)
+    own = {"truth": texts} | {name: run.samples(seed, name).read(len(texts)) for name in run.models(seed)}
+    of = digest(*own.values())
+    there = read_object(path).get("of") == of
+    ranks.wait()
+    if not there and ranks.first():
+        found = {name: read_scores(scores_path(run, seed, name)) for name in own}
+        nats = {name: one["precision"].nats / one["precision"].tokens for name, one in found.items() if one}
+        least, answers = attempts.medians(nats["truth"], n_instructions), len(texts) // n_instructions
+        tries = [k for k in attempts.TRIES if k <= answers]
+        models = {
+            name: attempts.of_tries(some.texts(run.truth.decode), nats[name], least, tries)
+            for name, some in own.items()
+        }
+        write_json(path, {"of": of, "words": attempts.WORDS, "tries": tries, "answers": answers, "models": models})
+    ranks.wait()
 
 
 # The map of embeddings
@@ -285,7 +309,7 @@ def scores(run: Run, seed: int) -> None:
 def _map(run: Run, seed: int, texts: Sequences) -> None:
     """Where each model's samples lie among p*'s: mean hidden states of p*, in the plane in which p*'s own vary most."""
     path = run.folder / f"seed-{seed}" / "map.json"
-    n = min(_EMBEDDED, run.config.evaluation_sequences)
+    n = min(_EMBEDDED[isinstance(run.begun, str)], run.config.evaluation_sequences)
     own = {name: run.samples(seed, name).read(n) for name in run.models(seed)}
     of = digest(texts[:n], *own.values())
     stage = run.log.stage(f"seed {seed}: map of samples")

@@ -25,7 +25,7 @@ from kdlab.lm.pipeline.model import new_model, restricted
 from kdlab.lm.sizes import size_named
 from kdlab.lm.syllables import Syllables
 
-USE = "use.npz"  # in the recording of SmolLM2: how much it uses each token
+USE, ANSWERS = "use.npz", "answers.npz"  # in the recording of SmolLM2: how much it uses each token, in which texts
 _OBJECTS = ("config", "generation_config", "tokenizer", "tokenizer_config", "special_tokens_map")  # a folder's JSON
 
 # The random model. Layers loud enough that a token is more than an echo of the one before, a last norm that leaves
@@ -73,6 +73,10 @@ class Truth:
             ids.append(own[i])
         return ids
 
+    def asked(self, instruction: str) -> str:
+        """Return an instruction as the model is asked it: see `asked`."""
+        return asked(self.tokenizer, instruction)
+
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of ``ids``, without special tokens such as the end."""
         return str(self.tokenizer.decode(self.named(ids), skip_special_tokens=True))
@@ -86,7 +90,21 @@ class Truth:
         return [self.kept[int(i)] if self.kept else int(i) for i in ids]
 
 
-def load_truth(source: str, *, vocabulary: int | None = None, eos: Ends | None = None, prompt: str = "") -> Truth:
+def asked(tokenizer: Any, instruction: str) -> str:
+    """Put an instruction as the tokenizer's chat template does, up to the answer; without one, a newline ends it.
+
+    SmolLM2's template puts a message of the system first, which says who is asked: "You are a helpful AI assistant
+    named SmolLM, trained by Hugging Face".
+    """
+    if getattr(tokenizer, "chat_template", None) is None:
+        return f"{instruction}\n"
+    messages = [{"role": "user", "content": instruction}]
+    return str(tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))
+
+
+def load_truth(
+    source: str, *, vocabulary: int | None = None, eos: Ends | None = None, prompt: str | Sequence[str] = ""
+) -> Truth:
     """Load a p* on the CPU.
 
     source: "bundled" (SmolLM2-135M-Instruct, once ``kdlab fetch smollm2`` has been here), "random" (a tiny Llama
@@ -95,6 +113,7 @@ def load_truth(source: str, *, vocabulary: int | None = None, eos: Ends | None =
     vocabulary: keep so many tokens (model.restricted): each step is then exactly p* given that the next token is one
         of them. Of SmolLM2 those that it uses most, of another model the first; its ends and those of ``prompt`` in
         any case. "random" is made with so many (64). Default: all.
+    prompt: what its texts will continue; a list is of instructions, which it will answer.
     eos: the token that ends a text, or several of which any does. Default: those that config.json and
         generation_config.json name, else the tokenizer's.
 
@@ -110,8 +129,10 @@ def load_truth(source: str, *, vocabulary: int | None = None, eos: Ends | None =
     whole = model.config.vocab_size
     ends = _possible(named, whole, source)
     note = "" if eos is not None else _disagreement(ends, set(_named_by(tokenizer)) - set(named), tokenizer)
-    use, again = _use(source, whole) if vocabulary is not None else (np.zeros(whole), np.zeros(whole))
-    wanted = [*ends, *map(int, tokenizer.encode(prompt, add_special_tokens=False))]
+    answers = not isinstance(prompt, str)
+    use, again = _use(source, whole, answers) if vocabulary is not None else (np.zeros(whole), np.zeros(whole))
+    begun = [asked(tokenizer, one) for one in prompt] if answers else [prompt]
+    wanted = [*ends, *(int(i) for text in begun for i in tokenizer.encode(text, add_special_tokens=False))]
     kept = _kept(whole, whole if vocabulary is None else vocabulary, wanted, use)
     model = restricted(model, kept).requires_grad_(False).eval()
     provenance |= {"vocabulary": len(kept), "vocabulary_of_the_whole": whole}
@@ -149,14 +170,16 @@ def _kept(whole: int, vocabulary: int, wanted: Sequence[int], use: NDArray[np.fl
     return tuple(sorted(by_use[:vocabulary]))
 
 
-def _use(source: str, whole: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _use(source: str, whole: int, answers: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """How probable each token (V,) is as the next of p*'s texts, on average; zeros where nobody has counted.
 
-    Twice: of some texts, to choose by, and of others, to tell what was chosen: the first flatter their own choice.
+    Of stories, or of ``answers`` to the instructions that come with kdlab, where those were counted. Twice: of some
+    texts, to choose by, and of others, to tell what was chosen: the first flatter their own choice.
     """
     if source != "bundled" and not source.startswith("HuggingFaceTB/SmolLM2-"):
         return np.zeros(whole), np.zeros(whole)
-    with np.load(recorded_folder() / "smollm2" / USE) as data:
+    recorded = recorded_folder() / "smollm2"
+    with np.load(recorded / (ANSWERS if answers and (recorded / ANSWERS).is_file() else USE)) as data:
         return np.asarray(data["use"], float), np.asarray(data["told"], float)
 
 

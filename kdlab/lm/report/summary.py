@@ -37,7 +37,7 @@ def about(results: Results) -> str:
     vocabulary = "" if config["vocabulary"] is None else f" with {config['vocabulary']:,} tokens"
     return (
         f"{config['preset']}: p* {results['truth']['name']}{vocabulary}, teacher {config['teacher']}, students "
-        f"{config['student']}, at most {config['length']} tokens from {config['prompt']!r} on"
+        f"{config['student']}, at most {config['length']} tokens from {_begun(config['prompt'])} on"
     )
 
 
@@ -52,13 +52,18 @@ def which_run(results: Results) -> str:
                     f"{config['teacher_sequences']:,} texts of p*, {_times(config['teacher_epochs'])}"),
         ("students", f"rung {config['student']}, {count['student']} parameters, from scratch on "
                      f"{config['student_sequences']:,} texts, {_times(config['student_epochs'])}"),
-        ("texts", f"up to {config['length']} tokens, all begin with {config['prompt'].strip()!r}"),
+        ("texts", f"up to {config['length']} tokens, all begin with {_begun(config['prompt'].strip())}"),
         ("scored on", f"{config['evaluation_sequences']:,} texts of p* and as many of each model"),
         ("seeds", f"{len(results['seeds'])} of {config['seeds']} finished"),
         ("made", f"{results['date']}, on {results['device']}"),
     ]  # fmt: skip
     rows += [("not scored", one) for one in results["missing"]]
     return "\n".join(f"{name:<10} {told}" for name, told in rows)
+
+
+def _begun(prompt: str) -> str:
+    """What texts begin with; a run without a prompt has instructions."""
+    return repr(prompt) if prompt else "an instruction"
 
 
 def _times(epochs: int) -> str:
@@ -101,7 +106,7 @@ def _settings(config: Mapping[str, Any]) -> dict[str, str]:
     return {
         "teacher": f"{config['teacher']}, {config['teacher_sequences']:,} texts x {config['teacher_epochs']}",
         "students": f"{config['student']}, {config['student_sequences']:,} texts x {config['student_epochs']}",
-        "a text": f"{config['length']} tokens, from {config['prompt'].strip()!r}",
+        "a text": f"{config['length']} tokens, from {_begun(config['prompt'].strip())}",
         "tau": ", ".join([listed(sorted(config["taus"])), *map(shown, config.get("truncations", ()))]),
         "batch, rate": f"{config['batch']}, {config['rate']:g}",
         "scored on": f"{config['evaluation_sequences']:,} texts",

@@ -66,7 +66,7 @@ def test_who_waits_for_a_hub_is_told_so(tmp_path: Path, monkeypatch: pytest.Monk
     def absent(source: str, **other: Any) -> None:
         raise WeightsError(f"{source} could not be had")
 
-    monkeypatch.setattr("kdlab.lm.pipeline.truth.load_truth", absent)
+    monkeypatch.setattr("kdlab.lm.pipeline.run.load_truth", absent)
     assert main(["run", "--preset", "smoke", "--set", "truth=some/model", "--out", str(tmp_path / "run")]) == 1
     told = capsys.readouterr()
     assert told.out == "p*: some/model, from a model hub …\n" and "some/model could not be had" in told.err
