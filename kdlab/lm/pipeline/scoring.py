@@ -205,6 +205,7 @@ def _readers(model: LlamaForCausalLM, width: int) -> Callable[[Sequences], Reade
     layers = cpu.Layers(model, width)
 
     def begin(own: Sequences) -> Reader:
+        assert isinstance(own.prompt, int)
         given = own.prompt - 1
         begun = layers.begun(torch.from_numpy(own.ids[0, :given].astype(np.int64)))  # the same in all
         return lambda ids: layers.read(ids[:, given:-1], given, layers.spread(begun, given, len(ids)))
