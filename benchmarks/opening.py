@@ -65,7 +65,7 @@ MOMENTS = {
     "all": "all cells",
 }
 ROLES = ("browser", "server", "Python kernel", "this script")
-LIVE = re.compile(r"\b(show|by_hand|show_pairs)\(")
+LIVE = re.compile(r"\b(show|by_hand|show_pairs|show_tries)\(")
 
 # In the page, once the cells are there: scrolls to the live picture's cell and waits for its committed still.
 LOOK = """async (live) => {

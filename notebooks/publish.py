@@ -34,6 +34,7 @@ ASSETS = HERE / "publishing" / "assets"
 TEXTS = {  # Markdown that becomes a page, where it is there: {file: page}
     "notebooks/SYMBOLS.md": "SYMBOLS.html",
     "notebooks/MISCONCEPTIONS.md": "MISCONCEPTIONS.html",
+    "notebooks/OTHERS.md": "OTHERS.html",
     "notebooks/INSTRUCTOR.md": "INSTRUCTOR.html",
     "notebooks/PLACES.md": "PLACES.html",
     "README.md": "README.html",
@@ -51,6 +52,7 @@ FILES = {  # copied as they are: {file: place}
 MENU = {
     "SYMBOLS.html": "Symbols",
     "MISCONCEPTIONS.html": "Misconceptions",
+    "OTHERS.html": "Others",
     "INSTRUCTOR.html": "Teach",
     "README.html": "Run it",
 }
@@ -138,7 +140,7 @@ class Site:
         moving = self.book.prose(f"![{animation.WORDS}](figures/live.webp)", "notebooks/index.md")
         known = {"notebooks": self.entries, "teaching": self.texts.get("notebooks/INSTRUCTOR.md", "")}
         body = self.layout.get_template("front.html.j2").render(live=live, animation=moving, **known)
-        said = "A live picture of why knowledge distillation works in generative models, and eight notebooks."
+        said = "A live picture of why knowledge distillation works in generative models, and nine notebooks."
         self.page("index.html", "Why distillation works in generative models", said, body, [live], kind="front")
 
     def text(self, file: str, place: str) -> None:

@@ -41,7 +41,7 @@ def folder(tmp_path, monkeypatch):
 
 def test_the_committed_notebooks_are_all_there(folder):
     assert sorted(path.name for path in notebooks_folder().glob("*.ipynb")) == FILES
-    assert workshop._notebooks() == Check("ok", f"8 in {folder}")
+    assert workshop._notebooks() == Check("ok", f"9 in {folder}")
 
 
 def emptied(path: Path) -> None:
@@ -297,4 +297,4 @@ def test_all_is_well_for_a_workshop_here(monkeypatch, capsys):
 def test_what_the_sheets_show_needs_no_pytorch():
     """Though what they do not show does."""
     asks = [file for file in FILES if "kdlab.lm.pipeline" in (workshop.NOTEBOOKS / file).read_text(encoding="utf-8")]
-    assert asks == list(workshop.BESIDES)
+    assert asks and set(asks) <= set(workshop.BESIDES)

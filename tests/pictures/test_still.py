@@ -18,8 +18,8 @@ from kdlab.mixtures.view_single import STEP, SingleView
 from kdlab.pictures.live import STILLS, LiveView, still
 from kdlab.pictures.still import Still
 
-NOTEBOOKS = sorted(notebooks_folder().glob("0[0-5]_*.ipynb"))
-SHOWN = re.compile(r"\b(show|by_hand|letters|pieces|costs)\(")
+NOTEBOOKS = sorted(notebooks_folder().glob("0[0-58]_*.ipynb"))
+SHOWN = re.compile(r"\b(show|show_tries|by_hand|letters|pieces|costs)\(")
 ASKED = {"question": "Where?", "options": ["here", "there"], "outcome": "there."}
 # Of the pixels, how many may differ by more than 32 of 255. With the locked matplotlib, which brings its own fonts and
 # rasteriser, none does; another processor may round the grey of an edge otherwise. One position further on the slider

@@ -14,6 +14,7 @@ LIVE = {
     "05_meet_smollm2": ["NextTokenView", "QuizView", "NextTokenView"],
     "06_distil_smollm2": [],
     "07_read_the_trade_off": ["QuizView"],
+    "08_is_it_worth_it": ["TriesView"],
 }
 FORMULA = re.compile(r"\$\$(.+?)\$\$|\$(.+?)\$", re.DOTALL)
 FORMULAS = sorted({one or other for name in LIVE for one, other in FORMULA.findall(prose(NOTEBOOKS / f"{name}.ipynb"))})
