@@ -4,7 +4,6 @@ import itertools
 import math
 from collections.abc import Callable
 from decimal import Decimal, localcontext
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.chains import Enumeration, names_chain, orders, random_chain, seeds, sparse_chain, steady
 
-from kdlab.ngrams.attempts import estimated_pass_at_k, expected_distinct, likely_strings, pass_at_k
+from kdlab.core.attempts import estimated_pass_at_k
+from kdlab.ngrams.attempts import expected_distinct, likely_strings, pass_at_k
 from kdlab.ngrams.model import NGramChain
 from kdlab.ngrams.names import first_names, real_names
 
@@ -163,31 +163,12 @@ def test_the_likely_names() -> None:
 # What practitioners compute
 
 
-def test_the_estimate_is_its_formula_without_bias() -> None:
-    """Weighed by the odds of each count: 1 - (1 - s)^k exactly."""
-    n, s = 12, Fraction(2, 7)
-    for k in (1, 3, 11, 12):
-        exact = [1 - Fraction(math.comb(n - c, k), math.comb(n, k)) for c in range(n + 1)]
-        found = estimated_pass_at_k(n, np.arange(n + 1), k)
-        np.testing.assert_allclose(found, [float(one) for one in exact], rtol=1e-13)
-        odds = [math.comb(n, c) * s**c * (1 - s) ** (n - c) for c in range(n + 1)]
-        assert sum(p * one for p, one in zip(odds, exact, strict=True)) == 1 - (1 - s) ** k
-    assert estimated_pass_at_k(200, 13, 10) == pytest.approx(1 - math.comb(187, 10) / math.comb(200, 10), rel=1e-13)
-
-
 def test_the_estimate_finds_the_exact_one() -> None:
     """1,000 times 50 draws; 4 standard errors."""
     chain, accepted = random_chain(4, 1), ["a", "bb", "abb"]
     right = np.isin(chain.sample(50_000, np.random.default_rng(3)), accepted).reshape(1_000, 50).sum(axis=1)
     found = np.asarray(estimated_pass_at_k(50, right, 5))
     assert abs(found.mean() - pass_at_k(chain, accepted, 5)) < 4 * found.std() / math.sqrt(1_000)
-
-
-def test_summed_over_answers_it_counts_different_ones() -> None:
-    """The mean over all choices of 3 among 7 draws."""
-    drawn = ["a", "a", "b", "c", "a", "no", "b"]
-    chosen = [len(set(some) - {"no"}) for some in itertools.combinations(drawn, 3)]
-    assert np.sum(estimated_pass_at_k(7, [3, 2, 1], 3)) == pytest.approx(np.mean(chosen), rel=1e-14)
 
 
 # Errors at the edge
@@ -212,19 +193,6 @@ K = "k is .*: a whole number of draws, 1 or more, is needed"
         (lambda: expected_distinct(COIN, ["a"], 1, "é"), "string 0, 'é', has 'é' outside the alphabet 'ab'"),
         (lambda: expected_distinct(COIN, ["a", "ab"], 1, "b"), "beginning is 'b': none of 2 acceptable strings has it"),
         (lambda: expected_distinct(COIN, ["a", "ab"], 1, None), "beginning is None: give the letters"),  # type: ignore[arg-type]
-        *(
-            (lambda a=a: estimated_pass_at_k(*a), "n, right and k are .*: of n draws 0 to n are right")
-            for a in (
-                (10, 3, 0),
-                (10, 3, 11),
-                (10, 11, 2),
-                (10, -1, 2),
-                (10, 3.0, 2),
-                (10, [], 2),
-                (0, 0, 1),
-                (10, 3, [1]),
-            )
-        ),
         (lambda: likely_strings(COIN, -0.5), r"level is -0\.5: no string is that likely; 'a' has -0\.8675"),
         (lambda: likely_strings(COIN, math.nan), "level is nan: no string"),
         (lambda: likely_strings(random_chain(0, 1), -math.inf), "level is -inf: more than 1,000,000 strings"),

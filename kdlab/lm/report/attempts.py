@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kdlab.core.attempts import estimated_pass_at_k
 from kdlab.lm.report.changes import SEEN, Change, Results, aligned, models, shown, students
 
 TRIES, WORDS = (1, 4, 16, 64), 3
@@ -29,18 +30,6 @@ def opening(answer: str) -> str:
     return " ".join(_WORD.findall(answer.lower())[:WORDS])
 
 
-def expected_different(counts: Sequence[int], n: int, k: int) -> float:
-    """How many kinds are expected among k of n answers that are drawn without putting back; (C,) counts of each kind.
-
-    Among n independent answers this is without bias how many kinds k of them would bring: of a kind with c answers,
-    none is drawn with probability C(n - c, k) / C(n, k). Raises ValueError unless 1 <= k <= n.
-    """
-    if not 1 <= k <= n:
-        raise ValueError(f"k is {k}, of {n} answers: choose from 1 to {n}; what more tries bring was not seen")
-    missed = 1.0 - np.asarray(counts, float)[:, None] / (n - np.arange(k))
-    return float((1.0 - np.clip(missed, 0.0, None).prod(axis=1)).sum())
-
-
 def medians(nats: FloatArray, n_instructions: int) -> FloatArray:
     """(G,): the median of p*'s own answers to each instruction: (N,) nats per token, instructions taking turns."""
     return np.array([np.median(nats[i::n_instructions]) for i in range(n_instructions)])
@@ -51,16 +40,16 @@ def of_tries(answers: Sequence[str], nats: FloatArray, least: FloatArray, tries:
 
     answers: N texts, instructions taking turns; ``nats`` (N,) per token under p*; ``least`` (G,) of what is acceptable.
     Returned are how many acceptable and "different" answers are expected, and how probable "any" acceptable one is.
-    An answer without a word is never acceptable. Raises ValueError as `expected_different` does.
+    An answer without a word is never acceptable. Raises ValueError for more tries than answers.
     """
     found: dict[str, list[list[float]]] = {"different": [[] for _ in tries], "any": [[] for _ in tries]}
     for i in range(len(least)):
         own = zip(answers[i :: len(least)], nats[i :: len(least)], strict=True)
         accepted = [opening(text) for text, score in own if score >= least[i] and opening(text)]
-        n, kinds = len(answers[i :: len(least)]), [*Counter(accepted).values()]
+        n, kinds = len(answers[i :: len(least)]), np.array([*Counter(accepted).values()], int)
         for row, k in enumerate(tries):
-            found["different"][row].append(round(expected_different(kinds, n, k), 5))
-            found["any"][row].append(round(expected_different([len(accepted)], n, k), 5))
+            found["different"][row].append(round(float(np.sum(estimated_pass_at_k(n, kinds, k))), 5))
+            found["any"][row].append(round(float(estimated_pass_at_k(n, len(accepted), k)), 5))
     return found
 
 

@@ -1,7 +1,5 @@
-"""What several tries bring: the estimator beside all ways to draw, sentences beside worlds with a known answer."""
+"""What several tries bring: counts by hand, sentences beside worlds with a known answer."""
 
-from itertools import combinations
-from math import comb
 from typing import Any
 
 import numpy as np
@@ -9,31 +7,7 @@ import pytest
 from support.fake_results import fake_results
 
 from kdlab.lm.report import attempts
-from kdlab.lm.report.attempts import expected_different, gathered, medians, of_tries, opening
-
-
-@pytest.mark.parametrize("k", [1, 2, 3, 5, 7])
-def test_kinds_among_all_ways_to_draw(k: int) -> None:
-    kinds = "aaabbc-"  # the last is none
-    drawn = [len(set(some) - {"-"}) for some in combinations(kinds, k)]
-    assert len(drawn) == comb(7, k)
-    assert expected_different([3, 2, 1], 7, k) == pytest.approx(np.mean(drawn), abs=1e-12)
-    assert expected_different([], 7, k) == 0
-
-
-def test_the_estimate_is_without_bias() -> None:
-    """10,000 times 20 answers of a known law; k answers bring the sum of 1 - (1 - q)^k; four standard errors."""
-    rng, law, k = np.random.default_rng(0), np.array([0.4, 0.2, 0.1, 0.05, 0.05]), 6  # the rest is not acceptable
-    drawn = rng.choice(6, p=[*law, 0.2], size=(10_000, 20))
-    found = [expected_different(np.bincount(row, minlength=6)[:5].tolist(), 20, k) for row in drawn]
-    error = np.std(found) / 100
-    assert abs(np.mean(found) - (1 - (1 - law) ** k).sum()) < 4 * error < 0.05
-
-
-@pytest.mark.parametrize("k", [0, 8])
-def test_more_tries_than_answers_are_refused(k: int) -> None:
-    with pytest.raises(ValueError, match=f"k is {k}, of 7 answers: choose from 1 to 7"):
-        expected_different([1], 7, k)
+from kdlab.lm.report.attempts import gathered, medians, of_tries, opening
 
 
 def test_answers_are_told_apart_by_their_first_three_words() -> None:
@@ -52,6 +26,8 @@ def test_what_is_acceptable_and_different_of_each_instruction() -> None:
     # Of the first four answers to the first: a fig tree twice, a lemon once; of the second: go, twice; "..." is none.
     assert found["different"] == [[0.75, 0.5], [round(5 / 6 + 1 / 2, 5), round(5 / 6, 5)], [2.0, 1.0]]
     assert found["any"] == [[0.75, 0.5], [1.0, round(5 / 6, 5)], [1.0, 1.0]]
+    with pytest.raises(ValueError, match="are 4, .* and 5: .* k is 1 to n"):
+        of_tries(answers, nats, least, [5])
 
 
 # Sentences
