@@ -69,7 +69,8 @@ def test_importing_kdlab_loads_nothing_heavy():
         ("mixtures.limits", ("anywidget", "ipywidgets", "matplotlib", "scipy", "torch")),
         # The first slider must not wait for matplotlib: a view draws nothing until a picture is asked for.
         (
-            "mixtures.view mixtures.view_single ngrams.view mixtures.view_mechanism lm.view_next_token",
+            "mixtures.view mixtures.view_single mixtures.view_mechanism ngrams.view ngrams.view_tries "
+            "lm.view_next_token",
             ("PIL", "matplotlib", "torch"),
         ),
         ("lm.recording", ("anywidget", "matplotlib", "torch")),
@@ -86,7 +87,7 @@ def test_modules_load_only_what_stands_below_them(modules, stay_out):
 SHOW = "from kdlab import mixtures as m; view = "
 
 
-# What notebooks 00, 01, 02, 04 and 05 do up to their first slider.
+# What notebooks 00, 01, 02, 04, 05 and 08 do up to their first slider.
 FIRST = "\n".join(
     [
         f"from kdlab import doctor; doctor(brief=True); {SHOW} m.show(m.teacher_entropy('line', 1), predict=ask)",
@@ -95,6 +96,7 @@ FIRST = "\n".join(
         "from kdlab import ngrams; sweep = ngrams.teacher_temperature(); student = sweep.at(1).student\n"
         "ngrams.letters(sweep.truth, sweep.teacher, student, 'mary')._repr_mimebundle_()\n"
         "view = ngrams.show(sweep, predict=ask)",
+        "view = ngrams.show_tries(ngrams.tries_over_tau(sweep), predict=ask)",
         "from kdlab import lm; recording = lm.read_recording()\n"
         "lm.pieces(list(recording.cuts.values()))._repr_mimebundle_()\n"
         "for scored in (recording.ways, recording.scored): lm.costs(scored)._repr_mimebundle_()\n"
@@ -106,7 +108,7 @@ FIRST = "\n".join(
 def test_the_first_slider_of_a_notebook_waits_for_no_drawing():
     ask = "ask = {'question': '?', 'options': ['yes', 'no'], 'outcome': 'yes'}"
     code = re.sub("^(.*view = .*)$", r"\1\nassert view._repr_mimebundle_()[0]['image/png']", FIRST, flags=re.M)
-    assert code.count("assert") == 5
+    assert code.count("assert") == 6
     assert loaded(f"{ask}\n{code}", ("PIL", "matplotlib", "scipy", "torch")) == set()
 
 

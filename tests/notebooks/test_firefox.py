@@ -174,7 +174,7 @@ def test_only_a_formula_that_stays_in_pieces_is_wrong(fox: Firefox) -> None:
         assert fox.wrong == ["<msub><mi>x</mi></msub>"]
 
 
-@pytest.mark.parametrize("name", list(LIVE)[:6])
+@pytest.mark.parametrize("name", [name for name in LIVE if name[:2] not in ("06", "07")])
 def test_a_page_of_the_site(name: str, address: str, fox: Firefox, browser: Browser) -> None:
     windows = (fox, Chromium(browser))
     for window in windows:
