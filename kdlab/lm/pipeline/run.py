@@ -186,7 +186,9 @@ def digest(*texts: Sequences) -> str:
 
 def write_scores(path: Path, of: str, found: Mapping[str, Scores]) -> None:
     """Keep the scores "precision" and "recall" of one model; ``of`` says of which texts and weights."""
-    arrays = {f"{what}_{name}": of for what, one in found.items() for name, of in vars(one).items() if of is not None}
+    arrays = {
+        f"{what}_{name}": own for what, one in found.items() for name, own in vars(one).items() if own is not None
+    }
     with written_whole(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, of=np.array(of), **arrays)
 
@@ -199,7 +201,12 @@ def read_scores(path: Path, of: str | None = None) -> dict[str, Scores] | None:
                 return None
             arrays = {name: data[name] for name in data.files}
             return {
-                what: Scores(arrays[f"{what}_nats"], arrays[f"{what}_tokens"], arrays.get(f"{what}_groups"))
+                what: Scores(
+                    arrays[f"{what}_nats"],
+                    arrays[f"{what}_tokens"],
+                    arrays.get(f"{what}_groups"),
+                    arrays.get(f"{what}_states"),
+                )
                 for what in ("precision", "recall")
             }
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):

@@ -37,12 +37,13 @@ class Scores:
     """N sequences under one model: ``nats`` (N,) are their log-probabilities, ``tokens`` (N,) how many were scored.
 
     ``groups`` (N,) says which continue the same prompt, where there are several: 0, 1, ... in the order in which
-    prompts come.
+    prompts come. ``states`` (M, hidden), of the first M: the mean of the last hidden states over a sequence's tokens.
     """
 
     nats: NDArray[np.float64]
     tokens: NDArray[np.int64]
     groups: NDArray[np.int64] | None = None
+    states: NDArray[np.float32] | None = None
 
     def per(self, what: Per) -> Estimate:
         """Mean nats per "token" or per "sequence"."""
@@ -121,10 +122,11 @@ def _losses(
 
 
 @torch.inference_mode()
-def score(model: LlamaForCausalLM, sequences: Sequences, tau: float = 1.0) -> Scores:
+def score(model: LlamaForCausalLM, sequences: Sequences, tau: float = 1.0, states: int = 0) -> Scores:
     """Return the log-probability of every sequence given the prompt, in nats; ``tau`` tempers every step.
 
-    Raises ValueError for an id outside the model's vocabulary.
+    Of the first ``states`` sequences their hidden states come with it, for one more token of reading. Raises ValueError
+    for an id outside the model's vocabulary.
     """
     vocabulary = model.config.vocab_size
     if int(sequences.ids.max()) >= vocabulary:
@@ -132,18 +134,32 @@ def score(model: LlamaForCausalLM, sequences: Sequences, tau: float = 1.0) -> Sc
             f"token {int(sequences.ids.max())} is outside the model's vocabulary of {vocabulary}: "
             "score these sequences with a model of the vocabulary that they were written in"
         )
-    alike, nats, groups = sequences.alike(), np.empty(len(sequences)), np.empty(len(sequences), np.int64)
-
-    def scored(read: Reader, part: Sequences) -> Tensor:
-        ids, lengths = part.tensors(model.device)
-        return -_losses(model, read(ids), ids, after_prompt(part.prompt, lengths, ids.shape[1]), tau).double().sum(1)
-
-    with tensor_cores(model.device):
-        order, parts = _of_parts(model, sequences, scored)
-    nats[order] = torch.cat(parts).cpu().numpy()
-    for i, (which, _) in enumerate(alike):
+    groups = np.empty(len(sequences), np.int64)
+    for i, (which, _) in enumerate(alike := sequences.alike()):
         groups[which] = i
-    return Scores(nats, sequences.counts, groups if len(alike) > 1 else None)
+    with tensor_cores(model.device):
+        further = _in_order(model, sequences[:states], partial(_nats_and_states, model, tau))
+        others = _in_order(model, sequences[states:], partial(_nats, model, tau))
+    nats = np.concatenate([further[:, 0], others[:, 0]])
+    means = further[:, 1:].astype(np.float32) if states else None
+    return Scores(nats, sequences.counts, groups if len(alike) > 1 else None, means)
+
+
+def _nats(model: LlamaForCausalLM, tau: float, read: Reader, part: Sequences) -> Tensor:
+    """(B, 1): the log-probabilities of sequences of one prompt."""
+    ids, lengths = part.tensors(model.device)
+    counted = after_prompt(part.prompt, lengths, ids.shape[1])
+    return -_losses(model, read(ids), ids, counted, tau).double().sum(dim=1, keepdim=True)
+
+
+def _nats_and_states(model: LlamaForCausalLM, tau: float, read: Reader, part: Sequences) -> Tensor:
+    """(B, 1 + hidden): the same, and the means of the states after each token."""
+    ids, lengths = part.tensors(model.device)
+    counted = after_prompt(part.prompt, lengths, ids.shape[1])
+    states = read(torch.nn.functional.pad(ids, (0, 1)))  # before each token, and after the last
+    nats = -_losses(model, states[:, :-1], ids, counted, tau).double().sum(dim=1, keepdim=True)
+    counted = counted[:, part.prompt :, None]
+    return torch.cat([nats, (states[:, 1:].double() * counted).sum(dim=1) / counted.sum(dim=1)], dim=1)
 
 
 def mean_probabilities(model: LlamaForCausalLM, sequences: Sequences) -> NDArray[np.float64]:
@@ -158,19 +174,15 @@ def mean_probabilities(model: LlamaForCausalLM, sequences: Sequences) -> NDArray
     return np.asarray(sum(parts).cpu().numpy()) / sequences.n_tokens
 
 
-def hidden_states(model: LlamaForCausalLM, sequences: Sequences) -> NDArray[np.float64]:
-    """(N, hidden): each sequence's mean last hidden state, over the tokens after the prompt."""
-
-    def means(read: Reader, part: Sequences) -> Tensor:
-        ids, lengths = part.tensors(model.device)
-        counted = after_prompt(part.prompt, lengths, ids.shape[1])[:, part.prompt :]
-        further = torch.nn.functional.pad(ids, (0, 1))  # what is read are the states before a token
-        return (read(further)[:, 1:].double() * counted[:, :, None]).sum(dim=1) / counted.sum(dim=1, keepdim=True)
-
-    order, parts = _of_parts(model, sequences, means)
-    states = np.empty((len(sequences), model.config.hidden_size))
-    states[order] = torch.cat(parts).cpu().numpy()
-    return states
+def _in_order(
+    model: LlamaForCausalLM, sequences: Sequences, found: Callable[[Reader, Sequences], Tensor]
+) -> NDArray[np.float64]:
+    """What is found of each of N sequences, a row for each; (0, 1) where there are none."""
+    if not len(sequences):
+        return np.empty((0, 1))
+    order, parts = _of_parts(model, sequences, found)
+    rows = torch.cat(parts).cpu().numpy()
+    return np.asarray(rows[np.argsort(order)])
 
 
 def _of_parts(

@@ -37,13 +37,13 @@ from kdlab.lm.pipeline.corpus import Corpus, Sequences, generator
 from kdlab.lm.pipeline.model import new_model
 from kdlab.lm.pipeline.run import Run, attempts_path, digest, read_scores, scores_path, write_scores
 from kdlab.lm.pipeline.sampling import sample
-from kdlab.lm.pipeline.scoring import hidden_states, score
+from kdlab.lm.pipeline.scoring import score
 from kdlab.lm.pipeline.training import TrainingSettings, load_weights, train
 from kdlab.lm.report import attempts
 from kdlab.lm.sizes import size_named
 
 PARTS = ("train", "validation", "evaluation")
-_EMBEDDED = (64, 128)  # sequences per model in the map of embeddings; fewer where instructions are read as well
+_STATES, _MAPPED = 512, 128  # sequences per model of the first seed whose hidden states are kept, and in the map
 _PATIENCE = 5.0  # seconds: how long the notebook of a command that was killed may take to notice
 
 
@@ -258,17 +258,17 @@ def scores(run: Run, seed: int) -> None:
     n = run.config.evaluation_sequences
     texts = run.texts("evaluation")
     stage = run.log.stage(f"seed {seed}: scores")
-    names = list(run.models(seed))
+    names, states = list(run.models(seed)), min(n, _STATES) if seed == 0 else 0
     for i, name in enumerate(["truth", *names]):
         if not ranks.mine(i):
             continue
         own = texts if name == "truth" else run.samples(seed, name).read(n)
         path = scores_path(run, seed, name)
         of = digest(texts, own) + ("" if name == "truth" else checksum(run.models(seed)[name] / "model.safetensors"))
-        if read_scores(path, of) is None:
-            under = run.truth.model if name == "truth" else _model(run, seed, name)
-            found = {"recall": score(under, texts)}
-            found["precision"] = found["recall"] if name == "truth" else score(run.truth.model, own)
+        there = read_scores(path, of)
+        if there is None or (states and there["precision"].states is None):
+            found = {"precision": score(run.truth.model, own, states=states)}
+            found["recall"] = found["precision"] if name == "truth" else score(_model(run, seed, name), texts)
             write_scores(path, of, found)
             results.gather(run)
             stage.step((i + 1) / (len(names) + 1), own.n_tokens + texts.n_tokens * (name != "truth"))
@@ -279,7 +279,7 @@ def scores(run: Run, seed: int) -> None:
     if not isinstance(run.begun, str):
         _attempts(run, seed, texts)
     if seed == 0:
-        _map(run, seed, texts)
+        _map(run, seed)
     results.gather(run)
 
 
@@ -306,27 +306,19 @@ def _attempts(run: Run, seed: int, texts: Sequences) -> None:
 # The map of embeddings
 
 
-def _map(run: Run, seed: int, texts: Sequences) -> None:
+def _map(run: Run, seed: int) -> None:
     """Where each model's samples lie among p*'s: mean hidden states of p*, in the plane in which p*'s own vary most."""
     path = run.folder / f"seed-{seed}" / "map.json"
-    n = min(_EMBEDDED[isinstance(run.begun, str)], run.config.evaluation_sequences)
-    own = {name: run.samples(seed, name).read(n) for name in run.models(seed)}
-    of = digest(texts[:n], *own.values())
-    stage = run.log.stage(f"seed {seed}: map of samples")
-    there = read_object(path).get("of") == of
+    found = {name: read_scores(scores_path(run, seed, name)) for name in ("truth", *run.models(seed))}
     ranks.wait()
-    if not there and ranks.first():
-        states = {}
-        for i, (name, some) in enumerate({"truth": texts[:n], **own}.items()):
-            states[name] = hidden_states(run.truth.model, some)
-            stage.step((i + 1) / (len(own) + 1), some.n_tokens)
+    if ranks.first():
+        states = {name: np.asarray(one["precision"].states, float)[:_MAPPED] for name, one in found.items() if one}
         centre = states["truth"].mean(axis=0)
         axes = np.linalg.svd(states["truth"] - centre, full_matrices=False)[2][:2]
         axes *= np.sign(axes[np.arange(2), np.abs(axes).argmax(axis=1)])[:, None]  # so that no sign is left to chance
         points = {name: ((state - centre) @ axes.T).round(3).tolist() for name, state in states.items()}
-        write_json(path, {"of": of, "points": points})
+        write_json(path, {"points": points})
     ranks.wait()
-    stage.done()
 
 
 # All of it

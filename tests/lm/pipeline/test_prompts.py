@@ -23,7 +23,7 @@ from kdlab.lm.pipeline.corpus import Corpus, MixedRuns, Sequences, generator
 from kdlab.lm.pipeline.reading import truth_of
 from kdlab.lm.pipeline.run import Run, prompt_ids
 from kdlab.lm.pipeline.sampling import chosen, sample
-from kdlab.lm.pipeline.scoring import Scores, hidden_states, mean_probabilities, score
+from kdlab.lm.pipeline.scoring import Scores, mean_probabilities, score
 from kdlab.lm.pipeline.truth import asked, load_truth
 from kdlab.lm.report import attempts
 
@@ -94,7 +94,7 @@ def test_each_is_scored_as_if_it_were_alone(model: Any, drawn: Sequences) -> Non
     with torch.no_grad():
         states = [model.model(torch.tensor([given + w])).last_hidden_state[0, len(given) :] for given, w in rows(drawn)]
     means = torch.stack([one.mean(dim=0) for one in states])  # of the longest as well
-    np.testing.assert_allclose(hidden_states(model, drawn), means, atol=1e-5)
+    np.testing.assert_allclose(score(model, drawn, states=61).states, means, atol=1e-5)
 
 
 @pytest.mark.parametrize("as_on_a_gpu", [False, True])

@@ -13,7 +13,7 @@ from kdlab.lm.folder import read_results
 from kdlab.lm.pipeline import results as found
 from kdlab.lm.pipeline.model import LanguageModel
 from kdlab.lm.pipeline.run import Run
-from kdlab.lm.pipeline.scoring import hidden_states
+from kdlab.lm.pipeline.scoring import score
 from kdlab.lm.pipeline.stages import _model
 
 
@@ -90,7 +90,7 @@ def test_the_map_is_a_plane_of_hidden_states(run: Run) -> None:
     assert abs(np.corrcoef(points.T)[0, 1]) < 1e-2 and points[:, 0].var() >= points[:, 1].var()
     some = run.texts("evaluation", 8)
     assert len(set(some.lengths.tolist())) > 1
-    for own, ids, length in zip(hidden_states(run.truth.model, some), some.ids, some.lengths, strict=True):
+    for own, ids, length in zip(score(run.truth.model, some, states=8).states, some.ids, some.lengths, strict=True):
         whole = run.truth.model.model(torch.tensor(ids[None, :length].astype(int))).last_hidden_state
         np.testing.assert_allclose(own, whole[0, some.prompt :].mean(dim=0).detach(), atol=1e-5)
 
