@@ -24,6 +24,6 @@ _MODULES = {
     "view_spelling": "letters",
     "view": "show",
     "view_tries": "show_tries",
-    "": "plots",
+    "": "plots plots_uses",
 }
 __all__, __getattr__, __dir__ = front_door(__name__, _MODULES)

@@ -57,9 +57,11 @@ class AttemptSweep:
         h = np.diff(taus)[:, None]
         up, down, rise = h * self.slopes[:-1], h * self.slopes[1:], np.diff(f, axis=0)
         a, b = up + down - 2 * rise, 3 * rise - 2 * up - down  # f + up t + b t^2 + a t^3, for t from 0 to 1
-        peaks = (up > 0) & (down <= 0)
-        root = np.sqrt(np.where(peaks, b * b - 3 * a * up, 1.0))
-        t = np.where(peaks, up, 0.0) / np.where(peaks, root - b, 1.0)
+        turn = b * b - 3 * a * up
+        peaks = (up > 0) & (down <= 0) & (turn > 0)  # a turn of 0 is a line so flat that its bends are no numbers
+        root = np.sqrt(np.where(peaks, turn, 1.0))
+        late = peaks & (b > 0)  # then root - b would lose all digits where up is small
+        t = np.where(late, root + b, up) / np.where(late, -3 * a, np.where(peaks, root - b, 1.0))
         height = np.where(peaks, f[:-1] + t * (up + t * (b + t * a)), -np.inf)
         error = 2 * h * _fourth(a, h) / 125 / np.where(peaks, 2 * root, 1.0)  # curvature: -2 root, in units of t
         end = np.where(f[0] >= f[-1], 0, len(taus) - 1)

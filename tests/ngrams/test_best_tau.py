@@ -106,6 +106,13 @@ def test_cubics_are_found_exactly() -> None:
     assert best.inside.tolist() == [True, True, False] and best.errors.max() < 1e-13
 
 
+def test_where_more_tries_bring_nothing_more_the_line_is_flat() -> None:
+    """A single answer, asked for a million times: slopes are 0, or so small that products of two of them are 0."""
+    found = attempts_over_tau(TEACHER, 1, ["a"], [10**3, 10**6], np.geomspace(0.1, 1.5, 21)).best()
+    assert np.isfinite(found.taus).all() and np.isfinite(found.errors).all()
+    np.testing.assert_allclose(found.distinct, 1, atol=1e-9)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
