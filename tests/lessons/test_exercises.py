@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import special
+from scipy import special, stats
 from support.printed import said as written
 from support.worlds import single
 
 from kdlab import GaussianMixture, lm, mixtures, ngrams, precision, recall
 from kdlab.lessons import exercise
-from kdlab.lessons.exercises import nb03, nb04, nb05
+from kdlab.lessons.exercises import nb03, nb04, nb05, nb08
 
 
 def said(name: str) -> str:
@@ -214,3 +214,59 @@ def test_05_2_and_05_3_the_numbers_of_the_recording() -> None:
     assert f"Of the {again['texts']} texts above, {again['changed']} came back" in said("05.3")
     assert f"{again['outside']} of the {again['texts']} texts above come back" in said("05.3")
     assert f"from {written(max(costs))} to {written(min(costs))}" in said("05.3") and len(costs) == 4
+
+
+def odds(tau: float) -> Any:
+    """The probabilities that the student of the names, taught at tau, gives to the real names."""
+    return np.exp(ngrams.teacher_temperature().at(tau).student.log_prob(ngrams.first_names()[0]))
+
+
+def test_08_1_is_what_one_more_try_adds_and_when_the_warm_student_is_ahead() -> None:
+    cold, warm = odds(0.3), odds(1.0)
+    next_cold, next_warm = (np.array([nb08.my_next(q, k) for k in range(400)]) for q in (cold, warm))
+    student, names = ngrams.teacher_temperature().at(1.0).student, ngrams.first_names()[0]
+    in_all = ngrams.expected_distinct(student, names, np.arange(1, 401))
+    np.testing.assert_allclose(next_warm.cumsum(), in_all, rtol=1e-9)
+    assert (np.diff(next_cold) < 0).all() and (np.diff(next_warm) < 0).all()
+    text, (first, second) = said("08.1"), [[written(one[k], 3) for one in (next_cold, next_warm)] for k in (0, 100)]
+    assert (
+        f"the first try brings {first[0]} at τ = 0.3 and {first[1]} at τ = 1, the 101st {' and '.join(second)}." in text
+    )
+    crossed = int(np.argmax(next_warm > next_cold)) + 1
+    ahead = int(np.argmax(next_warm.cumsum() > next_cold.cumsum())) + 1
+    assert f"From the {crossed}st on each try brings more at τ = 1; but only after {ahead} has it brought more" in text
+    assert f"The second adds {written(nb08.my_next(np.array([0.25]), 2), 3)}." in exercise("08.1").advice
+
+
+def test_08_2_is_right_on_average_and_the_plugged_in_one_too_low() -> None:
+    p, n, k = odds(1.0).sum(), 20, 10
+    counts = np.arange(n + 1)
+    shares = stats.binom.pmf(counts, n, p)
+    true = 1 - (1 - p) ** k
+    assert shares @ [nb08.my_pass_at_k(n, int(c), k) for c in counts] == pytest.approx(true, abs=1e-12)
+    np.testing.assert_allclose(
+        [nb08.my_pass_at_k(n, int(c), k) for c in counts], ngrams.estimated_pass_at_k(n, counts, k), atol=1e-12
+    )
+    low = shares @ (1 - (1 - counts / n) ** k)
+    assert f"would give {written(low, 3)} for k = 10, where {written(true, 3)} is right" in said("08.2")
+    assert "5/6" in exercise("08.2").advice and nb08.my_pass_at_k(4, 2, 2) == pytest.approx(5 / 6)
+
+
+def test_08_3_what_it_claims_of_the_table() -> None:
+    names, text, one = ngrams.first_names()[0], said("08.3"), exercise("08.3")
+    taus, draws, found, *_ = one.cases["answers worth 1 and tries at 0.02"]()
+    for i, tau in enumerate(taus):
+        student = ngrams.NGramChain.fit(ngrams.teacher_temperature().teacher.tempered(1 / tau), order=1)
+        np.testing.assert_allclose(found[i], ngrams.expected_distinct(student, names, draws), rtol=1e-9)
+    left = {price: found - price * draws for price in (0.1, 0.02, 0.005)}
+    best = [np.argwhere(gain == gain.max())[0] for gain in left.values()]
+    places = [(taus[i], draws[j]) for i, j in best]
+    assert places == [one.solution(taus, draws, found, 1, price) for price in left]
+    for (tau, k), words in zip(places, ("has {} tries and τ = {};", "fiftieth {} and {};", "{} and {}."), strict=True):
+        assert words.format(f"{k:,.0f}", tau) in text
+    most = left[0.02].max()
+    assert f"bring {found[*best[1]]:.1f} answers and cost 60: {most:.1f} are left" in one.advice
+    assert f"τ = 0.2 leaves {left[0.02][0].max():.1f} answers, and {most:.1f} can be had" in text
+    assert found.max() == found[7, 9] and f"the {found.max():.0f} answers of a hundred thousand tries cost" in text
+    assert (found[:, 0].argmax(), found[:, -1].argmax()) == (0, 7) and left[0.1][7, 0] < 0  # not even one try pays
+    assert (found / draws).argmax() == 0  # the first try of the coldest

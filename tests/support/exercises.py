@@ -6,7 +6,7 @@ from support import repository
 from kdlab.lessons import exercises_of
 from kdlab.lessons.kinds import Choice, Code, Exercise
 
-BOOKS = ("00", "01", "02", "03", "04", "05", "07")
+BOOKS = ("00", "01", "02", "03", "04", "05", "07", "08")
 ALL: list[Exercise] = [one for book in BOOKS for one in exercises_of(book)]
 CHOICES = [one for one in ALL if isinstance(one, Choice)]
 NOTEBOOKS = [path for path in repository.BOOKS if path.name[:2] in BOOKS]
