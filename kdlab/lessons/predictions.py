@@ -3,7 +3,7 @@
     mixtures.show(sweep, predict=predict("02.ring"))
     quiz(picture, before, predict=predict("07.direct", results))
 
-Their words are in predictions.toml. Both the view that asks and the review at the end of 07 take them from here. No
+Their words are in predictions.toml. Both the view that asks and the review at the end of 08 take them from here. No
 widgets and no drawing.
 """
 

@@ -1,4 +1,4 @@
-"""What a reader predicted in the notebooks, beside what happened: the table at the end of notebook 07.
+"""What a reader predicted in the notebooks, beside what happened: the table at the end of notebook 08.
 
 Guesses are read from the reader's own file (kdlab.core.answers); questions and outcomes from kdlab.lessons.predictions.
 """

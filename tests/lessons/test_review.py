@@ -1,4 +1,4 @@
-"""The end of notebook 07: what was predicted, beside what happened, whatever the file of answers holds."""
+"""The end of notebook 08: what was predicted, beside what happened, whatever the file of answers holds."""
 
 import re
 from pathlib import Path

@@ -272,7 +272,7 @@ def test_a_guess_is_kept_in_the_browser_until_it_is_forgotten(address: str, brow
 
 
 def test_the_guesses_of_this_browser_stand_beside_what_happened(address: str, browser: Browser) -> None:
-    with opened(browser, f"{address}/07_read_the_trade_off.html") as page:
+    with opened(browser, f"{address}/08_is_it_worth_it.html") as page:
         nothing = review(lm.open_run("recorded/cpu"), folder=lm.recorded_folder())
         lines = page.locator("[data-review] tr:has(td)")
         assert lines.count() == len(nothing.rows) and "none of the" in page.locator("caption").inner_text()

@@ -43,7 +43,7 @@ from kdlab.lm.report import attempts
 from kdlab.lm.sizes import size_named
 
 PARTS = ("train", "validation", "evaluation")
-_STATES, _MAPPED = 512, 128  # sequences per model of the first seed whose hidden states are kept, and in the map
+_STATES, _MAPPED = 512, 128  # texts per model whose hidden states are kept, and of these on the map
 _PATIENCE = 5.0  # seconds: how long the notebook of a command that was killed may take to notice
 
 
@@ -258,7 +258,7 @@ def scores(run: Run, seed: int) -> None:
     n = run.config.evaluation_sequences
     texts = run.texts("evaluation")
     stage = run.log.stage(f"seed {seed}: scores")
-    names, states = list(run.models(seed)), min(n, _STATES) if seed == 0 else 0
+    names, states = list(run.models(seed)), min(n, _STATES)
     for i, name in enumerate(["truth", *names]):
         if not ranks.mine(i):
             continue
@@ -266,7 +266,7 @@ def scores(run: Run, seed: int) -> None:
         path = scores_path(run, seed, name)
         of = digest(texts, own) + ("" if name == "truth" else checksum(run.models(seed)[name] / "model.safetensors"))
         there = read_scores(path, of)
-        if there is None or (states and there["precision"].states is None):
+        if there is None or there["precision"].states is None:
             found = {"precision": score(run.truth.model, own, states=states)}
             found["recall"] = found["precision"] if name == "truth" else score(_model(run, seed, name), texts)
             write_scores(path, of, found)
