@@ -1,6 +1,6 @@
 """The run sheets of notebooks/INSTRUCTOR.md against the clock: does every row have time for its cells and its words?
 
-    python benchmarks/dry_run.py              both sheets; status 1 if a row gives less time than it needs
+    python benchmarks/dry_run.py              all sheets; status 1 if a row gives less time than it needs
     python benchmarks/dry_run.py --saved F    with the seconds of an earlier run, which `--save F` wrote
 
 Every notebook of the sheets is executed once from top to bottom, in a folder to throw away, and each cell is timed. A

@@ -6,13 +6,14 @@ import dry_run
 import pytest
 from support import repository
 from support.repository import BOOKS, NOTEBOOKS, ROOT
-from support.sheets import BOLD, BY_NAME, QUOTED, ROWS, SHEETS, Row, cells, every_row, rows, section, text
+from support.sheets import BOLD, BY_NAME, QUOTED, ROWS, SHEETS, VALUE, Row, cells, every_row, rows, section, text
 
 from kdlab import ngrams
 from kdlab.cli import commands, workshop
 from kdlab.lessons import exercise
 from kdlab.lessons.predictions import QUESTIONS
 from kdlab.mixtures.experiment import CHOICES
+from kdlab.ngrams import tries
 
 
 def headings(name: str) -> list[str]:
@@ -42,7 +43,7 @@ def test_every_row_is_whole_and_short_and_shows_what_is_there(sheet: str, row: R
 
 
 def test_what_is_cut_saves_what_is_said() -> None:
-    named = {"nine": 9, "seventeen": 17}
+    named = {"nine": 9, "fourteen": 14, "three": 3}
     for line in section("When you are late").splitlines():
         found = re.match(r"- \*\*(\d+ minutes):\*\* (.*) That saves (?:about )?(\w+) minutes\.", line)
         if not found:
@@ -85,12 +86,14 @@ def test_controls_are_on_the_page_and_go_where_the_sheet_says() -> None:
     assert len(moved) > 12
     for row, (name, *values) in moved:
         assert re.search(rf'["`]{re.escape(name)}[",]', page, flags=re.I), name
-        numbers = [float(value) for value in values if re.fullmatch(r"[\d.]+", value)]
+        numbers = [float(value.replace(",", "")) for value in values if re.fullmatch(VALUE, value)]
         if name == "β":
             assert numbers and all(1 <= value <= 100 for value in numbers)
         elif name == "τ":
             taus = ngrams.teacher_temperature().taus
             assert numbers and all(abs(taus - value).min() < 1e-9 for value in numbers)
+        elif name == "k":
+            assert numbers and set(numbers) <= set(tries.DRAWS.tolist())
         elif name == "K″":
             assert numbers and all(value in CHOICES["n_components"] for value in numbers)
         elif name == "Scene":

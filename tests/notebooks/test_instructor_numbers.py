@@ -9,8 +9,9 @@ import numpy as np
 from support.printed import NUMBER, said, sweep
 from support.sheets import BY_NAME, INLINE, SHEETS, Row, cells, every_row, rows, section, text
 
-from kdlab import fit_mixture, lm, ngrams, precision, recall
+from kdlab import lm, ngrams, precision, recall
 from kdlab.mixtures import line_mixture, make_scene, mechanism, single
+from kdlab.ngrams.tries import DRAWS, OPENING
 
 
 def numbers(row: Row) -> list[str]:
@@ -122,14 +123,6 @@ def heavier() -> list[str]:
     return [said(best.max()), "1", *(said(slope, 3) for slope in slopes)]
 
 
-def forward() -> list[str]:
-    two = line_mixture([0.6, 0.4], [-3.0, 3.0], [0.6, 0.6])
-    widths = [float(fit_mixture(two.tempered(beta), 1).model.covariances[0, 0, 0] ** 0.5) for beta in (1, 30)]
-    reverse = float(mechanism.reverse_student(two.tempered(30)).covariances[0, 0, 0] ** 0.5)
-    assert said(reverse) == said(widths[1])
-    return ["1", said(widths[0]), "30", said(widths[1])]
-
-
 names = lru_cache(maxsize=1)(ngrams.teacher_temperature)
 
 
@@ -143,11 +136,6 @@ def colder() -> list[str]:
     for tau in (0.3, 1, 1.5):
         told += [f"{tau:g}", said(names().at(tau).precision), said(names().at(tau).recall)]
     return told
-
-
-def whole_text() -> list[str]:
-    before, whole, step = printed("04_from_mixtures_to_text.ipynb", "bc ")
-    return [before, step, whole]
 
 
 def plus_minus(one: Any) -> list[str]:
@@ -164,6 +152,32 @@ def language() -> list[str]:
     return ["1", "0.6", *plus_minus(path[0]), *plus_minus(path[1]), *plus_minus(apart)]
 
 
+def tries() -> list[str]:
+    """At three thousand tries, and at the end of the slider; the rest of the page is in words."""
+    one = ngrams.tries_over_tau(names(), k=3_000)
+    brings = {tau: one.at(tau).distinct for tau in (0.7, 1, 0.4)}
+    assert max(brings.values()) == one.distinct[:, one.column].max() and not one.inside[0]
+    told = [number for tau, found in brings.items() for number in (f"{tau:g}", said(found, 1))]
+    return [*told, said(float(one.asking(1_000_000).at(1).best_tau))]
+
+
+def best(*draws: int) -> list[str]:
+    """The best tau for each number of draws, from a finer sweep than the slider's."""
+    found = ngrams.attempts_over_tau(names().teacher, 1, ngrams.first_names()[0], draws, np.geomspace(0.1, 1.5, 61))
+    assert found.best().inside.all()
+    return [said(float(tau)) for tau in found.best().taus]
+
+
+def own_knob() -> list[str]:
+    taus, real, told = np.geomspace(0.1, 1.5, 61), ngrams.first_names()[0], list[str]()
+    student = names().at(1).student
+    by_teacher = ngrams.attempts_over_tau(names().teacher, 1, real, [1_000, 10], taus).best().distinct
+    for k, other in zip((1_000, 10), by_teacher, strict=True):
+        cold = max(ngrams.expected_distinct(student.tempered(1 / tau), real, k) for tau in taus)
+        told += [said(float(cold)), said(float(other))]
+    return told
+
+
 Part = str | Callable[[], list[str]]
 SAID: dict[str, dict[int, list[Part]]] = {  # by the minute in which a row begins
     "60 minutes": {
@@ -172,8 +186,12 @@ SAID: dict[str, dict[int, list[Part]]] = {  # by the minute in which a row begin
     },
     "120 minutes": {
         0: [], 5: [], 11: [first], 20: [covered], 25: [bell], 34: [corner], 38: [missing_and_invented], 42: [ring],
-        48: [dip, usual], 53: [as_large], 58: [hole], 65: [], 73: [released], 79: [heavier], 86: [forward],
-        91: [letters], 95: [colder], 101: [whole_text], 105: [language], 114: [], 117: [],
+        48: [dip, usual], 53: [as_large], 58: [hole], 65: [], 73: [released], 79: [heavier], 86: [letters],
+        90: [colder], 96: [language], 105: ["1", "3,000", tries], 112: ["1", own_knob], 116: [],
+    },
+    "30 minutes": {
+        0: [], 4: ["1", "100", first], 10: [hole], 15: ["1", "3,000", tries],
+        21: [lambda: best(10, 100, 1_000, 10_000, 100_000)], 24: ["1", own_knob], 27: ["1"],
     },
 }  # fmt: skip
 
@@ -194,7 +212,9 @@ def test_the_dots_for_the_board() -> None:
     betas = (1, 2, 5, 20)
     found = [sweep("line", 1).at(beta) for beta in betas]
     dots = [said(value) for one in found for value in (one.recall, one.precision)]
-    assert NUMBER.findall(told) == ["00", *dots, "1", "2", *(said(one.beta) for one in found[2:])]
+    draws = [10**power for power in range(1, 7)]
+    curve = [word for k, tau in zip(draws, best(*draws), strict=True) for word in (tau, f"{k:,}")]
+    assert NUMBER.findall(told) == ["00", *dots, "1", "2", *(said(one.beta) for one in found[2:]), "08", *curve]
 
 
 def test_the_keys_lead_where_the_page_says() -> None:
@@ -203,6 +223,9 @@ def test_the_keys_lead_where_the_page_says() -> None:
     assert (one.index(3.7), one.index(5)) == (3 * 12 - 2, 3 * 12 + 6)
     assert "3.7 is Home, Page Up three times, and twice the left arrow" in " ".join(text().split())
     assert "5 is Home, Page Up three times, and six times the right arrow" in " ".join(text().split())
+    draws = DRAWS.tolist()
+    assert draws.index(3_000) == draws.index(OPENING) + 4 * 6 + 1 and f"at {OPENING}: Page Up is six steps" in text()
+    assert "3,000 is Page Up four times and the right arrow" in text() and (draws[0], draws[-1]) == (1, 1_000_000)
 
 
 def test_no_other_number_stands_on_the_page() -> None:

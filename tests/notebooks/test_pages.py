@@ -14,7 +14,7 @@ import pytest
 from support.printed import NUMBER, said, sweep
 from support.repository import BOOKS, NOTEBOOKS, cells, every_notebook, prose, text
 
-from kdlab import GaussianMixture, fit_mixture, lm, precision, recall
+from kdlab import GaussianMixture, fit_mixture, lm, ngrams, precision, recall
 from kdlab.mixtures import judge, plots
 from kdlab.mixtures.scenes import line_mixture
 from kdlab.ngrams import experiment as ngram_experiment
@@ -173,9 +173,36 @@ def samplers() -> list[str]:
     return ["50", texts, *values, str(told["texts"] - cut["inside"]), texts]
 
 
+def names_found(tau: float, k: int) -> float:
+    """How many different real names to expect in k tries of the student taught at tau."""
+    return float(ngrams.expected_distinct(ngrams.teacher_temperature().at(tau).student, ngrams.first_names()[0], k))
+
+
+def best_point() -> list[str]:
+    draws = [10, 1_000, 1_000_000]
+    teacher, taus = ngrams.teacher_temperature().teacher, np.geomspace(0.1, 1.5, 61)
+    best = ngrams.attempts_over_tau(teacher, 1, ngrams.first_names()[0], draws, taus).best()
+    assert best.inside.all()
+    told = [word for k, tau in zip(draws, best.taus, strict=True) for word in (f"{k:,}", said(tau))]
+    few, many = ([said(names_found(tau, k), digits) for tau in (0.3, 1)] for k, digits in ((10, 2), (10_000, 0)))
+    return [*told, "1", "0.3", *few, "10", *many, "10,000"]
+
+
+def passing() -> list[str]:
+    real, sweep = ngrams.first_names()[0], ngrams.teacher_temperature()
+    students = [sweep.at(tau).student for tau in (0.3, 1)]
+    right = np.exp([one.log_prob(real) for one in students]).sum(axis=1)
+    once = [said(1 - (1 - p) ** 10, 3) for p in right]
+    letters = sorted({name[0] for name in real})
+    means = np.array([[ngrams.pass_at_k(one, real, [1, 100], letter) for letter in letters] for one in students])
+    of_one, of_many = ([said(mean, 3) for mean in column] for column in means.mean(axis=1).T)
+    found = [said(names_found(tau, 1_000), 1) for tau in (0.3, 1)]
+    return ["10", "0.3", once[0], "1", once[1], "1,000", *found, str(len(letters)), *of_one, "100", *of_many]
+
+
 MISCONCEPTIONS: list[Callable[[], list[str]]] = [
     falling, corner, spike, entropies, better_teacher, covering, forward, same_student, tokens, training_points,
-    which_truth, larger, other_runs, samplers,
+    which_truth, larger, other_runs, samplers, best_point, passing,
 ]  # fmt: skip
 
 

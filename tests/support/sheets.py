@@ -9,12 +9,14 @@ import pytest
 from support import repository
 from support.repository import NOTEBOOKS
 
-SHEETS = {"60 minutes": 60, "120 minutes": 120}
+SHEETS = {"60 minutes": 60, "120 minutes": 120, "30 minutes": 30}
 LINKED = re.compile(r"\[\d\d\]\((\d\d_\w+\.ipynb)\)")
 INLINE = re.compile(r"\[([^\]]*)\]\(([^)]*)\)")
 BY_NAME = re.compile(r"\[([^\]]*)\]\[(\w+)\]")
 QUOTED = re.compile(r"“([^”]*)”")
-BOLD = re.compile(r"\*\*([^*]+)\*\*(?: (?:slowly )?(?:from \d+ )?(?:to|at) ([\d.]+|\*[^*]+\*)(?:, then to ([\d.]+))?)?")
+VALUE = r"\d+(?:,\d{3})*(?:\.\d+)?"
+_THEN = f"(?:, then to ({VALUE}))?"
+BOLD = re.compile(rf"\*\*([^*]+)\*\*(?: (?:slowly )?(?:from \d+ )?(?:to|at) ({VALUE}|\*[^*]+\*){_THEN}{_THEN})?")
 
 
 @dataclass(frozen=True)
