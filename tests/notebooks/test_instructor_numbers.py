@@ -152,30 +152,31 @@ def language() -> list[str]:
     return ["1", "0.6", *plus_minus(path[0]), *plus_minus(path[1]), *plus_minus(apart)]
 
 
-def tries() -> list[str]:
-    """At three thousand tries, and at the end of the slider; the rest of the page is in words."""
-    one = ngrams.tries_over_tau(names(), k=3_000)
-    brings = {tau: one.at(tau).distinct for tau in (0.7, 1, 0.4)}
-    assert max(brings.values()) == one.distinct[:, one.column].max() and not one.inside[0]
-    told = [number for tau, found in brings.items() for number in (f"{tau:g}", said(found, 1))]
-    return [*told, said(float(one.asking(1_000_000).at(1).best_tau))]
+@lru_cache(maxsize=1)
+def tries() -> ngrams.TriesSweep:
+    return ngrams.tries_over_tau(names())
+
+
+def brings() -> list[str]:
+    """In three thousand tries, and then the best at the end of the slider; the rest of the row is in words."""
+    one = tries().asking(3_000)
+    found = {tau: one.at(tau).distinct for tau in (0.7, 1, 0.4)}
+    assert max(found.values()) == one.distinct[:, one.column].max() and not one.inside[0]
+    return [*(word for tau, count in found.items() for word in (f"{tau:g}", said(count, 1))), *best(1_000_000)]
 
 
 def best(*draws: int) -> list[str]:
-    """The best tau for each number of draws, from a finer sweep than the slider's."""
-    found = ngrams.attempts_over_tau(names().teacher, 1, ngrams.first_names()[0], draws, np.geomspace(0.1, 1.5, 61))
-    assert found.best().inside.all()
-    return [said(float(tau)) for tau in found.best().taus]
+    return [said(tries().asking(k).at(1).best_tau) for k in draws]
 
 
+@lru_cache(maxsize=1)
 def own_knob() -> list[str]:
-    taus, real, told = np.geomspace(0.1, 1.5, 61), ngrams.first_names()[0], list[str]()
-    student = names().at(1).student
-    by_teacher = ngrams.attempts_over_tau(names().teacher, 1, real, [1_000, 10], taus).best().distinct
-    for k, other in zip((1_000, 10), by_teacher, strict=True):
-        cold = max(ngrams.expected_distinct(student.tempered(1 / tau), real, k) for tau in taus)
-        told += [said(float(cold)), said(float(other))]
-    return told
+    taus, student, draws = np.geomspace(0.1, 1.5, 61)[12:42], names().at(1).student, [1_000, 10]
+    real = ngrams.first_names()[0]
+    cold = np.array([ngrams.expected_distinct(student.tempered(1 / tau), real, draws) for tau in taus])
+    assert (0 < cold.argmax(axis=0)).all() and (cold.argmax(axis=0) < len(taus) - 1).all()
+    taught = [tries().distinct[:, tries().asking(k).column].max() for k in draws]
+    return [said(value) for pair in zip(cold.max(axis=0), taught, strict=True) for value in pair]
 
 
 Part = str | Callable[[], list[str]]
@@ -187,10 +188,10 @@ SAID: dict[str, dict[int, list[Part]]] = {  # by the minute in which a row begin
     "120 minutes": {
         0: [], 5: [], 11: [first], 20: [covered], 25: [bell], 34: [corner], 38: [missing_and_invented], 42: [ring],
         48: [dip, usual], 53: [as_large], 58: [hole], 65: [], 73: [released], 79: [heavier], 86: [letters],
-        90: [colder], 96: [language], 105: ["1", "3,000", tries], 112: ["1", own_knob], 116: [],
+        90: [colder], 96: [language], 105: ["1", "3,000", brings], 112: ["1", own_knob], 116: [],
     },
     "30 minutes": {
-        0: [], 4: ["1", "100", first], 10: [hole], 15: ["1", "3,000", tries],
+        0: [], 4: ["1", "100", first], 10: [hole], 15: ["1", "3,000", brings],
         21: [lambda: best(10, 100, 1_000, 10_000, 100_000)], 24: ["1", own_knob], 27: ["1"],
     },
 }  # fmt: skip

@@ -180,10 +180,8 @@ def names_found(tau: float, k: int) -> float:
 
 def best_point() -> list[str]:
     draws = [10, 1_000, 1_000_000]
-    teacher, taus = ngrams.teacher_temperature().teacher, np.geomspace(0.1, 1.5, 61)
-    best = ngrams.attempts_over_tau(teacher, 1, ngrams.first_names()[0], draws, taus).best()
-    assert best.inside.all()
-    told = [word for k, tau in zip(draws, best.taus, strict=True) for word in (f"{k:,}", said(tau))]
+    tries = ngrams.tries_over_tau(ngrams.teacher_temperature())
+    told = [word for k in draws for word in (f"{k:,}", said(tries.asking(k).at(1).best_tau))]
     few, many = ([said(names_found(tau, k), digits) for tau in (0.3, 1)] for k, digits in ((10, 2), (10_000, 0)))
     return [*told, "1", "0.3", *few, "10", *many, "10,000"]
 
