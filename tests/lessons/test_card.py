@@ -2,6 +2,7 @@
 
 import ast
 import re
+from math import comb
 from typing import Any
 from xml.etree import ElementTree
 
@@ -62,7 +63,7 @@ def test_no_mark_that_a_card_does_not_know_is_left_standing(one: Exercise) -> No
 
 @every_code
 def test_what_is_shown_is_what_is_run(one: Code) -> None:
-    names: dict[str, Any] = {"np": np, "recall": recall}
+    names: dict[str, Any] = {"np": np, "recall": recall, "comb": comb}  # what the notebooks import
     exec(one.source, names)
     assert one.check(names[one.solution.__name__]).kind == "right"
     assert one.source in Folds(card.page(one)).folded

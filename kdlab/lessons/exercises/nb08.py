@@ -12,7 +12,7 @@ from kdlab.ngrams.names import first_names
 
 
 def my_next(q, k):
-    """From the probabilities of the accepted answers, and how often the student was asked."""
+    """From the probabilities of the accepted answers, and the tries so far."""
     return (q * (1 - q) ** k).sum()
 
 
