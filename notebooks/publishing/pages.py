@@ -59,10 +59,10 @@ def slug(heading: str, file: str) -> str:
     >>> slug("Three models, always", "SYMBOLS.md"), slug("Three models, always", "00.ipynb")
     ('three-models-always', 'Three-models,-always')
     """
-    plain = unescape(re.sub(r"<[^>]+>", "", heading)).strip()
+    plain = unescape(re.sub(r"<[^>]+>", "", heading)).replace("\N{NO-BREAK SPACE}", " ").strip()
     if not file.endswith(".ipynb"):
         plain = re.sub(r"[^\w\- ]", "", plain.lower())
-    return plain.replace(" ", "-").replace("\N{NO-BREAK SPACE}", "-")
+    return plain.replace(" ", "-")
 
 
 class _Cells(HTMLExporter):
