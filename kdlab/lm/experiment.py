@@ -294,9 +294,9 @@ PRESETS = {
         ),
         RunConfig(
             preset="instruct", truth="bundled", vocabulary=4096, prompt="", prompts=BUNDLED, length=61,
-            teacher="2M", student="0.4M", taus=(0.4, 0.6, 0.8, 1.0), seeds=1,
+            teacher="2M", student="0.4M", taus=(0.2, 0.4, 1.0), seeds=1,
             teacher_sequences=11_520, teacher_epochs=1, student_sequences=8_640, student_epochs=1,
-            validation_sequences=480, evaluation_sequences=3_840, batch=64, rate=2e-3, shard=3_840,
+            validation_sequences=480, evaluation_sequences=3_840, batch=16, rate=2e-3, shard=3_840,
             corpus="recorded",
         ),
         RunConfig(

@@ -35,7 +35,7 @@ from kdlab.lm.pipeline.cpu import SummedNats, workers
 from kdlab.lm.pipeline.gpu import compiled_layers
 from kdlab.lm.pipeline.scoring import Losses, after_prompt, cross_entropies, score, token_losses
 
-_PIECE = 2**10  # tokens of one piece of a batch, on a CPU, whose pieces are read at once: see `cpu.workers`
+_PIECE = 2**10  # tokens of one piece, on a CPU, where a batch is cut in two at least, read at once: see `cpu.workers`
 _LOGITS = 2**30  # of one piece, at most, on a GPU
 _ENOUGH = {"cpu": math.inf, "cuda": 2**13}  # tokens that keep the device busy: from there on, a piece may end
 _ALIKE = 0.8  # lengths in one piece, where there is enough for another
@@ -232,7 +232,9 @@ class _Run:
         device, weights = self.model.device, list(self.model.parameters())
         n_tokens = int(self.data.counts[which].sum())
         own = self.data[which[ranks.rank() :: ranks.world()]]
-        most = _PIECE if device.type == "cpu" else _LOGITS // self.model.config.vocab_size
+        most = _LOGITS // self.model.config.vocab_size
+        if device.type == "cpu":
+            most = min(_PIECE, math.ceil(len(own) / 2) * int(own.lengths.max(initial=0)))
         total = torch.zeros((), dtype=torch.float64, device=device)
         cut = pieces(own.lengths.astype(np.int64), _ENOUGH[device.type], most) if len(own) else []
         for nats, gradients in self.at_once(lambda piece: self._learnt(own[piece], weights, n_tokens), cut):
