@@ -146,7 +146,7 @@ def _answers() -> Check:
     except OSError as error:
         remedy = (
             "copy the repository to a folder of your own, or set KDLAB_ANSWERS to one before JupyterLab starts; "
-            "else no guess is kept, and the end of 07 stays empty"
+            "else no guess is kept, and the end of 08 stays empty"
         )
         return Check("missing", f"{folder} cannot be written ({error.strerror})", remedy)
     if (folder / answers.FILE).is_file():
