@@ -20,8 +20,9 @@ from kdlab.lm.experiment import Truncation, label
 from kdlab.lm.folder import SCHEMA, read_log, read_results, totals
 from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline.corpus import Sequences
-from kdlab.lm.pipeline.run import Run, attempts_path, read_scores, scores_path
+from kdlab.lm.pipeline.run import Run, attempts_path, read_scores, scores_path, states_path
 from kdlab.lm.pipeline.scoring import Per, Scores
+from kdlab.lm.report import units
 from kdlab.lm.report.attempts import gathered
 from kdlab.lm.sizes import Size, flops_per_token, parameters, size_named
 
@@ -72,6 +73,7 @@ def _found(run: Run) -> dict[str, Any]:
         "recalls_together": _together(run, there),
         **_examples(run, there),
         **_tries(run),
+        "units": _units(run),
     }
 
 
@@ -167,7 +169,7 @@ def _examples(run: Run, there: Found) -> dict[str, Any]:
     if written is None:
         return {"texts": {}, "lost": [], "map": {}}
     texts = {name: _shown(run, some) for name, some in {"truth": written[:_SHOWN], **own}.items()}
-    points = read_object(run.folder / "seed-0" / "map.json").get("points", {})
+    points = read_object(states_path(run, 0)).get("points", {})
     return {"texts": texts, "lost": _lost(run, written, there), "map": points}
 
 
@@ -210,3 +212,9 @@ def _tries(run: Run) -> dict[str, Any]:
     about = {name: found[0][name] for name in ("words", "tries", "answers")} if found else {}
     each = {name: gathered([one["models"][name] for one in found]) for name in (found[0]["models"] if found else ())}
     return {"instructions": run.begun, "attempts": {**about, "models": each}}
+
+
+def _units(run: Run) -> dict[str, Any]:
+    """What hidden states said of each seed's models, as far as they have been read."""
+    by_seed = [read_object(states_path(run, seed)).get("units", {}) for seed in range(run.config.seeds)]
+    return units.together([one for one in by_seed if one.get("models")])

@@ -8,6 +8,7 @@
     seed-0/samples/teacher, direct, ...        what each model wrote, to be judged
     seed-0/scores/teacher.npz, ...             those texts under p* (precision), p*'s texts under each model (recall)
     seed-0/attempts.json                       of instructions: acceptable and different answers of several tries
+    seed-0/states.json                         p*'s hidden states of texts: a map of them, and practitioners' units
     scores/truth.npz                           p*'s texts under p* itself: the ceiling of recall
 
 They come in the order in which `stages` makes them, which is nearly the order above.
@@ -173,6 +174,11 @@ def scores_path(run: Run, seed: int, name: str) -> Path:
 def attempts_path(run: Run, seed: int) -> Path:
     """Where it lies what comes of asking each model of a seed several times."""
     return run.folder / f"seed-{seed}" / "attempts.json"
+
+
+def states_path(run: Run, seed: int) -> Path:
+    """Where it lies what p*'s hidden states say of the texts of a seed's models."""
+    return run.folder / f"seed-{seed}" / "states.json"
 
 
 def digest(*texts: Sequences) -> str:

@@ -7,7 +7,8 @@
     students    one learns from p*'s texts (direct), one from each of the teacher's corpora }
     samples     teacher and students write texts to be judged                               }
     scores      p* judges those (precision), and each of them judges p*'s (recall);         }
-                of instructions, what several answers of each bring is counted              }
+                of instructions, what several answers of each bring is counted;             }
+                p*'s hidden states of the texts of all are compared with those of its own   }
     finish      the results as they are on disk (`results.gather` writes them after each stage)
 
 Each stage is a function of a `Run`, and of a seed where it belongs to one. What is there and whole is left alone, so
@@ -25,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from transformers import LlamaForCausalLM
 
 from kdlab.core.files import checksum, held, read_object, write_json
@@ -35,15 +37,15 @@ from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline import results
 from kdlab.lm.pipeline.corpus import Corpus, Sequences, generator
 from kdlab.lm.pipeline.model import new_model
-from kdlab.lm.pipeline.run import Run, attempts_path, digest, read_scores, scores_path, write_scores
+from kdlab.lm.pipeline.run import Run, attempts_path, digest, read_scores, scores_path, states_path, write_scores
 from kdlab.lm.pipeline.sampling import sample
 from kdlab.lm.pipeline.scoring import score
 from kdlab.lm.pipeline.training import TrainingSettings, load_weights, train
-from kdlab.lm.report import attempts
+from kdlab.lm.report import attempts, units
 from kdlab.lm.sizes import size_named
 
 PARTS = ("train", "validation", "evaluation")
-_STATES, _MAPPED = 512, 128  # texts per model whose hidden states are kept, and of these on the map
+_COMPARED, _MAPPED = 256, 128  # texts per model whose hidden states are compared with p*'s, and of these on the map
 _PATIENCE = 5.0  # seconds: how long the notebook of a command that was killed may take to notice
 
 
@@ -258,7 +260,7 @@ def scores(run: Run, seed: int) -> None:
     n = run.config.evaluation_sequences
     texts = run.texts("evaluation")
     stage = run.log.stage(f"seed {seed}: scores")
-    names, states = list(run.models(seed)), min(n, _STATES)
+    names = list(run.models(seed))
     for i, name in enumerate(["truth", *names]):
         if not ranks.mine(i):
             continue
@@ -267,7 +269,7 @@ def scores(run: Run, seed: int) -> None:
         of = digest(texts, own) + ("" if name == "truth" else checksum(run.models(seed)[name] / "model.safetensors"))
         there = read_scores(path, of)
         if there is None or there["precision"].states is None:
-            found = {"precision": score(run.truth.model, own, states=states)}
+            found = {"precision": score(run.truth.model, own, states=2 * _COMPARED)}
             found["recall"] = found["precision"] if name == "truth" else score(_model(run, seed, name), texts)
             write_scores(path, of, found)
             results.gather(run)
@@ -278,8 +280,7 @@ def scores(run: Run, seed: int) -> None:
     stage.done()
     if not isinstance(run.begun, str):
         _attempts(run, seed, texts)
-    if seed == 0:
-        _map(run, seed)
+    _states(run, seed, texts)
     results.gather(run)
 
 
@@ -303,22 +304,39 @@ def _attempts(run: Run, seed: int, texts: Sequences) -> None:
     ranks.wait()
 
 
-# The map of embeddings
+# Hidden states
 
 
-def _map(run: Run, seed: int) -> None:
-    """Where each model's samples lie among p*'s: mean hidden states of p*, in the plane in which p*'s own vary most."""
-    path = run.folder / f"seed-{seed}" / "map.json"
-    found = {name: read_scores(scores_path(run, seed, name)) for name in ("truth", *run.models(seed))}
+def _states(run: Run, seed: int, texts: Sequences) -> None:
+    """Where each model's texts lie among p*'s, by mean hidden states of p*: on a map, and in practitioners' units.
+
+    Beside the models stand other texts of p*: what a perfect model would reach. The states came with the scores.
+    """
+    path, n = states_path(run, seed), min(_COMPARED, len(texts) // 2)
+    written = {"truth": texts[n : 2 * n], **{name: run.samples(seed, name).read(n) for name in run.models(seed)}}
+    of = digest(texts[:n], *written.values())
+    there = read_object(path).get("of") == of
     ranks.wait()
-    if ranks.first():
-        states = {name: np.asarray(one["precision"].states, float)[:_MAPPED] for name, one in found.items() if one}
-        centre = states["truth"].mean(axis=0)
-        axes = np.linalg.svd(states["truth"] - centre, full_matrices=False)[2][:2]
-        axes *= np.sign(axes[np.arange(2), np.abs(axes).argmax(axis=1)])[:, None]  # so that no sign is left to chance
-        points = {name: ((state - centre) @ axes.T).round(3).tolist() for name, state in states.items()}
-        write_json(path, {"points": points})
+    if not there and ranks.first():
+        found = {name: read_scores(scores_path(run, seed, name)) for name in written}
+        states = {name: np.asarray(one["precision"].states, float) for name, one in found.items() if one}
+        real, again = states["truth"][:n], {**states, "truth": states["truth"][n:]}
+        begun = run.truth.decode(run.prompt) if isinstance(run.begun, str) else ""
+        told: dict[str, Any] = {"texts": n, "models": {}}
+        for name, own in written.items() if n >= units.FEWEST else ():
+            answers = [text.removeprefix(begun) for text in own.texts(run.truth.decode)]
+            told["models"][name] = units.compared(real, again[name][:n], answers)
+        write_json(path, {"of": of, "points": _points(states), "units": told})
     ranks.wait()
+
+
+def _points(states: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
+    """A map: of each model some points (N, 2) in the plane in which p*'s own texts vary most."""
+    some = {name: state[:_MAPPED] for name, state in states.items()}
+    centre = some["truth"].mean(axis=0)
+    axes = np.linalg.svd(some["truth"] - centre, full_matrices=False)[2][:2]
+    axes *= np.sign(axes[np.arange(2), np.abs(axes).argmax(axis=1)])[:, None]  # so that no sign is left to chance
+    return {name: ((state - centre) @ axes.T).round(3).tolist() for name, state in some.items()}
 
 
 # All of it

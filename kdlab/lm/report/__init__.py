@@ -10,5 +10,6 @@ _MODULES = {
         "teacher_sentences truncation_sentences"
     ),
     "summary": "about against_the_paper lengths lost_texts open_run side_by_side table which_run",
+    "units": "cosines nearest unit_of units_table vendi",
 }
 __all__, __getattr__, __dir__ = front_door(__name__, _MODULES)

@@ -1,6 +1,7 @@
 """What a run finds, against its models themselves; and that its results can be read at any moment."""
 
 import math
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from kdlab.lm.pipeline.model import LanguageModel
 from kdlab.lm.pipeline.run import Run
 from kdlab.lm.pipeline.scoring import score
 from kdlab.lm.pipeline.stages import _model
+from kdlab.lm.report.attempts import expected_different, opening
+from kdlab.lm.report.units import cosines, nearest, vendi
 
 
 @pytest.mark.parametrize("per", ["token", "sequence"])
@@ -93,6 +96,21 @@ def test_the_map_is_a_plane_of_hidden_states(run: Run) -> None:
     for own, ids, length in zip(score(run.truth.model, some, states=8).states, some.ids, some.lengths, strict=True):
         whole = run.truth.model.model(torch.tensor(ids[None, :length].astype(int))).last_hidden_state
         np.testing.assert_allclose(own, whole[0, some.prompt :].mean(dim=0).detach(), atol=1e-5)
+
+
+def test_practitioners_units_are_of_hidden_states(run: Run) -> None:
+    """32 texts, as many as p* wrote for validation: these stand for a perfect model."""
+    told = read_results(run.folder)["units"]
+    assert told["texts"] == 32 and [*told["models"]] == ["truth", "teacher", "direct", "tau-0.6", "tau-1", "top-k-50"]
+    again, own = run.texts("validation", 32), run.samples(0, "direct").read(32)
+    real, *others = (hidden_states(run.truth.model, some) for some in (run.texts("evaluation", 32), again, own))
+    for name, some, states in (("truth", again, others[0]), ("direct", own, others[1])):
+        one = told["models"][name][0]
+        assert (one["precision"][0], one["recall"][0]) == pytest.approx(nearest(real, states), abs=1e-5)
+        assert one["vendi"][0] == pytest.approx(vendi(cosines(states)), abs=1e-4)
+        answers = [run.truth.decode(row[some.prompt : n].tolist()) for row, n in zip(some.ids, some.lengths, strict=True)]
+        kinds = [*Counter(map(opening, answers)).values()]
+        assert one["openings"][0] == pytest.approx(expected_different(kinds, 32, 10), abs=1e-5)
 
 
 def test_results_are_valid_at_any_moment(run: Run, looked_at: Any, capsys: Any) -> None:
