@@ -35,7 +35,7 @@ from kdlab.lm.experiment import Truncation, label
 from kdlab.lm.folder import Line, Log, Stage, begin, config_for, read_results, recorded_folder, refuse_others
 from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline import results
-from kdlab.lm.pipeline.corpus import Corpus, Sequences, generator
+from kdlab.lm.pipeline.corpus import Corpus, Sequences, generator, several
 from kdlab.lm.pipeline.model import new_model
 from kdlab.lm.pipeline.run import Run, attempts_path, digest, read_scores, scores_path, states_path, write_scores
 from kdlab.lm.pipeline.sampling import sample
@@ -321,7 +321,7 @@ def _states(run: Run, seed: int, texts: Sequences) -> None:
         found = {name: read_scores(scores_path(run, seed, name)) for name in written}
         states = {name: np.asarray(one["precision"].states, float) for name, one in found.items() if one}
         real, again = states["truth"][:n], {**states, "truth": states["truth"][n:]}
-        begun = run.truth.decode(run.prompt) if isinstance(run.begun, str) else ""
+        begun = run.truth.decode(several(run.prompt)[0]) if isinstance(run.begun, str) else ""
         told: dict[str, Any] = {"texts": n, "models": {}}
         for name, own in written.items() if n >= units.FEWEST else ():
             answers = [text.removeprefix(begun) for text in own.texts(run.truth.decode)]

@@ -68,7 +68,7 @@ def vendi(alike: ArrayLike) -> float:
     matrix = np.asarray(alike, float)
     if matrix.ndim != 2 or len(matrix) != len(matrix.T) or not np.allclose(np.diag(matrix), 1.0):
         raise ValueError(
-            f"the likenesses have shape {matrix.shape}: give a square with 1 on its diagonal; each is wholly like itself"
+            f"the likenesses have shape {matrix.shape}: give a square with 1 on its diagonal, each like itself"
         )
     shares = eigvalsh(matrix / len(matrix))
     shares = shares[shares > 1e-12]  # 0 log 0 is 0
@@ -134,7 +134,9 @@ def units_table(results: Results) -> str:
     """
     found = [one for one in models(results) if unit_of(results, one["name"], "vendi")]
     if not found:
-        return "This run has no practitioners' units: it is from before there were any, or has too few scored texts yet."
+        return (
+            "This run has no practitioners' units: it is from before there were any, or has too few scored texts yet."
+        )
     ceiling = results["truth"]["negative_entropy"]
     columns = _columns(results)
     rows = [("nats per token", "precision", "recall", *columns)]
@@ -154,7 +156,7 @@ def _columns(results: Results) -> dict[str, Callable[[str], Change | None]]:
         return lambda name: unit_of(results, name, what)
 
     def of_tries(what: str, row: int) -> Callable[[str], Change | None]:
-        return lambda name: (one := tries_of(results, name, what)) and one.mean(row)
+        return lambda name: None if (one := tries_of(results, name, what)) is None else one.mean(row)
 
     columns = {"k-NN prec.": unit("precision"), "k-NN recall": unit("recall"), "Vendi": unit("vendi")}
     tries = results.get("attempts", {}).get("tries", ())

@@ -108,7 +108,9 @@ def test_practitioners_units_are_of_hidden_states(run: Run) -> None:
         one = told["models"][name][0]
         assert (one["precision"][0], one["recall"][0]) == pytest.approx(nearest(real, states), abs=1e-5)
         assert one["vendi"][0] == pytest.approx(vendi(cosines(states)), abs=1e-4)
-        answers = [run.truth.decode(row[some.prompt : n].tolist()) for row, n in zip(some.ids, some.lengths, strict=True)]
+        answers = [
+            run.truth.decode(row[some.prompt : n].tolist()) for row, n in zip(some.ids, some.lengths, strict=True)
+        ]
         kinds = [*Counter(map(opening, answers)).values()]
         assert one["openings"][0] == pytest.approx(expected_different(kinds, 32, 10), abs=1e-5)
 

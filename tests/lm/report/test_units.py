@@ -139,7 +139,7 @@ def test_the_table_of_a_run() -> None:
 
 def test_the_table_of_a_run_with_answers() -> None:
     tries = gathered([{"different": [[0.2], [0.9], [1.5]], "any": [[0.2], [0.5], [0.75]]}])
-    attempts = {"tries": [1, 4, 16], "models": {name: tries for name in ("truth", "tau-1", "tau-0.6")}}
+    attempts = {"tries": [1, 4, 16], "models": dict.fromkeys(("truth", "tau-1", "tau-0.6"), tries)}
     lines = units.units_table(results(1) | {"attempts": attempts}).splitlines()
     assert lines[0].endswith("pass@4 different of 16")
     assert lines[4].split()[-6:] == "0.50 ± 0.00 1.50 ± 0.00".split() and lines[5].rstrip().endswith("0.50 ± 0.01")
