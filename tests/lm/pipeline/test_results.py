@@ -10,13 +10,14 @@ from support.torch_side import torch
 
 from kdlab.cli import main
 from kdlab.core import metrics
+from kdlab.core.attempts import estimated_pass_at_k
 from kdlab.lm.folder import read_results
 from kdlab.lm.pipeline import results as found
 from kdlab.lm.pipeline.model import LanguageModel
 from kdlab.lm.pipeline.run import Run
 from kdlab.lm.pipeline.scoring import score
 from kdlab.lm.pipeline.stages import _model
-from kdlab.lm.report.attempts import expected_different, opening
+from kdlab.lm.report.attempts import opening
 from kdlab.lm.report.units import cosines, nearest, vendi
 
 
@@ -99,11 +100,12 @@ def test_the_map_is_a_plane_of_hidden_states(run: Run) -> None:
 
 
 def test_practitioners_units_are_of_hidden_states(run: Run) -> None:
-    """32 texts, as many as p* wrote for validation: these stand for a perfect model."""
+    """32 texts beside 32 of p*; 32 others of p* stand for a perfect model."""
     told = read_results(run.folder)["units"]
     assert told["texts"] == 32 and [*told["models"]] == ["truth", "teacher", "direct", "tau-0.6", "tau-1", "top-k-50"]
-    again, own = run.texts("validation", 32), run.samples(0, "direct").read(32)
-    real, *others = (hidden_states(run.truth.model, some) for some in (run.texts("evaluation", 32), again, own))
+    texts, own = run.texts("evaluation"), run.samples(0, "direct").read(32)
+    again = texts[32:]
+    real, *others = (score(run.truth.model, some, states=32).states for some in (texts[:32], again, own))
     for name, some, states in (("truth", again, others[0]), ("direct", own, others[1])):
         one = told["models"][name][0]
         assert (one["precision"][0], one["recall"][0]) == pytest.approx(nearest(real, states), abs=1e-5)
@@ -112,7 +114,7 @@ def test_practitioners_units_are_of_hidden_states(run: Run) -> None:
             run.truth.decode(row[some.prompt : n].tolist()) for row, n in zip(some.ids, some.lengths, strict=True)
         ]
         kinds = [*Counter(map(opening, answers)).values()]
-        assert one["openings"][0] == pytest.approx(expected_different(kinds, 32, 10), abs=1e-5)
+        assert one["openings"][0] == pytest.approx(estimated_pass_at_k(32, kinds, 10).sum(), abs=1e-5)
 
 
 def test_results_are_valid_at_any_moment(run: Run, looked_at: Any, capsys: Any) -> None:
