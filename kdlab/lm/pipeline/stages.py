@@ -45,7 +45,8 @@ from kdlab.lm.report import attempts, units
 from kdlab.lm.sizes import size_named
 
 PARTS = ("train", "validation", "evaluation")
-_COMPARED, _MAPPED = 256, 128  # texts per model whose hidden states are compared with p*'s, and of these on the map
+_COMPARED = 256  # texts per model whose hidden states are compared; 64 do not tell a student's precision from p*'s own
+_MAPPED = 128  # of these on the map
 _PATIENCE = 5.0  # seconds: how long the notebook of a command that was killed may take to notice
 
 
