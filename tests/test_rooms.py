@@ -110,7 +110,7 @@ def test_the_package_stays_small():
     page = [file for file in tracked_files() if file.suffix in (".js", ".css") and ROOT / "kdlab" in file.parents]
     sizes = {"kdlab": lines(python_files("kdlab")), "page": lines(page), "tests": lines(python_files("tests"))}
     # A little more than there is today.
-    assert sizes["kdlab"] < 16_700 and sizes["page"] < 2_200 and sizes["tests"] < 20_000, sizes
+    assert sizes["kdlab"] < 17_300 and sizes["page"] < 2_200 and sizes["tests"] < 20_500, sizes
 
 
 def test_no_file_and_no_function_is_long_and_no_room_crowded():
