@@ -23,8 +23,7 @@ def best_teachers(sweeps: Mapping[str, AttemptSweep]) -> Picture:
 
     A hollow dot is an end of a sweep: beyond it tau may be better. Raises ValueError for no sweeps, or more than four.
     """
-    if not 1 <= len(sweeps) <= len(_LINES):
-        raise ValueError(f"{len(sweeps)} sweeps: give from 1 to {len(_LINES)}, each with its name")
+    _check(len(sweeps), "sweeps")
     made = Picture(9.2, 4.4)
     made.write(0.18, 0.3, "The best teacher for k tries", 14)
     axes = made.panel(0.75, 0.5, 6.6, 3.3)
@@ -54,10 +53,12 @@ def best_teachers(sweeps: Mapping[str, AttemptSweep]) -> Picture:
 def generations(lines: Mapping[str, Sequence[Generation]]) -> Picture:
     """Precision and recall of students of students, by generation: a line for each of ``lines``, named at its end.
 
-    Raises ValueError for no lines, or more than four.
+    Raises ValueError for no lines, or more than four, and for one without a generation.
     """
-    if not 1 <= len(lines) <= len(_LINES):
-        raise ValueError(f"{len(lines)} lines: give from 1 to {len(_LINES)}, each with its name")
+    _check(len(lines), "lines")
+    empty = [name for name, line in lines.items() if not line]
+    if empty:
+        raise ValueError(f"{empty[0]!r} has no generation: give what ngrams.successors(...) returns")
     made = Picture(9.2, 4.2)
     made.write(0.18, 0.3, "Students of students, of students", 14)
     words = []
@@ -75,6 +76,11 @@ def generations(lines: Mapping[str, Sequence[Generation]]) -> Picture:
         _name_ends(axes, ends)
     made.words = "Students of students, nats per name. " + " ".join(words)
     return made
+
+
+def _check(n: int, what: str) -> None:
+    if not 1 <= n <= len(_LINES):
+        raise ValueError(f"{n} {what}: give from 1 to {len(_LINES)}, each with its name")
 
 
 def _name_ends(axes: Axes, ends: Sequence[tuple[str, float, float]]) -> None:

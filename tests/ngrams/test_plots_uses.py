@@ -45,3 +45,8 @@ def test_generations_of_precision_and_recall(sweep: NGramSweep) -> None:
 def test_from_one_to_four_lines_have_room(draw: object) -> None:
     with pytest.raises(ValueError, match="0 .*: give from 1 to 4"):
         draw({})  # type: ignore[operator]
+
+
+def test_a_line_without_a_generation_is_refused() -> None:
+    with pytest.raises(ValueError, match="'a' has no generation"):
+        generations({"a": ()})

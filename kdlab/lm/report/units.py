@@ -36,9 +36,13 @@ def nearest(real: ArrayLike, written: ArrayLike, k: int = NEIGHBOURS) -> tuple[f
 
     Around each real point lies a ball that reaches to its k-th nearest other real point. Precision is the share of
     written points in one or more of these balls, rim included; recall is the same with the two exchanged. Raises
-    ValueError unless 1 <= k < N and k < M.
+    ValueError unless 1 <= k < N and k < M, and for points of two widths or that are no finite numbers.
     """
     p, q = np.asarray(real, float), np.asarray(written, float)
+    if p.ndim != 2 or q.ndim != 2 or p.shape[1] != q.shape[1]:
+        raise ValueError(f"points have shapes {p.shape} and {q.shape}: give (N, D) and (M, D), a row for each text")
+    if not (np.isfinite(p).all() and np.isfinite(q).all()):
+        raise ValueError("points hold nan or inf, which are nobody's neighbours: leave such rows out")
     if not 1 <= k < min(len(p), len(q)):
         raise ValueError(f"k is {k}, of {len(p)} and {len(q)} points: choose 1 or more, and fewer than either has")
     return _nearest(cdist(p, p), cdist(q, q), cdist(p, q), k)
@@ -118,7 +122,10 @@ def unit_of(results: Results, name: str, what: str) -> Change | None:
     """One of `WHATS` of a model, over its trainings; "truth" is p*, other texts of it. None where it was not measured.
 
     The error is over texts or over trainings, whichever is larger: all trainings are compared with the same texts.
+    Raises ValueError for another unit.
     """
+    if what not in WHATS:
+        raise ValueError(f"what is {what!r}: choose one of {', '.join(WHATS)}")
     by_seed = results.get("units", {}).get("models", {}).get(name)
     if not by_seed:
         return None

@@ -9,7 +9,7 @@ from support.fake_results import fake_results
 
 from kdlab.lm.report import units
 from kdlab.lm.report.attempts import gathered
-from kdlab.lm.report.units import compared, cosines, nearest, together, vendi
+from kdlab.lm.report.units import compared, cosines, nearest, together, unit_of, vendi
 
 
 def points(n: int, width: float = 1.0, d: int = 5, seed: int = 0) -> Any:
@@ -148,3 +148,21 @@ def test_the_table_of_a_run_with_answers() -> None:
 def test_a_run_without_them_says_so() -> None:
     assert units.units_table(fake_results()).startswith("This run has no practitioners' units")
     assert units.units_table(fake_results() | {"units": together([])}).startswith("This run has no")
+
+
+@pytest.mark.parametrize(
+    ("real", "written", "said"),
+    [
+        (np.zeros((5, 2)), np.zeros((5, 3)), r"shapes \(5, 2\) and \(5, 3\): give \(N, D\)"),
+        (np.zeros(5), np.zeros(5), r"shapes \(5,\) and"),
+        (np.zeros((5, 2)), np.full((5, 2), np.nan), "nan or inf"),
+    ],
+)
+def test_points_that_have_no_neighbours_are_refused(real: Any, written: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        nearest(real, written)
+
+
+def test_a_unit_of_another_name_is_refused() -> None:
+    with pytest.raises(ValueError, match="what is 'vendy': choose one of precision, recall, vendi, openings"):
+        unit_of({}, "direct", "vendy")
