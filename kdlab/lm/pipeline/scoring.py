@@ -8,7 +8,7 @@ the point): benchmarks/precisions.py measures what that changes.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -138,26 +138,30 @@ def score(model: LlamaForCausalLM, sequences: Sequences, tau: float = 1.0, state
     for i, (which, _) in enumerate(alike := sequences.alike()):
         groups[which] = i
     with tensor_cores(model.device):
-        further = _in_order(model, sequences[:states], partial(_nats_and_states, model, tau))
-        others = _in_order(model, sequences[states:], partial(_nats, model, tau))
-    nats = np.concatenate([further[:, 0], others[:, 0]])
-    means = further[:, 1:].astype(np.float32) if states else None
+        order, parts = _of_parts(model, sequences, partial(_nats, model, tau), states)
+    nats = _sorted(order, [part[:, 0] for part in parts])
+    further = [(which, part[:, 1:]) for which, part in zip(order, parts, strict=True) if part.shape[1] > 1]
+    means = _sorted(*zip(*further, strict=True))[:states].astype(np.float32) if further else None
     return Scores(nats, sequences.counts, groups if len(alike) > 1 else None, means)
 
 
-def _nats(model: LlamaForCausalLM, tau: float, read: Reader, part: Sequences) -> Tensor:
-    """(B, 1): the log-probabilities of sequences of one prompt."""
-    ids, lengths = part.tensors(model.device)
-    counted = after_prompt(part.prompt, lengths, ids.shape[1])
-    return -_losses(model, read(ids), ids, counted, tau).double().sum(dim=1, keepdim=True)
+def _sorted(order: Sequence[NDArray[np.int64]], parts: Sequence[Tensor]) -> NDArray[np.float64]:
+    """What was found of sequences, in their own order."""
+    return np.asarray(torch.cat([*parts]).cpu().numpy()[np.argsort(np.concatenate(order))])
 
 
-def _nats_and_states(model: LlamaForCausalLM, tau: float, read: Reader, part: Sequences) -> Tensor:
-    """(B, 1 + hidden): the same, and the means of the states after each token."""
+def _nats(model: LlamaForCausalLM, tau: float, read: Reader, part: Sequences, further: bool) -> Tensor:
+    """(B, 1): the log-probabilities of sequences of one prompt.
+
+    ``further`` (B, 1 + hidden): beside them the means of the states after each token.
+    """
     ids, lengths = part.tensors(model.device)
     counted = after_prompt(part.prompt, lengths, ids.shape[1])
-    states = read(torch.nn.functional.pad(ids, (0, 1)))  # before each token, and after the last
-    nats = -_losses(model, states[:, :-1], ids, counted, tau).double().sum(dim=1, keepdim=True)
+    states = read(torch.nn.functional.pad(ids, (0, 1)) if further else ids)  # before each token, and after the last
+    before = states[:, :-1] if further else states
+    nats = -_losses(model, before, ids, counted, tau).double().sum(dim=1, keepdim=True)
+    if not further:
+        return nats
     counted = counted[:, part.prompt :, None]
     return torch.cat([nats, (states[:, 1:].double() * counted).sum(dim=1) / counted.sum(dim=1)], dim=1)
 
@@ -165,7 +169,7 @@ def _nats_and_states(model: LlamaForCausalLM, tau: float, read: Reader, part: Se
 def mean_probabilities(model: LlamaForCausalLM, sequences: Sequences) -> NDArray[np.float64]:
     """(V,): the probability of each token of the vocabulary as the next, on average over all that were chosen."""
 
-    def summed(read: Reader, part: Sequences) -> Tensor:
+    def summed(read: Reader, part: Sequences, further: bool) -> Tensor:
         ids, lengths = part.tensors(model.device)
         chosen = after_prompt(part.prompt, lengths, ids.shape[1])[:, part.prompt :]
         return torch.softmax(model.lm_head(read(ids)[chosen]).float(), dim=-1).sum(dim=0, dtype=torch.float64)
@@ -174,37 +178,34 @@ def mean_probabilities(model: LlamaForCausalLM, sequences: Sequences) -> NDArray
     return np.asarray(sum(parts).cpu().numpy()) / sequences.n_tokens
 
 
-def _in_order(
-    model: LlamaForCausalLM, sequences: Sequences, found: Callable[[Reader, Sequences], Tensor]
-) -> NDArray[np.float64]:
-    """What is found of each of N sequences, a row for each; (0, 1) where there are none."""
-    if not len(sequences):
-        return np.empty((0, 1))
-    order, parts = _of_parts(model, sequences, found)
-    rows = torch.cat(parts).cpu().numpy()
-    return np.asarray(rows[np.argsort(order)])
-
-
 def _of_parts(
-    model: LlamaForCausalLM, sequences: Sequences, found: Callable[[Reader, Sequences], Tensor]
-) -> tuple[NDArray[np.int64], list[Tensor]]:
-    """What is found of some sequences at a time, all of one prompt, and in which order they were taken."""
+    model: LlamaForCausalLM, sequences: Sequences, found: Callable[[Reader, Sequences, bool], Tensor], further: int = 0
+) -> tuple[list[NDArray[np.int64]], list[Tensor]]:
+    """Which sequences are taken together, all of one prompt, and what is found of them.
+
+    The first ``further`` are taken first; ``found`` is told of each part whether it has one of them.
+    """
     new, plain = _readers(model, sequences.ids.shape[1]), not cpu.fits(model)
 
     @torch.inference_mode()  # a thread has its own mode
-    def of_one(alike: tuple[NDArray[np.int64], Sequences], each: Any = map) -> tuple[NDArray[np.int64], list[Tensor]]:
+    def of_one(alike: tuple[NDArray[np.int64], Sequences], each: Any = map) -> list[tuple[Any, Any]]:
         which, own = alike
-        order = np.argsort(-own.lengths.astype(int), kind="stable")  # alike in length together: less padding
+        order = np.lexsort((-own.lengths.astype(int), which >= further))  # alike in length together: less padding
         width = own.ids.shape[1] - (0 if plain else own.prompt - 1)  # what is read of each
         some, read = max(1, _TOKENS[model.device.type] // width), new(own)
-        parts = [own[order[first : first + some]] for first in range(0, len(own), some)]
-        return which[order], list(each(torch.inference_mode()(partial(found, read)), parts))
+
+        @torch.inference_mode()
+        def of_part(part: NDArray[np.int64]) -> tuple[NDArray[np.int64], Tensor]:
+            return which[part], found(read, own[part], bool((which[part] < further).any()))
+
+        return list(each(of_part, np.array_split(order, math.ceil(len(own) / some))))
 
     alike = sequences.alike()
     with workers(model.device) as at_once:
         # Either parts are read at once, or prompts with all that continues them.
         each = [of_one(alike[0], at_once)] if len(alike) == 1 else list(at_once(of_one, alike))
-    return np.concatenate([order for order, _ in each]), [part for _, parts in each for part in parts]
+    order, parts = zip(*(part for of in each for part in of), strict=True)
+    return list(order), list(parts)
 
 
 def _readers(model: LlamaForCausalLM, width: int) -> Callable[[Sequences], Reader]:
