@@ -283,7 +283,7 @@ PRESETS = {
             teacher="2M", student="0.4M", taus=(0.6, 0.8, 0.9, 1.0), seeds=1,
             teacher_sequences=32_768, teacher_epochs=1, student_sequences=24_576, student_epochs=1,
             validation_sequences=1_024, evaluation_sequences=512, batch=64, rate=2e-3, shard=1_024,
-            corpus="recorded", truncations=("top-k-50", "top-p-0.9"),
+            corpus="recorded",
         ),
         RunConfig(
             preset="gpu", truth="bundled", vocabulary=None, prompt="The", length=128,
