@@ -1,8 +1,8 @@
 /**
  * The picture of a sweep of beta: mixtures in their space, one or two dimensions, beside the precision-recall plane.
  *
- * What it shares with the sweeps of other worlds stands in sweep_view.js, and what all pictures need in live.js; both are
- * put before this. kdlab/mixtures/view.py sends the numbers.
+ * What it shares with the sweeps of other worlds stands in sweep_view.js, the plane in plane.js, what all pictures need in live.js: all
+ * are put before this. kdlab/mixtures/view.py sends the numbers.
  */
 
 // ---------------------------------------------------------------- the space

@@ -43,7 +43,7 @@ class MixtureView(SweepView):
     Traits are what Python and the page share; mixtures/view.js says what each is for.
     """
 
-    _esm = front_end("pictures/sweep_view.js", "mixtures/view.js")
+    _esm = front_end("pictures/plane.js", "pictures/sweep_view.js", "mixtures/view.js")
     _plots = "kdlab.mixtures.plots"
     _film = (1, 2, 5, 20)
 

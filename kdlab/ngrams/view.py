@@ -35,7 +35,7 @@ def show(sweep: NGramSweep, *, predict: Mapping[str, Any] | None = None) -> NGra
 class NGramView(SweepView):
     """The live picture of one sweep of text, and of others that its controls ask for. Make it with `show`."""
 
-    _esm = front_end("pictures/sweep_view.js", "ngrams/view.js")
+    _esm = front_end("pictures/plane.js", "pictures/sweep_view.js", "ngrams/view.js")
     _plots = "kdlab.ngrams.plots"
     _film = (0.3, 0.6, 1.0, 1.5)
 

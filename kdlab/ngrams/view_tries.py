@@ -29,7 +29,7 @@ def show_tries(tries: TriesSweep, *, predict: Mapping[str, Any] | None = None) -
 class TriesView(SweepView):
     """The live picture of k tries. Make it with `show_tries`. Its filmstrip is over k, at all tau."""
 
-    _esm = front_end("pictures/sweep_view.js", "ngrams/view_tries.js")
+    _esm = front_end("pictures/plane.js", "pictures/sweep_view.js", "ngrams/view_tries.js")
     _plots = "kdlab.ngrams.plots_tries"
     _film = (1, 30, 1000, 100_000)
 

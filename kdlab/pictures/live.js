@@ -167,6 +167,15 @@ function buildSlider(page, controls, { text, label }) {
   return field;
 }
 
+/** A menu with its short name above it and its long one for those who hear it; choices are [{value, label}, ...]. */
+function buildSelect(controls, field, [short, long], choices) {
+  const label = html(controls, "label", { class: "kdlab-field" });
+  html(label, "span", { class: "kdlab-label", text: short });
+  const select = html(label, "select", { class: `kdlab-${field.replace("_", "-")}`, "aria-label": long.startsWith(short) ? long : `${short}, ${long}` });
+  choices.forEach((choice) => html(select, "option", { value: String(choice.value), text: choice.label }));
+  return select;
+}
+
 const BETA_MARKS = [1, 2, 5, 10, 20, 50, 100];
 
 /** Round values under the slider, where its thumb stands for them: the slider's positions are evenly spaced. */

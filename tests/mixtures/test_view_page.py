@@ -16,7 +16,7 @@ from kdlab.mixtures.view import payload, show
 
 pytestmark = pytest.mark.browser
 
-SCRIPTS = ("pictures/sweep_view.js", "mixtures/view.js")
+SCRIPTS = ("pictures/plane.js", "pictures/sweep_view.js", "mixtures/view.js")
 
 
 def assert_shows(page: Page, sweep: Any, index: int) -> None:

@@ -83,7 +83,7 @@ def test_the_controls_offer_the_sweep_at_hand() -> None:
 # The page
 
 
-SCRIPTS = ("pictures/sweep_view.js", "ngrams/view.js")
+SCRIPTS = ("pictures/plane.js", "pictures/sweep_view.js", "ngrams/view.js")
 
 
 _LOOK = """async (root, index) => {

@@ -71,7 +71,7 @@ def test_without_a_page_there_is_a_picture_and_its_sentence(tries: TriesSweep) -
 # The page
 
 
-SCRIPTS = ("pictures/sweep_view.js", "ngrams/view_tries.js")
+SCRIPTS = ("pictures/plane.js", "pictures/sweep_view.js", "ngrams/view_tries.js")
 
 _LOOK = """(root) => {
   const all = (name) => [...root.querySelectorAll(name)];

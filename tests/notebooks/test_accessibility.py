@@ -28,8 +28,8 @@ ASKED = {
     "options": ["it rises", "it falls"],
     "outcome": "it falls.",
 }
-BASE = "pictures/sweep_view.js"  # of every view with a sweep
-SWEEP, CARD = (BASE, "mixtures/view.js"), ("lessons/exercise_view.js",)
+BASE, PLANE = "pictures/sweep_view.js", "pictures/plane.js"  # of every view with a sweep, and of most
+SWEEP, CARD = (PLANE, BASE, "mixtures/view.js"), ("lessons/exercise_view.js",)
 # The module of each view, and a widget of its kind: those with a question are covered when they open.
 VIEWS: dict[str, tuple[tuple[str, ...], Callable[[], Any]]] = {
     "ring": (SWEEP, lambda: mixtures.show(_ring(1))),
@@ -39,9 +39,9 @@ VIEWS: dict[str, tuple[tuple[str, ...], Callable[[], Any]]] = {
         (BASE, "mixtures/view_mechanism.js"),
         lambda: mixtures.show_pairs(mixtures.mechanism.pairs_along(_ring(2))),
     ),
-    "text": ((BASE, "ngrams/view.js"), lambda: ngrams.show(ngrams.teacher_temperature())),
+    "text": ((PLANE, BASE, "ngrams/view.js"), lambda: ngrams.show(ngrams.teacher_temperature())),
     "tries": (
-        (BASE, "ngrams/view_tries.js"),
+        (PLANE, BASE, "ngrams/view_tries.js"),
         lambda: ngrams.show_tries(ngrams.tries_over_tau(ngrams.teacher_temperature())),
     ),
     "tokens": ((BASE, "lm/view_next_token.js"), lambda: lm.show(list(lm.read_recording().sweeps.values()))),

@@ -17,7 +17,7 @@ from support.pages import box_of, open_view, opened
 from kdlab.mixtures.view import show
 from kdlab.pictures.sweep_view import require_finite
 
-SCRIPTS = ("pictures/sweep_view.js", "mixtures/view.js")
+SCRIPTS = ("pictures/plane.js", "pictures/sweep_view.js", "mixtures/view.js")
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("-inf")])
