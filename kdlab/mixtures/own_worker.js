@@ -1,0 +1,144 @@
+/**
+ * The worker of a world of the reader's own: what a world is worth here, along the slider, and exactly, in that order.
+ *
+ * Needs measure.js and fit.js. `serveWorlds` is the whole of the worker's program: its text, with theirs, is all that a Blob
+ * needs, so that it works on a page that was opened as a file. In comes the newest world, as a job:
+ *   {key, truth, taught, n, family, beta, betas, reach, rest}   taught is null (it knows p*), a number of components, or a mixture
+ * Out come, for that or a newer one,
+ *   {want: "here", key, ...}   teacher, student and both numbers at beta, good enough to draw: within a frame
+ *   {want: "path", key, ...}   some thirty positions of the slider, good enough to draw, while a hand moves
+ *   {want: "rest", key, ...}   all positions, exactly, once the job says that the hand rests
+ *   {want: "error", message}
+ */
+function serveWorlds(makeMeasures, makeSolver) {
+  const measures = makeMeasures();
+  const solver = makeSolver(measures);
+  const EVERY = 4; // of the slider's positions: those that a hand sees in a drag
+  const warm = {}; // what was found last, to go on from: teacher, direct, student, path
+  let [newest, shown, drawn, resting, work] = [null, null, null, null, null];
+  let awake = false;
+
+  const { port1, port2 } = new MessageChannel();
+  const pause = () => new Promise((done) => { port1.onmessage = done; port2.postMessage(0); }); // sooner than a timer
+
+  self.onmessage = ({ data }) => {
+    newest = data;
+    if (!awake) run();
+  };
+
+  /** Do what is most urgent, a hundredth of a second at a time, until nothing is left. */
+  async function run() {
+    awake = true;
+    while (urgent()) await pause();
+    awake = false;
+  }
+
+  function urgent() {
+    try {
+      if (shown !== newest) {
+        if (resting) [work, resting] = [null, null]; // what was being made exactly is outdated
+        shown = newest;
+        self.postMessage({ want: "here", key: shown.key, ...here(shown) });
+      } else if (work) advance();
+      else if (drawn !== shown) begin((drawn = shown), false);
+      else if (shown.rest && resting !== shown) begin((resting = shown), true);
+      else return false;
+    } catch (error) {
+      [work, drawn, resting] = [null, shown, shown];
+      self.postMessage({ want: "error", message: error.message });
+    }
+    return true;
+  }
+
+  function begin(job, exact) {
+    work = { job, steps: exact ? wholePath(job) : drawnPath(job) };
+  }
+
+  function advance() {
+    const { done, value } = work.steps.next();
+    if (!done) return;
+    self.postMessage({ key: work.job.key, ...value });
+    work = null;
+  }
+
+  // -------------------------------------------------------------- what there is at one position, and along the slider
+
+  const drawing = { drawing: true };
+  const finished = (steps) => solver.finish(steps);
+
+  /** A student continued from the one before, where that has as many components; else from all starts. */
+  function student(name, target, n, family) {
+    const before = warm[name];
+    const fits = before?.family === family && before.student.weights.length === n && before.student.means[0].length === target.means[0].length;
+    const found = finished(solver.fit(target, n, family, fits ? { drawing: true, warm: before.student } : {}));
+    warm[name] = { family, student: found.student };
+    return found.student;
+  }
+
+  const teacherOf = ({ truth, taught }) => (taught === null ? truth : typeof taught === "number" ? student("teacher", truth, taught, "diag") : taught);
+
+  function here(job) {
+    const { truth, n, family, beta } = job;
+    const untempered = teacherOf(job);
+    const teacher = measures.tempered(untempered, beta);
+    const [own, direct] = [student("student", teacher, n, family), student("direct", truth, n, family)];
+    const { precision, recall, coverage } = measures.measured(own, truth, drawing);
+    const reach = job.reach;
+    const contours = truth.means[0].length === 2 ? measures.contours(truth, [-reach, reach], [-reach, reach]).map(({ path }) => path) : [];
+    return { untempered, teacher, student: own, direct, precision, recall, coverage, contours };
+  }
+
+  /** Some positions, continued from the path before: while that is of the same students. */
+  function* drawnPath(job) {
+    const betas = job.betas.filter((_, i) => i % EVERY === 0);
+    const teacher = teacherOf(job);
+    const options = warm.path?.kind === kindOf(job) ? { drawing: true, warm: warm.path } : {};
+    const found = yield* solver.path(teacher, job.n, job.family, betas, options);
+    warm.path = { kind: kindOf(job), betas, students: found.students };
+    return yield* worth(job, betas, { ...found, teacher }, "path");
+  }
+
+  const kindOf = ({ n, family, truth }) => `${n} ${family} ${truth.means[0].length}`; // students of one kind may go on from each other
+
+  function* wholePath(job) {
+    const exactly = typeof job.taught === "number" ? (yield* solver.fit(job.truth, job.taught, "diag", {})).student : teacherOf(job);
+    const found = yield* solver.path(exactly, job.n, job.family, job.betas, {});
+    warm.path = { kind: kindOf(job), betas: job.betas, students: found.students };
+    return yield* worth(job, job.betas, { ...found, teacher: exactly }, "rest");
+  }
+
+  /** What students along the slider are worth, one after the other. */
+  function* worth({ truth, n, family }, betas, found, want) {
+    const options = want === "rest" ? {} : drawing;
+    const measured = [];
+    for (const one of found.students) {
+      measured.push(measures.measured(one, truth, options));
+      if (measured.length % 4 === 0) yield measured.length / betas.length;
+    }
+    const of = (name) => measured.map((one) => one[name]);
+    const direct = (yield* solver.fit(truth, n, family, want === "rest" ? {} : { drawing: true, warm: warm.direct?.student })).student;
+    const { precision, recall } = measures.measured(direct, truth, options);
+    const exact = want === "rest" && found.exact && measured.every((one) => one.exact);
+    const reason = found.reason || measured.find((one) => !one.exact)?.reason || "";
+    return { want, betas, students: found.students, precision: of("precision"), recall: of("recall"), coverage: of("coverage"),
+      switched: found.switched ?? betas.map(() => false), direct: { precision, recall, student: direct }, bounds: measures.bounds(truth),
+      teacher: found.teacher, taught: betas.map((beta) => measures.tempered(found.teacher, beta).weights), looking: found.looking, exact, reason };
+  }
+}
+
+/** The worker, made from texts: {ask(job), close()}. Where workers are forbidden, `failed` hears of it. */
+function startWorker(take, failed) {
+  let worker = null;
+  try {
+    const program = `(${serveWorlds})(${makeMeasures}, ${makeSolver})`;
+    const address = URL.createObjectURL(new Blob([program], { type: "text/javascript" }));
+    worker = new Worker(address);
+    URL.revokeObjectURL(address);
+  } catch (error) {
+    failed(new Error(`This browser lets no worker compute here, and nothing else does: ${error.message}. Open the page in another one.`));
+    return { ask() {}, close() {} };
+  }
+  worker.onmessage = ({ data }) => (data.want === "error" ? failed(new Error(data.message)) : take(data));
+  worker.onerror = (event) => failed(new Error(event.message || "the worker could not be started"));
+  return { ask: (job) => worker.postMessage(job), close: () => worker.terminate() };
+}
