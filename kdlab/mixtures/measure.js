@@ -186,7 +186,17 @@ function makeMeasures() {
         else uprightRow(parts[k], total, columns[k], power < -340 ? 0 : Math.exp(power), low, high);
       }
     }
-    return { set, row, total, parts, logAt: (i, j) => logAt(whole, forms, x.at[i], y.at[j]) };
+    /** log p at a node where `total` has underflowed. */
+    const logHere = (i, j) => logAt(whole, forms, x.at[i], y.at[j]);
+    /** Which component is the likeliest there. */
+    function nearest(i, j) {
+      const terms = forms.map(({ height, pxx, pxy, pyy }, k) => {
+        const [dx, dy] = [x.at[i] - whole.mx[k], y.at[j] - whole.my[k]];
+        return height - 0.5 * (pxx * dx * dx + 2 * pxy * dx * dy + pyy * dy * dy);
+      });
+      return terms.indexOf(Math.max(...terms));
+    }
+    return { set, row, total, parts, logHere, nearest };
   }
 
   function uprightRow(part, total, column, factor, low, high) {
@@ -319,8 +329,8 @@ function makeMeasures() {
   function addRow(sums, q, p, i, low, high, width, cell) {
     for (let j = low; j < high; j += 1) {
       const [learned, true_] = [q.total[j], p.total[j]];
-      const logQ = learned > 1e-140 ? Math.log(learned) : q.logAt(i, j);
-      const logP = true_ > 1e-140 ? Math.log(true_) : p.logAt(i, j);
+      const logQ = learned > 1e-140 ? Math.log(learned) : q.logHere(i, j);
+      const logP = true_ > 1e-140 ? Math.log(true_) : p.logHere(i, j);
       const area = width * cell[j];
       sums.precision += area * learned * logP;
       sums.recall += area * true_ * logQ;
