@@ -37,11 +37,11 @@ function buildPlaneModels(panel, reach) {
   svg(panel, "rect", { class: "kdlab-own-page", x: SPACE.left, y: SPACE.top, width: SPACE.right - SPACE.left, height: SPACE.bottom - SPACE.top });
   const [width, height] = [SPACE.right - SPACE.left, SPACE.bottom - SPACE.top]; // an inner svg cuts off at its own edges
   const inner = svg(panel, "svg", { "aria-hidden": "true", x: SPACE.left, y: SPACE.top, width, height, viewBox: `${SPACE.left} ${SPACE.top} ${width} ${height}` });
-  const layer = (kind, tag, names) => pool(svg(inner, "g", { class: kind }), (group) => svg(group, tag, names));
-  const fills = layer("kdlab-own-truth", "path", { class: "kdlab-truth-fill" });
-  const learned = layer("kdlab-own-student", "ellipse", { class: "kdlab-student-ellipse" });
-  const direct = layer("kdlab-own-direct", "ellipse", { class: "kdlab-direct" });
-  const taught = layer("kdlab-own-teacher", "ellipse", { class: "kdlab-teacher" });
+  const layer = (tag, names) => pool(svg(inner, "g"), (group) => svg(group, tag, names));
+  const fills = layer("path", { class: "kdlab-truth-fill" });
+  const learned = layer("ellipse", { class: "kdlab-student-ellipse" });
+  const direct = layer("ellipse", { class: "kdlab-direct" });
+  const taught = layer("ellipse", { class: "kdlab-teacher" });
   const ellipse = (element, mixture, k, sigmas) => placeEllipse(element, mixture.means[k], mixture.covariances[k], sigmas, x, y, unit);
   const draw = ({ contours, teacher, student, direct: other }) => {
     fills(contours.length).forEach((element, i) => {

@@ -85,7 +85,7 @@ function serveWorlds(makeMeasures, makeSolver) {
     const { precision, recall, coverage } = measures.measured(own, truth, drawing);
     const reach = job.reach;
     const contours = truth.means[0].length === 2 ? measures.contours(truth, [-reach, reach], [-reach, reach]).map(({ path }) => path) : [];
-    return { untempered, teacher, student: own, direct, precision, recall, coverage, contours };
+    return { truth, untempered, teacher, student: own, direct, precision, recall, coverage, contours };
   }
 
   /** Some positions, continued from the path before: while that is of the same students. */

@@ -31,7 +31,7 @@ function buildOwnPage(scenes) {
   buildMarks(page.marks, BETAS, BETA_MARKS);
   page.next = page.slider;
   const select = (name, short, long, options) => {
-    page[name] = buildSelect(page.controls, name, [short, long], options.map(([value, label]) => ({ value, label })));
+    page[name] = buildSelect(page.controls, `own-${name}`, [short, long], options.map(([value, label]) => ({ value, label })));
   };
   select("n", "K″", "components of the student", [1, 2, 3, 4, 5, 6, 7, 8].map((n) => [n, n]));
   select("family", "covariance", "covariance family of the student", [["diag", "diagonal"], ["full", "full"], ["spherical", "spherical"]]);
@@ -111,7 +111,7 @@ class Own extends Live {
     this.frame ||= requestAnimationFrame(() => { this.frame = 0; this.guard(() => this.draw()); });
     clearTimeout(this.resting);
     clearTimeout(this.telling);
-    this.telling = setTimeout(() => this.told(), 300);
+    this.telling = same(this.world, this.model.get("world")) ? 0 : setTimeout(() => this.told(), 300);
     if (this.settled()) return; // only the slider moved: everything is here
     this.solver.ask(this.job(false));
     this.resting = setTimeout(() => this.solver.ask(this.job(true)), RESTS);
@@ -152,7 +152,7 @@ class Own extends Live {
     if (Number(page.slider.value) !== i) page.slider.value = i;
     page.value.textContent = number(world.beta);
     this.showControls();
-    if (settled) this.tell();
+    this.tell();
   }
 
   covered() {
@@ -195,13 +195,13 @@ class Own extends Live {
     const settled = this.settled();
     const i = path ? nearest(path.betas, world.beta) : 0;
     if (path) this.plane(i);
-    const { teacher, student, precision, recall } = here;
+    const { truth, teacher, student, precision, recall } = here;
     const about = settled?.exact ? "" : "≈ ";
     page.numbers.textContent = `precision ${about}${number(precision)}   recall ${about}${number(recall)}`;
     page.root.setAttribute("aria-busy", !settled);
     if (path) write(page, sentenceOf(here, path.direct, settled ? BETAS[i] : world.beta, settled?.switched[i]));
     page.doubt.textContent = settled ? settled.reason : "still looking";
-    page.root.dataset.world = JSON.stringify({ truth: mixtureOf(world.modes), teacher, student, beta: world.beta, precision, recall, exact: Boolean(settled?.exact) });
+    page.root.dataset.world = JSON.stringify({ truth, teacher, student, beta: world.beta, precision, recall, exact: Boolean(settled?.exact) });
     page.slider.setAttribute("aria-valuetext", `beta ${number(world.beta)}, ${page.numbers.textContent}`);
     page.showChallenges(settled, world);
     if (settled && i >= 0.9 * (BETAS.length - 1)) this.see();
@@ -243,6 +243,12 @@ class Own extends Live {
   step({ world, refused = "" }, where = null) {
     if (world !== this.world) this.history.keep(this.world);
     this.become(world, refused, where);
+  }
+
+  /** Whether the modes at hand are p*'s, and p* is locked. */
+  isFixed() {
+    if (this.locked && this.whose === "truth") this.refuse("p* is locked here: change the teacher, the student or β.");
+    return this.locked && this.whose === "truth";
   }
 
   /** Modes that have handles now. */
@@ -318,6 +324,7 @@ class Own extends Live {
 
   /** Add a mode, where the pointer is or in the widest gap between those that are there. */
   add(at = roomiest(this.world.dim, this.world.reach, listOf(this.world, this.whose))) {
+    if (this.isFixed()) return;
     const added = addMode(this.world, this.whose, at);
     this.step(added);
     if (added.world === this.world && !added.refused) this.chosen = listOf(this.world, this.whose).length - 1;
@@ -325,6 +332,7 @@ class Own extends Live {
   }
 
   remove() {
+    if (this.isFixed()) return;
     this.step(removeMode(this.world, this.whose, this.chosen));
     this.after();
   }

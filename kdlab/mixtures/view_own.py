@@ -1,12 +1,13 @@
 """A world that the reader draws: notebook your_own_world's live picture, and the page own.html of the site.
 
-The page computes everything itself (mixtures/own_worker.js, in a worker): teacher, student, the path over beta, precision
-and recall, with no kernel on the path. Python hears of the world when the hand rests, and is the truth: `view.sweep()`
-is what `mixtures.teacher_entropy` makes of it.
+The page computes everything itself (mixtures/own_worker.js): teacher, student, the path over beta, precision and recall,
+with no kernel on the path. Python hears of the world when the hand rests, and is the truth: `OwnView.sweep` is what
+`mixtures.teacher_entropy` makes of it.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -14,9 +15,12 @@ from typing import Any
 import numpy as np
 import traitlets
 
-from kdlab.mixtures.experiment import MixtureSweep, teacher_entropy
+from kdlab.mixtures.challenges import CHALLENGES
+from kdlab.mixtures.experiment import CHOICES, MixtureSweep, Settings, teacher_entropy
 from kdlab.mixtures.model import GaussianMixture
+from kdlab.mixtures.own import own_scene
 from kdlab.mixtures.scenes import NAMED, Scene, make_scene
+from kdlab.mixtures.solver.em import Covariance
 from kdlab.pictures.live import LiveView, front_end, still_name
 
 REACH = {"line": 5.0, "ring": 2.0, "falls": 4.0, "rare": 3.6, "random": 3.6}  # of the space shown, to each side
@@ -24,6 +28,118 @@ SCRIPTS = (
     "pictures/plane.js", "mixtures/measure.js", "mixtures/fit.js", "mixtures/own_worker.js", "mixtures/world.js",
     "mixtures/share.js", "mixtures/own_space.js", "mixtures/challenges.js", "mixtures/view_own.js",
 )  # fmt: skip
+QUESTIONS = {  # that an address may ask, by the name of the challenge that stands below the picture then
+    "falls": {
+        "question": "p* stays as it is. Which teacher makes precision fall as β rises? Guess, then try them.",
+        "options": ["one that knows p*", "one that was fitted with few components", "one that is wrong about a mode"],
+        "outcome": "the list below the picture says how far precision falls with the teacher that is there.",
+    }
+}
+
+
+def draw(
+    scene: str = "line",
+    n_components: int = 1,
+    covariance: Covariance = "diag",
+    *,
+    truth: GaussianMixture | None = None,
+    teacher: GaussianMixture | int | None = None,
+    predict: Mapping[str, Any] | None = None,
+) -> OwnView:
+    """Show a world whose p* can be changed by hand; in a notebook, make this the last line of a cell.
+
+    It begins as the scene of that name, or as ``truth`` with its ``teacher`` (as in `teacher_entropy`); ``predict``
+    covers the picture until the reader commits a guess, as in `show`. Raises ValueError for settings outside the rules
+    of `teacher_entropy`.
+    """
+    settings = Settings("line" if truth is not None else scene, n_components, covariance)
+    begun = make_scene(settings.scene) if truth is None else own_scene(truth, teacher)
+    return OwnView(world_of(begun, n_components, covariance), predict)
+
+
+class OwnView(LiveView):
+    """A world that the reader draws. Make it with `draw`.
+
+    Traits are what Python and the page share; mixtures/view_own.js and world.js say what each is for.
+    """
+
+    _esm = front_end(*SCRIPTS)
+
+    world = traitlets.Dict().tag(sync=True)
+    opened = traitlets.Dict().tag(sync=True)
+    scenes = traitlets.Dict().tag(sync=True)
+    challenges = traitlets.List().tag(sync=True)
+    questions = traitlets.Dict(QUESTIONS).tag(sync=True)
+    addressed = traitlets.Bool(False).tag(sync=True)  # whether the page's own address may hold the world
+
+    def __init__(self, world: Mapping[str, Any], predict: Mapping[str, Any] | None = None, **traits: Any) -> None:
+        self._made: tuple[str, MixtureSweep] | None = None
+        scenes = {name: {"title": CHOICES["scene"][name], "world": world_of(make_scene(name))} for name in NAMED}
+        sent = [{name: getattr(one, name) for name in _SENT} for one in CHALLENGES.values()]
+        super().__init__(predict, world=dict(world), opened=dict(world), scenes=scenes, challenges=sent, **traits)
+
+    @traitlets.validate("world")
+    def _check_world(self, proposal: Mapping[str, Any]) -> dict[str, Any]:
+        """A world that Python can make as well, or ValueError."""
+        world = dict(proposal["value"])
+        mixture_of(world["modes"])
+        Settings("line", world["n"], world["family"])
+        return world
+
+    # What a notebook may ask
+
+    @property
+    def truth(self) -> GaussianMixture:
+        """p* as it is drawn now, as far as the page has told; the page tells when the hand rests."""
+        return mixture_of(self.world["modes"])
+
+    @property
+    def sweep(self) -> MixtureSweep:
+        """Everything there is to show of this world along the slider, exactly, by Python: some seconds the first time."""
+        key = json.dumps({**self.world, "beta": None}, sort_keys=True)
+        if self._made is None or self._made[0] != key:
+            self._made = key, _swept(self.world)
+        return self._made[1]
+
+    def check(self, name: str, *others: MixtureSweep) -> Any:
+        """Say how far this world is from a challenge, exactly. ValueError for a name that is none."""
+        if name not in CHALLENGES:
+            raise ValueError(f"the challenge is {name!r}: choose one of {', '.join(CHALLENGES)}")
+        return CHALLENGES[name].check(self.sweep, *others)
+
+    @property
+    def sentence(self) -> str:
+        """What the world shows at its position of the slider."""
+        return self.sweep.sentence(self.sweep.index(self.world["beta"]))
+
+    def still_name(self) -> str:
+        """The name of the PNG that `drawn` draws, by all that it shows."""
+        return still_name(f"own|{self.sweep.settings.key}", [self.sentence, *self.sweep.sentences])
+
+    def drawn(self) -> bytes:
+        """Draw the world at its position of the slider as a PNG."""
+        from kdlab.mixtures import plots  # here: the first slider must not wait for matplotlib
+        from kdlab.pictures.figure import png
+
+        return png(plots.figure(self.sweep, self.world["beta"], path=self.prediction is None))
+
+
+_SENT = ("name", "title", "task", "what", "wanted", "most", "unit")  # of a challenge
+
+
+def _swept(world: Mapping[str, Any]) -> MixtureSweep:
+    """The sweep of a world: a named scene's own, which is there at once, where the world is one."""
+    n, covariance = world["n"], world["family"]
+    for name in NAMED:
+        if {**world, "beta": 1.0} == world_of(make_scene(name), n, covariance):
+            return teacher_entropy(name, n, covariance)
+    kind = world["teacher"]["kind"]
+    taught = {"truth": None, "fitted": world["teacher"].get("n")}.get(kind)
+    teacher = mixture_of(world["teacher"]["modes"]) if kind == "edited" else taught
+    return teacher_entropy(truth=mixture_of(world["modes"]), teacher=teacher, n_components=n, covariance=covariance)
+
+
+# A world as the page has it
 
 
 def modes_of(mixture: GaussianMixture) -> list[dict[str, Any]]:
