@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.core.attempts import estimated_pass_at_k
-from kdlab.lm.report.changes import SEEN, Change, Results, aligned, models, shown, students
+from kdlab.lm.report.changes import SEEN, Change, Results, aligned, error_over_seeds, models, shown, students
 
 TRIES, WORDS = (1, 4, 16, 64), 3
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
@@ -64,20 +64,23 @@ class Tries:
     by_seed: FloatArray
 
     def mean(self, row: int) -> Change:
-        """The mean over instructions, with its error."""
-        return _mean(self.each[row], self.by_seed[:, row])
+        """The mean over instructions; its error is that over instructions or over seeds, whichever is larger."""
+        return Change(float(self.each[row].mean()), max(_error(self.each[row]), _error(self.by_seed[:, row])))
 
     def ahead(self, other: "Tries", row: int) -> Change:
-        """By how much more this model brings than another, over the same instructions and seeds."""
+        """By how much more this model brings than another, over the same instructions and seeds.
+
+        Its error over seeds is widened where they are few, as that of any difference (`changes.error_over_seeds`).
+        """
         seeds = min(len(self.by_seed), len(other.by_seed))
         apart = self.by_seed[:seeds, row] - other.by_seed[:seeds, row]
-        return _mean(self.each[row] - other.each[row], apart)
+        each = self.each[row] - other.each[row]
+        return Change(float(each.mean()), max(_error(each), error_over_seeds(apart.tolist())))
 
 
-def _mean(each: FloatArray, by_seed: FloatArray) -> Change:
-    """The mean over instructions; its error is that over instructions or over seeds, whichever is larger."""
-    errors = [float(some.std(ddof=1)) / len(some) ** 0.5 for some in (each, by_seed) if len(some) > 1]
-    return Change(float(each.mean()), max(errors, default=0.0))
+def _error(some: FloatArray) -> float:
+    """The standard error of a mean; 0 for one number."""
+    return float(some.std(ddof=1)) / len(some) ** 0.5 if len(some) > 1 else 0.0
 
 
 def tries_of(results: Results, name: str, what: str = "different") -> Tries | None:

@@ -123,11 +123,17 @@ def combined(results: Results, parts: Sequence[tuple[Mapping[str, Any], float]],
     by_seed = [(dict(zip(model["seeds"], model[what][per]["by_seed"], strict=True)), weight) for model, weight in parts]
     seeds = set.intersection(*(set(found) for found, _ in by_seed))
     sums = [sum(weight * found[seed] for found, weight in by_seed) for seed in sorted(seeds)]
-    n, over_seeds = len(sums), 0.0
-    if n > 1:
-        over_seeds = float(np.std(sums, ddof=1)) / math.sqrt(n) * stdtrit(n - 1, 0.975) / SEEN
     total = sum(weight * value(model, what, per) for model, weight in parts)
-    return Change(total, (math.hypot if what == "recall" else max)(math.sqrt(max(square, 0.0)), over_seeds))
+    return Change(total, (math.hypot if what == "recall" else max)(math.sqrt(max(square, 0.0)), error_over_seeds(sums)))
+
+
+def error_over_seeds(differences: Sequence[float]) -> float:
+    """The error of a mean difference over S seeds, 0 for one; noise passes two of it once in twenty times.
+
+    So it is the standard error, widened where seeds are few: by Student's t.
+    """
+    n = len(differences)
+    return float(np.std(differences, ddof=1)) / math.sqrt(n) * float(stdtrit(n - 1, 0.975)) / SEEN if n > 1 else 0.0
 
 
 def larger_error(estimate: Mapping[str, Any]) -> float:

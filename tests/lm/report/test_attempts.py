@@ -85,6 +85,18 @@ def test_seeds_that_differ_more_than_instructions_make_the_error() -> None:
     assert (mean.value, mean.error) == (1.5, pytest.approx(0.5))
 
 
+def test_a_lead_in_three_trainings_is_seen_as_often_as_noise_should_be() -> None:
+    """Seeds that differ by chance alone: a lead of either sign is seen once in twenty times, with three of them too."""
+    rng = np.random.default_rng(0)
+    leads = []
+    for _ in range(2000):
+        one, other = (attempts.Tries(np.zeros((1, N)), rng.normal(0.0, 1.0, (3, 1))) for _ in range(2))
+        apart = one.by_seed - other.by_seed
+        lead = one.ahead(other, 0)
+        leads.append(abs(apart.mean()) > 2 * lead.error)
+    assert np.mean(leads) == pytest.approx(0.05, abs=0.015)  # three standard errors of 2,000 tries
+
+
 def test_a_run_without_instructions_says_so() -> None:
     assert attempts.attempts_table(fake_results()).startswith("This run has no tries")
     assert attempts.crossing_sentences(fake_results()) == [attempts.attempts_table(fake_results())]
