@@ -26,7 +26,10 @@ import jinja2
 import nbformat
 from publishing import animation
 from publishing.pages import TEMPLATES, Book
-from publishing.views import Live, live_views, reviews, script
+from publishing.views import Live, live_of, live_views, reviews, script
+
+from kdlab.mixtures.scenes import make_scene
+from kdlab.mixtures.view_own import OwnView, world_of
 
 ROOT = Path(__file__).resolve().parent.parent
 HERE = ROOT / "notebooks"
@@ -49,7 +52,9 @@ FILES = {  # copied as they are: {file: place}
     "notebooks/figures/live.webp": "figures/live.webp",
     "notebooks/figures/rooms.svg": "figures/rooms.svg",
 }
+OWN = "own.html"  # the page on which readers draw a world of their own
 MENU = {
+    OWN: "Draw",
     "SYMBOLS.html": "Symbols",
     "MISCONCEPTIONS.html": "Misconceptions",
     "OTHERS.html": "Others",
@@ -103,6 +108,7 @@ class Site:
             self.write(place, (ROOT / file).read_bytes())
         for number, entry in enumerate(self.entries):
             self.notebook(entry, self.entries[number - 1] if number else None, [*self.entries, None][number + 1])
+        self.own()
         for file, place in self.texts.items():
             self.text(file, place)
         self.assets()
@@ -143,6 +149,15 @@ class Site:
         said = "A live picture of why knowledge distillation works in generative models, and nine notebooks."
         self.page("index.html", "Why distillation works in generative models", said, body, [live], kind="front")
 
+    def own(self) -> None:
+        """Write the page of a world of the reader's own, whose address may hold another one."""
+        view = OwnView(world_of(make_scene("line")), addressed=True)
+        live = live_of("own", view, self.sweeps)
+        view.close()
+        body = self.layout.get_template("own.html.j2").render(live=live)
+        said = "Draw a mixture, and watch precision and recall of a student while its teacher becomes more selective."
+        self.page(OWN, "Draw a world of your own", said, body, [live], kind="wide")
+
     def text(self, file: str, place: str) -> None:
         """Write the page of a Markdown file."""
         source = (ROOT / file).read_text(encoding="utf-8")
@@ -159,7 +174,9 @@ class Site:
         scripts = list(dict.fromkeys(live.module for live in lives))
         menu = [{"place": one.place, "short": one.short, "long": one.long} for one in self.entries]
         menu += [
-            {"place": page, "short": name, "long": ""} for page, name in MENU.items() if page in self.texts.values()
+            {"place": page, "short": name, "long": ""}
+            for page, name in MENU.items()
+            if page == OWN or page in self.texts.values()
         ]
         states = [{"cell": live.cell, "json": _inside_html(self.state(live))} for live in lives]
         frame = {"before": None, "after": None, "kind": "", **other}

@@ -83,8 +83,8 @@ function serveWorlds(makeMeasures, makeSolver) {
     const teacher = measures.tempered(untempered, beta);
     const [own, direct] = [student("student", teacher, n, family), student("direct", truth, n, family)];
     const { precision, recall, coverage } = measures.measured(own, truth, drawing);
-    const reach = job.reach;
-    const contours = truth.means[0].length === 2 ? measures.contours(truth, [-reach, reach], [-reach, reach]).map(({ path }) => path) : [];
+    const square = [-1.05 * job.reach, 1.05 * job.reach]; // beyond the picture, at whose edge lines are cut off
+    const contours = truth.means[0].length === 2 ? measures.contours(truth, square, square).map(({ path }) => path) : [];
     return { truth, untempered, teacher, student: own, direct, precision, recall, coverage, contours };
   }
 

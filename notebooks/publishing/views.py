@@ -22,12 +22,12 @@ from kdlab.lessons import card as cards
 from kdlab.lessons.review import Row
 from kdlab.pictures.sweep_view import SweepView
 
-__all__ = ["Live", "live_views", "reviews", "script"]
+__all__ = ["Live", "live_of", "live_views", "reviews", "script"]
 
 Json = dict[str, Any]
 
 REVIEWS = re.compile(r"\breview\(")  # the call that gives the reader's guesses beside what happened
-SHOWS = re.compile(r"\b(?:show|by_hand|show_pairs|show_tries|quiz)\(")  # the calls that give a live view
+SHOWS = re.compile(r"\b(?:show|by_hand|draw|show_pairs|show_tries|quiz)\(")  # the calls that give a live view
 ASKED = {  # what a notebook asks its reader to choose, though having it takes a second: {view: settings}
     "NGramView": (
         {"orders": "3, 2, 1", "seed": 1},
@@ -66,7 +66,7 @@ def live_views(notebook: nbformat.NotebookNode, folder: Path, made: dict[str, Js
         pictured = any("image/png" in output.get("data", {}) for output in cell.outputs)
         if pictured and SHOWS.search(cell.source):
             with chdir(folder):
-                found.append(_live(cell.id, _shown([one.source for one in cells[: place + 1]]), made))
+                found.append(live_of(cell.id, _shown([one.source for one in cells[: place + 1]]), made))
     return found
 
 
@@ -154,7 +154,8 @@ def _bound(statement: ast.stmt) -> Iterator[str]:
 # What a page without Python is given
 
 
-def _live(cell: str, view: Any, made: dict[str, Json]) -> Live:
+def live_of(cell: str, view: Any, made: dict[str, Json]) -> Live:
+    """A view as a page without Python has it; ``made`` keeps the sweeps that several views share, and is added to."""
     state = {name: value for name, value in view.get_state().items() if name[0] != "_" and name not in NOT_SENT}
     if state.get("prediction"):
         state["prediction"] = {**state["prediction"], "guess": None}  # one kept on this machine is nobody else's
