@@ -28,8 +28,12 @@ function makeSolver(measures) {
   const NO_WEIGHT = Math.log(NOTHING);
   const SIZE = 6; // numbers of a component in a `vector`
   const MOST_GROUPED = 8;
-  const DRAWN = { tolerance: 2e-3, limit: 12 };
+  const FAINT = Math.log(1e-6); // lighter components may rest on a grid's floor
+  const NO_GRID = "the teacher's widths differ too much for EM: these are its components, grouped";
+  const TOO_COARSE = "a component is narrower than the finest grid can see";
+  const TO_DRAW = "good enough to draw";
   const [COLD, LOOK, PASSES, TIE, SAME, STEADY] = [4, 8, 12, 1e-6, 0.02, 0.1];
+  const [THOROUGH, OFTEN] = [15, 3];
   let taken = 0;
   const stepsTaken = () => { const t = taken; taken = 0; return t; };
   const GOLDEN = (Math.sqrt(5) - 1) / 2;
@@ -94,10 +98,10 @@ function makeSolver(measures) {
   // -------------------------------------------------------------- clouds of nodes
 
   /** A mixture on a grid: what each component, whatever its weight, puts on each node; the rows of nodes near any of them. */
-  function gridOf(mixture, { step, radius }) {
+  function gridOf(mixture, family, { step, radius }, scale = 1) {
     const seen = reordered(mixture, [...mixture.logs.keys()].filter((k) => mixture.logs[k] > -Infinity));
     seen.logs.fill(0);
-    const [x, y] = axesOf([seen], radius, step);
+    const [x, y] = axesOf([seen], radius, step * scale, family === "spherical");
     const { lows, highs, nodes } = x.size * y.size > 100 * MOST_NODES ? { nodes: Infinity } : rowsWithin([seen], x, y, radius);
     if (nodes > MOST_NODES) return null;
     const page = sheet(mixture.size, x, y);
@@ -489,6 +493,7 @@ function makeSolver(measures) {
 
   // -------------------------------------------------------------- one student
 
+  /** Run work to its end. */
   function finish(work) {
     for (;;) {
       const { done, value } = work.next();
@@ -496,36 +501,72 @@ function makeSolver(measures) {
     }
   }
 
+  function checkSettings(n, family) {
+    if (!(Number.isInteger(n) && n >= 1)) refuse("the number of components is", n, "give a whole number from 1");
+    if (!FAMILIES.includes(family)) refuse("the family of covariances is", family, `choose one of ${FAMILIES.join(", ")}`);
+  }
+
+  /** Whether some component rests on the floor that the grid imposes. */
+  function onFloor(student, grid, family) {
+    const own = reordered(student, [...student.logs.keys()]);
+    return [...own.logs.keys()].some((k) => {
+      [own.xx[k], own.xy[k], own.yy[k]] = [own.xx[k] / 1.001, own.xy[k] / 1.001, own.yy[k] / 1.001];
+      const before = own.xx[k] + own.yy[k];
+      project(own, k, family, grid);
+      return student.logs[k] > FAINT && own.xx[k] + own.yy[k] > before * (1 + 1e-9);
+    });
+  }
+
   function* fit(target, n, family, { warm = null, drawing = false } = {}) {
+    checkSettings(n, family);
     const given = unpacked(target);
     const closed = exactProjection(given, n, family);
-    if (closed) return answer(closed, given, { looking: false });
+    if (closed) return answer(closed, given, { looking: false, exact: true, reason: "" });
     const frame = frameOf(given);
     const standard = into(frame, given);
-    const coarse = cloudOf(gridOf(standard, COARSE), standard.logs);
-    const given_ = warm ? [into(frame, unpacked(warm))] : [];
-    if (drawing && warm) {
-      const end = yield* climb(coarse, family, given_[0], DRAWN.tolerance, DRAWN.limit);
-      return { student: packed(outOf(frame, end.student)), kl: Math.max(0, coarse.own - end.reached), looking: true, exact: false, reason: "good enough to draw" };
+    const known = warm ? into(frame, unpacked(warm)) : null;
+    if (drawing && known) return yield* drawn(standard, known, family, frame);
+    let [best, reason] = [groupedStarts(standard, n, family, 1)[0], NO_GRID];
+    for (let scale = 1; ; scale /= 2) {
+      const [coarse, fine] = [COARSE, FINE].map((how) => gridOf(standard, family, how, scale));
+      if (!coarse || !fine) break;
+      best = yield* fitted(cloudOf(coarse, standard.logs), cloudOf(fine, standard.logs), standard, n, family, known);
+      reason = onFloor(best, fine, family) ? TOO_COARSE : "";
+      if (!reason) break;
     }
-    const starts = [...given_, ...groupedStarts(standard, n, family, 10)];
-    const more = Math.max(2, 10 - starts.length);
-    for (let s = 0; s < more; s += 1) starts.push(spreadStart(coarse, n, family, s));
+    return answer(outOf(frame, best), given, { looking: false, exact: !reason, reason });
+  }
+
+  /** EM from every start on a coarse grid, and from the best of their ends on a fine one. */
+  function* fitted(coarse, fine, target, n, family, known) {
+    const starts = coldStarts(coarse, target, n, family, 10);
+    if (known) starts.push(known);
     const looks = [];
     for (const start of starts) looks.push(yield* climb(coarse, family, start, 1e-3, 40));
     looks.sort((one, other) => other.reached - one.reached);
-    const fine = cloudOf(gridOf(standard, FINE), standard.logs);
     let best = null;
     for (const look of looks.slice(0, 4)) {
       const end = yield* climb(fine, family, look.student, 1e-5, 300);
       if (!best || end.reached > best.reached) best = end;
     }
-    return answer(outOf(frame, best.student), given, { looking: false });
+    return best.student;
   }
+
+  /** Continue a student on a new target, a few steps of EM: what there is time for while a hand moves. */
+  function* drawn(target, known, family, frame) {
+    const grid = gridOf(target, family, COARSE);
+    if (!grid) return { student: packed(outOf(frame, known)), kl: NaN, looking: true, exact: false, reason: NO_GRID };
+    const cloud = cloudOf(grid, target.logs);
+    const { student, reached } = yield* climb(cloud, family, known, ...hurry(grid));
+    return { student: packed(outOf(frame, student)), kl: Math.max(0, cloud.own - reached), looking: true, exact: false, reason: TO_DRAW };
+  }
+
+  /** Tolerance and steps of EM while a hand moves. */
+  const hurry = ({ nodes }) => [2e-3, Math.max(2, Math.min(12, Math.floor(20_000 / nodes)))];
 
   function answer(student, target, more) {
     const found = measures.measured(student, target);
-    return { student: packed(student), kl: Math.max(0, -found.entropy - found.recall), exact: found.exact, reason: found.reason, ...more };
+    return { student: packed(student), kl: Math.max(0, -found.entropy - found.recall), ...more };
   }
 
   // -------------------------------------------------------------- how far students are from each other
@@ -569,60 +610,83 @@ function makeSolver(measures) {
   // -------------------------------------------------------------- the path
 
   function* path(teacher, n, family, betas, { warm = null, drawing = false } = {}) {
+    checkSettings(n, family);
     const given = unpacked(teacher);
     const tempered = betas.map((beta) => measures.tempered(given, beta));
     if (exactProjection(tempered[0], n, family)) {
-      const students = tempered.map((target) => exactProjection(target, n, family));
-      return { students: students.map(packed), switched: betas.map(() => false), looking: false, exact: true, reason: "" };
+      const students = tempered.map((target) => packed(exactProjection(target, n, family)));
+      return { students, switched: betas.map(() => false), looking: false, exact: true, reason: "" };
     }
     const frame = frameOf(given);
-    const [standard, targets] = [into(frame, given), tempered.map((target) => into(frame, target))];
-    const grid = gridOf(standard, COARSE);
-    const clouds = targets.map((target) => cloudOf(grid, target.logs));
+    const targets = tempered.map((target) => into(frame, target));
     const before = warm ? betas.map((beta) => into(frame, unpacked(warm.students[nearestBeta(warm.betas, beta)]))) : null;
-    if (drawing && warm) {
-      const students = yield* drawnPath(clouds, family, before);
-      return { students: students.map((student) => packed(outOf(frame, student))), switched: null, looking: true, exact: false, reason: "good enough to draw" };
+    const found = yield* (drawing ? drawnPath : exactPath)(into(frame, given), targets, n, family, before);
+    return { ...found, students: found.students.map((student) => packed(outOf(frame, student))) };
+  }
+
+  /** Search on a coarse grid, settle on a fine one, look at both where the path switches; on finer grids if need be. */
+  function* exactPath(teacher, targets, n, family, before) {
+    let found = { students: targets.map((target) => groupedStarts(target, n, family, 1)[0]), switched: targets.map(() => false) };
+    let reason = NO_GRID;
+    for (let scale = 1; ; scale /= 2) {
+      const [coarse, fine] = [COARSE, FINE].map((how) => gridOf(teacher, family, how, scale));
+      if (!coarse || !fine) break;
+      const search = lineOf(coarse, targets, family, 1e-3, 40);
+      yield* ownStarts(search, targets, n, before);
+      for (let turn = 0, quiet = 0; turn < PASSES && quiet < 2; turn += 1) quiet = (yield* passAlong(search, turn % 2 ? -1 : 1)) ? 0 : quiet + 1;
+      const settled = lineOf(fine, targets, family, 1e-4, 60);
+      yield* settle(settled, search.best);
+      const switched = yield* atSwitches(settled);
+      found = { students: settled.best, switched, nodes: [coarse.nodes, fine.nodes], kl: settled.clouds.map((cloud, i) => Math.max(0, cloud.own - settled.reached[i])) };
+      reason = settled.best.some((student) => onFloor(student, fine, family)) ? TOO_COARSE : "";
+      if (!reason) break;
     }
-    const search = { clouds, family, best: [], reached: [], asked: new Map(), tolerance: 1e-3, limit: 40 };
-    const T = [performance.now()];
-    yield* ownStarts(search, targets, n, before);
-    T.push(performance.now());
-    for (let turn = 0, quiet = 0; turn < PASSES && quiet < 2; turn += 1) quiet = (yield* passAlong(search, turn % 2 ? -1 : 1)) ? 0 : quiet + 1;
-    T.push(performance.now());
-    const fine = gridOf(standard, FINE);
-    const settled = { clouds: targets.map((target) => cloudOf(fine, target.logs)), family, best: [], reached: [], asked: new Map(), tolerance: 1e-4, limit: 60 };
-    yield* settle(settled, search.best);
-    T.push(performance.now());
-    const switched = yield* atSwitches(settled);
-    T.push(performance.now());
-    return { students: settled.best.map((student) => packed(outOf(frame, student))), switched, looking: false, exact: true, reason: "", T, nodes: [grid.nodes, fine.nodes], count: stepsTaken() };
+    return { ...found, looking: false, exact: !reason, reason, count: stepsTaken() };
+  }
+
+  /** What a search along the slider knows: each position's cloud, its best student so far, how good that is. */
+  function lineOf(grid, targets, family, tolerance, limit) {
+    return { clouds: targets.map((target) => cloudOf(grid, target.logs)), family, tolerance, limit, best: [], reached: [], asked: new Map() };
+  }
+
+  /** Continue the students of the path before, or where there was none each position's cheapest grouping. */
+  function* drawnPath(teacher, targets, n, family, before) {
+    const grid = gridOf(teacher, family, COARSE);
+    const students = [];
+    for (const [i, target] of targets.entries()) {
+      const start = before?.[i] ?? groupedStarts(target, n, family, 1)[0];
+      students.push(grid ? (yield* climb(cloudOf(grid, target.logs), family, start, ...hurry(grid))).student : start);
+    }
+    return { students, switched: targets.map(() => false), looking: true, exact: false, reason: grid ? TO_DRAW : NO_GRID };
   }
 
   const nearestBeta = (betas, beta) => betas.reduce((best, one, i) => (Math.abs(Math.log(one / beta)) < Math.abs(Math.log(betas[best] / beta)) ? i : best), 0);
 
-  function* drawnPath(clouds, family, before) {
-    const students = [];
-    for (const [i, cloud] of clouds.entries()) {
-      const mine = yield* climb(cloud, family, before[i], DRAWN.tolerance, DRAWN.limit);
-      students.push(mine.student);
-    }
-    return students;
-  }
-
-  /** At each position the best of the cheapest groupings and of what is known, after a look at each. */
+  /** At each position the best of its own starts, of what is known, and of the one before, after a look at each. */
   function* ownStarts({ clouds, family, best, reached, tolerance, limit }, targets, n, before) {
     for (const [i, cloud] of clouds.entries()) {
-      const starts = groupedStarts(targets[i], n, family, COLD);
+      const thorough = i % THOROUGH === 0;
+      const starts = thorough ? coldStarts(cloud, targets[i], n, family, 10) : i % OFTEN === 0 ? groupedStarts(targets[i], n, family, COLD) : [];
       if (before) starts.push(before[i]);
+      if (i) starts.push(best[i - 1]);
       let top = null;
-      for (const start of starts) {
-        const look = yield* climb(cloud, family, start, tolerance, LOOK);
+      for (const start of starts.length > 1 ? starts : []) {
+        const look = yield* climb(cloud, family, start, tolerance, thorough ? limit : LOOK);
         if (!top || look.reached > top.reached) top = look;
       }
-      const end = yield* climb(cloud, family, top.student, tolerance, limit);
+      const end = yield* climb(cloud, family, top?.student ?? starts[0], tolerance, limit);
       [best[i], reached[i]] = [end.student, end.reached];
     }
+  }
+
+  /** The cheapest groupings of a target, and some starts that know nothing of its components. */
+  function coldStarts(cloud, target, n, family, count) {
+    const starts = groupedStarts(target, n, family, count);
+    for (let fewer = Math.min(n, withMass(target).size) - 1; fewer >= 1; fewer -= 1) {
+      starts.push(splitUp(groupedStarts(target, fewer, family, 1)[0], n));
+    }
+    for (let number = 0, more = Math.max(2, count - starts.length); number < more; number += 1) starts.push(spreadStart(cloud, n, family, number));
+    return starts;
   }
 
   function* passAlong(search, side) {

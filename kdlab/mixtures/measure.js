@@ -235,21 +235,27 @@ function makeMeasures() {
       }
       return step / Math.sqrt(Math.sqrt(sum));
     };
+    const half = (here, one) => { // half a step of t, by Runge and Kutta's rule
+      const two = spacing(here + one / 4);
+      const three = spacing(here + two / 4);
+      return here + (one + 2 * two + 2 * three + spacing(here + three / 2)) / 12;
+    };
     const [at, cell] = [[], []];
-    for (let here = low; at.length < MOST_NODES; ) { // Runge and Kutta's rule, a step of t at a time
-      const one = spacing(here);
+    for (let here = low, one = spacing(low); ; one = spacing(here)) {
       at.push(here);
       cell.push(one);
-      if (here >= high) break;
-      const two = spacing(here + one / 2);
-      const three = spacing(here + two / 2);
-      here += (one + 2 * two + 2 * three + spacing(here + three)) / 6;
+      if (here >= high || at.length > MOST_NODES) break;
+      const middle = half(here, one);
+      here = half(middle, spacing(middle));
     }
     return { at: Float64Array.from(at), cell: Float64Array.from(cell), size: at.length };
   }
 
-  /** Both axes of a grid on which all components of some mixtures are seen, and which holds all but the weightless ones. */
-  function axesOf(mixtures, radius, step) {
+  /**
+   * Both axes of a grid on which all components of some mixtures are seen, and which holds all but the weightless ones.
+   * A `round` grid is as fine along either axis as the finer one asks for: what is round and narrow along one is along both.
+   */
+  function axesOf(mixtures, radius, step, round = false) {
     const along = (mean, own, other) => {
       const [centres, cuts, deviations, ends] = [[], [], [], [Infinity, -Infinity]];
       for (const mixture of mixtures) {
@@ -258,7 +264,8 @@ function makeMeasures() {
           const deviation = Math.sqrt(mixture[own][k]);
           centres.push(mixture[mean][k]);
           deviations.push(deviation);
-          cuts.push(Math.sqrt(mixture[own][k] - mixture.xy[k] ** 2 / mixture[other][k]));
+          const least = round ? Math.min(mixture[own][k], mixture[other][k]) : mixture[own][k];
+          cuts.push(Math.sqrt(least * (1 - mixture.xy[k] ** 2 / (mixture.xx[k] * mixture.yy[k]))));
           if (mixture.logs[k] < WEIGHTLESS) continue;
           ends[0] = Math.min(ends[0], mixture[mean][k] - radius * deviation);
           ends[1] = Math.max(ends[1], mixture[mean][k] + radius * deviation);
@@ -267,6 +274,7 @@ function makeMeasures() {
       return axis(centres, cuts, deviations, ends, step);
     };
     const flat = mixtures[0].dim === 1;
+    if (flat) round = false;
     const x = flat ? { at: new Float64Array(1), cell: new Float64Array([1]), size: 1 } : along("mx", "xx", "yy");
     return [x, along("my", "yy", "xx")];
   }
