@@ -1,0 +1,91 @@
+/**
+ * Contours of a mixture in the plane, computed on the page as kdlab.mixtures.limits.density_contours does in Python.
+ *
+ * makeContours(makeMeasures())(truth, [x0, x1], [y0, y1], shares) is [{level, path: [[[x, y], ...], ...]}], outermost first:
+ * for each share of p*'s mass the lines around it. Of mass, not of height: a light mode beside heavy ones is still seen.
+ */
+function makeContours(measures) {
+  const { unpacked, sheet } = measures.inside;
+  const SHARES = [0.99, 0.95, 0.85, 0.7, 0.5, 0.25];
+  const CELLS = 96; // nodes along each axis: interpolating the log-density keeps lines smooth
+  const FAR = 60; // nats below the highest: what is lower is as good as that
+
+  function contours(truth, x, y, shares = SHARES) {
+    const whole = unpacked(truth);
+    const [across, up] = [x, y].map(([low, high]) => (
+      { at: Float64Array.from({ length: CELLS }, (_, i) => low + ((high - low) * i) / (CELLS - 1)), size: CELLS }));
+    const page = sheet(whole.size, across, up);
+    page.set(whole);
+    const logs = new Float64Array(CELLS * CELLS);
+    for (let i = 0; i < CELLS; i += 1) {
+      page.row(i, 0, CELLS);
+      for (let j = 0; j < CELLS; j += 1) logs[i * CELLS + j] = Math.log(Math.max(page.total[j], 1e-200));
+    }
+    const top = logs.reduce((most, log) => Math.max(most, log), -Infinity);
+    const rising = logs.map((log, n) => (logs[n] = Math.max(log, top - FAR))).sort();
+    const masses = rising.map((log) => Math.exp(log - top));
+    const all = masses.reduce((sum, mass) => sum + mass, 0);
+    return shares.map((share) => {
+      let [n, held] = [masses.length - 1, masses.at(-1)];
+      while (n > 0 && held < share * all) held += masses[n -= 1];
+      return { level: share, path: linesAt(logs, rising[n], across.at, up.at) };
+    });
+  }
+
+  /**
+   * Marching squares: the crossings of a square's edges are joined two by two. The edge from node n along x is 2 n, that
+   * along y 2 n + 1; a crossing is joined to the edges `one` and `other`.
+   */
+  function linesAt(logs, level, xs, ys) {
+    const [one, other] = [0, 0].map(() => new Int32Array(2 * logs.length).fill(-1));
+    const join = (a, b) => {
+      (one[a] < 0 ? one : other)[a] = b;
+      (one[b] < 0 ? one : other)[b] = a;
+    };
+    for (let n = 0; n + CELLS + 1 < logs.length; n += 1) {
+      if (n % CELLS === CELLS - 1) continue;
+      const [a, b, c, d] = [logs[n] > level, logs[n + CELLS] > level, logs[n + CELLS + 1] > level, logs[n + 1] > level]; // around
+      if (a === b && b === c && c === d) continue;
+      const crossed = [];
+      if (a !== b) crossed.push(2 * n);
+      if (b !== c) crossed.push(2 * (n + CELLS) + 1);
+      if (c !== d) crossed.push(2 * n + 2);
+      if (d !== a) crossed.push(2 * n + 1);
+      const middle = (logs[n] + logs[n + CELLS] + logs[n + CELLS + 1] + logs[n + 1]) / 4 > level;
+      const [s, t] = crossed.length === 2 || middle === a ? [1, 3] : [3, 1]; // of four, cut off corners that stand alone
+      join(crossed[0], crossed[s]);
+      if (crossed.length === 4) join(crossed[2], crossed[t]);
+    }
+    return traced(one, other, (edge) => crossing(edge, logs, level, xs, ys));
+  }
+
+  /** Where a level crosses an edge of the grid. */
+  function crossing(edge, logs, level, xs, ys) {
+    const [n, up] = [edge >> 1, edge & 1];
+    const [i, j] = [Math.floor(n / CELLS), n % CELLS];
+    const share = (level - logs[n]) / (logs[up ? n + 1 : n + CELLS] - logs[n]);
+    return up ? [xs[i], ys[j] + share * (ys[j + 1] - ys[j])] : [xs[i] + share * (xs[i + 1] - xs[i]), ys[j]];
+  }
+
+  /** Follow joined crossings to lines: first those that end at the picture's edge, then loops, which come back. */
+  function traced(one, other, place) {
+    const [lines, seen] = [[], new Uint8Array(one.length)];
+    const follow = (start) => {
+      const line = [];
+      for (let edge = start; edge >= 0 && !seen[edge]; edge = one[edge] >= 0 && !seen[one[edge]] ? one[edge] : other[edge]) {
+        seen[edge] = 1;
+        line.push(place(edge));
+      }
+      return line;
+    };
+    one.forEach((next, edge) => { if (next >= 0 && other[edge] < 0 && !seen[edge]) lines.push(follow(edge)); });
+    one.forEach((next, edge) => {
+      if (next < 0 || seen[edge]) return;
+      const line = follow(edge);
+      lines.push([...line, line[0]]);
+    });
+    return lines;
+  }
+
+  return contours;
+}

@@ -1,0 +1,331 @@
+/**
+ * Students along the slider, on the page: one for each beta, as kdlab.mixtures.solver.path has them in Python, and a Worker's
+ * side that computes them while a hand moves p*.
+ *
+ * makePaths(measures, solver), of makeMeasures() and makeSolver(measures), has
+ *
+ *   path(teacher, n, family, betas, options)   work (see fit.js) whose result is {betas, students, switched, looking, exact, reason}
+ *   worthAlong(found, truth, options)   work: {precision, recall, coverage} of a path's students, and `switched` where they jump
+ *   answers(world, memory)              for serveSolver: the work that a world needs, part by part
+ *
+ * Component k keeps its identity along a path; `switched` says where a student does not continue the one before. With
+ * `options.drawing` the students of `options.warm`, another path, are continued by a few steps.
+ */
+function makePaths(measures, solver) {
+  const { packed, unpacked, modeDensity } = measures.inside;
+  const { REASONS, COARSE, LIGHT, SIZE, indices, reordered, gridsOf, gridOf, cloudOf, climb, hurried, onFloor, vector,
+    exactProjection, groupedStarts, coldStarts, checkSettings } = solver.inside;
+  const { fit } = solver;
+  const SETTLE = { tolerance: 1e-4, limit: 60 };
+  const [THOROUGH, OFTEN, LOOK] = [15, 3, { ...COARSE, limit: 8 }]; // positions from one with all starts, with some, to the next
+  const COLD = 4; // groupings that are looked at where there are some
+  const PASSES = 12; // along the slider and back
+  const BESIDE = 10; // positions beside a switch at which both sides compete
+  const TIE = 1e-6; // nats: equally good; the one that continues the path is kept
+  const SAME = 0.02; // in log-weights, standardised means, log standard deviations
+  const STEADY = 0.1; // in weights, and these: less is no jump to the eye
+  const JUMP = 0.05; // nats of precision or recall
+
+  // -------------------------------------------------------------- how far students are from each other
+
+  /** A student's components in the order in which they lie nearest another's: nearest pairs first. */
+  function aligned(student, other) {
+    const pairs = [];
+    for (const k of indices(student)) {
+      for (const l of indices(other)) {
+        const [dx, dy] = [student.mx[k] - other.mx[l], student.my[k] - other.my[l]];
+        const shapes = Math.log(student.xx[k] / other.xx[l]) ** 2 + Math.log(student.yy[k] / other.yy[l]) ** 2;
+        pairs.push([(dx * dx + dy * dy) / (other.xx[l] + other.yy[l]) + 0.25 * shapes, k, l]);
+      }
+    }
+    pairs.sort(([one], [another]) => one - another);
+    const [order, taken] = [new Array(other.size).fill(-1), new Set()];
+    for (const [, k, l] of pairs) {
+      if (order[l] >= 0 || taken.has(k)) continue;
+      order[l] = k;
+      taken.add(k);
+    }
+    return reordered(student, order);
+  }
+
+  /** The largest difference, component by component: of means and shapes, and of weights or their logs. */
+  function apart(one, other, scale, { logs, faint }) {
+    const [a, b] = [vector(one, scale), vector(other, scale)];
+    let most = 0;
+    for (let k = 0, m = 0; k < one.size; k += 1, m += SIZE) {
+      if (!logs) most = Math.max(most, Math.abs(Math.exp(one.logs[k]) - Math.exp(other.logs[k])));
+      if (!faint && Math.max(one.logs[k], other.logs[k]) <= LIGHT) continue;
+      for (let i = logs ? 0 : 1; i < SIZE; i += 1) most = Math.max(most, Math.abs(a[m + i] - b[m + i]));
+    }
+    return most;
+  }
+
+  const same = (one, other, scale) => apart(aligned(one, other), other, scale, { logs: true, faint: false }) <= SAME;
+  const steady = (one, other, scale, faint = true) => apart(one, other, scale, { logs: false, faint }) <= STEADY;
+
+  // -------------------------------------------------------------- the path
+
+  function* path(teacher, n, family, betas, { warm = null, drawing = false } = {}) {
+    checkSettings(n, family);
+    const given = unpacked(teacher);
+    const targets = betas.map((beta) => measures.tempered(given, beta));
+    if (exactProjection(targets[0], n, family)) {
+      const students = targets.map((target) => packed(exactProjection(target, n, family)));
+      return { betas, students, switched: betas.map(() => false), looking: false, exact: true, reason: "" };
+    }
+    const before = warm ? betas.map((beta) => unpacked(warm.students[nearestOf(warm.betas, beta)])) : null;
+    const found = yield* (drawing ? drawnPath : exactPath)(given, targets, n, family, before);
+    return { betas, ...found, students: found.students.map(packed) };
+  }
+
+  const nearestOf = (betas, beta) => betas.reduce((best, one, i) =>
+    (Math.abs(Math.log(one / beta)) < Math.abs(Math.log(betas[best] / beta)) ? i : best), 0);
+
+  /** Continue the students of a path before, or each position's cheapest grouping. */
+  function* drawnPath(teacher, targets, n, family, before) {
+    const grid = gridOf(teacher, family, COARSE);
+    const students = [];
+    for (const [i, target] of targets.entries()) {
+      const start = before ? before[i] : groupedStarts(target, n, family, 1)[0];
+      students.push(grid ? (yield* hurried(cloudOf(grid, target.logs), family, start)).student : start);
+    }
+    return { students, switched: targets.map(() => false), looking: true, exact: false, reason: grid ? REASONS.hurry : REASONS.grid };
+  }
+
+  /** Search on a coarse grid, settle on a fine one, and look at both sides of each switch; on finer grids if need be. */
+  function* exactPath(teacher, targets, n, family, before) {
+    let found = { students: targets.map((target) => groupedStarts(target, n, family, 1)[0]), switched: targets.map(() => false) };
+    let reason = REASONS.grid;
+    for (let finer = 1; reason; finer *= 2) {
+      const [coarse, fine] = gridsOf(teacher, family, finer);
+      if (!fine) break;
+      const search = lineOf(coarse, targets, family, COARSE);
+      yield* ownStarts(search, targets, n, before);
+      for (let turn = 0, quiet = 0; turn < PASSES && quiet < 2; turn += 1) {
+        quiet = (yield* passAlong(search, turn % 2 ? -1 : 1)) ? 0 : quiet + 1;
+      }
+      const settled = lineOf(fine, targets, family, SETTLE);
+      for (const [i, student] of search.best.entries()) yield* settle(settled, i, student);
+      found = { students: settled.best, switched: yield* atSwitches(settled) };
+      reason = settled.best.some((student) => onFloor(student, fine, family)) ? REASONS.floor : "";
+    }
+    return { ...found, looking: false, exact: !reason, reason };
+  }
+
+  /** What is known along the slider: each position's cloud, its best student so far, and how good that is. */
+  function lineOf(grid, targets, family, effort) {
+    const clouds = targets.map((target) => cloudOf(grid, target.logs));
+    return { grid, clouds, family, effort, best: [], reached: [], asked: new Map() };
+  }
+
+  function* settle({ clouds, family, effort, best, reached }, i, start) {
+    const end = yield* climb(clouds[i], family, start, effort);
+    [best[i], reached[i]] = [end.student, end.reached];
+  }
+
+  /** At each position the best of its own starts, of what is known, and of the student before, after a look at each. */
+  function* ownStarts(line, targets, n, before) {
+    const { clouds, family, effort, best } = line;
+    for (const [i, cloud] of clouds.entries()) {
+      const thorough = i % THOROUGH === 0;
+      const starts = thorough ? coldStarts(cloud, targets[i], n, family) : i % OFTEN ? [] : groupedStarts(targets[i], n, family, COLD);
+      if (before) starts.push(before[i]);
+      if (i) starts.push(best[i - 1]);
+      let top = { student: starts[0], reached: -Infinity };
+      for (const start of starts.length > 1 ? starts : []) {
+        const look = yield* climb(cloud, family, start, thorough ? effort : LOOK);
+        if (look.reached > top.reached) top = look;
+      }
+      yield* settle(line, i, top.student);
+    }
+  }
+
+  /** Let every position try its neighbour's student; returns how many took it. */
+  function* passAlong(line, side) {
+    const order = [...line.clouds.keys()];
+    let changed = 0;
+    for (const i of side > 0 ? order : order.reverse()) if (yield* tryNeighbour(line, i, side)) changed += 1;
+    return changed;
+  }
+
+  /** Continue the student of i - side at i; keep it if it is better (from the left: as good). */
+  function* tryNeighbour({ grid, clouds, family, effort, best, reached, asked }, i, side) {
+    const theirs = best[i - side];
+    if (!theirs || !best[i]) return false;
+    best[i] = aligned(best[i], theirs);
+    const [asking, now] = [`${i} ${side}`, `${reached[i]} ${reached[i - side]}`];
+    if (asked.get(asking) === now || steady(best[i], theirs, grid.scale)) return false;
+    asked.set(asking, now);
+    const end = yield* climb(clouds[i], family, theirs, effort);
+    if (end.reached - reached[i] < (side > 0 ? -TIE : TIE) || same(end.student, best[i], grid.scale)) return false;
+    [best[i], reached[i]] = [end.student, end.reached];
+    return true;
+  }
+
+  /** Let the students on both sides of each switch compete around it; returns the switches that are left. */
+  function* atSwitches(line) {
+    const before = yield* switches(line);
+    for (const side of [1, -1]) {
+      for (const i of before.keys()) {
+        let here = side > 0 ? i : i - 1;
+        for (let n = 0; before[i] && n < BESIDE && (yield* tryNeighbour(line, here, side)); n += 1) here += side;
+      }
+    }
+    for (let i = 1; i < line.best.length; i += 1) line.best[i] = aligned(line.best[i], line.best[i - 1]);
+    return yield* switches(line);
+  }
+
+  /** Whether at i continuing i - 1 does not lead to i's student, or continuing that does not lead back. */
+  function* switches({ grid, clouds, family, effort, best }) {
+    const found = [false];
+    for (let i = 1; i < best.length; i += 1) {
+      const here = aligned(best[i], best[i - 1]);
+      found.push(false);
+      if (steady(here, best[i - 1], grid.scale, false)) continue;
+      const there = yield* climb(clouds[i], family, best[i - 1], effort);
+      found[i] = !same(there.student, here, grid.scale);
+      if (found[i]) continue;
+      const back = yield* climb(clouds[i - 1], family, here, effort);
+      found[i] = !same(back.student, best[i - 1], grid.scale);
+    }
+    return found;
+  }
+
+  // -------------------------------------------------------------- what a path is worth
+
+  function* worthAlong({ students, switched }, truth, options) {
+    const [whole, found] = [unpacked(truth), []];
+    for (const student of students) {
+      found.push(measures.measured(student, whole, options));
+      yield;
+    }
+    const [precision, recall, coverage] = ["precision", "recall", "coverage"].map((name) => found.map((one) => one[name]));
+    const jumped = [jumps(precision), jumps(recall)];
+    return { precision, recall, coverage, measured: found.every(({ exact }) => exact),
+      switched: switched.map((one, i) => one || jumped.some((some) => some[i])) };
+  }
+
+  /** Steps over 0.05 nats that are four times the median of the eight around them, or both beside them. */
+  function jumps(values) {
+    const steps = values.slice(1).map((value, i) => Math.abs(value - values[i]));
+    const found = steps.map((step, i) => {
+      const around = steps.slice(Math.max(0, i - 4), i).concat(steps.slice(i + 1, i + 5)).sort((one, other) => one - other);
+      const median = (around[Math.floor((around.length - 1) / 2)] + around[Math.ceil((around.length - 1) / 2)]) / 2;
+      const beside = Math.max(steps[i - 1] ?? 0, steps[i + 1] ?? 0);
+      return step > Math.max(JUMP, 4 * Math.min(median, beside));
+    });
+    return values.length < 3 ? values.map(() => false) : [false, ...found];
+  }
+
+  // -------------------------------------------------------------- a world that a hand moves
+
+  const even = (positions) => Array.from({ length: positions }, (_, i) => 100 ** (i / (positions - 1)));
+  const [WHILE_MOVING, AT_REST] = [even(31), even(121)];
+
+  /** What was computed for the world before, if it fits this one. */
+  function remembered(memory, { truth, teacher, student }) {
+    const shape = JSON.stringify([truth.means[0].length, teacher, student, teacher ? null : truth.weights.length]);
+    if (memory.shape !== shape) Object.assign(memory, { shape, teacher: null, student: null, path: null });
+    return memory;
+  }
+
+  function* teacherOf({ truth, teacher }, options) {
+    if (!teacher) return { student: truth, looking: false, exact: true, reason: "" };
+    return yield* fit(truth, teacher.n, teacher.family, options);
+  }
+
+  /** The student where the slider is, and what it is worth, to be drawn at once. */
+  function* now(world, memory) {
+    remembered(memory, world);
+    const { truth, student: { n, family }, beta } = world;
+    const teacher = yield* teacherOf(world, { warm: memory.teacher, drawing: true });
+    const found = yield* fit(measures.tempered(teacher.student, beta), n, family, { warm: memory.student, drawing: true });
+    [memory.teacher, memory.student] = [teacher.student, found.student];
+    const { precision, recall, entropy, coverage } = measures.measured(found.student, truth, { drawing: true });
+    const bounds = { recall: -entropy, precision: modeDensity(unpacked(truth)) };
+    return { part: "now", teacher: teacher.student, ...found, precision, recall, coverage, bounds, looking: found.looking || teacher.looking };
+  }
+
+  function* drawnAlong(world, memory) {
+    const { truth, student: { n, family } } = world;
+    const teacher = yield* teacherOf(world, { warm: memory.teacher, drawing: true });
+    const found = yield* path(teacher.student, n, family, WHILE_MOVING, { warm: memory.path, drawing: true });
+    memory.path = found;
+    return { part: "path", ...found, ...(yield* worthAlong(found, truth, { drawing: true })), looking: found.looking || teacher.looking };
+  }
+
+  /** Everything at rest: all starts, all positions. Then the same again with numbers that are exact. */
+  function* settledAlong(world, memory) {
+    const { truth, student: { n, family } } = world;
+    const teacher = yield* teacherOf(world, { warm: memory.teacher });
+    const found = yield* path(teacher.student, n, family, AT_REST, { warm: memory.path });
+    const direct = yield* fit(truth, n, family);
+    const bounds = measures.bounds(truth);
+    memory.settled = { teacher: teacher.student, ...found, direct: { ...direct, ...measures.measured(direct.student, truth) }, bounds,
+      exact: teacher.exact && found.exact, reason: teacher.reason || found.reason };
+    return { part: "settled", ...memory.settled, ...(yield* worthAlong(found, truth, { drawing: true })) };
+  }
+
+  function* exactAlong({ truth }, memory) {
+    return { part: "exact", ...memory.settled, ...(yield* worthAlong(memory.settled, truth)) };
+  }
+
+  return { path, worthAlong, now, later: [drawnAlong, settledAlong, exactAlong] };
+}
+
+/**
+ * A Worker's side. A message is a world {id, truth, teacher: {n, family} or null where p* teaches, student: {n, family}, beta};
+ * it is answered, with its id, by parts: "now" (the student at beta, to draw), "path" (31 positions, to draw), "settled" (121,
+ * found by all starts), "exact" (the same with numbers to 1e-6 nats), or by an `error`. The newest world comes first: "now" at
+ * once; of an older one only a "path" that is begun is ended, so that there is one now and then while a hand moves on.
+ */
+function serveSolver(port) {
+  const measures = makeMeasures();
+  const { now, later } = makePaths(measures, makeSolver(measures));
+  const SLICE = 6; // ms between two looks at what has come
+  const [memory, channel] = [{}, new MessageChannel()];
+  let [newest, quick, slow, awake] = [null, null, null, false];
+
+  const begin = (make, world, part) => ({ work: make(world, memory), world, part });
+  const wake = () => { if (!awake) channel.port1.postMessage(0); awake = true; };
+
+  /** Do some of the work; returns it while there is more to do. */
+  function advance(task, until) {
+    try {
+      do {
+        const { done, value } = task.work.next();
+        if (!done) continue;
+        port.postMessage({ id: task.world.id, ...value });
+        const next = task.part + 1;
+        const outdated = task.part < 0 || task.world !== newest || next === later.length;
+        return outdated ? null : begin(later[next], task.world, next);
+      } while (performance.now() < until);
+      return task;
+    } catch (error) {
+      port.postMessage({ id: task.world.id, error: error.message });
+      newest = task.world === newest ? null : newest;
+      return null;
+    }
+  }
+
+  channel.port2.onmessage = () => {
+    awake = false;
+    const until = performance.now() + SLICE;
+    if (quick) quick = advance(quick, until);
+    else if (slow) slow = advance(slow, until);
+    if (!quick && !slow && newest && newest !== port.begun) slow = begin(later[0], port.begun = newest, 0);
+    if (quick || slow) wake();
+  };
+  port.onmessage = ({ data }) => {
+    newest = data;
+    quick = begin(now, data, -1);
+    if (slow?.part > 0) slow = null;
+    wake();
+  };
+}
+
+/** A Worker that serves, made of this very text: so it works on a page that was opened as a file. */
+function makeWorker() {
+  const text = [makeMeasures, makeSolver, makePaths, serveSolver, "serveSolver(self);"].join("\n");
+  return new Worker(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
+}
