@@ -4,8 +4,8 @@
     mixtures.show(sweep)                                       # the live picture
     mixtures.plots.filmstrip(sweep, [1, 5, 20])                # the same for print
 
-`model`, `fit`, `scenes` and `experiment` are the mathematics; `single` and `mechanism` are side topics, of notebooks 01
-and 03. A topic's static pictures are in `plots_`, its live one in `view_` with that name.
+`model`, `fit`, `scenes`, `own` and `experiment` are the mathematics; `single` and `mechanism` are side topics, of
+notebooks 01 and 03, and `view_own` is the page on which a reader draws p*. A topic's static pictures are in `plots_`, its live one in `view_` with that name.
 """
 
 from kdlab.core.lazy import front_door
@@ -19,6 +19,8 @@ _MODULES = {
     "view": "show",
     "view_single": "by_hand",
     "view_mechanism": "show_pairs",
+    "view_own": "draw",
+    "challenges": "CHALLENGES",
     "": "fit judge mechanism plots plots_mechanism plots_single single",
 }
 __all__, __getattr__, __dir__ = front_door(__name__, _MODULES)

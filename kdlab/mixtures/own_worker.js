@@ -1,8 +1,8 @@
 /**
  * The worker of a world of the reader's own: what a world is worth here, along the slider, and exactly, in that order.
  *
- * Needs measure.js and fit.js. `serveWorlds` is the whole of the worker's program: its text, with theirs, is all that a Blob
- * needs, so that it works on a page that was opened as a file. In comes the newest world, as a job:
+ * Needs measure.js, contours.js, fit.js and path.js. `serveWorlds` is the worker's program: its text, with theirs, is all that a
+ * Blob needs, so that it works on a page that was opened as a file. In comes the newest world, as a job:
  *   {key, truth, taught, n, family, beta, betas, reach, rest}   taught is null (it knows p*), a number of components, or a mixture
  * Out come, for that or a newer one,
  *   {want: "here", key, ...}   teacher, student and both numbers at beta, good enough to draw: within a frame
@@ -10,9 +10,11 @@
  *   {want: "rest", key, ...}   all positions, exactly, once the job says that the hand rests
  *   {want: "error", message}
  */
-function serveWorlds(makeMeasures, makeSolver) {
+function serveWorlds(makeMeasures, makeContours, makeSolver, makePaths) {
   const measures = makeMeasures();
-  const solver = makeSolver(measures);
+  const [contours, solver] = [makeContours(measures), makeSolver(measures)];
+  const { path, worthAlong } = makePaths(measures, solver);
+  const SLICE = 6; // ms of work between two looks at what has come
   const EVERY = 4; // of the slider's positions: those that a hand sees in a drag
   const warm = {}; // what was found last, to go on from: teacher, direct, student, path
   let [newest, shown, drawn, resting, work] = [null, null, null, null, null];
@@ -26,7 +28,7 @@ function serveWorlds(makeMeasures, makeSolver) {
     if (!awake) run();
   };
 
-  /** Do what is most urgent, a hundredth of a second at a time, until nothing is left. */
+  /** Do what is most urgent, some milliseconds at a time, until nothing is left. */
   async function run() {
     awake = true;
     while (urgent()) await pause();
@@ -55,10 +57,14 @@ function serveWorlds(makeMeasures, makeSolver) {
   }
 
   function advance() {
-    const { done, value } = work.steps.next();
-    if (!done) return;
-    self.postMessage({ key: work.job.key, ...value });
-    work = null;
+    const until = performance.now() + SLICE;
+    while (performance.now() < until) {
+      const { done, value } = work.steps.next();
+      if (!done) continue;
+      self.postMessage({ key: work.job.key, ...value });
+      work = null;
+      return;
+    }
   }
 
   // -------------------------------------------------------------- what there is at one position, and along the slider
@@ -84,45 +90,37 @@ function serveWorlds(makeMeasures, makeSolver) {
     const [own, direct] = [student("student", teacher, n, family), student("direct", truth, n, family)];
     const { precision, recall, coverage } = measures.measured(own, truth, drawing);
     const square = [-1.05 * job.reach, 1.05 * job.reach]; // beyond the picture, at whose edge lines are cut off
-    const contours = truth.means[0].length === 2 ? measures.contours(truth, square, square).map(({ path }) => path) : [];
-    return { truth, untempered, teacher, student: own, direct, precision, recall, coverage, contours };
+    const lines = truth.means[0].length === 2 ? contours(truth, square, square).map(({ path }) => path) : [];
+    return { truth, untempered, teacher, student: own, direct, precision, recall, coverage, contours: lines };
   }
 
   /** Some positions, continued from the path before: while that is of the same students. */
   function* drawnPath(job) {
     const betas = job.betas.filter((_, i) => i % EVERY === 0);
     const teacher = teacherOf(job);
-    const options = warm.path?.kind === kindOf(job) ? { drawing: true, warm: warm.path } : {};
-    const found = yield* solver.path(teacher, job.n, job.family, betas, options);
-    warm.path = { kind: kindOf(job), betas, students: found.students };
-    return yield* worth(job, betas, { ...found, teacher }, "path");
+    const found = yield* path(teacher, job.n, job.family, betas, { drawing: true, warm: warm.path?.kind === kindOf(job) ? warm.path : null });
+    warm.path = { ...found, kind: kindOf(job) };
+    return yield* worth(job, { ...found, teacher }, "path", drawing);
   }
 
   const kindOf = ({ n, family, truth }) => `${n} ${family} ${truth.means[0].length}`; // students of one kind may go on from each other
 
+  /** All positions, from all starts, with exact numbers. */
   function* wholePath(job) {
-    const exactly = typeof job.taught === "number" ? (yield* solver.fit(job.truth, job.taught, "diag", {})).student : teacherOf(job);
-    const found = yield* solver.path(exactly, job.n, job.family, job.betas, {});
-    warm.path = { kind: kindOf(job), betas: job.betas, students: found.students };
-    return yield* worth(job, job.betas, { ...found, teacher: exactly }, "rest");
+    const teacher = typeof job.taught === "number" ? (yield* solver.fit(job.truth, job.taught, "diag", {})).student : teacherOf(job);
+    const found = yield* path(teacher, job.n, job.family, job.betas, { warm: warm.path?.kind === kindOf(job) ? warm.path : null });
+    warm.path = { ...found, kind: kindOf(job) };
+    return yield* worth(job, { ...found, teacher }, "rest", {});
   }
 
-  /** What students along the slider are worth, one after the other. */
-  function* worth({ truth, n, family }, betas, found, want) {
-    const options = want === "rest" ? {} : drawing;
-    const measured = [];
-    for (const one of found.students) {
-      measured.push(measures.measured(one, truth, options));
-      if (measured.length % 4 === 0) yield measured.length / betas.length;
-    }
-    const of = (name) => measured.map((one) => one[name]);
-    const direct = (yield* solver.fit(truth, n, family, want === "rest" ? {} : { drawing: true, warm: warm.direct?.student })).student;
-    const { precision, recall } = measures.measured(direct, truth, options);
-    const exact = want === "rest" && found.exact && measured.every((one) => one.exact);
-    const reason = found.reason || measured.find((one) => !one.exact)?.reason || "";
-    return { want, betas, students: found.students, precision: of("precision"), recall: of("recall"), coverage: of("coverage"),
-      switched: found.switched ?? betas.map(() => false), direct: { precision, recall, student: direct }, bounds: measures.bounds(truth),
-      teacher: found.teacher, taught: betas.map((beta) => measures.tempered(found.teacher, beta).weights), looking: found.looking, exact, reason };
+  /** What the students of a path are worth, and the student of p* itself. */
+  function* worth({ truth, n, family }, found, want, options) {
+    const along = yield* worthAlong(found, truth, options);
+    const { student } = yield* solver.fit(truth, n, family, want === "rest" ? {} : { drawing: true, warm: warm.direct?.student });
+    const { precision, recall, exact, reason } = measures.measured(student, truth, options);
+    return { want, ...found, ...along, direct: { precision, recall, student }, bounds: measures.bounds(truth),
+      taught: found.betas.map((beta) => measures.tempered(found.teacher, beta).weights),
+      exact: found.exact && along.measured && exact, reason: found.reason || (exact ? "" : reason) };
   }
 }
 
@@ -130,7 +128,7 @@ function serveWorlds(makeMeasures, makeSolver) {
 function startWorker(take, failed) {
   let worker = null;
   try {
-    const program = `(${serveWorlds})(${makeMeasures}, ${makeSolver})`;
+    const program = `(${serveWorlds})(${[makeMeasures, makeContours, makeSolver, makePaths].join(", ")})`;
     const address = URL.createObjectURL(new Blob([program], { type: "text/javascript" }));
     worker = new Worker(address);
     URL.revokeObjectURL(address);

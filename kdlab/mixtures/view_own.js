@@ -97,6 +97,7 @@ class Own extends Live {
     this.chosen = Math.min(this.chosen, listOf(world, this.whose = world.teacher.kind === "edited" ? this.whose : "truth").length - 1);
     this.limits = null;
     this.build();
+    this.draw();
     this.changed();
   }
 
@@ -191,6 +192,7 @@ class Own extends Live {
   /** Numbers, sentence and data. */
   tell() {
     const { page, here, path, world } = this;
+    page.slider.setAttribute("aria-valuetext", `beta ${number(world.beta)}`);
     if (!here) return;
     const settled = this.settled();
     const i = path ? nearest(path.betas, world.beta) : 0;
@@ -202,9 +204,14 @@ class Own extends Live {
     if (path) write(page, sentenceOf(here, path.direct, settled ? BETAS[i] : world.beta, settled?.switched[i]));
     page.doubt.textContent = settled ? settled.reason : "still looking";
     page.root.dataset.world = JSON.stringify({ truth, teacher, student, beta: world.beta, precision, recall, exact: Boolean(settled?.exact) });
-    page.slider.setAttribute("aria-valuetext", `beta ${number(world.beta)}, ${page.numbers.textContent}`);
+    page.slider.setAttribute("aria-valuetext", [`beta ${number(world.beta)}`, ...this.said()].join(", "));
     page.showChallenges(settled, world);
     if (settled && i >= 0.9 * (BETAS.length - 1)) this.see();
+  }
+
+  /** Both numbers in words; a covered picture does not say them. */
+  said() {
+    return isOpen(this.model.get("prediction")) ? [] : this.page.numbers.textContent.split("   ");
   }
 
   // What the reader does

@@ -25,8 +25,9 @@ from kdlab.pictures.live import LiveView, front_end, still_name
 
 REACH = {"line": 5.0, "ring": 2.0, "falls": 4.0, "rare": 3.6, "random": 3.6}  # of the space shown, to each side
 SCRIPTS = (
-    "pictures/plane.js", "mixtures/measure.js", "mixtures/fit.js", "mixtures/own_worker.js", "mixtures/world.js",
-    "mixtures/share.js", "mixtures/own_space.js", "mixtures/challenges.js", "mixtures/view_own.js",
+    "pictures/plane.js", "mixtures/measure.js", "mixtures/contours.js", "mixtures/fit.js", "mixtures/path.js",
+    "mixtures/own_worker.js", "mixtures/world.js", "mixtures/share.js", "mixtures/own_space.js", "mixtures/challenges.js",
+    "mixtures/view_own.js",
 )  # fmt: skip
 QUESTIONS = {  # that an address may ask, by the name of the challenge that stands below the picture then
     "falls": {

@@ -19,6 +19,7 @@ from support.axe import changed, contrasts, luminance, state_of, violations
 from kdlab import exercise, lm, mixtures, ngrams, quiz
 from kdlab.lessons import card
 from kdlab.lessons.exercise_view import ExerciseView
+from kdlab.mixtures.view_own import SCRIPTS
 from kdlab.pictures.live import STYLE_SHEET
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -45,6 +46,7 @@ VIEWS: dict[str, tuple[tuple[str, ...], Callable[[], Any]]] = {
         lambda: ngrams.show_tries(ngrams.tries_over_tau(ngrams.teacher_temperature())),
     ),
     "tokens": ((BASE, "lm/view_next_token.js"), lambda: lm.show(list(lm.read_recording().sweeps.values()))),
+    "own": (SCRIPTS, mixtures.draw),
     "still": (("pictures/quiz.js",), lambda: quiz(_picture(), _picture(), predict=ASKED)),
     "choice": (CARD, lambda: ExerciseView(exercise("02.1"))),
     "code": (CARD, lambda: ExerciseView(exercise("02.2"))),
@@ -100,6 +102,7 @@ VALUES = {
     "pairs": [r"beta 1\.00, Jensen \d+\.\d\d, variational \d+\.\d\d, exact \d+\.\d\d"],
     "text": [r"tau 1\.00, precision −\d+\.\d\d, recall −\d+\.\d\d"],
     "tries": [rf"{knob}, 0\.81 names, precision −\d+\.\d\d, recall −\d+\.\d\d" for knob in (r"tau 1\.00", "k 10")],
+    "own": [r"beta 1\.00(, precision (≈ )?−\d+\.\d\d, recall (≈ )?−\d+\.\d\d)?"],  # sooner or later
     "tokens": [r"tau 1\.00, entropy \d\.\d\d nats, \d+ choices"],
 }
 ROWS = r", a row for each p′: (p′ \d: \d+\.\d+, \d+\.\d+(; |$)){4}"
@@ -113,6 +116,7 @@ PICTURES = {
         "Different real names over tau, as a share of the most",
         "The precision-recall plane",
     ],
+    "own": ["The precision-recall plane"],  # its space is a group of handles
     "tokens": [r"What may come next: .* \d+ %, .* others \d+ %", "Entropy and effective choices over tau"],
 }
 
