@@ -52,6 +52,7 @@ FILES = {  # copied as they are: {file: place}
     "notebooks/figures/live.webp": "figures/live.webp",
     "notebooks/figures/rooms.svg": "figures/rooms.svg",
 }
+AFTER = {"your_own_world": "03"}  # notebooks without a number, and the one that each comes after
 OWN = "own.html"  # the page on which readers draw a world of their own
 MENU = {
     OWN: "Draw",
@@ -91,7 +92,7 @@ class Site:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.entries = [_entry(path) for path in sorted(HERE.glob("[0-9]*.ipynb"))]
+        self.entries = [_entry(path) for path in sorted(HERE.glob("*.ipynb"), key=_place)]
         notebooks = {f"notebooks/{entry.path.name}": entry.place for entry in self.entries}
         self.texts = {file: place for file, place in TEXTS.items() if (ROOT / file).is_file()}
         self.files = {file: place for file, place in FILES.items() if (ROOT / file).is_file()}
@@ -146,7 +147,7 @@ class Site:
         moving = self.book.prose(f"![{animation.WORDS}](figures/live.webp)", "notebooks/index.md")
         known = {"notebooks": self.entries, "teaching": self.texts.get("notebooks/INSTRUCTOR.md", "")}
         body = self.layout.get_template("front.html.j2").render(live=live, animation=moving, **known)
-        said = "A live picture of why knowledge distillation works in generative models, and nine notebooks."
+        said = "A live picture of why knowledge distillation works in generative models, and ten notebooks."
         self.page("index.html", "Why distillation works in generative models", said, body, [live], kind="front")
 
     def own(self) -> None:
@@ -247,6 +248,11 @@ def publish(out: Path) -> None:
         built.rename(out)
 
 
+def _place(path: Path) -> tuple[str, str]:
+    """What notebooks are ordered by."""
+    return AFTER.get(path.stem, path.stem[:2]), path.stem
+
+
 def _entry(path: Path) -> Entry:
     """What a notebook's first cell says of it."""
     opening = nbformat.read(path, as_version=4).cells[0].source
@@ -257,7 +263,8 @@ def _entry(path: Path) -> Entry:
         )
     words = {"ten": "10", "twenty": "20"}
     title = opening.splitlines()[0].removeprefix("# ")
-    return Entry(path, f"{path.stem}.html", path.stem[:2], title, words.get(minutes[1], minutes[1]))
+    short = "own" if path.stem in AFTER else path.stem[:2]
+    return Entry(path, f"{path.stem}.html", short, title, words.get(minutes[1], minutes[1]))
 
 
 def _file_of(key: str) -> str:

@@ -18,6 +18,8 @@ const FAMILIES = ["diag", "full", "spherical"];
 const NARROWEST = 1 / 100; // of the reach: a mode's least width
 const WIDEST = 1 / 2; // of the reach
 const LIGHTEST = 1e-3; // of the heaviest mode's weight
+const FINEST = 25; // in the plane half a world is at most so many of its narrowest widths, as in kdlab.mixtures.own
+const TOO_FINE = `In the plane half a world is at most ${FINEST} times as wide as its narrowest mode: more could not be exact.`;
 const FIRST_MODE = { widths: 0.16, weight: 1 }; // of a mode that is added; the width is of the reach
 
 const clampTo = (value, low, high) => Math.min(Math.max(value, low), high);
@@ -78,7 +80,8 @@ function checkWorld(world) {
   if (teacher.kind === "fitted" && !isCount(teacher.n, MOST_COMPONENTS)) {
     return `Its teacher has ${teacher.n} components: choose 1 to ${MOST_COMPONENTS}.`;
   }
-  return checkModes(modes, dim, reach, "p*") || (teacher.kind === "edited" ? checkModes(teacher.modes, dim, reach, "the teacher") : "");
+  const wrong = checkModes(modes, dim, reach, "p*") || (teacher.kind === "edited" ? checkModes(teacher.modes, dim, reach, "the teacher") : "");
+  return wrong || (isTooFine(world) ? TOO_FINE : "");
 }
 
 const isCount = (value, most) => Number.isInteger(value) && value >= 1 && value <= most;
@@ -102,6 +105,17 @@ function checkModes(modes, dim, reach, whose) {
   return light < 0 ? "" : `mode ${light + 1} of ${whose} weighs less than a thousandth of the heaviest: make it heavier, or leave it out.`;
 }
 
+/** Whether the widths and places of a world in the plane differ too much for Python to be exact. */
+function isTooFine({ dim, modes, teacher }) {
+  if (dim === 1) return false;
+  const all = [...modes, ...(teacher.modes ?? [])];
+  const half = [0, 1].map((d) => {
+    const places = all.map(({ at }) => at[d]);
+    return (Math.max(...places) - Math.min(...places)) / 2 + Math.sqrt(Math.max(...all.map((mode) => covarianceOf(mode)[d][d])));
+  });
+  return Math.max(...half) > FINEST * 1.0001 * Math.min(...all.flatMap(({ widths }) => widths));
+}
+
 const isVector = (value, dim) => Array.isArray(value) && value.length === dim && value.every(Number.isFinite);
 const widthsAllowed = (reach) => [NARROWEST * reach, WIDEST * reach];
 
@@ -121,9 +135,12 @@ function weighed(modes) {
   return modes.map((mode) => ({ ...mode, weight: mode.weight / whole }));
 }
 
+/** What a gesture gives, or the world before it where that could not be exact. */
+const exactOnly = (before, after) => (isTooFine(after.world) ? { world: before, refused: TOO_FINE } : after);
+
 function changed(world, whose, k, values, refused = "") {
   const modes = listOf(world, whose).map((mode, i) => (i === k ? { ...mode, ...values } : mode));
-  return { world: withList(world, whose, modes), refused };
+  return exactOnly(world, { world: withList(world, whose, modes), refused });
 }
 
 /** Bring a mode's centre somewhere, or to the edge of the picture on the way there. */
@@ -164,7 +181,7 @@ function addMode(world, whose, at) {
   if (modes.length >= MOST_MODES) return { world, refused: `There are ${MOST_MODES} modes, the most that can be exact here: remove one first.` };
   const weight = modes.reduce((sum, mode) => sum + mode.weight, 0) / modes.length;
   const inside = at.map((x) => clampTo(Number.isFinite(x) ? x : 0, -world.reach, world.reach));
-  return { world: withList(world, whose, weighed([...modes, newMode(world.dim, world.reach, inside, weight)])), refused: "" };
+  return exactOnly(world, { world: withList(world, whose, weighed([...modes, newMode(world.dim, world.reach, inside, weight)])), refused: "" });
 }
 
 function removeMode(world, whose, k) {

@@ -41,7 +41,7 @@ def folder(tmp_path, monkeypatch):
 
 def test_the_committed_notebooks_are_all_there(folder):
     assert sorted(path.name for path in notebooks_folder().glob("*.ipynb")) == FILES
-    assert workshop._notebooks() == Check("ok", f"9 in {folder}")
+    assert workshop._notebooks() == Check("ok", f"10 in {folder}")
 
 
 def emptied(path: Path) -> None:

@@ -302,3 +302,20 @@ def test_the_figure_moves_only_for_those_who_do_not_mind(site: Path, browser: Br
     for motion, picture in (("no-preference", "live.webp"), ("reduce", "live.png")):
         with opened(browser, (site / "README.html").as_uri(), reduced_motion=motion) as page:
             assert page.locator("picture img").evaluate("e => e.currentSrc").endswith(f"figures/{picture}")
+
+
+def test_a_world_is_drawn_on_a_page_of_its_own(site: Path, browser: Browser) -> None:
+    """As a file, with no kernel: a mode is moved by a key, the address holds it, and a page of that address shows it."""
+    exact = "JSON.parse(document.querySelector('.kdlab-own').dataset.world ?? '{}').exact"
+    with opened(browser, (site / "own.html").as_uri()) as page:
+        page.wait_for_function(exact)
+        page.locator(".kdlab-own-handle").first.focus()
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function("location.hash.includes('m=-2.875,')")
+        page.wait_for_function(exact)
+        told, there = page.locator(".kdlab-sentence").inner_text(), page.url
+        keeps_nobody_out(page)
+    with opened(browser, there, viewport=PHONE, color_scheme="dark") as page:
+        page.wait_for_function(exact)
+        assert page.locator(".kdlab-sentence").inner_text() == told
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]

@@ -10,6 +10,7 @@ LIVE = {
     "01_precision_and_recall": ["SingleView"],
     "02_teacher_entropy": ["MixtureView", "MixtureView"],
     "03_why_it_happens": ["MixtureView", "MechanismView"],
+    "your_own_world": ["OwnView"],
     "04_from_mixtures_to_text": ["NGramView"],
     "05_meet_smollm2": ["NextTokenView", "QuizView", "NextTokenView"],
     "06_distil_smollm2": [],
