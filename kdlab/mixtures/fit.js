@@ -15,10 +15,13 @@
 function makeSolver(measures) {
   const { FIELDS, FLAT, room, unpacked, packed, normalise, sheet, axesOf, nodeFrom, rowsWithin, refuse } = measures.inside;
   const FAMILIES = ["diag", "full", "spherical"];
-  const COARSE = { step: 0.9, radius: 4, tolerance: 1e-3, limit: 40 }; // to look around on
-  const FINE = { step: 0.6, radius: 5, tolerance: 1e-5, limit: 300 }; // to settle on
+  const COARSE = { step: 0.9, radius: 4, least: 1e-5, tolerance: 1e-3, limit: 40 }; // to look around on
+  const FINE = { step: 0.7, radius: 5.5, least: 1e-8, tolerance: 1e-5, limit: 300 }; // to settle on
   const MOST_NODES = 20_000;
-  const HURRY = { tolerance: 2e-3, limit: 12, nodes: 20_000 }; // EM while a hand moves: steps, and nodes in all of them
+  // EM while a hand moves: steps, nodes in all of them, and of what may be as good as the best the first.
+  const HURRY = { tolerance: 2e-3, limit: 12, nodes: 20_000, look: { tolerance: 2e-3, limit: 2 }, tie: 1e-3 };
+  const TIE = 1e-6; // nats: as good
+  const NARROWEST = 0.75; // of the nodes' distance: what sums over them see to 1e-4
   const MEMORY = 5; // steps that a leap is mixed from
   const FARTHEST = 4; // of a leap, in coordinates of `vector`
   const NOISE = 1e-10; // nats
@@ -83,7 +86,7 @@ function makeSolver(measures) {
   // -------------------------------------------------------------- nodes
 
   /** A mixture on a grid: what each component, whatever its weight, puts on each node near any of them; null if too many. */
-  function gridOf(mixture, family, { step, radius }) {
+  function gridOf(mixture, family, { step, radius, least }) {
     const evenly = { ...mixture, logs: mixture.logs.map((one) => (one === -Infinity ? one : 0)) };
     const [x, y] = axesOf([evenly], radius, step, family === "spherical");
     const rows = rowsWithin([evenly], x, y, radius, MOST_NODES);
@@ -98,7 +101,7 @@ function makeSolver(measures) {
       }
     }
     const [xs, ys] = [x.at.map((at) => at - mx[0]), y.at.map((at) => at - my[0])]; // from the middle: squares must not cancel
-    return { ...rows, dim, x, y, parts, xs, ys, squares: ys.map((at) => at * at), middle: [mx[0], my[0]],
+    return { ...rows, dim, least, x, y, parts, xs, ys, squares: ys.map((at) => at * at), middle: [mx[0], my[0]],
       scale: Math.sqrt(dim === 1 ? yy[0] : (xx[0] + yy[0]) / 2), ratios: new Float64Array(y.size), sheets: {} };
   }
 
@@ -181,7 +184,7 @@ function makeSolver(measures) {
   function maximise(grid, family, here, after) {
     for (let k = 0, m = 0; k < here.size; k += 1, m += SIZE) {
       const mass = sums[m];
-      if (mass > NOTHING) {
+      if (mass > grid.least) {
         const [x, y] = [sums[m + 1] / mass, sums[m + 2] / mass];
         after.logs[k] = Math.log(mass);
         after.mx[k] = grid.middle[0] + x;
@@ -196,7 +199,7 @@ function makeSolver(measures) {
   }
 
   /** The least variance along an axis at a place: what is narrower could hide between the grid's nodes. */
-  const floorAt = (axis, place) => axis.cell[Math.min(nodeFrom(axis, place), axis.size - 1)] ** 2;
+  const floorAt = (axis, place) => (NARROWEST * axis.cell[Math.min(nodeFrom(axis, place), axis.size - 1)]) ** 2;
 
   /** Component k's covariance becomes the family's member nearest to it, and on a grid nowhere less than its floor. */
   function project({ dim, mx, my, xx, xy, yy }, k, family, grid) {
@@ -502,7 +505,7 @@ function makeSolver(measures) {
     const given = unpacked(target);
     const closed = exactProjection(given, n, family);
     const known = warm ? unpacked(warm) : null;
-    if (drawing && !closed) return yield* drawn(given, known ?? groupedStarts(given, n, family, 1)[0], family);
+    if (drawing && !closed) return yield* drawn(given, n, family, known);
     let [student, reason] = closed ? [closed, ""] : [groupedStarts(given, n, family, 1)[0], REASONS.grid];
     for (let finer = 1; reason; finer *= 2) {
       const [coarse, fine] = gridsOf(given, family, finer);
@@ -520,35 +523,40 @@ function makeSolver(measures) {
     return grids.every(Boolean) ? grids : [null, null];
   }
 
+  /** Of the ends that EM leads to from several starts the `count` best; of equally good ones the first. */
+  function* bestEnds(cloud, family, starts, effort, count, tie = TIE) {
+    const ends = [];
+    for (const start of starts) ends.push(yield* climb(cloud, family, start, effort));
+    const top = Math.max(...ends.map(({ reached }) => reached));
+    const worth = ({ reached }) => (reached >= top - tie ? top : reached);
+    return ends.sort((one, other) => worth(other) - worth(one)).slice(0, count);
+  }
+
   /** EM from every start on a coarse grid, and from the best of their ends on a fine one. */
   function* fitted(coarse, fine, target, n, family, known) {
-    const looks = [];
-    for (const start of [...coldStarts(coarse, target, n, family), ...(known ? [known] : [])]) {
-      looks.push(yield* climb(coarse, family, start, COARSE));
-    }
-    looks.sort((one, other) => other.reached - one.reached);
-    let best = null;
-    for (const { student } of looks.slice(0, SETTLED)) {
-      const end = yield* climb(fine, family, student, FINE);
-      if (!best || end.reached > best.reached) best = end;
-    }
+    const starts = [...coldStarts(coarse, target, n, family), ...(known ? [known] : [])];
+    const looked = yield* bestEnds(coarse, family, starts, COARSE, SETTLED);
+    const [best] = yield* bestEnds(fine, family, looked.map(({ student }) => student), FINE, 1);
     return best.student;
   }
 
-  /** Continue a student, a few steps of EM: what there is time for while a hand moves. */
-  function* drawn(target, known, family) {
+  /** A few steps of EM from a grouping of the target, or from what is known: what there is time for while a hand moves. */
+  function* drawn(target, n, family, known) {
     const grid = gridOf(target, family, COARSE);
-    if (!grid) return { student: packed(known), kl: NaN, looking: true, exact: false, reason: REASONS.grid };
+    const starts = [...groupedStarts(target, n, family, 1), ...(known ? [known] : [])];
+    if (!grid) return { student: packed(starts.at(-1)), kl: NaN, looking: true, exact: false, reason: REASONS.grid };
     const cloud = cloudOf(grid, target.logs);
-    const { student, reached } = yield* hurried(cloud, family, known);
+    const { student, reached } = yield* hurried(cloud, family, starts);
     return { student: packed(student), kl: Math.max(0, cloud.own - reached), looking: true, exact: false, reason: REASONS.hurry };
   }
 
-  function hurried(cloud, family, start) {
+  /** The most promising of some starts, and from there what can be had in a hurry. */
+  function* hurried(cloud, family, starts) {
     const limit = Math.max(2, Math.min(HURRY.limit, Math.floor(HURRY.nodes / cloud.grid.nodes)));
-    return climb(cloud, family, start, { tolerance: HURRY.tolerance, limit });
+    const [{ student }] = starts.length > 1 ? yield* bestEnds(cloud, family, starts, HURRY.look, 1, HURRY.tie) : [{ student: starts[0] }];
+    return yield* climb(cloud, family, student, { tolerance: HURRY.tolerance, limit });
   }
 
-  return { fit, finish, inside: { REASONS, COARSE, LIGHT, SIZE, indices, reordered, gridsOf, gridOf, cloudOf, climb, hurried, onFloor,
+  return { fit, finish, inside: { REASONS, COARSE, TIE, LIGHT, SIZE, indices, reordered, gridsOf, gridOf, cloudOf, climb, bestEnds, hurried, onFloor,
     vector, exactProjection, groupedStarts, coldStarts, checkSettings } };
 }

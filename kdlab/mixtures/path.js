@@ -13,15 +13,15 @@
  */
 function makePaths(measures, solver) {
   const { packed, unpacked, modeDensity } = measures.inside;
-  const { REASONS, COARSE, LIGHT, SIZE, indices, reordered, gridsOf, gridOf, cloudOf, climb, hurried, onFloor, vector,
+  const { REASONS, COARSE, LIGHT, SIZE, indices, reordered, gridsOf, gridOf, cloudOf, climb, bestEnds, hurried, onFloor, vector,
     exactProjection, groupedStarts, coldStarts, checkSettings } = solver.inside;
   const { fit } = solver;
-  const SETTLE = { tolerance: 1e-4, limit: 60 };
+  const SETTLE = { tolerance: 3e-4, limit: 60 };
   const [THOROUGH, OFTEN, LOOK] = [15, 3, { ...COARSE, limit: 8 }]; // positions from one with all starts, with some, to the next
-  const COLD = 4; // groupings that are looked at where there are some
+  const [COLD, FINALISTS] = [4, 4]; // groupings that are looked at where there are some; starts that go on where there are all
   const PASSES = 12; // along the slider and back
   const BESIDE = 10; // positions beside a switch at which both sides compete
-  const TIE = 1e-6; // nats: equally good; the one that continues the path is kept
+  const { TIE } = solver.inside; // nats: equally good; the one that continues the path is kept
   const SAME = 0.02; // in log-weights, standardised means, log standard deviations
   const STEADY = 0.1; // in weights, and these: less is no jump to the eye
   const JUMP = 0.05; // nats of precision or recall
@@ -81,13 +81,13 @@ function makePaths(measures, solver) {
   const nearestOf = (betas, beta) => betas.reduce((best, one, i) =>
     (Math.abs(Math.log(one / beta)) < Math.abs(Math.log(betas[best] / beta)) ? i : best), 0);
 
-  /** Continue the students of a path before, or each position's cheapest grouping. */
+  /** From each position's cheapest grouping, the student of a path before, and the one to the left: whichever is best at once. */
   function* drawnPath(teacher, targets, n, family, before) {
     const grid = gridOf(teacher, family, COARSE);
     const students = [];
     for (const [i, target] of targets.entries()) {
-      const start = before ? before[i] : groupedStarts(target, n, family, 1)[0];
-      students.push(grid ? (yield* hurried(cloudOf(grid, target.logs), family, start)).student : start);
+      const starts = [...groupedStarts(target, n, family, 1), ...(before ? [before[i]] : []), ...students.slice(-1)];
+      students.push(grid ? (yield* hurried(cloudOf(grid, target.logs), family, starts)).student : starts[0]);
     }
     return { students, switched: targets.map(() => false), looking: true, exact: false, reason: grid ? REASONS.hurry : REASONS.grid };
   }
@@ -100,14 +100,16 @@ function makePaths(measures, solver) {
       const [coarse, fine] = gridsOf(teacher, family, finer);
       if (!fine) break;
       const search = lineOf(coarse, targets, family, COARSE);
-      yield* ownStarts(search, targets, n, before);
-      for (let turn = 0, quiet = 0; turn < PASSES && quiet < 2; turn += 1) {
+      globalThis.LOG?.push(finer);globalThis.mark?.('g');
+      if (finer > 1) search.best = found.students;
+      else yield* ownStarts(search, targets, n, before);
+      globalThis.mark?.('o');for (let turn = 0, quiet = 0; finer === 1 && turn < PASSES && quiet < 2; turn += 1) {
         quiet = (yield* passAlong(search, turn % 2 ? -1 : 1)) ? 0 : quiet + 1;
       }
-      const settled = lineOf(fine, targets, family, SETTLE);
+      globalThis.mark?.('p');const settled = lineOf(fine, targets, family, SETTLE);
       for (const [i, student] of search.best.entries()) yield* settle(settled, i, student);
-      found = { students: settled.best, switched: yield* atSwitches(settled) };
-      reason = settled.best.some((student) => onFloor(student, fine, family)) ? REASONS.floor : "";
+      globalThis.mark?.('s');found = { students: settled.best, switched: yield* atSwitches(settled) };
+      globalThis.mark?.('w');reason = settled.best.some((student) => onFloor(student, fine, family)) ? REASONS.floor : "";
     }
     return { ...found, looking: false, exact: !reason, reason };
   }
@@ -123,20 +125,17 @@ function makePaths(measures, solver) {
     [best[i], reached[i]] = [end.student, end.reached];
   }
 
-  /** At each position the best of its own starts, of what is known, and of the student before, after a look at each. */
+  /** At each position the best of its own starts, of what is known, and of the student before. */
   function* ownStarts(line, targets, n, before) {
     const { clouds, family, effort, best } = line;
     for (const [i, cloud] of clouds.entries()) {
       const thorough = i % THOROUGH === 0;
-      const starts = thorough ? coldStarts(cloud, targets[i], n, family) : i % OFTEN ? [] : groupedStarts(targets[i], n, family, COLD);
+      let starts = thorough ? coldStarts(cloud, targets[i], n, family) : groupedStarts(targets[i], n, family, i % OFTEN ? 1 : COLD);
+      if (i) starts.push(best[i - 1]); // last: of equally good ones the first wins
       if (before) starts.push(before[i]);
-      if (i) starts.push(best[i - 1]);
-      let top = { student: starts[0], reached: -Infinity };
-      for (const start of starts.length > 1 ? starts : []) {
-        const look = yield* climb(cloud, family, start, thorough ? effort : LOOK);
-        if (look.reached > top.reached) top = look;
-      }
-      yield* settle(line, i, top.student);
+      if (starts.length > 1) starts = (yield* bestEnds(cloud, family, starts, LOOK, thorough ? FINALISTS : 1)).map(({ student }) => student);
+      if (starts.length > 1) starts = (yield* bestEnds(cloud, family, starts, effort, 1)).map(({ student }) => student);
+      yield* settle(line, i, starts[0]);
     }
   }
 
