@@ -1,21 +1,18 @@
 /**
- * Students along the slider, on the page: one for each beta, as kdlab.mixtures.solver.path has them in Python, and a Worker's
- * side that computes them while a hand moves p*.
+ * Students along the slider, on the page: one for each beta, as kdlab.mixtures.solver.path has them in Python.
  *
  * makePaths(measures, solver), of makeMeasures() and makeSolver(measures), has
  *
  *   path(teacher, n, family, betas, options)   work (see fit.js) whose result is {betas, students, switched, looking, exact, reason}
  *   worthAlong(found, truth, options)   work: {precision, recall, coverage} of a path's students, and `switched` where they jump
- *   answers(world, memory)              for serveSolver: the work that a world needs, part by part
  *
  * Component k keeps its identity along a path; `switched` says where a student does not continue the one before. With
  * `options.drawing` the students of `options.warm`, another path, are continued by a few steps.
  */
 function makePaths(measures, solver) {
-  const { packed, unpacked, modeDensity } = measures.inside;
+  const { packed, unpacked } = measures.inside;
   const { REASONS, COARSE, LIGHT, SIZE, indices, reordered, gridsOf, gridOf, cloudOf, climb, bestEnds, hurried, onFloor, vector,
     exactProjection, groupedStarts, coldStarts, checkSettings } = solver.inside;
-  const { fit } = solver;
   const SETTLE = { tolerance: 3e-4, limit: 60 };
   const [THOROUGH, OFTEN, LOOK] = [15, 3, { ...COARSE, limit: 8 }]; // positions from one with all starts, with some, to the next
   const [COLD, FINALISTS] = [4, 4]; // groupings that are looked at where there are some; starts that go on where there are all
@@ -216,115 +213,5 @@ function makePaths(measures, solver) {
     return values.length < 3 ? values.map(() => false) : [false, ...found];
   }
 
-  // -------------------------------------------------------------- a world that a hand moves
-
-  const even = (positions) => Array.from({ length: positions }, (_, i) => 100 ** (i / (positions - 1)));
-  const [WHILE_MOVING, AT_REST] = [even(31), even(121)];
-
-  /** What was computed for the world before, if it fits this one. */
-  function remembered(memory, { truth, teacher, student }) {
-    const shape = JSON.stringify([truth.means[0].length, teacher, student, teacher ? null : truth.weights.length]);
-    if (memory.shape !== shape) Object.assign(memory, { shape, teacher: null, student: null, path: null });
-    return memory;
-  }
-
-  function* teacherOf({ truth, teacher }, options) {
-    if (!teacher) return { student: truth, looking: false, exact: true, reason: "" };
-    return yield* fit(truth, teacher.n, teacher.family, options);
-  }
-
-  /** The student where the slider is, and what it is worth, to be drawn at once. */
-  function* now(world, memory) {
-    remembered(memory, world);
-    const { truth, student: { n, family }, beta } = world;
-    const teacher = yield* teacherOf(world, { warm: memory.teacher, drawing: true });
-    const found = yield* fit(measures.tempered(teacher.student, beta), n, family, { warm: memory.student, drawing: true });
-    [memory.teacher, memory.student] = [teacher.student, found.student];
-    const { precision, recall, entropy, coverage } = measures.measured(found.student, truth, { drawing: true });
-    const bounds = { recall: -entropy, precision: modeDensity(unpacked(truth)) };
-    return { part: "now", teacher: teacher.student, ...found, precision, recall, coverage, bounds, looking: found.looking || teacher.looking };
-  }
-
-  function* drawnAlong(world, memory) {
-    const { truth, student: { n, family } } = world;
-    const teacher = yield* teacherOf(world, { warm: memory.teacher, drawing: true });
-    const found = yield* path(teacher.student, n, family, WHILE_MOVING, { warm: memory.path, drawing: true });
-    memory.path = found;
-    return { part: "path", ...found, ...(yield* worthAlong(found, truth, { drawing: true })), looking: found.looking || teacher.looking };
-  }
-
-  /** Everything at rest: all starts, all positions. Then the same again with numbers that are exact. */
-  function* settledAlong(world, memory) {
-    const { truth, student: { n, family } } = world;
-    const teacher = yield* teacherOf(world, { warm: memory.teacher });
-    const found = yield* path(teacher.student, n, family, AT_REST, { warm: memory.path });
-    const direct = yield* fit(truth, n, family);
-    const bounds = measures.bounds(truth);
-    memory.settled = { teacher: teacher.student, ...found, direct: { ...direct, ...measures.measured(direct.student, truth) }, bounds,
-      exact: teacher.exact && found.exact, reason: teacher.reason || found.reason };
-    return { part: "settled", ...memory.settled, ...(yield* worthAlong(found, truth, { drawing: true })) };
-  }
-
-  function* exactAlong({ truth }, memory) {
-    return { part: "exact", ...memory.settled, ...(yield* worthAlong(memory.settled, truth)) };
-  }
-
-  return { path, worthAlong, now, later: [drawnAlong, settledAlong, exactAlong] };
-}
-
-/**
- * A Worker's side. A message is a world {id, truth, teacher: {n, family} or null where p* teaches, student: {n, family}, beta};
- * it is answered, with its id, by parts: "now" (the student at beta, to draw), "path" (31 positions, to draw), "settled" (121,
- * found by all starts), "exact" (the same with numbers to 1e-6 nats), or by an `error`. The newest world comes first: "now" at
- * once; of an older one only a "path" that is begun is ended, so that there is one now and then while a hand moves on.
- */
-function serveSolver(port) {
-  const measures = makeMeasures();
-  const { now, later } = makePaths(measures, makeSolver(measures));
-  const SLICE = 6; // ms between two looks at what has come
-  const [memory, channel] = [{}, new MessageChannel()];
-  let [newest, quick, slow, awake] = [null, null, null, false];
-
-  const begin = (make, world, part) => ({ work: make(world, memory), world, part });
-  const wake = () => { if (!awake) channel.port1.postMessage(0); awake = true; };
-
-  /** Do some of the work; returns it while there is more to do. */
-  function advance(task, until) {
-    try {
-      do {
-        const { done, value } = task.work.next();
-        if (!done) continue;
-        port.postMessage({ id: task.world.id, ...value });
-        const next = task.part + 1;
-        const outdated = task.part < 0 || task.world !== newest || next === later.length;
-        return outdated ? null : begin(later[next], task.world, next);
-      } while (performance.now() < until);
-      return task;
-    } catch (error) {
-      port.postMessage({ id: task.world.id, error: error.message });
-      newest = task.world === newest ? null : newest;
-      return null;
-    }
-  }
-
-  channel.port2.onmessage = () => {
-    awake = false;
-    const until = performance.now() + SLICE;
-    if (quick) quick = advance(quick, until);
-    else if (slow) slow = advance(slow, until);
-    if (!quick && !slow && newest && newest !== port.begun) slow = begin(later[0], port.begun = newest, 0);
-    if (quick || slow) wake();
-  };
-  port.onmessage = ({ data }) => {
-    newest = data;
-    quick = begin(now, data, -1);
-    if (slow?.part > 0) slow = null;
-    wake();
-  };
-}
-
-/** A Worker that serves, made of this very text: so it works on a page that was opened as a file. */
-function makeWorker() {
-  const text = [makeMeasures, makeSolver, makePaths, serveSolver, "serveSolver(self);"].join("\n");
-  return new Worker(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
+  return { path, worthAlong };
 }
