@@ -4,8 +4,9 @@
     mixtures.show(sweep)                                       # the live picture
     mixtures.plots.filmstrip(sweep, [1, 5, 20])                # the same for print
 
-`model`, `fit`, `scenes`, `own` and `experiment` are the mathematics; `single` and `mechanism` are side topics, of
-notebooks 01 and 03, and `view_own` is the page on which a reader draws p*. A topic's static pictures are in `plots_`, its live one in `view_` with that name.
+`model`, `fit`, `scenes` (`own`: the reader's) and `experiment` are the mathematics; `single` and `mechanism` are side
+topics, of notebooks 01 and 03, and `view_own` is where a reader draws p*. A topic's static pictures are in `plots_`,
+its live one in `view_` with that name.
 """
 
 from kdlab.core.lazy import front_door

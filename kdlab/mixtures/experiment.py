@@ -11,13 +11,14 @@ from importlib.resources import files
 from typing import Any, ClassVar, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from kdlab.core.format import signed
 from kdlab.core.sweep import N_BETAS, PlaneSweep, beta_positions
 from kdlab.mixtures.fit import fit_mixture, narrowest_cut
 from kdlab.mixtures.judge import COVERED_SHARE, Judge, divergences
 from kdlab.mixtures.model import GaussianMixture
+from kdlab.mixtures.own import OWN, Teacher, own_scene
 from kdlab.mixtures.scenes import NAMED, Scene, make_scene
 from kdlab.mixtures.solver.em import Covariance, Students
 from kdlab.mixtures.solver.path import Path as StudentPath
@@ -40,8 +41,8 @@ CHOICES: dict[str, Any] = {
 }
 
 _JUMP = 0.05  # nats: a step of precision or recall that the eye may take for a jump
-_ONE_DIMENSIONAL = ("line", "falls")
-_SAMPLE_FLOOR = 0.5  # of the narrowest standard deviation in p*: how far students of points may shrink
+_ONE_DIMENSIONAL = ("line", "falls", f"{OWN}1d")
+_SAMPLE_FLOOR = 0.5  # of the narrowest deviation in p*, or in a teacher far narrower: how far students of points shrink
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,11 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.scene not in CHOICES["scene"]:
-            raise ValueError(f"scene is {self.scene!r}: choose one of {', '.join(CHOICES['scene'])}")
+        if not isinstance(self.scene, str) or not (self.scene in CHOICES["scene"] or self.scene.startswith(OWN)):
+            raise ValueError(
+                f"scene is {self.scene!r}: choose one of {', '.join(CHOICES['scene'])}, or give a mixture of your "
+                "own, or points, as truth"
+            )
         if self.covariance not in get_args(Covariance):
             raise ValueError(f"covariance is {self.covariance!r}: choose one of {', '.join(get_args(Covariance))}")
         if not _whole(self.n_components) or self.n_components < 1:
@@ -76,7 +80,7 @@ class Settings:
     @property
     def key(self) -> str:
         """A name for the sweep; settings that cannot matter are left at their defaults."""
-        covariance = "diag" if self.scene in _ONE_DIMENSIONAL else self.covariance
+        covariance = "diag" if self.scene.startswith(_ONE_DIMENSIONAL) else self.covariance
         seed = self.seed if self.scene == "random" or self.samples is not None else 0
         return f"{self.scene}|{self.n_components}|{covariance}|{self.samples or 'population'}|{seed}"
 
@@ -180,10 +184,13 @@ class MixtureSweep(PlaneSweep):
 
 
 def teacher_entropy(
-    scene: str = "line",
+    scene: str | Scene | None = None,
     n_components: int = 1,
     covariance: Covariance = "diag",
     *,
+    truth: GaussianMixture | ArrayLike | None = None,
+    teacher: Teacher = None,
+    n_modes: int | None = None,
     samples: int | None = None,
     seed: int = 0,
     positions: int = N_BETAS,
@@ -191,23 +198,44 @@ def teacher_entropy(
 ) -> MixtureSweep:
     """Return the sweep of section 3: students of teachers whose weights are raised to beta, 1 to 100.
 
-    ``scene`` is "line", "ring", "falls", "rare" or "random"; ``n_components`` is K'', ``covariance`` the
-    student's family. ``samples`` fits students to that many points of each tempered teacher (common random
-    numbers along the slider) instead of to the teacher itself. ``progress`` is called with fractions up to
-    1. Raises ValueError for settings outside the rules of `Settings`.
+    ``scene`` is "line" (unless told), "ring", "falls", "rare" or "random"; ``n_components`` is K'', ``covariance``
+    the student's family. ``samples`` fits students to that many points of each tempered teacher (common random
+    numbers along the slider) instead of to the teacher itself. ``progress`` is called with fractions up to 1.
+
+    A world of your own comes as ``truth``: p*, a mixture, or points (N, D) and p* is the mixture of ``n_modes``
+    Gaussians fitted to them. ``teacher`` knows p* (None, "truth"), is a mixture, or K' components fitted to p* or the
+    points. `own.own_scene` says what can be exact. ``scene=sweep.scene`` makes another sweep of the same world.
+    Raises ValueError for settings outside the rules of `Settings`, and for a world that cannot be exact.
 
     >>> sweep = teacher_entropy("line")
     >>> bool(sweep.at(20).precision > sweep.at(1).precision)
     True
+    >>> pair = GaussianMixture([0.7, 0.3], [[0.0], [4.0]], [[[1.0]], [[0.25]]])
+    >>> teacher_entropy(truth=pair, positions=11).precision[[0, -1]].round(2)
+    array([-2.67, -1.77])
     """
-    settings = Settings(scene, n_components, covariance, samples, seed)
+    name, own = _world(scene, truth, teacher, n_modes)
+    settings = Settings(name, n_components, covariance, samples, seed)
     told = progress or (lambda fraction: None)
-    if positions == N_BETAS and is_prepared(settings):
-        sweep = _load(settings)
-    else:
-        sweep = make_sweep(settings, beta_positions(positions), told)
+    ready = positions == N_BETAS and is_prepared(settings)
+    sweep = _load(settings) if ready else make_sweep(settings, beta_positions(positions), told, own)
     told(1.0)
     return sweep
+
+
+def _world(scene: Any, truth: Any, teacher: Teacher, n_modes: int | None) -> tuple[str, Scene | None]:
+    """The name of a scene, and the scene itself if it is the reader's own."""
+    if truth is not None and scene is not None:
+        raise ValueError(f"scene is {scene!r} and truth is given too: a sweep is of one world; drop one of the two")
+    if truth is None and (teacher is not None or n_modes is not None):
+        name = "n_modes" if teacher is None else "teacher"
+        raise ValueError(f"{name} is given without truth: give your world's p* as truth, or drop {name}")
+    own = scene if truth is None else own_scene(truth, teacher, n_modes)
+    if not isinstance(own, Scene):
+        return "line" if scene is None else scene, None
+    if not own.name.startswith(OWN):
+        raise ValueError(f"scene is the Scene {own.name!r}: give its name, or its mixtures as truth and teacher")
+    return own.name, own
 
 
 def is_prepared(settings: Settings) -> bool:
@@ -215,40 +243,32 @@ def is_prepared(settings: Settings) -> bool:
     return settings.scene in NAMED and settings.samples is None and settings.n_components in CHOICES["n_components"]
 
 
-def _scene_of(settings: Settings) -> tuple[str, int]:
-    """The name and the seed of a scene: what the three functions below remember their results by."""
-    return settings.scene, settings.seed if settings.scene == "random" else 0
+_named = lru_cache(maxsize=32)(make_scene)
 
 
-_scene = lru_cache(maxsize=32)(make_scene)
+def _scene_of(settings: Settings) -> Scene:
+    """The named scene of these settings."""
+    return _named(settings.scene, settings.seed if settings.scene == "random" else 0)
 
 
-@lru_cache(maxsize=32)
-def _bounds(name: str, seed: int) -> dict[str, float]:
-    truth = _scene(name, seed).truth
-    return {"recall_bound": truth.expected_log_prob(truth).value, "precision_bound": truth.mode_density()}
-
-
-@lru_cache(maxsize=8)
-def _taught(name: str, seed: int, positions: int) -> dict[str, Any]:
+def _taught(scene: Scene, betas: FloatArray) -> dict[str, Any]:
     """What the slider does to a scene's teacher, whatever the student."""
-    teacher = _scene(name, seed).teacher
-    tempered = [teacher.tempered(float(beta)) for beta in beta_positions(positions)]
-    arrays = {
+    tempered = [scene.teacher.tempered(float(beta)) for beta in betas]
+    return {
         "teacher_log_weights": np.stack([one.log_weights for one in tempered]),
         "weight_entropy": np.array([one.weight_entropy for one in tempered]),
         "effective_components": np.array([one.effective_components for one in tempered]),
     }
-    for array in arrays.values():
-        array.setflags(write=False)
-    return arrays
 
 
 def make_sweep(
-    settings: Settings, betas: FloatArray, progress: Callable[[float], None] = lambda fraction: None
+    settings: Settings,
+    betas: FloatArray,
+    progress: Callable[[float], None] = lambda fraction: None,
+    own: Scene | None = None,
 ) -> MixtureSweep:
-    """Compute a sweep at the positions ``betas`` (P,), whether or not it is committed as data."""
-    scene = _scene(*_scene_of(settings))
+    """Compute a sweep at the positions ``betas`` (P,), whether or not it is committed as data; of ``own``, if given."""
+    scene = own or _scene_of(settings)
     path = _students(settings, scene, betas, lambda fraction: progress(0.75 * fraction))
     direct = _direct(settings, scene)
     judge = Judge(scene.truth, reach=path)
@@ -260,12 +280,13 @@ def make_sweep(
         "recall": recalls,
         "coverage": coverages,
         "kl": divergences([scene.teacher.tempered(float(beta)) for beta in betas], path),
+        "direct": direct,
         "direct_precision": judge.precision(direct),
         "direct_recall": judge.recall(direct),
-        **_bounds(*_scene_of(settings)),
+        **scene.bounds,
     }
     switched = path.switched | _jumps(measured["recall"]) | _jumps(measured["precision"])
-    return _assemble(settings, replace(path, switched=switched), betas, direct, measured)
+    return _assemble(settings, scene, replace(path, switched=switched), betas, measured)
 
 
 def _jumps(values: FloatArray) -> NDArray[np.bool_]:
@@ -282,18 +303,17 @@ def _jumps(values: FloatArray) -> NDArray[np.bool_]:
 
 
 def _assemble(
-    settings: Settings, path: StudentPath, betas: FloatArray, direct: GaussianMixture, measured: dict[str, Any]
+    settings: Settings, scene: Scene, path: StudentPath, betas: FloatArray, measured: dict[str, Any]
 ) -> MixtureSweep:
     return MixtureSweep(
         settings=settings,
-        scene=_scene(*_scene_of(settings)),
+        scene=scene,
         betas=betas,
         student_log_weights=path.log_weights,
         student_means=path.means,
         student_covariances=path.covariances,
-        direct=direct,
         switched=path.switched,
-        **_taught(*_scene_of(settings), len(betas)),
+        **_taught(scene, betas),
         **measured,
     )
 
@@ -303,7 +323,8 @@ def _students(settings: Settings, scene: Scene, betas: FloatArray, progress: Cal
         return solve_path(scene.teacher, settings.n_components, settings.covariance, betas, progress)
     rng = np.random.default_rng([settings.seed, 1])
     clouds = common_samples(scene.teacher, betas, settings.samples, rng)
-    floor = (_SAMPLE_FLOOR * narrowest_cut(scene.truth)) ** 2
+    narrow, taught = narrowest_cut(scene.truth), narrowest_cut(scene.teacher)
+    floor = (_SAMPLE_FLOOR * (taught if taught < _SAMPLE_FLOOR * narrow else narrow)) ** 2
     return sampled_path(clouds, settings.n_components, settings.covariance, floor, progress)
 
 
@@ -333,4 +354,4 @@ def _load(settings: Settings) -> MixtureSweep:
         path = StudentPath(*stored(["log_weights", "means", "covariances", "switched"]))
         direct = GaussianMixture.from_log_weights(*stored(["direct_log_weights", "direct_means", "direct_covariances"]))
         measured = {name: value[()] for name, value in zip(MEASURED, stored(MEASURED), strict=True)}
-    return _assemble(settings, path, beta_positions(), direct, measured)
+    return _assemble(settings, _scene_of(settings), path, beta_positions(), {"direct": direct, **measured})

@@ -62,7 +62,7 @@ class Judge:
         by_student = np.exp(students.log_weights)
         kept = by_student.ravel() > 0
         spent = (by_student * (by_student > 0).sum(axis=1, keepdims=True)).ravel()  # each component errs as much
-        tolerances = np.divide(_TOLERANCE, spent, out=np.full_like(spent, np.inf), where=kept)
+        tolerances = _TOLERANCE / np.maximum(spent, 1e-300)
         values = np.where(kept, np.nan, 0.0)
         means, covariances = np.concatenate(students.means), np.concatenate(students.covariances)
         for level in range(len(_TABLES)):

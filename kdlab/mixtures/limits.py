@@ -15,10 +15,13 @@ from kdlab.pictures.limits import Limits
 if TYPE_CHECKING:
     from kdlab.mixtures.experiment import MixtureSweep
     from kdlab.mixtures.model import GaussianMixture
+    from kdlab.mixtures.scenes import Scene
     from kdlab.mixtures.single import Measured
 
 Floats = NDArray[np.float64]
 SHARES = (0.99, 0.95, 0.85, 0.7, 0.5, 0.25)  # of p*'s mass inside each contour, outermost first
+_MOST_POINTS = 1000  # that a picture shows
+_PEAK = np.arange(-4.0, 4.5, 0.5)  # deviations from a mean where a curve is drawn through a narrow mode
 _CELLS = 96  # per axis, for contours: interpolating the log density keeps them smooth
 
 STRETCH = 0.3  # nats below the bound of recall where its axis turns from straight to logarithmic
@@ -48,6 +51,32 @@ def space_limits(sweep: MixtureSweep) -> tuple[Limits, Limits]:
     return x, (0.0, _highest_density(sweep, x))
 
 
+def finer(x: Limits) -> int:
+    """How many decimals more than those of a space some units wide these limits need to be told as well; or fewer.
+
+    >>> finer((-4.0, 4.0)), finer((0.0, 0.06)), finer((-3000.0, 3000.0))
+    (0, 2, -3)
+    """
+    return round(math.log10(6 / (x[1] - x[0])))
+
+
+def shown_points(scene: Scene) -> Floats:
+    """The points that a picture shows, (n, D): of more than a thousand every second, or third; (0, D) for none."""
+    points = np.zeros((0, scene.truth.dim)) if scene.points is None else np.asarray(scene.points, float)
+    return points[:: max(1, math.ceil(len(points) / _MOST_POINTS))]
+
+
+def curve_places(x: Limits, n: int, *mixtures: GaussianMixture) -> Floats:
+    """Places to draw densities at: ``n`` evenly spaced, and more where a mode is narrower. The page has this rule."""
+    places = [np.linspace(*x, n)]
+    for one in mixtures:
+        sd = np.sqrt(one.covariances[:, 0, 0])
+        narrow = sd < 2 * (x[1] - x[0]) / n
+        places += [mean + _PEAK * width for mean, width in zip(one.means[narrow, 0], sd[narrow], strict=True)]
+    found = np.sort(np.concatenate(places))
+    return found[(found >= x[0]) & (found <= x[1])]
+
+
 def map_limits(sweep: MixtureSweep) -> tuple[Limits, Limits]:
     """Limits (x, y) of a square that holds every ellipse of the map, and a name beside it."""
     teacher = sweep.scene.teacher
@@ -72,8 +101,8 @@ def _square(corners: Floats, reach: float) -> tuple[Limits, Limits]:
 
 def _highest_density(sweep: MixtureSweep, x_limits: Limits) -> float:
     """The top of the density axis in 1-D: every model's peak fits, but never at the cost of p*'s shape."""
-    x = np.linspace(*x_limits, 400)
     truth, teacher = sweep.scene.truth, sweep.scene.teacher
+    x = curve_places(x_limits, 400, truth, teacher)
     top = float(np.exp(truth.log_prob(x[:, None])).max())
     taught = _peak(x, sweep.teacher_log_weights, teacher.means, teacher.covariances)
     learned = _peak(x, sweep.student_log_weights, sweep.student_means, sweep.student_covariances)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from kdlab.core.format import signed
 from kdlab.core.sweep import expect
 from kdlab.mixtures.experiment import MixtureSweep
-from kdlab.mixtures.limits import density_contours, space_limits
+from kdlab.mixtures.limits import curve_places, density_contours, shown_points, space_limits
 from kdlab.pictures.figure import INK, QUIET, STYLE, Picture, draw_key, ellipse, our_settings
 from kdlab.pictures.limits import ROOMY, Limits, plane_limits
 from kdlab.pictures.plane import Labels, draw_bounds, draw_path, frame
@@ -101,13 +101,16 @@ def draw_space(axes: Axes, sweep: MixtureSweep, index: int, *, small: bool = Fal
 
 
 def _draw_curves(axes: Axes, sweep: MixtureSweep, index: int, lean: float) -> None:
-    x, here = np.linspace(*axes.get_xlim(), 400), sweep.at(float(sweep.betas[index]))
+    here = sweep.at(float(sweep.betas[index]))
+    x = curve_places(axes.get_xlim(), 400, sweep.scene.truth, sweep.direct, here.teacher, here.student)
     draw_density(axes, x, sweep.scene.truth, "truth", 1.0 * lean)
     # Broken lines lie above solid ones: where two models are the same, both are seen.
     draw_density(axes, x, here.student, "distilled", 2.2 * lean)
     draw_density(axes, x, sweep.direct, "direct", 1.6 * lean)
     draw_density(axes, x, here.teacher, "teacher", 2.2 * lean)
     axes.axhline(0, color=STYLE["bounds"].colour, linewidth=0.8)
+    points = shown_points(sweep.scene)[:, 0]
+    _draw_points(axes, points, np.full(len(points), -0.03 * axes.get_ylim()[1]), lean)
 
 
 def draw_density(axes: Axes, x: Floats, mixture: GaussianMixture, name: str, width: float) -> None:
@@ -127,10 +130,15 @@ def _draw_truth(axes: Axes, sweep: MixtureSweep, x: Limits, y: Limits, lean: flo
         axes.add_patch(PathPatch(path, facecolor=role.colour, alpha=0.11, linewidth=0))
         if n == 0:
             axes.add_patch(PathPatch(path, fill=False, edgecolor=role.colour, alpha=0.5, linewidth=0.7 * lean))
-    if sweep.scene.points is not None:
-        points = np.asarray(sweep.scene.points)
-        style: dict[str, Any] = {"s": 7 * lean**2, "facecolors": "none", "linewidths": 0.5, "alpha": 0.7}
-        axes.scatter(points[:, 0], points[:, 1], edgecolors=role.colour, **style)
+    points = shown_points(sweep.scene)
+    _draw_points(axes, points[:, 0], points[:, 1], lean)
+
+
+def _draw_points(axes: Axes, x: Floats, y: Floats, lean: float) -> None:
+    """The points that teacher and direct student were fitted to, where there are some."""
+    style: dict[str, Any] = {"s": 7 * lean**2, "facecolors": "none", "linewidths": 0.5, "alpha": 0.7, "clip_on": False}
+    if len(x):
+        axes.scatter(x, y, edgecolors=STYLE["truth"].colour, **style)
 
 
 def _draw_ellipses(axes: Axes, sweep: MixtureSweep, index: int, lean: float) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.resources import files
 
 import numpy as np
@@ -13,12 +14,12 @@ from kdlab.mixtures.model import GaussianMixture
 FloatArray = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scene:
     """A ground truth and a teacher, K* and K' components in D = 1 or 2 dimensions.
 
     ``points`` (N, D) are the data that the teacher and the direct student were fitted to; None means that
-    both see the population.
+    both see the population. A scene of the reader's own is made by `kdlab.mixtures.own`.
     """
 
     name: str
@@ -26,6 +27,12 @@ class Scene:
     truth: GaussianMixture
     teacher: GaussianMixture
     points: FloatArray | None = None
+
+    @cached_property
+    def bounds(self) -> dict[str, float]:
+        """What recall and precision never exceed, nats: -H(p*) and max log p*."""
+        recall = self.truth.expected_log_prob(self.truth).value
+        return {"recall_bound": recall, "precision_bound": self.truth.mode_density()}
 
 
 def line_mixture(weights: list[float], means: list[float], deviations: list[float]) -> GaussianMixture:

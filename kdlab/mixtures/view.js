@@ -37,9 +37,13 @@ function buildSpace2d(panel, sweep, x, y) {
 
 function buildSpace1d(panel, sweep, x, y) {
   const [low, high] = sweep.space.x;
-  const places = Array.from({ length: 241 }, (_, i) => low + (i / 240) * (high - low));
-  const curve = (weights, means, covariances) => "M" + places.map((place) =>
-    `${round(x(place))} ${round(y(density(place, weights, means, covariances)))}`).join("L");
+  const evenly = Array.from({ length: 241 }, (_, i) => low + (i / 240) * (high - low));
+  // More places where a mode is narrower than those: the rule of limits.curve_places.
+  const through = ([mean], [[variance]]) => (Math.sqrt(variance) >= (2 * (high - low)) / 241 ? []
+    : Array.from({ length: 17 }, (_, i) => mean + (i / 2 - 4) * Math.sqrt(variance)).filter((place) => low <= place && place <= high));
+  const curve = (weights, means, covariances) => "M" + means.flatMap((mean, k) => through(mean, covariances[k])).concat(evenly)
+    .sort((one, other) => one - other).map((place) =>
+      `${round(x(place))} ${round(y(density(place, weights, means, covariances)))}`).join("L");
   const { truth, teacher, direct, student } = sweep;
   const outline = curve(truth.weights, truth.means, truth.covariances);
   svg(panel, "path", { class: "kdlab-truth-area", d: `${outline}V${FRAME.bottom}H12Z` });

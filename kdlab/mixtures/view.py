@@ -6,6 +6,7 @@ is to answer when the reader asks for other settings (kdlab.pictures.sweep_view)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,7 +16,8 @@ import traitlets
 from kdlab.core.sweep import N_BETAS, expect
 from kdlab.mixtures import experiment as experiments
 from kdlab.mixtures.experiment import MixtureSweep, Settings
-from kdlab.mixtures.limits import density_contours, space_limits
+from kdlab.mixtures.limits import density_contours, finer, shown_points, space_limits
+from kdlab.mixtures.own import OWN
 from kdlab.pictures.limits import ROOMY, plane_limits
 from kdlab.pictures.live import front_end, plain
 from kdlab.pictures.sweep_view import SweepView, require_finite
@@ -51,7 +53,10 @@ class MixtureView(SweepView):
 
     def __init__(self, sweep: MixtureSweep, predict: Mapping[str, Any] | None = None) -> None:
         self._positions = len(sweep.betas)
-        super().__init__(sweep, predict, _choices(sweep.settings))
+        self._scenes = (
+            {sweep.scene.name: sweep.scene} if sweep.scene.name.startswith(OWN) else {}
+        )  # none but the cell's
+        super().__init__(sweep, predict, _choices(sweep))
 
     # What other sweeps are
 
@@ -65,7 +70,8 @@ class MixtureView(SweepView):
         return self._positions == N_BETAS and experiments.is_prepared(Settings(**settings))
 
     def _made(self, settings: Mapping[str, Any], progress: Callable[[float], None]) -> MixtureSweep:
-        return experiments.teacher_entropy(**settings, positions=self._positions, progress=progress)
+        asked = {**settings, "scene": self._scenes.get(settings["scene"], settings["scene"])}
+        return experiments.teacher_entropy(**asked, positions=self._positions, progress=progress)
 
     def _sent(self, sweep: MixtureSweep) -> dict[str, Any]:
         return payload(sweep)
@@ -77,11 +83,12 @@ class MixtureView(SweepView):
 def payload(sweep: MixtureSweep) -> dict[str, Any]:
     """Return a sweep as the plain numbers that the page draws from (about 100 kB as JSON).
 
-    Geometry is rounded to 5 decimals, covariances to 7, most other numbers to 4. Raises ValueError where one is not
-    finite.
+    Geometry of a space some units wide is rounded to 5 decimals, its covariances to 7, most other numbers to 4. Raises
+    ValueError where one is not finite.
     """
     truth, teacher = sweep.scene.truth, sweep.scene.teacher
     (recall, precision), (x, y) = plane_limits(sweep, ROOMY), space_limits(sweep)
+    more = finer(x)
     contours = density_contours(truth, x, y) if truth.dim == 2 else []
     student = (np.exp(sweep.student_log_weights), sweep.student_means, sweep.student_covariances)
     direct = {name: round(getattr(sweep, f"direct_{name}"), 4) for name in ("precision", "recall")}
@@ -91,15 +98,15 @@ def payload(sweep: MixtureSweep) -> dict[str, Any]:
         "title": sweep.scene.title,
         "dim": truth.dim,
         "beta": plain(sweep.betas),
-        "space": {"x": plain(x), "y": plain(y)},
+        "space": {"x": plain(x, 5 + more), "y": plain(y, 5 + (more if truth.dim == 2 else -more))},
         "plane": {"recall": plain(recall), "precision": plain(precision)},
         "bounds": {"recall": round(sweep.recall_bound, 4), "precision": round(sweep.precision_bound, 4)},
-        "truth": parts(truth.weights, truth.means, truth.covariances),
-        "contours": [{"level": share, "path": [plain(line, 3) for line in lines]} for share, lines in contours],
-        "points": [] if sweep.scene.points is None else plain(sweep.scene.points, 3),
-        "teacher": parts(np.exp(sweep.teacher_log_weights), teacher.means, teacher.covariances),
-        "direct": {**parts(sweep.direct.weights, sweep.direct.means, sweep.direct.covariances), **direct},
-        "student": parts(*student),
+        "truth": parts(truth.weights, truth.means, truth.covariances, more),
+        "contours": [{"level": share, "path": [plain(line, 3 + more) for line in lines]} for share, lines in contours],
+        "points": plain(shown_points(sweep.scene), 3 + more),
+        "teacher": parts(np.exp(sweep.teacher_log_weights), teacher.means, teacher.covariances, more),
+        "direct": {**parts(sweep.direct.weights, sweep.direct.means, sweep.direct.covariances, more), **direct},
+        "student": parts(*student, more),
         "switched": np.asarray(sweep.switched, int).tolist(),
         "covered": plain(sweep.coverage, 3),
         "sentence": list(sweep.sentences),
@@ -110,9 +117,14 @@ def payload(sweep: MixtureSweep) -> dict[str, Any]:
     return sent
 
 
-def parts(weights: Any, means: Any, covariances: Any) -> dict[str, Any]:
-    """A mixture, or one for each position, as plain numbers."""
-    return {"weights": plain(weights), "means": plain(means), "covariances": plain(covariances, 7)}
+def parts(weights: Any, means: Any, covariances: Any, more: int = 0) -> dict[str, Any]:
+    """A mixture, or one for each position, as plain numbers; places with ``more`` decimals than 5, covariances than 7.
+
+    The least variance keeps three digits.
+    """
+    least = math.ceil(3 - math.log10(np.diagonal(covariances, axis1=-2, axis2=-1).min()))
+    decimals = max(7 + 2 * more, least)
+    return {"weights": plain(weights), "means": plain(means, 5 + more), "covariances": plain(covariances, decimals)}
 
 
 def _plain_settings(settings: Settings) -> dict[str, Any]:
@@ -120,12 +132,14 @@ def _plain_settings(settings: Settings) -> dict[str, Any]:
     return {field: int(value) if isinstance(value, np.integer) else value for field, value in values.items()}
 
 
-def _choices(settings: Settings) -> dict[str, list[dict[str, Any]]]:
+def _choices(sweep: MixtureSweep) -> dict[str, list[dict[str, Any]]]:
     """Return what each control offers, the settings at hand among them even where they are unusual."""
+    labels = {**_LABELS, "scene": {**experiments.CHOICES["scene"], sweep.scene.name: sweep.scene.title}}
     offered: dict[str, list[dict[str, Any]]] = {}
     for field in _FIELDS:
-        values = experiments.CHOICES[field]
-        names = values if isinstance(values, Mapping) else _LABELS.get(field, {})
-        listed = dict.fromkeys([*values, getattr(settings, field)])
+        names, listed = (
+            labels.get(field, {}),
+            dict.fromkeys([*experiments.CHOICES[field], getattr(sweep.settings, field)]),
+        )
         offered[field] = [{"value": value, "label": str(names.get(value, value))} for value in listed]
     return offered

@@ -9,7 +9,7 @@ import numpy as np
 import traitlets
 
 from kdlab.core.sweep import expect
-from kdlab.mixtures.limits import map_limits
+from kdlab.mixtures.limits import finer, map_limits
 from kdlab.mixtures.mechanism import Pairs
 from kdlab.mixtures.view import parts
 from kdlab.pictures.live import front_end, plain
@@ -68,16 +68,17 @@ class MechanismView(SweepView):
 def payload(pairs: Pairs) -> dict[str, Any]:
     """Return the plain numbers that the page draws from."""
     sweep, order = pairs.sweep, pairs.order
-    teacher = sweep.scene.teacher
+    teacher, taught = sweep.scene.teacher, np.exp(sweep.teacher_log_weights[:, order])
+    (x, y), more = map_limits(sweep), finer(map_limits(sweep)[0])
     matrices = {name: getattr(pairs, name) for name in ("joint_weights", "cross_entropies", "shares")}
     return {
         "key": f"pairs|{sweep.settings.key}",
         "settings": {"pairs": sweep.settings.key},
         "title": f"{sweep.scene.title}: who pays for whom",
         "beta": plain(sweep.betas),
-        "space": dict(zip("xy", plain(map_limits(sweep)), strict=True)),
-        "teacher": parts(np.exp(sweep.teacher_log_weights[:, order]), teacher.means[order], teacher.covariances[order]),
-        "student": parts(np.exp(sweep.student_log_weights), sweep.student_means, sweep.student_covariances),
+        "space": {"x": plain(x, 5 + more), "y": plain(y, 5 + more)},
+        "teacher": parts(taught, teacher.means[order], teacher.covariances[order], more),
+        "student": parts(np.exp(sweep.student_log_weights), sweep.student_means, sweep.student_covariances, more),
         **{name: plain(values, 6) for name, values in matrices.items()},
         # Whole: rounded twice, they could differ from the sentence in the last digit.
         **{name: getattr(pairs, name).tolist() for name in ("jensen", "variational", "exact")},

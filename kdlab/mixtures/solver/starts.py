@@ -34,7 +34,8 @@ def grouped_starts(target: GaussianMixture, family: Family, n_components: int, n
     mass = member @ weights
     centre = (member * weights) @ means / mass[..., None]
     second = np.einsum("sgk,kij->sgij", member * weights, covariances + means[:, :, None] * means[:, None, :])
-    spread = family.project(second / mass[..., None, None] - centre[..., :, None] * centre[..., None, :])
+    free = Family(family.covariance)  # the floor is in a cloud's coordinates, and these are the target's own
+    spread = free.project(second / mass[..., None, None] - centre[..., :, None] * centre[..., None, :])
     cost = (mass * np.linalg.slogdet(spread)[1]).sum(axis=1)
     best = np.argsort(cost, kind="stable")[:n_starts]
     log_mass = np.log(mass[best])

@@ -74,3 +74,12 @@ def test_points_without_weight_are_never_chosen() -> None:
     cloud = cloud_of(points, np.array([0.4, 0.3, 0.3, 0.0]), cross=False)
     for start in models(spread_starts(cloud, Family("diag"), 3, 10).out_of(cloud)):
         assert start.means.max() < 10
+
+
+def test_starts_of_a_small_target_are_the_same_but_smaller() -> None:
+    """The floor is a grid's, in standard coordinates: it must not widen a target given in other units."""
+    target, family = random_mixture(np.random.default_rng(4), 5, 2), Family("full", floor=0.04)
+    small = GaussianMixture(target.weights, 1e-4 * target.means, 1e-8 * target.covariances)
+    one, other = (grouped_starts(each, family, 2, 5) for each in (target, small))
+    np.testing.assert_allclose(other.means, 1e-4 * one.means, rtol=1e-9)
+    np.testing.assert_allclose(other.covariances, 1e-8 * one.covariances, rtol=1e-6)
