@@ -69,8 +69,8 @@ def test_importing_kdlab_loads_nothing_heavy():
         ("mixtures.limits", ("anywidget", "ipywidgets", "matplotlib", "scipy", "torch")),
         # The first slider must not wait for matplotlib: a view draws nothing until a picture is asked for.
         (
-            "mixtures.view mixtures.view_single mixtures.view_mechanism mixtures.view_own ngrams.view ngrams.view_tries "
-            "lm.view_next_token",
+            "mixtures.view mixtures.view_single mixtures.view_mechanism mixtures.view_own "
+            "ngrams.view ngrams.view_tries lm.view_next_token",
             ("PIL", "matplotlib", "torch"),
         ),
         ("lm.recording", ("anywidget", "matplotlib", "torch")),

@@ -98,25 +98,46 @@ CHALLENGES = {
     one.name: one
     for one in (
         Challenge(
-            "falls", "Precision that falls", "Make precision fall somewhere on the way from β = 1 to 100.",
-            "The largest fall along the slider is", 0.1, _falls,
+            "falls",
+            "Precision that falls",
+            "Make precision fall somewhere on the way from β = 1 to 100.",
+            "The largest fall along the slider is",
+            0.1,
+            _falls,
         ),
         Challenge(
-            "less", "Told less, and better for it", "Find a teacher whose student gains in precision and in recall as β rises.",
-            "At the best β above 1 the smaller of the two gains is", 0.05, _less,
+            "less",
+            "Told less, and better for it",
+            "Find a teacher whose student gains in precision and in recall as β rises.",
+            "At the best β above 1 the smaller of the two gains is",
+            0.05,
+            _less,
         ),
         Challenge(
-            "better", "A better teacher than p*",
+            "better",
+            "A better teacher than p*",
             "With K″ = 1, find a teacher whose student, at β = 1, is more precise than the student of p* itself.",
-            "Its student's lead in precision is", 0.1, _better,
+            "Its student's lead in precision is",
+            0.1,
+            _better,
         ),
         Challenge(
-            "rare", "A rare mode that survives", "Let a mode lighter than 5 % still be covered by the student at β = 20.",
-            "The share of the rare mode that is covered is", 0.5, _rare, unit="",
+            "rare",
+            "A rare mode that survives",
+            "Let a mode lighter than 5 % still be covered by the student at β = 20.",
+            "The share of the rare mode that is covered is",
+            0.5,
+            _rare,
+            unit="",
         ),
         Challenge(
-            "twins", "Two worlds with one path", "Find two different worlds whose students walk the same path in the plane.",
-            "Where the two paths are farthest apart it is", 0.001, _twins, most=True,
+            "twins",
+            "Two worlds with one path",
+            "Find two different worlds whose students walk the same path in the plane.",
+            "Where the two paths are farthest apart it is",
+            0.001,
+            _twins,
+            most=True,
         ),
     )
-}  # fmt: skip
+}

@@ -1,8 +1,8 @@
 """A world that the reader draws: notebook your_own_world's live picture, and the page own.html of the site.
 
-The page computes everything itself (mixtures/own_worker.js): teacher, student, the path over beta, precision and recall,
-with no kernel on the path. Python hears of the world when the hand rests, and is the truth: `OwnView.sweep` is what
-`mixtures.teacher_entropy` makes of it.
+The page computes everything itself, in a worker (mixtures/own_worker.js): teacher, student, the path over beta,
+precision and recall, with no kernel on the path. Python hears of the world when the hand rests, and is the truth:
+`OwnView.sweep` is what `mixtures.teacher_entropy` makes of it.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from kdlab.pictures.live import LiveView, front_end, still_name
 REACH = {"line": 5.0, "ring": 2.0, "falls": 4.0, "rare": 3.6, "random": 3.6}  # of the space shown, to each side
 SCRIPTS = (
     "pictures/plane.js", "mixtures/measure.js", "mixtures/contours.js", "mixtures/fit.js", "mixtures/path.js",
-    "mixtures/own_worker.js", "mixtures/world.js", "mixtures/share.js", "mixtures/own_space.js", "mixtures/challenges.js",
-    "mixtures/view_own.js",
+    "mixtures/own_worker.js", "mixtures/world.js", "mixtures/share.js", "mixtures/own_space.js",
+    "mixtures/challenges.js", "mixtures/view_own.js",
 )  # fmt: skip
 QUESTIONS = {  # that an address may ask, by the name of the challenge that stands below the picture then
     "falls": {
@@ -69,7 +69,7 @@ class OwnView(LiveView):
     world = traitlets.Dict().tag(sync=True)
     opened = traitlets.Dict().tag(sync=True)
     scenes = traitlets.Dict().tag(sync=True)
-    challenges = traitlets.List().tag(sync=True)
+    challenges: Any = traitlets.List().tag(sync=True)
     questions = traitlets.Dict(QUESTIONS).tag(sync=True)
     addressed = traitlets.Bool(False).tag(sync=True)  # whether the page's own address may hold the world
 
@@ -96,7 +96,7 @@ class OwnView(LiveView):
 
     @property
     def sweep(self) -> MixtureSweep:
-        """Everything there is to show of this world along the slider, exactly, by Python: some seconds the first time."""
+        """Everything there is to show of this world along the slider, exactly, by Python: seconds the first time."""
         key = json.dumps({**self.world, "beta": None}, sort_keys=True)
         if self._made is None or self._made[0] != key:
             self._made = key, _swept(self.world)
@@ -171,10 +171,17 @@ def world_of(scene: Scene, n_components: int = 1, covariance: str = "diag") -> d
     known = scene.teacher is scene.truth
     return {
         "dim": scene.truth.dim,
-        "reach": REACH.get(scene.name, 4.0),
+        "reach": REACH.get(scene.name) or _reach(scene),
         "modes": modes_of(scene.truth),
         "teacher": {"kind": "truth"} if known else {"kind": "edited", "modes": modes_of(scene.teacher)},
         "n": n_components,
         "family": covariance,
         "beta": 1.0,
     }
+
+
+def _reach(scene: Scene) -> float:
+    """How far the space of a reader's own scene goes to each side: beyond two deviations of every mode."""
+    models = (scene.truth, scene.teacher)
+    corners = [np.abs(one.means) + 2 * np.sqrt(np.diagonal(one.covariances, axis1=1, axis2=2)) for one in models]
+    return float(np.ceil(11 * max(one.max() for one in corners)) / 10)

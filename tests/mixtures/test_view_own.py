@@ -10,21 +10,24 @@ from support.axe import serious
 from support.pages import get, open_view, opened, put, settle
 
 from kdlab.core.metrics import precision, recall
+from kdlab.mixtures import view_own
 from kdlab.mixtures.challenges import CHALLENGES
 from kdlab.mixtures.model import GaussianMixture
 from kdlab.mixtures.scenes import make_scene
-from kdlab.mixtures.view_own import SCRIPTS, OwnView, draw, mixture_of, world_of
+from kdlab.mixtures.view_own import OwnView, draw, mixture_of, world_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+SCRIPTS = view_own.SCRIPTS
 ROOT = ".kdlab-own"
+EXACT = f"JSON.parse(document.querySelector('{ROOT}').dataset.world ?? '{{}}').exact"
 PATIENCE = 60_000  # ms: an exact path takes seconds on a busy machine
 
 
 def at_rest(page: Page) -> dict[str, Any]:
     """Wait for the exact path; return what the page says it shows."""
     settle(page)
-    page.wait_for_function(f"JSON.parse(document.querySelector('{ROOT}').dataset.world ?? '{{}}').exact", timeout=PATIENCE)
+    page.wait_for_function(EXACT, timeout=PATIENCE)
     return shown(page)
 
 

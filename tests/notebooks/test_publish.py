@@ -305,7 +305,7 @@ def test_the_figure_moves_only_for_those_who_do_not_mind(site: Path, browser: Br
 
 
 def test_a_world_is_drawn_on_a_page_of_its_own(site: Path, browser: Browser) -> None:
-    """As a file, with no kernel: a mode is moved by a key, the address holds it, and a page of that address shows it."""
+    """As a file, with no kernel: a key moves a mode, the address holds it, and a page of that address shows it."""
     exact = "JSON.parse(document.querySelector('.kdlab-own').dataset.world ?? '{}').exact"
     with opened(browser, (site / "own.html").as_uri()) as page:
         page.wait_for_function(exact)
