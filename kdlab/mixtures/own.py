@@ -1,7 +1,6 @@
 """A world of the reader's own, a mixture, or points and the mixture fitted to them, made into a Scene.
 
-Everything is checked here, before any student is made: what cannot be shown exactly within seconds is refused, with
-the reason and what to do instead.
+Everything is checked here, before any student is made; what cannot be exact within seconds is refused with the reason.
 """
 
 import hashlib
@@ -66,7 +65,7 @@ def _name(truth: GaussianMixture, teacher: GaussianMixture, points: FloatArray |
     """What such a scene is called: its dimension, and eight digits that all its numbers decide."""
     arrays = [array for one in (truth, teacher) for array in (one.log_weights, one.means, one.covariances)]
     arrays += [] if points is None else [points]
-    numbers = b"".join(str(array.shape).encode() + (array + 0.0).tobytes() for array in arrays)  # -0 and 0 are the same
+    numbers = b"".join(str(array.shape).encode() + (array + 0.0).tobytes() for array in arrays)  # -0 is 0
     return f"{OWN}{truth.dim}d-{hashlib.sha256(numbers).hexdigest()[:8]}"
 
 
@@ -148,9 +147,8 @@ def _checked_points(values: Any, n_modes: int | None) -> FloatArray:
         raise ValueError(f"point {row} is {points[row].tolist()}: drop such rows, as df.dropna() does, or mend them")
     if not _POINTS_PER_MODE * size <= len(points) <= MOST_POINTS:
         raise ValueError(
-            f"{len(points):,} points for n_modes={size}: bring from {_POINTS_PER_MODE * size} ({_POINTS_PER_MODE} for "
-            f"each mode) to {MOST_POINTS:,}, which are fitted in seconds; of more, rng.choice(points, {MOST_POINTS}, "
-            "replace=False) keeps some by chance"
+            f"{len(points):,} points for n_modes={size}: bring from {_POINTS_PER_MODE * size} (5 for each mode) to "
+            f"{MOST_POINTS:,}; rng.choice(points, {MOST_POINTS}, replace=False) keeps so many of more, by chance"
         )
     spread = points.std(axis=0)
     if not 0 < spread.max() <= _UNEVEN * spread.min():
