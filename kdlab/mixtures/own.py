@@ -19,7 +19,7 @@ Teacher = GaussianMixture | int | str | None
 
 OWN = "own-"  # how the names of such scenes begin
 MOST_MODES, MOST_POINTS = 12, 10_000  # so many points take twelve modes a dozen seconds
-REACH = {1: 900, 2: 25}  # narrowest widths that half a world may be wide, in D dimensions: grids must see both
+REACH = {1: 900, 2: 23}  # narrowest widths that half a world may be wide, in D dimensions: grids must see both
 _FAR, _UNITS = 1e6, 1e50  # narrowest widths from zero; the largest number, and one over the least
 _LIGHTEST = 1e-12  # a lighter mode is lost in the rounding of the others
 _FLOOR = {1: 1 / 50, 2: 1 / 10}  # of half the points' range: the least width of a mode fitted to them; keeps `REACH`
@@ -34,7 +34,7 @@ def own_scene(truth: GaussianMixture | ArrayLike, teacher: Teacher = None, n_mod
     the points where there are some. D is 1 or 2. Modes lighter than 1e-12 are left out; no mode fitted to points is
     narrower than a tenth of half their range (on a line, a fiftieth). The name holds a digest of all numbers. Raises
     ValueError for what is no mixture and no table of numbers, for more than 12 modes, and where half the world is more
-    than 900 (on a line) or 25 (in the plane) times as wide as the standard deviation of its narrowest mode.
+    than 900 (on a line) or 23 (in the plane) times as wide as the standard deviation of its narrowest mode.
 
     >>> own_scene(GaussianMixture([0.5, 0.5], [[-1.0], [1.0]], [[[0.1]], [[0.1]]])).title
     'Your world'

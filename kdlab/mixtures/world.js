@@ -18,7 +18,7 @@ const FAMILIES = ["diag", "full", "spherical"];
 const NARROWEST = 1 / 100; // of the reach: a mode's least width
 const WIDEST = 1 / 2; // of the reach
 const LIGHTEST = 1e-3; // of the heaviest mode's weight
-const FINEST = 25; // in the plane half a world is at most so many of its narrowest widths, as in kdlab.mixtures.own
+const FINEST = 23; // in the plane half a world is at most so many of its narrowest widths, as in kdlab.mixtures.own
 const TOO_FINE = `In the plane half a world is at most ${FINEST} times as wide as its narrowest mode: more could not be exact.`;
 const FIRST_MODE = { widths: 0.16, weight: 1 }; // of a mode that is added; the width is of the reach
 

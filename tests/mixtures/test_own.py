@@ -232,7 +232,7 @@ SOLID = GaussianMixture([1.0], np.zeros((1, 3)), [np.eye(3)])
         ),
         (
             {"truth": GaussianMixture([1.0], [[0.0, 0.0]], [np.diag([1.0, 1 / 900])])},
-            "up to 25 times as much .* in 2-D",
+            "up to 23 times as much .* in 2-D",
         ),
         ({"truth": line_mixture([1.0], [1e7], [1.0])}, r"lies up to 1e\+07 from zero.*subtract the mean"),
         ({"truth": GaussianMixture([1.0], [[0.0]], 1e-120 * ONE)}, "numbers have too few digits"),

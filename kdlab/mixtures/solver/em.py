@@ -29,6 +29,7 @@ _LIGHT_SHARE = 0.01  # of their movement that counts: the likelihood is flat the
 _BLOCK = 2**16  # scores at once, of all students, components and nodes: what they need stays in the cache
 _FIELDS = ("log_weights", "means", "covariances")  # of mixtures and of students alike
 _NOTHING = 1e-300  # a component with less mass than this has nothing to move it
+_NO_WEIGHT = -1e30  # for the log-weight of such a component: some machines warn of minus infinity in a product
 
 
 @dataclass(frozen=True)
@@ -303,7 +304,7 @@ def _coefficients(students: Students, cloud: Cloud) -> FloatArray:
     """(S, K, F): each component's weighted log-density as a linear function of the features."""
     precisions, log_dets = _inverses(students.covariances)
     pulls = (precisions @ students.means[..., None])[..., 0]
-    constant = students.log_weights - 0.5 * (
+    constant = np.maximum(students.log_weights, _NO_WEIGHT) - 0.5 * (
         (pulls * students.means).sum(axis=-1) + log_dets + cloud.dim * math.log(2 * math.pi)
     )
     first = 1 + cloud.dim
