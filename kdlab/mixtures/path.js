@@ -6,7 +6,7 @@
  *
  *   path(teacher, n, family, betas, options)   work (see fit.js) whose result is {betas, students, switched, looking, exact, reason}
  *   worthAlong(found, truth, options)   work: {precision, recall, coverage} of a path's students, and `switched` where they jump
- *   answers(world, memory)              for serveSolver: the work that a world needs, part by part
+ *   now, later                          for serveSolver: the work that a world needs, part by part
  *
  * Component k keeps its identity along a path; `switched` says where a student does not continue the one before. With
  * `options.drawing` the students of `options.warm`, another path, are continued by a few steps.
@@ -21,7 +21,7 @@ function makePaths(measures, solver) {
   const [COLD, FINALISTS] = [4, 4]; // groupings that are looked at where there are some; starts that go on where there are all
   const PASSES = 12; // along the slider and back
   const BESIDE = 10; // positions beside a switch at which both sides compete
-  const { TIE } = solver.inside; // nats: equally good; the one that continues the path is kept
+  const TIE = 1e-6; // nats: equally good; the one that continues the path is kept
   const SAME = 0.02; // in log-weights, standardised means, log standard deviations
   const STEADY = 0.1; // in weights, and these: less is no jump to the eye
   const JUMP = 0.05; // nats of precision or recall
@@ -100,16 +100,15 @@ function makePaths(measures, solver) {
       const [coarse, fine] = gridsOf(teacher, family, finer);
       if (!fine) break;
       const search = lineOf(coarse, targets, family, COARSE);
-      globalThis.LOG?.push(finer);globalThis.mark?.('g');
-      if (finer > 1) search.best = found.students;
+            if (finer > 1) search.best = found.students;
       else yield* ownStarts(search, targets, n, before);
-      globalThis.mark?.('o');for (let turn = 0, quiet = 0; finer === 1 && turn < PASSES && quiet < 2; turn += 1) {
+      for (let turn = 0, quiet = 0; finer === 1 && turn < PASSES && quiet < 2; turn += 1) {
         quiet = (yield* passAlong(search, turn % 2 ? -1 : 1)) ? 0 : quiet + 1;
       }
-      globalThis.mark?.('p');const settled = lineOf(fine, targets, family, SETTLE);
+      const settled = lineOf(fine, targets, family, SETTLE);
       for (const [i, student] of search.best.entries()) yield* settle(settled, i, student);
-      globalThis.mark?.('s');found = { students: settled.best, switched: yield* atSwitches(settled) };
-      globalThis.mark?.('w');reason = settled.best.some((student) => onFloor(student, fine, family)) ? REASONS.floor : "";
+      found = { students: settled.best, switched: yield* atSwitches(settled) };
+      reason = settled.best.some((student) => onFloor(student, fine, family)) ? REASONS.floor : "";
     }
     return { ...found, looking: false, exact: !reason, reason };
   }
@@ -128,9 +127,12 @@ function makePaths(measures, solver) {
   /** At each position the best of its own starts, of what is known, and of the student before. */
   function* ownStarts(line, targets, n, before) {
     const { clouds, family, effort, best } = line;
+    let cheapest = null;
     for (const [i, cloud] of clouds.entries()) {
       const thorough = i % THOROUGH === 0;
-      let starts = thorough ? coldStarts(cloud, targets[i], n, family) : groupedStarts(targets[i], n, family, i % OFTEN ? 1 : COLD);
+      let starts = thorough ? coldStarts(cloud, targets[i], n, family, cheapest)
+        : groupedStarts(targets[i], n, family, i % OFTEN ? 1 : COLD, cheapest);
+      cheapest = starts[0].grouping;
       if (i) starts.push(best[i - 1]); // last: of equally good ones the first wins
       if (before) starts.push(before[i]);
       if (starts.length > 1) starts = (yield* bestEnds(cloud, family, starts, LOOK, thorough ? FINALISTS : 1)).map(({ student }) => student);
@@ -221,50 +223,57 @@ function makePaths(measures, solver) {
   const even = (positions) => Array.from({ length: positions }, (_, i) => 100 ** (i / (positions - 1)));
   const [WHILE_MOVING, AT_REST] = [even(31), even(121)];
 
-  /** What was computed for the world before, if it fits this one. */
-  function remembered(memory, { truth, teacher, student }) {
-    const shape = JSON.stringify([truth.means[0].length, teacher, student, teacher ? null : truth.weights.length]);
-    if (memory.shape !== shape) Object.assign(memory, { shape, teacher: null, student: null, path: null });
-    return memory;
-  }
+  /** What must be the same for what was found in a world before to be of use in this one. */
+  const shapeOf = ({ truth, teacher, student }) => JSON.stringify([truth.means[0].length, teacher, student]);
+  const keep = (memory, world, name, found) => { memory[name] = { shape: shapeOf(world), found }; };
+  const kept = (memory, world, name) => (memory[name]?.shape === shapeOf(world) ? memory[name].found : null);
 
   function* teacherOf({ truth, teacher }, options) {
-    if (!teacher) return { student: truth, looking: false, exact: true, reason: "" };
-    return yield* fit(truth, teacher.n, teacher.family, options);
+    return teacher ? yield* fit(truth, teacher.n, teacher.family, options) : { student: truth, looking: false, exact: true, reason: "" };
   }
 
-  /** The student where the slider is, and what it is worth, to be drawn at once. */
+  /** The students at the slider and of p* itself, to be drawn at once, and what they are worth. */
   function* now(world, memory) {
-    remembered(memory, world);
+    measures.check(world.truth);
     const { truth, student: { n, family }, beta } = world;
-    const teacher = yield* teacherOf(world, { warm: memory.teacher, drawing: true });
-    const found = yield* fit(measures.tempered(teacher.student, beta), n, family, { warm: memory.student, drawing: true });
-    [memory.teacher, memory.student] = [teacher.student, found.student];
-    const { precision, recall, entropy, coverage } = measures.measured(found.student, truth, { drawing: true });
-    const bounds = { recall: -entropy, precision: modeDensity(unpacked(truth)) };
-    return { part: "now", teacher: teacher.student, ...found, precision, recall, coverage, bounds, looking: found.looking || teacher.looking };
+    const near = (...names) => ({ warm: names.map((name) => kept(memory, world, name)).filter(Boolean), drawing: true });
+    const teacher = yield* teacherOf(world, near("teacher"));
+    const found = yield* fit(measures.tempered(teacher.student, beta), n, family, near("student"));
+    const direct = yield* fit(truth, n, family, near("direct"));
+    for (const [name, { student }] of Object.entries({ teacher, student: found, direct })) keep(memory, world, name, student);
+    const worth = measures.measured(found.student, truth, { drawing: true });
+    return { part: "now", beta, teacher: teacher.student, student: found.student, ...worth, direct: withWorth(direct.student, truth, true),
+      bounds: { recall: -worth.entropy, precision: modeDensity(unpacked(truth)) },
+      looking: [teacher, found, direct].some(({ looking }) => looking), exact: false };
+  }
+
+  function withWorth(student, truth, drawing) {
+    const { precision, recall } = measures.measured(student, truth, { drawing });
+    return { ...student, precision, recall };
   }
 
   function* drawnAlong(world, memory) {
     const { truth, student: { n, family } } = world;
-    const teacher = yield* teacherOf(world, { warm: memory.teacher, drawing: true });
-    const found = yield* path(teacher.student, n, family, WHILE_MOVING, { warm: memory.path, drawing: true });
-    memory.path = found;
-    return { part: "path", ...found, ...(yield* worthAlong(found, truth, { drawing: true })), looking: found.looking || teacher.looking };
+    const teacher = yield* teacherOf(world, { warm: kept(memory, world, "teacher"), drawing: true });
+    const found = yield* path(teacher.student, n, family, WHILE_MOVING, { warm: kept(memory, world, "path"), drawing: true });
+    keep(memory, world, "path", found);
+    const worth = yield* worthAlong(found, truth, { drawing: true });
+    return { part: "path", teacher: teacher.student, ...found, ...worth, looking: found.looking || teacher.looking };
   }
 
-  /** Everything at rest: all starts, all positions. Then the same again with numbers that are exact. */
+  /** All positions, found by all starts; what they are worth to some thousandths of a nat. */
   function* settledAlong(world, memory) {
     const { truth, student: { n, family } } = world;
-    const teacher = yield* teacherOf(world, { warm: memory.teacher });
-    const found = yield* path(teacher.student, n, family, AT_REST, { warm: memory.path });
-    const direct = yield* fit(truth, n, family);
-    const bounds = measures.bounds(truth);
-    memory.settled = { teacher: teacher.student, ...found, direct: { ...direct, ...measures.measured(direct.student, truth) }, bounds,
-      exact: teacher.exact && found.exact, reason: teacher.reason || found.reason };
+    const teacher = yield* teacherOf(world, { warm: kept(memory, world, "teacher") });
+    const found = yield* path(teacher.student, n, family, AT_REST, { warm: kept(memory, world, "path") });
+    const direct = yield* fit(truth, n, family, { warm: kept(memory, world, "direct") });
+    for (const [name, one] of Object.entries({ teacher: teacher.student, direct: direct.student, path: found })) keep(memory, world, name, one);
+    memory.settled = { ...found, teacher: teacher.student, direct: withWorth(direct.student, truth, false), bounds: measures.bounds(truth),
+      exact: teacher.exact && found.exact && direct.exact, reason: teacher.reason || found.reason || direct.reason };
     return { part: "settled", ...memory.settled, ...(yield* worthAlong(found, truth, { drawing: true })) };
   }
 
+  /** The same with numbers to 1e-6 nats. */
   function* exactAlong({ truth }, memory) {
     return { part: "exact", ...memory.settled, ...(yield* worthAlong(memory.settled, truth)) };
   }
@@ -273,57 +282,66 @@ function makePaths(measures, solver) {
 }
 
 /**
- * A Worker's side. A message is a world {id, truth, teacher: {n, family} or null where p* teaches, student: {n, family}, beta};
- * it is answered, with its id, by parts: "now" (the student at beta, to draw), "path" (31 positions, to draw), "settled" (121,
- * found by all starts), "exact" (the same with numbers to 1e-6 nats), or by an `error`. The newest world comes first: "now" at
- * once; of an older one only a "path" that is begun is ended, so that there is one now and then while a hand moves on.
+ * A Worker's side. A message is a world {id, truth, teacher: {n, family} or null where p* teaches, student: {n, family}, beta}.
+ * It is answered, with its id, by an `error` or by parts: "now" (the student at beta, to draw), "path" (31 positions, to draw),
+ * "settled" (121, found by all starts), "exact" (the same with exact numbers). The newest world comes first: its "now" at once;
+ * of the one before a "path" that was begun is ended, so that a hand that moves on sees one now and then, and the rest dropped.
  */
 function serveSolver(port) {
   const measures = makeMeasures();
   const { now, later } = makePaths(measures, makeSolver(measures));
   const SLICE = 6; // ms between two looks at what has come
-  const [memory, channel] = [{}, new MessageChannel()];
-  let [newest, quick, slow, awake] = [null, null, null, false];
+  const [memory, bell] = [{}, new MessageChannel()];
+  let [newest, begun, quick, slow, mayDrop, awake] = [null, null, null, null, false, false];
+  const post = (world, part) => port.postMessage({ id: world.id, ...part });
 
-  const begin = (make, world, part) => ({ work: make(world, memory), world, part });
-  const wake = () => { if (!awake) channel.port1.postMessage(0); awake = true; };
+  function* quickly(world) {
+    post(world, yield* now(world, memory));
+  }
 
-  /** Do some of the work; returns it while there is more to do. */
-  function advance(task, until) {
+  function* slowly(world) {
+    for (const [part, make] of later.entries()) {
+      mayDrop = part > 0;
+      post(world, yield* make(world, memory));
+      if (world !== newest) return;
+    }
+  }
+
+  /** Do some of a world's work; returns it while there is more to do. */
+  function some(work, world) {
     try {
-      do {
-        const { done, value } = task.work.next();
-        if (!done) continue;
-        port.postMessage({ id: task.world.id, ...value });
-        const next = task.part + 1;
-        const outdated = task.part < 0 || task.world !== newest || next === later.length;
-        return outdated ? null : begin(later[next], task.world, next);
-      } while (performance.now() < until);
-      return task;
+      for (const until = performance.now() + SLICE; performance.now() < until;) if (work.next().done) return null;
+      return work;
     } catch (error) {
-      port.postMessage({ id: task.world.id, error: error.message });
-      newest = task.world === newest ? null : newest;
+      post(world, { error: error.message });
+      begun = newest;
       return null;
     }
   }
 
-  channel.port2.onmessage = () => {
+  function wake() {
+    if (!awake) bell.port1.postMessage(null);
+    awake = true;
+  }
+
+  bell.port2.onmessage = () => {
     awake = false;
-    const until = performance.now() + SLICE;
-    if (quick) quick = advance(quick, until);
-    else if (slow) slow = advance(slow, until);
-    if (!quick && !slow && newest && newest !== port.begun) slow = begin(later[0], port.begun = newest, 0);
-    if (quick || slow) wake();
+    if (quick) quick = some(quick, newest);
+    else {
+      if (!slow && begun !== newest) slow = slowly(begun = newest);
+      if (slow) slow = some(slow, begun);
+    }
+    if (quick || slow || begun !== newest) wake();
   };
   port.onmessage = ({ data }) => {
     newest = data;
-    quick = begin(now, data, -1);
-    if (slow?.part > 0) slow = null;
+    quick = quickly(data);
+    if (mayDrop) slow = null;
     wake();
   };
 }
 
-/** A Worker that serves, made of this very text: so it works on a page that was opened as a file. */
+/** A Worker that serves, made of this very text: it works on a page that was opened as a file, too. */
 function makeWorker() {
   const text = [makeMeasures, makeSolver, makePaths, serveSolver, "serveSolver(self);"].join("\n");
   return new Worker(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
