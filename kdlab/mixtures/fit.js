@@ -8,19 +8,18 @@
  *   finish(work)                      run work to its end: its result
  *
  * Work is a generator. Whoever runs it may stop after every `yield`, which is a step of EM away from the last, and drop what
- * is outdated. `family` is "diag", "full" or "spherical"; `options.warm` is a student known to be near. A result has `looking`
+ * is outdated. `family` is "diag", "full" or "spherical"; `options.warm` is a student known to be near, or a list. A result has `looking`
  * false once all starts were tried, and `exact` true unless a grid was too coarse: `reason` says so. With `options.drawing`
  * there are only a few steps from `warm`, good enough to draw, and `looking` is true: another student may be better.
  */
 function makeSolver(measures) {
   const { FIELDS, FLAT, room, unpacked, packed, normalise, sheet, axesOf, nodeFrom, rowsWithin, refuse } = measures.inside;
   const FAMILIES = ["diag", "full", "spherical"];
-  const COARSE = { step: 0.9, radius: 4, least: 1e-5, tolerance: 1e-3, limit: 40 }; // to look around on
-  const FINE = { step: 0.7, radius: 5.5, least: 1e-8, tolerance: 1e-5, limit: 300 }; // to settle on
+  const COARSE = { step: 0.9, radius: 4, least: 1e-5, tolerance: 1e-3, limit: 40, tie: 5e-5 }; // to look around on
+  const FINE = { step: 0.7, radius: 5.5, least: 1e-8, tolerance: 1e-5, limit: 300, tie: 1e-6 }; // to settle on
   const MOST_NODES = 20_000;
   // EM while a hand moves: steps, nodes in all of them, and of what may be as good as the best the first.
-  const HURRY = { tolerance: 2e-3, limit: 12, nodes: 20_000, look: { tolerance: 2e-3, limit: 2 }, tie: 1e-3 };
-  const TIE = 1e-6; // nats: as good
+  const HURRY = { tolerance: 2e-3, limit: 12, nodes: 20_000, look: { tolerance: 2e-3, limit: 2, tie: 1e-3 } };
   const NARROWEST = 0.75; // of the nodes' distance: what sums over them see to 1e-4
   const MEMORY = 5; // steps that a leap is mixed from
   const FARTHEST = 4; // of a leap, in coordinates of `vector`
@@ -30,6 +29,7 @@ function makeSolver(measures) {
   const NOTHING = 1e-300; // mass that moves no component
   const SIZE = 6; // numbers of a component
   const MOST_GROUPED = 8; // components that are grouped in every way; of more the cheapest pairs are merged first
+  const ROUNDING = 1e-12; // nats that the prices of groupings may err by
   const [TRIED, SETTLED] = [10, 4]; // groupings that are looked at; ends that are settled
   const GOLDEN = (Math.sqrt(5) - 1) / 2;
   const REASONS = {
@@ -387,8 +387,11 @@ function makeSolver(measures) {
     return mergedDown(fewer);
   }
 
-  /** The cheapest `count` ways to put the target's components into n groups, each replaced by its moments; cheapest first. */
-  function groupedStarts(target, n, family, count) {
+  /**
+   * The cheapest `count` ways to put the target's components into n groups, each replaced by its moments; cheapest first, but
+   * for the grouping `before`, if it is as cheap: where weights are below rounding, many are.
+   */
+  function groupedStarts(target, n, family, count, before = null) {
     const kept = withMass(target);
     if (kept.size <= n) return [splitUp(kept, n)];
     const items = mergedDown(kept);
@@ -416,7 +419,9 @@ function makeSolver(measures) {
       }
     };
     partition(all, [], 0);
-    return best.map(({ taken }) => reordered(groups, taken));
+    const again = before?.size === items.size ? before.taken.reduce((sum, group) => sum + prices[group], 0) : Infinity;
+    if (again <= best[0].cost + ROUNDING) best.unshift({ taken: before.taken });
+    return best.slice(0, count).map(({ taken }) => ({ ...reordered(groups, taken), grouping: { taken, size: items.size } }));
   }
 
   /** Halve the component with the largest share of the variance, along its longest axis, until there are n. */
@@ -476,8 +481,8 @@ function makeSolver(measures) {
   }
 
   /** Groupings of the target, into fewer groups too and these halved, and some starts that know nothing of its components. */
-  function coldStarts(cloud, target, n, family) {
-    const starts = groupedStarts(target, n, family, TRIED);
+  function coldStarts(cloud, target, n, family, before = null) {
+    const starts = groupedStarts(target, n, family, TRIED, before);
     for (let fewer = Math.min(n, withMass(target).size) - 1; fewer >= 1; fewer -= 1) {
       starts.push(splitUp(groupedStarts(target, fewer, family, 1)[0], n));
     }
@@ -504,7 +509,7 @@ function makeSolver(measures) {
     checkSettings(n, family);
     const given = unpacked(target);
     const closed = exactProjection(given, n, family);
-    const known = warm ? unpacked(warm) : null;
+    const known = (warm ? [warm].flat() : []).map(unpacked);
     if (drawing && !closed) return yield* drawn(given, n, family, known);
     let [student, reason] = closed ? [closed, ""] : [groupedStarts(given, n, family, 1)[0], REASONS.grid];
     for (let finer = 1; reason; finer *= 2) {
@@ -524,17 +529,17 @@ function makeSolver(measures) {
   }
 
   /** Of the ends that EM leads to from several starts the `count` best; of equally good ones the first. */
-  function* bestEnds(cloud, family, starts, effort, count, tie = TIE) {
+  function* bestEnds(cloud, family, starts, effort, count) {
     const ends = [];
     for (const start of starts) ends.push(yield* climb(cloud, family, start, effort));
     const top = Math.max(...ends.map(({ reached }) => reached));
-    const worth = ({ reached }) => (reached >= top - tie ? top : reached);
+    const worth = ({ reached }) => (reached >= top - effort.tie ? top : reached);
     return ends.sort((one, other) => worth(other) - worth(one)).slice(0, count);
   }
 
   /** EM from every start on a coarse grid, and from the best of their ends on a fine one. */
   function* fitted(coarse, fine, target, n, family, known) {
-    const starts = [...coldStarts(coarse, target, n, family), ...(known ? [known] : [])];
+    const starts = [...coldStarts(coarse, target, n, family), ...known];
     const looked = yield* bestEnds(coarse, family, starts, COARSE, SETTLED);
     const [best] = yield* bestEnds(fine, family, looked.map(({ student }) => student), FINE, 1);
     return best.student;
@@ -543,8 +548,8 @@ function makeSolver(measures) {
   /** A few steps of EM from a grouping of the target, or from what is known: what there is time for while a hand moves. */
   function* drawn(target, n, family, known) {
     const grid = gridOf(target, family, COARSE);
-    const starts = [...groupedStarts(target, n, family, 1), ...(known ? [known] : [])];
-    if (!grid) return { student: packed(starts.at(-1)), kl: NaN, looking: true, exact: false, reason: REASONS.grid };
+    const starts = [...groupedStarts(target, n, family, 1), ...known];
+    if (!grid) return { student: packed(starts[0]), kl: NaN, looking: true, exact: false, reason: REASONS.grid };
     const cloud = cloudOf(grid, target.logs);
     const { student, reached } = yield* hurried(cloud, family, starts);
     return { student: packed(student), kl: Math.max(0, cloud.own - reached), looking: true, exact: false, reason: REASONS.hurry };
@@ -553,10 +558,10 @@ function makeSolver(measures) {
   /** The most promising of some starts, and from there what can be had in a hurry. */
   function* hurried(cloud, family, starts) {
     const limit = Math.max(2, Math.min(HURRY.limit, Math.floor(HURRY.nodes / cloud.grid.nodes)));
-    const [{ student }] = starts.length > 1 ? yield* bestEnds(cloud, family, starts, HURRY.look, 1, HURRY.tie) : [{ student: starts[0] }];
+    const [{ student }] = starts.length > 1 ? yield* bestEnds(cloud, family, starts, HURRY.look, 1) : [{ student: starts[0] }];
     return yield* climb(cloud, family, student, { tolerance: HURRY.tolerance, limit });
   }
 
-  return { fit, finish, inside: { REASONS, COARSE, TIE, LIGHT, SIZE, indices, reordered, gridsOf, gridOf, cloudOf, climb, bestEnds, hurried, onFloor,
-    vector, exactProjection, groupedStarts, coldStarts, checkSettings } };
+  return { fit, finish, inside: { REASONS, COARSE, LIGHT, SIZE, indices, reordered, gridsOf, gridOf, cloudOf, climb, bestEnds, hurried,
+    onFloor, vector, exactProjection, groupedStarts, coldStarts, checkSettings } };
 }

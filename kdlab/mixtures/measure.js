@@ -17,10 +17,10 @@
  * and `inside`, for contours.js, fit.js and path.js: mixtures as arrays, and their densities on grids.
  */
 function makeMeasures() {
-  const EXACT = 3e-7; // nats by which the last two grids may differ; the promise is 1e-6
+  const [EXACT, DIGITS] = [3e-7, 1e-11]; // nats, or a part of a mean, by which the last two grids may differ
   const [FIRST, FINER] = [0.7, 0.7]; // the first grid's step, in deviations of what is narrow there; from a step to the next
   const DRAWN = 0.5; // the step of what is only drawn
-  const MOST_NODES = 2e6; // of a grid: a tenth of a second
+  const MOST_NODES = 1e6; // of a grid: less than a tenth of a second
   const RADIUS = 7.5; // standard deviations; what lies beyond weighs less than 1e-12
   const WEIGHTLESS = -40; // a lighter log-weight makes no grid larger
   const WIDENS = 4; // deviations from a mode at which nodes begin to stand farther apart
@@ -394,8 +394,8 @@ function makeMeasures() {
       if (!now && before) return { ...before, exact: false, reason: TOO_FINE };
       if (now) withClosedForms(now, ...both);
       if (now && drawing) return { ...now, exact: false, reason: step > FIRST ? TOO_FINE : "good enough to draw" };
-      const moved = now && before ? Math.max(...MEANS.map((name) => Math.abs(now[name] - before[name]))) : Infinity;
-      if (moved < EXACT) return { ...now, exact: true, reason: "" };
+      const settled = (name) => Math.abs(now[name] - before[name]) < Math.max(EXACT, DIGITS * Math.abs(now[name]));
+      if (now && before && MEANS.every(settled)) return { ...now, exact: true, reason: "" };
       if (now) [step, before] = [step * FINER, now];
       else [step, drawing] = [step / FINER, true]; // even the first grid is too much: the finest that is not
     }

@@ -18,7 +18,7 @@ function makePaths(measures, solver) {
   const [COLD, FINALISTS] = [4, 4]; // groupings that are looked at where there are some; starts that go on where there are all
   const PASSES = 12; // along the slider and back
   const BESIDE = 10; // positions beside a switch at which both sides compete
-  const { TIE } = solver.inside; // nats: equally good; the one that continues the path is kept
+  const TIE = 1e-6; // nats: equally good; the one that continues the path is kept
   const SAME = 0.02; // in log-weights, standardised means, log standard deviations
   const STEADY = 0.1; // in weights, and these: less is no jump to the eye
   const JUMP = 0.05; // nats of precision or recall
@@ -97,16 +97,15 @@ function makePaths(measures, solver) {
       const [coarse, fine] = gridsOf(teacher, family, finer);
       if (!fine) break;
       const search = lineOf(coarse, targets, family, COARSE);
-      globalThis.LOG?.push(finer);globalThis.mark?.('g');
-      if (finer > 1) search.best = found.students;
+            if (finer > 1) search.best = found.students;
       else yield* ownStarts(search, targets, n, before);
-      globalThis.mark?.('o');for (let turn = 0, quiet = 0; finer === 1 && turn < PASSES && quiet < 2; turn += 1) {
+      for (let turn = 0, quiet = 0; finer === 1 && turn < PASSES && quiet < 2; turn += 1) {
         quiet = (yield* passAlong(search, turn % 2 ? -1 : 1)) ? 0 : quiet + 1;
       }
-      globalThis.mark?.('p');const settled = lineOf(fine, targets, family, SETTLE);
+      const settled = lineOf(fine, targets, family, SETTLE);
       for (const [i, student] of search.best.entries()) yield* settle(settled, i, student);
-      globalThis.mark?.('s');found = { students: settled.best, switched: yield* atSwitches(settled) };
-      globalThis.mark?.('w');reason = settled.best.some((student) => onFloor(student, fine, family)) ? REASONS.floor : "";
+      found = { students: settled.best, switched: yield* atSwitches(settled) };
+      reason = settled.best.some((student) => onFloor(student, fine, family)) ? REASONS.floor : "";
     }
     return { ...found, looking: false, exact: !reason, reason };
   }
@@ -125,9 +124,12 @@ function makePaths(measures, solver) {
   /** At each position the best of its own starts, of what is known, and of the student before. */
   function* ownStarts(line, targets, n, before) {
     const { clouds, family, effort, best } = line;
+    let cheapest = null;
     for (const [i, cloud] of clouds.entries()) {
       const thorough = i % THOROUGH === 0;
-      let starts = thorough ? coldStarts(cloud, targets[i], n, family) : groupedStarts(targets[i], n, family, i % OFTEN ? 1 : COLD);
+      let starts = thorough ? coldStarts(cloud, targets[i], n, family, cheapest)
+        : groupedStarts(targets[i], n, family, i % OFTEN ? 1 : COLD, cheapest);
+      cheapest = starts[0].grouping;
       if (i) starts.push(best[i - 1]); // last: of equally good ones the first wins
       if (before) starts.push(before[i]);
       if (starts.length > 1) starts = (yield* bestEnds(cloud, family, starts, LOOK, thorough ? FINALISTS : 1)).map(({ student }) => student);
