@@ -13,7 +13,7 @@ function makePaths(measures, solver) {
   const { packed, unpacked } = measures.inside;
   const { REASONS, COARSE, LIGHT, SIZE, indices, reordered, gridsOf, gridOf, cloudOf, climb, bestEnds, hurried, onFloor, vector,
     exactProjection, groupedStarts, coldStarts, checkSettings } = solver.inside;
-  const SETTLE = { tolerance: 3e-4, limit: 60 };
+  const SETTLE = { tolerance: 1e-5, limit: 120 };
   const [THOROUGH, OFTEN, LOOK] = [15, 3, { ...COARSE, limit: 8 }]; // positions from one with all starts, with some, to the next
   const [COLD, FINALISTS] = [4, 4]; // groupings that are looked at where there are some; starts that go on where there are all
   const PASSES = 12; // along the slider and back
