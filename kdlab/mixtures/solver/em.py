@@ -28,8 +28,7 @@ _LIGHT = math.log(1e-4)  # components below this weight neither leap nor hold up
 _LIGHT_SHARE = 0.01  # of their movement that counts: the likelihood is flat there, their steps are rough
 _BLOCK = 2**16  # scores at once, of all students, components and nodes: what they need stays in the cache
 _FIELDS = ("log_weights", "means", "covariances")  # of mixtures and of students alike
-_NOTHING = 1e-300  # a component with less mass than this has nothing to move it
-_NO_WEIGHT = -1e30  # for the log-weight of such a component: some machines warn of minus infinity in a product
+_NOTHING, _NO_WEIGHT = 1e-300, -1e30  # mass that moves no component; its log: of -inf in a product some BLAS warn
 
 
 @dataclass(frozen=True)
