@@ -189,7 +189,7 @@ function outlineOf(modes, k, { x, y }) {
   if (at.length === 1) {
     const peak = shareOf(modes, k) / (widths[0] * Math.sqrt(2 * Math.PI));
     const line = Array.from({ length: 61 }, (_, i) => -3 + i / 10).map((z) => [x(at[0] + z * widths[0]), Math.max(y(peak * Math.exp(-0.5 * z * z)), LINE.top)]);
-    return pathOf(line);
+    return pathOf(line.filter(([px]) => px >= LINE.left && px <= LINE.right));
   }
   const [c, s] = [Math.cos(tilt), Math.sin(tilt)];
   return `${pathOf(Array.from({ length: 48 }, (_, i) => (i * Math.PI) / 24).map((turn) => {
