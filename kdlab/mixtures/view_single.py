@@ -41,7 +41,7 @@ class SingleView(LiveView):
     Traits are what Python and the page share: ``world`` is sent once, ``hand`` is where the bell is.
     """
 
-    _esm = front_end("mixtures/view_single.js")
+    _esm = front_end("mixtures/measure.js", "mixtures/view_single.js")
 
     world = traitlets.Dict().tag(sync=True)
     hand = traitlets.Dict().tag(sync=True)

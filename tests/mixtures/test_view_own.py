@@ -127,6 +127,27 @@ def test_keys_move_widen_add_and_remove(page: Page) -> None:
     assert at_rest(page)["truth"] != before["truth"]
 
 
+def test_a_double_click_adds_a_mode_where_it_is(page: Page) -> None:
+    begin(page, "rare")
+    box = page.locator(".kdlab-space").bounding_box()
+    assert box is not None
+    page.mouse.dblclick(box["x"] + 0.15 * box["width"], box["y"] + 0.8 * box["height"])
+    told = at_rest(page)
+    assert len(told["truth"]["weights"]) == 6
+    x, y = told["truth"]["means"][-1]
+    assert x < -2 and y < -2  # left and low, as the pointer was
+
+
+def test_what_is_copied_is_shown_where_there_is_no_clipboard(page: Page) -> None:
+    begin(page, "falls", 2)
+    page.evaluate("() => Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    page.get_by_role("button", name="copy as Python").click()
+    copied = page.get_by_label("to be copied")
+    assert copied.input_value().endswith('n_components=2, covariance="diag")\nmixtures.show(sweep)')
+    page.get_by_role("button", name="copy link").click()
+    assert "#1;d=1;r=4;m=-2,0.375,0.4_" in copied.input_value()
+
+
 def test_what_is_refused_is_explained_where_it_happened(page: Page) -> None:
     begin(page, "falls")
     for _ in range(2):
