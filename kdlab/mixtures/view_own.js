@@ -36,7 +36,8 @@ function buildOwnPage(scenes) {
   select("n", "K″", "components of the student", [1, 2, 3, 4, 5, 6, 7, 8].map((n) => [n, n]));
   select("family", "covariance", "covariance family of the student", [["diag", "diagonal"], ["full", "full"], ["spherical", "spherical"]]);
   select("teacher", "teacher", "how the teacher comes about", TEACHERS);
-  select("start", "start from", "a world to start from", [["", "this one"], ...Object.entries(scenes).map(([name, { title }]) => [name, title])]);
+  const titles = Object.entries(scenes).map(([name, { title }]) => [name, title]);
+  select("start", "start from", "a world to start from", [["", "this one"], ...titles, ["empty 1", "An empty line"], ["empty 2", "An empty plane"]]);
   page.tools = html(page.picture, "div", { class: "kdlab-own-tools", role: "toolbar", "aria-label": "change the world" });
   page.picture.insertBefore(page.tools, page.picture.children[1]);
   page.buttons = {};
@@ -375,7 +376,8 @@ class Own extends Live {
     if (!name) return;
     this.history.keep(this.world);
     const { n, family, beta } = this.world;
-    this.open({ ...this.model.get("scenes")[name].world, n, family, beta });
+    const [empty, dim] = name.split(" ");
+    this.open({ ...(empty === "empty" ? emptyWorld(Number(dim)) : this.model.get("scenes")[name].world), n, family, beta });
     this.page.start.value = "";
   }
 

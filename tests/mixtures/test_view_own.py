@@ -138,6 +138,19 @@ def test_a_double_click_adds_a_mode_where_it_is(page: Page) -> None:
     assert x < -2 and y < -2  # left and low, as the pointer was
 
 
+def test_one_may_start_from_any_scene_or_from_an_empty_page(page: Page) -> None:
+    begin(page, "line", 2)
+    for name, modes, dim in (("ring", 8, 2), ("empty 2", 1, 2), ("empty 1", 1, 1), ("falls", 3, 1)):
+        page.locator(".kdlab-own-start").select_option(name)
+        told = at_rest(page)
+        assert (len(told["truth"]["weights"]), len(told["truth"]["means"][0])) == (modes, dim)
+        assert get(page, "page_errors") == []
+    page.get_by_role("button", name="undo").click()
+    assert len(at_rest(page)["truth"]["weights"]) == 1
+    page.get_by_role("button", name="reset").click()
+    assert at_rest(page)["truth"]["means"] == [[-3], [-1], [1], [3]]
+
+
 def test_what_is_copied_is_shown_where_there_is_no_clipboard(page: Page) -> None:
     begin(page, "falls", 2)
     page.evaluate("() => Object.defineProperty(navigator, 'clipboard', { value: undefined })")
