@@ -23,7 +23,8 @@ WIDGETS = ("anywidget", "ipywidgets", "traitlets")
 LAB = ("jupyterlab", "ipykernel")
 LAB_EXTENSIONS = ("anywidget", "@jupyter-widgets/jupyterlab-manager")
 FRONT_END = (
-    "pictures/live.js", "pictures/sweep_view.js", "pictures/quiz.js", "pictures/view.css", "mixtures/view.js",
+    "pictures/live.js", "pictures/sweep_view.js", "pictures/quiz.js", "pictures/view.css",
+    "mixtures/contours.js", "mixtures/fit.js", "mixtures/measure.js", "mixtures/path.js", "mixtures/view.js",
     "mixtures/view_mechanism.js", "mixtures/view_single.js", "ngrams/view.js", "ngrams/view_tries.js",
     "lm/view_next_token.js", "lessons/exercise_view.js", "lessons/card.css", "pictures/labextension/reopened.js",
 )  # fmt: skip

@@ -60,6 +60,7 @@ function makePaths(measures, solver) {
     return most;
   }
 
+  const studentsOf = (ends) => ends.map(({ student }) => student);
   const same = (one, other, scale) => apart(aligned(one, other), other, scale, { logs: true, faint: false }) <= SAME;
   const steady = (one, other, scale, faint = true) => apart(one, other, scale, { logs: false, faint }) <= STEADY;
 
@@ -135,9 +136,9 @@ function makePaths(measures, solver) {
       cheapest = starts[0].grouping;
       if (i) starts.push(best[i - 1]); // last: of equally good ones the first wins
       if (before) starts.push(before[i]);
-      if (starts.length > 1) starts = (yield* bestEnds(cloud, family, starts, LOOK, thorough ? FINALISTS : 1)).map(({ student }) => student);
-      if (starts.length > 1) starts = (yield* bestEnds(cloud, family, starts, effort, 1)).map(({ student }) => student);
-      yield* settle(line, i, starts[0]);
+      const looked = yield* bestEnds(cloud, family, starts, LOOK, thorough ? FINALISTS : 1);
+      const [{ student }] = looked.length > 1 ? yield* bestEnds(cloud, family, studentsOf(looked), effort, 1) : looked;
+      yield* settle(line, i, student);
     }
   }
 
@@ -267,7 +268,8 @@ function makePaths(measures, solver) {
     const teacher = yield* teacherOf(world, { warm: kept(memory, world, "teacher") });
     const found = yield* path(teacher.student, n, family, AT_REST, { warm: kept(memory, world, "path") });
     const direct = yield* fit(truth, n, family, { warm: kept(memory, world, "direct") });
-    for (const [name, one] of Object.entries({ teacher: teacher.student, direct: direct.student, path: found })) keep(memory, world, name, one);
+    const latest = { teacher: teacher.student, direct: direct.student, path: found };
+    for (const [name, one] of Object.entries(latest)) keep(memory, world, name, one);
     memory.settled = { ...found, teacher: teacher.student, direct: withWorth(direct.student, truth, false), bounds: measures.bounds(truth),
       exact: teacher.exact && found.exact && direct.exact, reason: teacher.reason || found.reason || direct.reason };
     return { part: "settled", ...memory.settled, ...(yield* worthAlong(found, truth, { drawing: true })) };

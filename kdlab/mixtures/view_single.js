@@ -2,7 +2,8 @@
  * kdlab's picture of a bell placed by hand: p* and one Gaussian on the left, what it is worth on the right.
  *
  * Bell and numbers are of this page alone, within a frame, with or without a kernel. `measure` below says what
- * kdlab.mixtures.single.measure says, to 1e-6 nats and in the same words; a test compares the two.
+ * kdlab.mixtures.single.measure says, to 1e-6 nats and in the same words; a test compares the two. Its mathematics is in
+ * mixtures/measure.js, which is put before this.
  *
  * Shared with Python (kdlab/mixtures/view_single.py): the TRAITS below and page_errors. `world` never changes. `hand` is where
  * the bell is, {centre, width}; Python hears of it, and of the `best` so far, when the hand rests: a page may be reloaded.
@@ -29,36 +30,10 @@ const peakOf = (width) => 1 / (width * Math.sqrt(2 * Math.PI));
 
 // ---------------------------------------------------------------- what a bell is worth
 
-const STEPS = 2048; // of the integral
-const REACH = 10; // standard deviations to each side
+const measures = makeMeasures();
 
-/** log p*(x) of a mixture on a line, without underflow far from its components. */
-function logDensity({ weights, means, covariances }, x) {
-  const terms = weights.map((weight, k) => {
-    const variance = covariances[k][0][0];
-    return Math.log(weight) - 0.5 * (Math.log(2 * Math.PI * variance) + (x - means[k][0]) ** 2 / variance);
-  });
-  const highest = Math.max(...terms);
-  return highest + Math.log(terms.reduce((sum, term) => sum + Math.exp(term - highest), 0));
-}
-
-/** The mean of log p* over the bell, nats, by the trapezoidal rule, which is as good as exact under a bell. */
-function precisionOf(truth, { centre, width }) {
-  let [sum, mass] = [0, 0];
-  for (let i = 0; i <= STEPS; i += 1) {
-    const z = REACH * ((2 * i) / STEPS - 1);
-    const weight = Math.exp(-0.5 * z * z);
-    sum += weight * logDensity(truth, centre + width * z);
-    mass += weight;
-  }
-  return sum / mass;
-}
-
-/** The mean of the bell's log-density over p*, nats, in closed form. */
-function recallOf({ weights, means, covariances }, { centre, width }) {
-  const square = weights.reduce((sum, weight, k) => sum + weight * (covariances[k][0][0] + (means[k][0] - centre) ** 2), 0);
-  return -0.5 * Math.log(2 * Math.PI * width * width) - square / (2 * width * width);
-}
+/** The bell as a mixture of one. */
+const bellOf = ({ centre, width }) => ({ weights: [1], means: [[centre]], covariances: [[[width * width]]] });
 
 /** Nats that may be very many, and a width: kdlab.core.format has the same rules. */
 const short = (value) => (Math.abs(value) < 1000 ? number(value)
@@ -69,7 +44,8 @@ const belowBound = (apart) => (apart >= 0.9995 ? short(apart) : apart >= 0.0005 
 
 /** Both numbers of a bell, how far each is below its bound, and all of it in words. */
 function measure({ truth, bounds }, hand) {
-  const worth = { precision: precisionOf(truth, hand), recall: recallOf(truth, hand) };
+  const { precision, recall } = measures.measured(bellOf(hand), truth);
+  const worth = { precision, recall };
   const names = Object.keys(worth);
   const below = Object.fromEntries(names.map((name) => [name, belowBound(bounds[name] - worth[name])]));
   const said = names.map((name) => `${name} ${short(worth[name])} nats (${below[name]} below its bound)`);

@@ -1,6 +1,6 @@
 """One Gaussian placed by hand over p*, and what it is worth: notebook 01's live picture.
 
-The page computes precision and recall itself (mixtures/view_single.js), exactly and with no kernel on the path; the
+The page computes precision and recall itself (mixtures/measure.js), exactly and with no kernel on the path; the
 truth that a test holds it to is `kdlab.mixtures.single.measure`. Python hears where the bell is when the hand rests.
 """
 
@@ -41,7 +41,7 @@ class SingleView(LiveView):
     Traits are what Python and the page share: ``world`` is sent once, ``hand`` is where the bell is.
     """
 
-    _esm = front_end("mixtures/view_single.js")
+    _esm = front_end("mixtures/measure.js", "mixtures/view_single.js")
 
     world = traitlets.Dict().tag(sync=True)
     hand = traitlets.Dict().tag(sync=True)

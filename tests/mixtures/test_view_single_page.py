@@ -18,7 +18,7 @@ from kdlab.mixtures.single import Measured, measure
 
 pytestmark = pytest.mark.browser
 
-SCRIPTS = ("mixtures/view_single.js",)
+SCRIPTS = ("mixtures/measure.js", "mixtures/view_single.js")
 QUESTION = {"question": "Both?", "options": ["yes", "no"], "outcome": "No."}
 EXACT = 1e-6  # nats
 

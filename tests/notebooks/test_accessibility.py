@@ -34,7 +34,7 @@ SWEEP, CARD = (BASE, "mixtures/view.js"), ("lessons/exercise_view.js",)
 VIEWS: dict[str, tuple[tuple[str, ...], Callable[[], Any]]] = {
     "ring": (SWEEP, lambda: mixtures.show(_ring(1))),
     "line": (SWEEP, lambda: mixtures.show(mixtures.teacher_entropy("line", 1), predict=ASKED)),
-    "hand": (("mixtures/view_single.js",), mixtures.by_hand),
+    "hand": (("mixtures/measure.js", "mixtures/view_single.js"), mixtures.by_hand),
     "pairs": (
         (BASE, "mixtures/view_mechanism.js"),
         lambda: mixtures.show_pairs(mixtures.mechanism.pairs_along(_ring(2))),
