@@ -518,7 +518,7 @@ function makeSolver(measures) {
       student = yield* fitted(cloudOf(coarse, given.logs), cloudOf(fine, given.logs), given, n, family, known);
       reason = onFloor(student, fine, family) ? REASONS.floor : "";
     }
-    const found = measures.measured(student, given);
+    const found = measures.measured(student, given, { drawing });
     return { student: packed(student), kl: Math.max(0, -found.entropy - found.recall), looking: false, exact: !reason, reason };
   }
 
