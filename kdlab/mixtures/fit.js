@@ -13,7 +13,7 @@
  * there are only a few steps from `warm`, good enough to draw, and `looking` is true: another student may be better.
  */
 function makeSolver(measures) {
-  const { FIELDS, FLAT, room, unpacked, packed, normalise, sheet, axesOf, nodeFrom, rowsWithin, refuse } = measures.inside;
+  const { FIELDS, FLAT, room, unpacked, packed, normalise, sheet, nodesNear, nodeFrom, refuse } = measures.inside;
   const FAMILIES = ["diag", "full", "spherical"];
   const COARSE = { step: 0.9, radius: 4, least: 1e-5, tolerance: 1e-3, limit: 40, tie: 5e-5 }; // to look around on
   const FINE = { step: 0.7, radius: 5.5, least: 1e-8, tolerance: 1e-5, limit: 300, tie: 1e-6 }; // to settle on
@@ -33,7 +33,7 @@ function makeSolver(measures) {
   const [TRIED, SETTLED] = [10, 4]; // groupings that are looked at; ends that are settled
   const GOLDEN = (Math.sqrt(5) - 1) / 2;
   const REASONS = {
-    grid: "the widths differ too much for EM: these are the target's components, grouped",
+    grid: "widths or distances differ too much for EM: these are the target's components, grouped",
     floor: "a component is narrower than the finest grid can see",
     hurry: "good enough to draw",
   };
@@ -88,9 +88,9 @@ function makeSolver(measures) {
   /** A mixture on a grid: what each component, whatever its weight, puts on each node near any of them; null if too many. */
   function gridOf(mixture, family, { step, radius, least }) {
     const evenly = { ...mixture, logs: mixture.logs.map((one) => (one === -Infinity ? one : 0)) };
-    const [x, y] = axesOf([evenly], radius, step, family === "spherical");
-    const rows = rowsWithin([evenly], x, y, radius, MOST_NODES);
+    const rows = nodesNear([evenly], radius, step, MOST_NODES, family === "spherical");
     if (!rows) return null;
+    const { x, y } = rows;
     const [page, { dim, mx, my, xx, yy }] = [sheet(mixture.size, x, y), merged(mixture)];
     page.set({ ...mixture, logs: mixture.logs.map(() => 0) });
     const parts = Array.from({ length: mixture.size }, () => new Float64Array(rows.nodes));
@@ -101,7 +101,7 @@ function makeSolver(measures) {
       }
     }
     const [xs, ys] = [x.at.map((at) => at - mx[0]), y.at.map((at) => at - my[0])]; // from the middle: squares must not cancel
-    return { ...rows, dim, least, x, y, parts, xs, ys, squares: ys.map((at) => at * at), middle: [mx[0], my[0]],
+    return { ...rows, dim, least, parts, xs, ys, squares: ys.map((at) => at * at), middle: [mx[0], my[0]],
       scale: Math.sqrt(dim === 1 ? yy[0] : (xx[0] + yy[0]) / 2), ratios: new Float64Array(y.size), sheets: {} };
   }
 
@@ -518,7 +518,7 @@ function makeSolver(measures) {
       student = yield* fitted(cloudOf(coarse, given.logs), cloudOf(fine, given.logs), given, n, family, known);
       reason = onFloor(student, fine, family) ? REASONS.floor : "";
     }
-    const found = measures.measured(student, given);
+    const found = measures.measured(student, given, { drawing });
     return { student: packed(student), kl: Math.max(0, -found.entropy - found.recall), looking: false, exact: !reason, reason };
   }
 

@@ -20,7 +20,7 @@ function makeMeasures() {
   const [EXACT, DIGITS] = [3e-7, 1e-11]; // nats, or a part of a mean, by which the last two grids may differ
   const [FIRST, FINER] = [0.7, 0.7]; // the first grid's step, in deviations of what is narrow there; from a step to the next
   const DRAWN = 0.5; // the step of what is only drawn
-  const MOST_NODES = 1e6; // of a grid: less than a tenth of a second
+  const MOST_NODES = [1e5, 1e6]; // of a grid in 1-D and in 2-D: some hundredths of a second
   const RADIUS = 7.5; // standard deviations; what lies beyond weighs less than 1e-12
   const WEIGHTLESS = -40; // a lighter log-weight makes no grid larger
   const WIDENS = 4; // deviations from a mode at which nodes begin to stand farther apart
@@ -31,7 +31,7 @@ function makeMeasures() {
   const CLIMBERS = 40; // places on ridges, the likeliest, that are climbed from
   const MEANS = ["precision", "recall", "entropy"];
   const FIELDS = ["logs", "mx", "my", "xx", "xy", "yy"];
-  const TOO_FINE = "the widths differ too much to be sure of the last digits";
+  const TOO_FINE = "widths or distances differ too much to be sure of the last digits";
 
   // -------------------------------------------------------------- mixtures, checked, as arrays
 
@@ -244,7 +244,8 @@ function makeMeasures() {
       const one = spacing(here);
       at.push(here);
       cell.push(one);
-      if (here >= high || at.length > MOST_NODES) break;
+      if (here >= high) break;
+      if (at.length >= MOST_NODES[0]) return null;
       const middle = half(here, one);
       here = half(middle, spacing(middle));
     }
@@ -252,7 +253,7 @@ function makeMeasures() {
   }
 
   /**
-   * Both axes of a grid on which all components of some mixtures are seen, and which holds all but the weightless ones.
+   * Axes of a grid on which all components of some mixtures are seen, and which holds all but the weightless ones; or null.
    * A `round` grid is as fine along both axes as along one: what is round and narrow along one is so along the other.
    */
   function axesOf(mixtures, radius, step, round = false) {
@@ -275,7 +276,8 @@ function makeMeasures() {
       return axis(centres, cuts, deviations, ends, step);
     };
     const x = flat ? { at: new Float64Array(1), cell: Float64Array.of(1), size: 1 } : along("mx", "xx", "yy");
-    return [x, along("my", "yy", "xx")];
+    const y = along("my", "yy", "xx");
+    return x && y ? { x, y } : null;
   }
 
   /** The first node of an axis that is not before a place. */
@@ -289,43 +291,54 @@ function makeMeasures() {
     return low;
   }
 
-  /** For each row the first node, and the one after the last, within `radius` deviations of any component; null if too many. */
-  function rowsWithin(mixtures, x, y, radius, most) {
+  /** Those axes, and for each row the first node, and the one after the last, near any component; null if they are too many. */
+  function nodesNear(mixtures, radius, step, most, round) {
+    const axes = axesOf(mixtures, radius, step, round);
+    if (!axes) return null;
+    const { x, y } = axes;
     const [lows, highs] = [new Int32Array(x.size), new Int32Array(x.size)];
     let nodes = 0;
-    for (let i = 0; i < x.size && nodes <= most; i += 1) {
-      let [low, high] = [Infinity, -Infinity];
-      for (const { size, logs, mx, my, xx, xy, yy } of mixtures) {
-        for (let k = 0; k < size; k += 1) {
-          const dx = x.at[i] - mx[k];
-          const left = radius * radius - (dx * dx) / xx[k];
-          if (left <= 0 || logs[k] < WEIGHTLESS) continue;
-          const middle = my[k] + (xy[k] / xx[k]) * dx;
-          const reach = Math.sqrt(left * (yy[k] - (xy[k] * xy[k]) / xx[k]));
-          [low, high] = [Math.min(low, middle - reach), Math.max(high, middle + reach)];
-        }
-      }
+    for (let i = 0; i < x.size; i += 1) {
+      const [low, high] = reachAt(mixtures, radius, x.at[i]);
       lows[i] = nodeFrom(y, low);
       highs[i] = Math.max(lows[i], nodeFrom(y, high));
       nodes += highs[i] - lows[i];
+      if (nodes > most) return null;
     }
-    return nodes > most ? null : { lows, highs, nodes };
+    return { x, y, lows, highs, nodes };
+  }
+
+  /** From where to where along y some component is within `radius` deviations, at a place along x. */
+  function reachAt(mixtures, radius, x) {
+    let [low, high] = [Infinity, -Infinity];
+    for (const { size, logs, mx, my, xx, xy, yy } of mixtures) {
+      for (let k = 0; k < size; k += 1) {
+        const dx = x - mx[k];
+        const left = radius * radius - (dx * dx) / xx[k];
+        if (left <= 0 || logs[k] < WEIGHTLESS) continue;
+        const middle = my[k] + (xy[k] / xx[k]) * dx;
+        const reach = Math.sqrt(left * (yy[k] - (xy[k] * xy[k]) / xx[k]));
+        if (middle - reach < low) low = middle - reach;
+        if (middle + reach > high) high = middle + reach;
+      }
+    }
+    return [low, high];
   }
 
   // -------------------------------------------------------------- what a student is worth
 
   /** The means of both log-densities, and coverage, from one pass over one grid; null if it would have too many nodes. */
   function pass(student, truth, step) {
-    const [x, y] = axesOf([student, truth], RADIUS, step);
-    const rows = rowsWithin([student, truth], x, y, RADIUS, MOST_NODES);
-    if (!rows) return null;
+    const grid = nodesNear([student, truth], RADIUS, step, MOST_NODES[truth.dim - 1]);
+    if (!grid) return null;
+    const { x, y, lows, highs } = grid;
     const [q, p] = [sheet(student.size, x, y), sheet(truth.size, x, y)];
     q.set(student);
     p.set(truth);
     const sums = { precision: 0, recall: 0, entropy: 0, q: 0, p: 0, covered: new Float64Array(truth.size) };
     const ratios = new Float64Array(y.size); // log of student over a tenth of p*
     for (let i = 0; i < x.size; i += 1) {
-      const [low, high] = [rows.lows[i], rows.highs[i]];
+      const [low, high] = [lows[i], highs[i]];
       q.row(i, low, high);
       p.row(i, low, high);
       addMeans(sums, ratios, q, p, i, low, high, x.cell[i], y.cell);
@@ -457,5 +470,5 @@ function makeMeasures() {
   }
 
   return { check, tempered, logDensity, measured, precision, recall, coverage, bounds,
-    inside: { FIELDS, FLAT, room, unpacked, packed, normalise, sheet, axesOf, nodeFrom, rowsWithin, refuse, modeDensity } };
+    inside: { FIELDS, FLAT, room, unpacked, packed, normalise, sheet, nodesNear, nodeFrom, refuse, modeDensity } };
 }

@@ -13,7 +13,7 @@ function makePaths(measures, solver) {
   const { packed, unpacked } = measures.inside;
   const { REASONS, COARSE, LIGHT, SIZE, indices, reordered, gridsOf, gridOf, cloudOf, climb, bestEnds, hurried, onFloor, vector,
     exactProjection, groupedStarts, coldStarts, checkSettings } = solver.inside;
-  const SETTLE = { tolerance: 1e-5, limit: 120 };
+  const SETTLE = { tolerance: 3e-4, limit: 60 };
   const [THOROUGH, OFTEN, LOOK] = [15, 3, { ...COARSE, limit: 8 }]; // positions from one with all starts, with some, to the next
   const [COLD, FINALISTS] = [4, 4]; // groupings that are looked at where there are some; starts that go on where there are all
   const PASSES = 12; // along the slider and back
@@ -57,6 +57,7 @@ function makePaths(measures, solver) {
     return most;
   }
 
+  const studentsOf = (ends) => ends.map(({ student }) => student);
   const same = (one, other, scale) => apart(aligned(one, other), other, scale, { logs: true, faint: false }) <= SAME;
   const steady = (one, other, scale, faint = true) => apart(one, other, scale, { logs: false, faint }) <= STEADY;
 
@@ -132,9 +133,9 @@ function makePaths(measures, solver) {
       cheapest = starts[0].grouping;
       if (i) starts.push(best[i - 1]); // last: of equally good ones the first wins
       if (before) starts.push(before[i]);
-      if (starts.length > 1) starts = (yield* bestEnds(cloud, family, starts, LOOK, thorough ? FINALISTS : 1)).map(({ student }) => student);
-      if (starts.length > 1) starts = (yield* bestEnds(cloud, family, starts, effort, 1)).map(({ student }) => student);
-      yield* settle(line, i, starts[0]);
+      const looked = yield* bestEnds(cloud, family, starts, LOOK, thorough ? FINALISTS : 1);
+      const [{ student }] = looked.length > 1 ? yield* bestEnds(cloud, family, studentsOf(looked), effort, 1) : looked;
+      yield* settle(line, i, student);
     }
   }
 

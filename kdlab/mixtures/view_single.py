@@ -1,6 +1,6 @@
 """One Gaussian placed by hand over p*, and what it is worth: notebook 01's live picture.
 
-The page computes precision and recall itself (mixtures/view_single.js), exactly and with no kernel on the path; the
+The page computes precision and recall itself (mixtures/measure.js), exactly and with no kernel on the path; the
 truth that a test holds it to is `kdlab.mixtures.single.measure`. Python hears where the bell is when the hand rests.
 """
 
