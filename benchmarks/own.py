@@ -29,7 +29,7 @@ import numpy as np  # noqa: E402
 from support.chromium import launched  # noqa: E402
 from support.pages import open_view, opened, served  # noqa: E402
 from support.solver import plain, random_world, solver_page  # noqa: E402
-from support.worlds import FAMILIES, random_mixture  # noqa: E402
+from support.worlds import FAMILIES  # noqa: E402
 
 from kdlab import GaussianMixture, fit_mixture, mixtures, precision, recall  # noqa: E402
 from kdlab.core.sweep import beta_positions  # noqa: E402
