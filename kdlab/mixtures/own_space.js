@@ -153,6 +153,7 @@ function buildOwnSpace(panel, world, top) {
       element.classList.toggle("kdlab-own-of-teacher", whose === "teacher");
       set(element.firstChild, { d: KINDS[kind].d });
       element.lastChild.textContent = kind === "weight" ? percent(shareOf(modes, k)) : "";
+      element.lastChild.toggleAttribute("hidden", kind !== "weight");
     });
     set(outline, { d: modes[chosen] ? outlineOf(modes, chosen, space) : "" });
     outline.classList.toggle("kdlab-own-of-teacher", whose === "teacher");

@@ -1,4 +1,4 @@
-"""The page's own paths beside Python's committed sweeps, and the Worker that makes them while a hand moves p*."""
+"""The page's own paths beside Python's committed sweeps."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -122,73 +122,3 @@ def test_wrong_settings_are_errors(page: Page) -> None:
         path_of(page, teacher, 2, "tied", FEW)
     with pytest.raises(Error, match="beta is -1"):
         path_of(page, teacher, 2, "diag", [-1.0])
-
-
-# The Worker
-
-FOLLOW = """([worlds, wait]) => new Promise((done) => {
-  const [worker, heard] = [makeWorker(), []];
-  const last = worlds.at(-1).id;
-  worker.onmessage = ({ data }) => {
-    heard.push(data);
-    if (data.id === last && (data.part === "exact" || data.error)) done(heard);
-  };
-  worlds.forEach((world, i) => setTimeout(() => worker.postMessage(world), i * wait));
-})"""
-
-
-def world(number: int, shift: float = 0.0, **other: Any) -> dict[str, Any]:
-    truth = random_mixture(np.random.default_rng(12), 6, 2, "diag")
-    truth = GaussianMixture(truth.weights, truth.means + np.eye(6, 2) * shift, truth.covariances)
-    teacher, student = {"n": 5, "family": "diag"}, {"n": 2, "family": "diag"}
-    return {"id": number, "truth": plain(truth), "teacher": teacher, "student": student, "beta": 6.0} | other
-
-
-def test_a_worker_answers_part_by_part(page: Page) -> None:
-    heard = page.evaluate(FOLLOW, [[world(1)], 0])
-    assert [one["part"] for one in heard] == ["now", "path", "settled", "exact"]
-    now, path, settled, exact = heard
-    assert now["looking"] and path["looking"] and not settled["looking"] and not exact["looking"]
-    assert len(path["students"]) == len(path["precision"]) == 31
-    assert settled["betas"] == pytest.approx(BETAS) and exact["measured"] and not settled["measured"]
-    truth = GaussianMixture(**world(1)["truth"])
-    assert now["bounds"]["precision"] == pytest.approx(truth.mode_density(), abs=1e-9)
-    assert now["bounds"]["recall"] == pytest.approx(exact["bounds"]["recall"], abs=0.01)
-    i = int(np.abs(np.array(BETAS) - 6).argmin())
-    for name in ("precision", "recall"):
-        assert exact[name][i] == pytest.approx(settled[name][i], abs=0.01)
-    students, judge = students_of(exact), Judge(truth, students_of(exact))
-    np.testing.assert_allclose(exact["precision"], judge.precisions(students), atol=1e-6)
-    np.testing.assert_allclose(exact["recall"], judge.recalls_and_coverages(students)[0], atol=1e-6)
-    assert exact["direct"]["recall"] == pytest.approx(
-        truth.expected_log_prob(GaussianMixture(**{name: exact["direct"][name] for name in plain(truth)})).value
-    )
-
-
-def test_the_newest_world_comes_first(page: Page) -> None:
-    """A hand at 60 moves a second: most are drawn at once, a path comes now and then, all else is for the last."""
-    worlds = [world(number, 0.01 * number) for number in range(40)]
-    heard = page.evaluate(FOLLOW, [worlds, 16])
-    parts: dict[str, list[int]] = {name: [] for name in ("now", "path", "settled", "exact")}
-    for one in heard:
-        parts[one["part"]].append(one["id"])
-    assert parts["now"] == sorted(parts["now"]) and parts["now"][-1] == 39 and len(parts["now"]) >= 10
-    assert parts["path"] == sorted(parts["path"]) and parts["path"][-1] == 39 and len(parts["path"]) >= 3
-    assert parts["settled"] == parts["exact"] == [39]
-
-
-def test_where_p_star_teaches_itself_and_where_its_shape_changes(page: Page) -> None:
-    """Nothing of a world with other dimensions, or another size of student, is taken for the next one."""
-    line = plain(random_mixture(np.random.default_rng(1), 3, 1))
-    worlds = [world(1), world(2, teacher=None), world(3, student={"n": 4, "family": "full"}), world(4, truth=line)]
-    heard = page.evaluate(FOLLOW, [worlds, 60])
-    assert not [one for one in heard if "error" in one]
-    assert heard[-1]["id"] == 4 and np.shape(heard[-1]["students"][0]["means"])[1] == 1
-
-
-def test_a_world_that_is_none_is_an_error_and_the_next_is_answered(page: Page) -> None:
-    wrong = world(1)["truth"] | {"weights": [0.5] * 6}
-    heard = page.evaluate(FOLLOW, [[world(1, truth=wrong), world(2)], 50])
-    assert [one["id"] for one in heard if "error" in one] == [1]
-    assert "they sum to 3, not 1" in heard[0]["error"]
-    assert [one["part"] for one in heard[1:]] == ["now", "path", "settled", "exact"]

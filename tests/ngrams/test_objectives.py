@@ -112,7 +112,9 @@ def test_outcomes_say_their_precision_and_recall() -> None:
 def test_sequence_level_is_the_projection_and_the_sweeps_student(sweep: NGramSweep, tau: float) -> None:
     outcome = compare_objectives(sweep.truth, sweep.teacher, 1, tau)[0]
     np.testing.assert_array_equal(outcome.student.table, sweep.at(tau).student.table)
-    assert (outcome.precision, outcome.recall) == (sweep.at(tau).precision, sweep.at(tau).recall)
+    # The sweep's are of all its students together: sums in another order, to a few of the last digits on some machines.
+    numbers = (sweep.at(tau).precision, sweep.at(tau).recall)
+    assert (outcome.precision, outcome.recall) == pytest.approx(numbers, rel=1e-13)
 
 
 @pytest.mark.parametrize(("truth", "teacher", "order"), [(3, 2, 1), (3, 3, 1), (3, 3, 2), (2, 2, 2)])
