@@ -69,6 +69,13 @@ DRAG = """([truth, n, family]) => {
 }"""
 
 
+CONTOURS = """(truth) => Array.from({ length: 200 }, () => {
+  const start = performance.now();
+  contours(truth, [-4, 4], [-4, 4]);
+  return performance.now() - start;
+})"""
+
+
 def gap(target, right, student):
     theirs, mine = (target.expected_log_prob(one).value for one in (right, GaussianMixture(**student)))
     return theirs - mine
@@ -121,6 +128,10 @@ def speed(page):
                 "{:8.1f} {:5.1f}".format(*np.percentile(times[name], [50, 95])) for name in list(times)[:3]
             )
             print(f"{n:3d}  {family:10s}{told}  {min(times['fixed']):10.1f}", flush=True)
+
+    eight = random_mixture(np.random.default_rng(1), 8, 2, "full")
+    half, most = np.percentile(page.evaluate(CONTOURS, plain(eight)), [50, 95])
+    print(f"contours of eight modes: {half:.1f} ms, 95 in 100 within {most:.1f}")
 
 
 def main():
