@@ -30,7 +30,7 @@ function makeSolver(measures) {
   const SIZE = 6; // numbers of a component
   const MOST_GROUPED = 8; // components that are grouped in every way; of more the cheapest pairs are merged first
   const ROUNDING = 1e-12; // nats that the prices of groupings may err by
-  const [TRIED, SETTLED] = [10, 4]; // groupings that are looked at; ends that are settled
+  const [TRIED, SPREAD, SETTLED] = [20, 24, 8]; // groupings that are looked at, and spread starts; ends that are settled
   const GOLDEN = (Math.sqrt(5) - 1) / 2;
   const REASONS = {
     grid: "widths or distances differ too much for EM: these are the target's components, grouped",
@@ -424,12 +424,9 @@ function makeSolver(measures) {
     return best.slice(0, count).map(({ taken }) => ({ ...reordered(groups, taken), grouping: { taken, size: items.size } }));
   }
 
-  /** Halve the component with the largest share of the variance, along its longest axis, until there are n. */
-  function splitUp(mixture, n) {
-    if (mixture.size >= n) return mixture;
+  /** The same with component k halved along its longest axis. */
+  function splitAt(mixture, k) {
     const flat = mixture.dim === 1;
-    const variances = indices(mixture).map((k) => Math.exp(mixture.logs[k]) * (mixture.yy[k] + (flat ? 0 : mixture.xx[k])));
-    const k = variances.indexOf(Math.max(...variances));
     const [xx, xy, yy] = [flat ? 0 : mixture.xx[k], mixture.xy[k], mixture.yy[k]];
     const [length, angle] = [(xx + yy) / 2 + Math.hypot((xx - yy) / 2, xy), 0.5 * Math.atan2(2 * xy, xx - yy)];
     const [dx, dy] = [flat ? 0 : Math.cos(angle), Math.sin(angle)].map((part) => 0.5 * Math.sqrt(length) * part);
@@ -439,7 +436,14 @@ function makeSolver(measures) {
       [made.mx[place], made.my[place]] = [made.mx[place] + sign * dx, made.my[place] + sign * dy];
       [made.xx[place], made.xy[place], made.yy[place]] = [made.xx[place] - dx * dx, xy - dx * dy, yy - dy * dy];
     }
-    return splitUp(made, n);
+    return made;
+  }
+
+  /** Halve the component with the largest share of the variance until there are n. */
+  function splitUp(mixture, n) {
+    if (mixture.size >= n) return mixture;
+    const variances = indices(mixture).map((k) => Math.exp(mixture.logs[k]) * (mixture.yy[k] + (mixture.dim === 1 ? 0 : mixture.xx[k])));
+    return splitUp(splitAt(mixture, variances.indexOf(Math.max(...variances))), n);
   }
 
   /** A student around nodes that are spread over the cloud: k-means++ with golden-ratio steps for chance. */
@@ -480,14 +484,17 @@ function makeSolver(measures) {
     return [xs, ys];
   }
 
-  /** Groupings of the target, into fewer groups too and these halved, and some starts that know nothing of its components. */
-  function coldStarts(cloud, target, n, family, before = null) {
-    const starts = groupedStarts(target, n, family, TRIED, before);
-    for (let fewer = Math.min(n, withMass(target).size) - 1; fewer >= 1; fewer -= 1) {
-      starts.push(splitUp(groupedStarts(target, fewer, family, 1)[0], n));
+  /** Groupings of the target, into fewer groups too and some of these halved, and starts that know nothing of its components. */
+  function coldStarts(cloud, target, n, family, { tried, spread }, before = null) {
+    const starts = groupedStarts(target, n, family, tried, before);
+    const kept = withMass(target);
+    if (kept.size < n) for (const k of indices(kept)) starts.push(splitUp(splitAt(kept, k), n));
+    for (let fewer = Math.min(n, kept.size) - 1; fewer >= 1; fewer -= 1) {
+      const [base] = groupedStarts(target, fewer, family, 1);
+      for (const k of fewer === n - 1 ? indices(base) : []) starts.push(splitAt(base, k));
+      if (fewer < n - 1) starts.push(splitUp(base, n));
     }
-    const more = Math.max(2, TRIED - starts.length);
-    for (let number = 0; number < more; number += 1) starts.push(spreadStart(cloud, n, family, number));
+    for (let number = 0; number < spread; number += 1) starts.push(spreadStart(cloud, n, family, number));
     return starts;
   }
 
@@ -539,7 +546,7 @@ function makeSolver(measures) {
 
   /** EM from every start on a coarse grid, and from the best of their ends on a fine one. */
   function* fitted(coarse, fine, target, n, family, known) {
-    const starts = [...coldStarts(coarse, target, n, family), ...known];
+    const starts = [...coldStarts(coarse, target, n, family, { tried: TRIED, spread: SPREAD }), ...known];
     const looked = yield* bestEnds(coarse, family, starts, COARSE, SETTLED);
     const [best] = yield* bestEnds(fine, family, looked.map(({ student }) => student), FINE, 1);
     return best.student;

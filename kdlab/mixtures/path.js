@@ -15,7 +15,7 @@ function makePaths(measures, solver) {
     exactProjection, groupedStarts, coldStarts, checkSettings } = solver.inside;
   const SETTLE = { tolerance: 3e-4, limit: 60 };
   const [THOROUGH, OFTEN, LOOK] = [15, 3, { ...COARSE, limit: 8 }]; // positions from one with all starts, with some, to the next
-  const [COLD, FINALISTS] = [4, 4]; // groupings that are looked at where there are some; starts that go on where there are all
+  const [COLD, ALL, FINALISTS] = [4, { tried: 10, spread: 4 }, 4]; // groupings where there are some, and all; how many go on
   const PASSES = 12; // along the slider and back
   const BESIDE = 10; // positions beside a switch at which both sides compete
   const TIE = 1e-6; // nats: equally good; the one that continues the path is kept
@@ -128,7 +128,7 @@ function makePaths(measures, solver) {
     let cheapest = null;
     for (const [i, cloud] of clouds.entries()) {
       const thorough = i % THOROUGH === 0;
-      let starts = thorough ? coldStarts(cloud, targets[i], n, family, cheapest)
+      let starts = thorough ? coldStarts(cloud, targets[i], n, family, ALL, cheapest)
         : groupedStarts(targets[i], n, family, i % OFTEN ? 1 : COLD, cheapest);
       cheapest = starts[0].grouping;
       if (i) starts.push(best[i - 1]); // last: of equally good ones the first wins
