@@ -73,13 +73,6 @@ EXACT = "JSON.parse(document.querySelector('.kdlab-own').dataset.world ?? '{}').
 DRAGGED, PACE = 3.0, 1 / 60  # seconds of a drag, and from one move of the pointer to the next
 
 
-CONTOURS = """(truth) => Array.from({ length: 200 }, () => {
-  const start = performance.now();
-  contours(truth, [-4, 4], [-4, 4]);
-  return performance.now() - start;
-})"""
-
-
 def gap(target, right, student):
     theirs, mine = (target.expected_log_prob(one).value for one in (right, GaussianMixture(**student)))
     return theirs - mine
@@ -166,10 +159,6 @@ def drag(page):
     seconds = time.perf_counter() - begun
     page.mouse.up()
     return moves, seconds
-
-    eight = random_mixture(np.random.default_rng(1), 8, 2, "full")
-    half, most = np.percentile(page.evaluate(CONTOURS, plain(eight)), [50, 95])
-    print(f"contours of eight modes: {half:.1f} ms, 95 in 100 within {most:.1f}")
 
 
 def main():
