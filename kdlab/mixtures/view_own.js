@@ -1,10 +1,11 @@
 /**
  * A world that the reader draws: p* has handles, and teacher, student and both numbers follow while one is dragged.
  *
- * Needs live.js, plane.js, measure.js, fit.js and own_worker.js (the solver, in a worker), world.js, share.js,
- * own_space.js and challenges.js before it. No kernel is on the path. Shared with Python (kdlab/mixtures/view_own.py): the TRAITS below and page_errors. `opened`
- * is the world that Reset goes to; `world` is the one shown, and Python hears of it when the hand rests. `scenes` are worlds
- * to start from, {name: {title, world}}. `challenges` are what there is to find, see challenges.js.
+ * Needs live.js, plane.js, the solver (measure.js, contours.js, fit.js, path.js) with own_worker.js, which runs it in a worker,
+ * world.js, share.js, own_space.js and challenges.js before it. No kernel is on the path. Shared with Python
+ * (kdlab/mixtures/view_own.py): the TRAITS below and page_errors. `opened` is the world that Reset goes to; `world` is the one
+ * shown, and Python hears of it when the hand rests. `scenes` are worlds to start from, {name: {title, world}}. `challenges`
+ * are what there is to find: see challenges.js. `addressed` says whether the page's own address may hold the world.
  *
  * On the root element, `data-world` is what is shown, as JSON: {truth, teacher, student, beta, precision, recall, exact}.
  */

@@ -81,7 +81,8 @@ class Step(NamedTuple):
 
 
 def look(window: Firefox | Chromium, view: str) -> Step:
-    """See what is there; JupyterLab may have scrolled the view away after a run."""
+    """See what is there once nothing is computed any more; JupyterLab may have scrolled the view away after a run."""
+    window.wait_for(f"{view}.getAttribute('aria-busy') !== 'true'")
     window.evaluate(f"{view}.scrollIntoView({{ block: 'nearest' }})")
     window.press()
     return Step(window.picture(), *(window.evaluate(f"({what})({view})") for what in (_CORNER, _PARTS, _TOLD)))
