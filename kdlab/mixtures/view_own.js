@@ -17,7 +17,6 @@ const RESTS = 120; // ms without a change until the path is made exactly
 const STEP = 1 / 40; // of the reach: an arrow key's way, and a tenth of it with Shift
 const FACTOR = 1.1; // of a width or a weight: what plus does
 const NOTICE = 4000; // ms that a refusal stays
-const NO_TEACHER = "The teacher is not drawn by hand now: choose “edited” to change it.";
 const TEACHERS = [["truth", "knows p*"], ...[1, 2, 3, 4, 5, 6, 7, 8].map((n) => [`fitted ${n}`, `fitted, K′ = ${n}`]), ["edited", "edited by hand"]];
 
 // ---------------------------------------------------------------- the page
@@ -167,6 +166,7 @@ class Own extends Live {
 
   /** An answer: the models at the slider's place, or the path. */
   take(answer) {
+    if (answer.teacher.means[0].length !== this.world.dim) return; // of a world that was left: it has no place in this space
     if (answer.want === "here") {
       if (!this.settled()) this.show(answer);
     } else {
@@ -394,8 +394,7 @@ class Own extends Live {
 
   /** The handles are of p*, or of a teacher that is edited. */
   swap() {
-    if (this.world.teacher.kind !== "edited") this.refuse(NO_TEACHER);
-    else this.whose = this.whose === "truth" ? "teacher" : "truth";
+    this.whose = this.whose === "truth" ? "teacher" : "truth";
     this.chosen = 0;
     this.after();
   }

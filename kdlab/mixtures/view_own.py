@@ -29,6 +29,7 @@ SCRIPTS = (
     "mixtures/own_worker.js", "mixtures/world.js", "mixtures/share.js", "mixtures/own_space.js",
     "mixtures/challenges.js", "mixtures/view_own.js",
 )  # fmt: skip
+MOST_COMPONENTS = 8  # of a student, or a fitted teacher, that the page offers: world.js has the same
 QUESTIONS = {  # that an address may ask, by the name of the challenge that stands below the picture then
     "falls": {
         "question": "p* stays as it is. Which teacher makes precision fall as β rises? Guess, then try them.",
@@ -39,7 +40,7 @@ QUESTIONS = {  # that an address may ask, by the name of the challenge that stan
 
 
 def draw(
-    scene: str = "line",
+    scene: str | None = None,
     n_components: int = 1,
     covariance: Covariance = "diag",
     *,
@@ -49,13 +50,28 @@ def draw(
 ) -> OwnView:
     """Show a world whose p* can be changed by hand; in a notebook, make this the last line of a cell.
 
-    It begins as the scene of that name, or as ``truth`` with its ``teacher`` (as in `teacher_entropy`); ``predict``
-    covers the picture until the reader commits a guess, as in `show`. Raises ValueError for settings outside the rules
-    of `teacher_entropy`.
+    It begins as the scene of that name ("line" unless told), or as ``truth`` with its ``teacher``: None, a mixture, or
+    a number of components fitted to ``truth``. ``predict`` covers the picture until the reader commits a guess, as in
+    `show`. Raises ValueError for settings outside the rules of `teacher_entropy`, and for more than 8 components.
     """
-    settings = Settings("line" if truth is not None else scene, n_components, covariance)
+    settings = Settings("line" if truth is not None else scene or "line", n_components, covariance)
+    if truth is not None and scene is not None:
+        raise ValueError(f"scene is {scene!r} and truth is given too: a drawing begins as one; drop one of the two")
+    if truth is None and teacher is not None:
+        raise ValueError("teacher is given without truth: give p* as truth too, or choose a teacher on the page")
+    if truth is not None and not isinstance(truth, GaussianMixture):
+        raise ValueError(
+            f"truth is a {type(truth).__name__}: drawing begins with a GaussianMixture; to points fit one, as in "
+            "fit_mixture(points, 4).model"
+        )
+    fitted = None if isinstance(teacher, GaussianMixture) else teacher
+    if max(n_components, fitted or 1) > MOST_COMPONENTS:
+        raise ValueError(
+            f"n_components is {n_components}, teacher {fitted or 1}: the page offers 1 to {MOST_COMPONENTS} components"
+        )
     begun = make_scene(settings.scene) if truth is None else own_scene(truth, teacher)
-    return OwnView(world_of(begun, n_components, covariance), predict)
+    world = world_of(begun, n_components, covariance)
+    return OwnView(world | ({"teacher": {"kind": "fitted", "n": fitted}} if fitted else {}), predict)
 
 
 class OwnView(LiveView):
@@ -83,8 +99,11 @@ class OwnView(LiveView):
     def _check_world(self, proposal: Mapping[str, Any]) -> dict[str, Any]:
         """A world that Python can make as well, or ValueError."""
         world = dict(proposal["value"])
-        mixture_of(world["modes"])
-        Settings("line", world["n"], world["family"])
+        try:
+            mixture_of(world["modes"])
+            Settings("line", world["n"], world["family"])
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"world is {world}, which is none ({error!r}): give what world_of(scene) makes") from None
         return world
 
     # What a notebook may ask

@@ -252,6 +252,40 @@ def test_a_teacher_hides_controls_and_locks_the_truth(browser: Browser, address:
 # What goes wrong
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"scene": "moon"}, "scene is 'moon': choose one of line"),
+        ({"scene": "ring", "truth": make_scene("line").truth}, "scene is 'ring' and truth is given too"),
+        ({"scene": "ring", "teacher": 3}, "teacher is given without truth"),
+        ({"truth": np.zeros((20, 2))}, "truth is a ndarray: drawing begins with a GaussianMixture"),
+        ({"n_components": 9}, "n_components is 9, teacher 1: the page offers 1 to 8"),
+        ({"truth": make_scene("line").truth, "teacher": 9}, "teacher 9: the page offers 1 to 8"),
+        ({"truth": make_scene("line").truth, "teacher": 0}, "teacher is 0: give a whole number"),
+        ({"covariance": "tied"}, "covariance is 'tied'"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_in_words(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        draw(**given)
+
+
+@pytest.mark.parametrize("world", [{}, {"modes": []}, {"modes": 3, "n": 1, "family": "diag"}])
+def test_what_is_no_world_is_refused(world: dict[str, Any]) -> None:
+    view = draw()
+    with pytest.raises(ValueError, match="world is|weights have shape"):
+        view.world = world
+    assert view.truth.n_components == 4
+    view.close()
+
+
+def test_a_fitted_teacher_from_python_is_one_on_the_page() -> None:
+    view = draw(truth=make_scene("rare").truth, teacher=3, n_components=2)
+    assert view.world["teacher"] == {"kind": "fitted", "n": 3}
+    assert view.sweep.scene.teacher.n_components == 3
+    view.close()
+
+
 def test_python_may_bring_another_world(page: Page) -> None:
     begin(page, "line")
     put(page, world=world_of(make_scene("ring"), 2, "diag"))
