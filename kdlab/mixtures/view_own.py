@@ -61,13 +61,13 @@ def draw(
         raise ValueError("teacher is given without truth: give p* as truth too, or choose a teacher on the page")
     if truth is not None and not isinstance(truth, GaussianMixture):
         raise ValueError(
-            f"truth is a {type(truth).__name__}: drawing begins with a GaussianMixture; to points fit one, as in "
+            f"truth is a {type(truth).__name__}: drawing begins with a GaussianMixture; for points give a fit, such as "
             "fit_mixture(points, 4).model"
         )
     fitted = None if isinstance(teacher, GaussianMixture) else teacher
     if max(n_components, fitted or 1) > MOST_COMPONENTS:
         raise ValueError(
-            f"n_components is {n_components}, teacher {fitted or 1}: the page offers 1 to {MOST_COMPONENTS} components"
+            f"n_components is {n_components}, teacher {fitted or 1}: choose from 1 to {MOST_COMPONENTS} components"
         )
     begun = make_scene(settings.scene) if truth is None else own_scene(truth, teacher)
     world = world_of(begun, n_components, covariance)
