@@ -153,8 +153,8 @@ class Field:
         sums = np.empty((len(served), *[BLOCK] * len(self.axes)))
         upright = (covariances[:, 0, 1:] == 0).all(axis=1)
         sums[upright] = self._folded_upright(means[upright], covariances[upright])
-        for m in np.flatnonzero(~upright):
-            sums[m] = self._folded_turned(means[m], covariances[m])
+        if not upright.all():
+            sums[~upright] = self._folded_turned(means[~upright], covariances[~upright])
         found = np.full(len(tolerances), np.nan)
         good = errors_of(sums, tolerances[served]) <= tolerances[served]
         found[served[good]] = sums[good].sum(axis=tuple(range(1, sums.ndim)))
@@ -182,25 +182,28 @@ class Field:
             sums[:, i] = _summed_blocks(factors[0][:, i::BLOCK] @ self.values[i::BLOCK] * factors[1])
         return sums
 
-    def _folded_turned(self, mean: FloatArray, covariance: FloatArray) -> FloatArray:
-        """`folded` terms of one Gaussian in the plane, on the blocks within its reach."""
-        reach = _RADIUS * np.sqrt(np.diagonal(covariance))
-        slices = [_whole_blocks(np.abs(axis - m) <= r) for axis, m, r in zip(self.axes, mean, reach, strict=True)]
-        x, y = (axis[s] - m for axis, s, m in zip(self.axes, slices, mean, strict=True))
-        inverse = np.linalg.inv(covariance)
-        left = np.stack([-0.5 * inverse[0, 0] * x**2, np.ones_like(x), -inverse[0, 1] * x], axis=1)
-        right = np.stack([np.ones_like(y), -0.5 * inverse[1, 1] * y**2, y])
-        # Densities lie in [0, 1] before they are normed: single precision errs by 1e-7 of each, up and down.
-        bell = np.exp((left @ right).astype(np.float32))
-        norm = self.spacing**2 * math.sqrt(inverse[0, 0] * inverse[1, 1] - inverse[0, 1] ** 2) / (2 * math.pi)
-        return norm * folded(bell * self.values[tuple(slices)])
+    def _folded_turned(self, means: FloatArray, covariances: FloatArray) -> FloatArray:
+        """`folded` terms of Gaussians in the plane, each on the blocks within its reach."""
+        begins = np.array([axis[0] for axis in self.axes])
+        reach = _FIELD_RADIUS * np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
+        width = BLOCK * self.spacing
+        first = BLOCK * np.maximum(np.floor((means - reach - begins) / width), 0).astype(int)
+        last = BLOCK * np.ceil((means + reach - begins) / width).astype(int)
+        inverses = np.linalg.inv(covariances)
+        norms = self.spacing**2 * np.sqrt(np.linalg.det(inverses)) / (2 * math.pi)
+        sums = np.empty((len(means), BLOCK, BLOCK))
+        for m in range(len(means)):
+            window = tuple(slice(*ends) for ends in zip(first[m], last[m], strict=True))
+            x, y = (axis[part] - mean for axis, part, mean in zip(self.axes, window, means[m], strict=True))
+            exponents = np.multiply.outer(x, -inverses[m, 0, 1] * y)
+            exponents += (-0.5 * inverses[m, 0, 0] * x**2)[:, None]
+            exponents += -0.5 * inverses[m, 1, 1] * y**2
+            # Densities lie in [0, 1] before they are normed: single precision errs by 1e-7 of each, up and down.
+            bell = np.exp(exponents.astype(np.float32))
+            sums[m] = norms[m] * folded(bell * self.values[window])
+        return sums
 
 
 def _summed_blocks(rows: FloatArray) -> FloatArray:
     """(M, n) to (M, BLOCK): each row's blocks laid over each other and summed."""
     return np.asarray(rows.reshape(len(rows), rows.shape[1] // BLOCK, BLOCK).sum(axis=1))
-
-
-def _whole_blocks(window: NDArray[np.bool_]) -> slice:
-    """The blocks of an axis that hold every node of the window."""
-    return slice(window.argmax() // BLOCK * BLOCK, len(window) - window[::-1].argmax() // BLOCK * BLOCK)

@@ -4,7 +4,7 @@ A MixtureSweep is made once. Those of the named scenes are committed as data (kd
 second or two; what is drawn, printed or asserted afterwards all comes from the same numbers.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
@@ -251,9 +251,8 @@ def _scene_of(settings: Settings) -> Scene:
     return _named(settings.scene, settings.seed if settings.scene == "random" else 0)
 
 
-def _taught(scene: Scene, betas: FloatArray) -> dict[str, Any]:
+def _taught(tempered: Sequence[GaussianMixture]) -> dict[str, Any]:
     """What the slider does to a scene's teacher, whatever the student."""
-    tempered = [scene.teacher.tempered(float(beta)) for beta in betas]
     return {
         "teacher_log_weights": np.stack([one.log_weights for one in tempered]),
         "weight_entropy": np.array([one.weight_entropy for one in tempered]),
@@ -269,6 +268,7 @@ def make_sweep(
 ) -> MixtureSweep:
     """Compute a sweep at the positions ``betas`` (P,), whether or not it is committed as data; of ``own``, if given."""
     scene = own or _scene_of(settings)
+    tempered = [scene.teacher.tempered(float(beta)) for beta in betas]
     path = _students(settings, scene, betas, lambda fraction: progress(0.75 * fraction))
     direct = _direct(settings, scene)
     judge = Judge(scene.truth, reach=path)
@@ -279,14 +279,14 @@ def make_sweep(
         "precision": judge.precisions(path),
         "recall": recalls,
         "coverage": coverages,
-        "kl": divergences([scene.teacher.tempered(float(beta)) for beta in betas], path),
+        "kl": divergences(tempered, path),
         "direct": direct,
         "direct_precision": judge.precision(direct),
         "direct_recall": judge.recall(direct),
         **scene.bounds,
     }
     switched = path.switched | _jumps(measured["recall"]) | _jumps(measured["precision"])
-    return _assemble(settings, scene, replace(path, switched=switched), betas, measured)
+    return _assemble(settings, scene, replace(path, switched=switched), betas, measured | _taught(tempered))
 
 
 def _jumps(values: FloatArray) -> NDArray[np.bool_]:
@@ -313,7 +313,6 @@ def _assemble(
         student_means=path.means,
         student_covariances=path.covariances,
         switched=path.switched,
-        **_taught(scene, betas),
         **measured,
     )
 
@@ -354,4 +353,6 @@ def _load(settings: Settings) -> MixtureSweep:
         path = StudentPath(*stored(["log_weights", "means", "covariances", "switched"]))
         direct = GaussianMixture.from_log_weights(*stored(["direct_log_weights", "direct_means", "direct_covariances"]))
         measured = {name: value[()] for name, value in zip(MEASURED, stored(MEASURED), strict=True)}
-    return _assemble(settings, _scene_of(settings), path, beta_positions(), {"direct": direct, **measured})
+    scene, betas = _scene_of(settings), beta_positions()
+    taught = _taught([scene.teacher.tempered(float(beta)) for beta in betas])
+    return _assemble(settings, scene, path, betas, {"direct": direct, **measured, **taught})

@@ -30,7 +30,7 @@ from kdlab.mixtures.solver.em import (
     run_em,
     stacked,
 )
-from kdlab.mixtures.solver.starts import GOLDEN, grouped_starts, spread_starts, with_mass
+from kdlab.mixtures.solver.starts import GOLDEN, grouped_starts, halved_starts, spread_starts, with_mass
 
 __all__ = ["Covariance", "Fit", "Grids", "best_of", "exact_projection", "fit_mixture", "narrowest_cut", "node_cloud"]
 
@@ -38,13 +38,13 @@ FloatArray = NDArray[np.float64]
 
 _TIE = 1e-6  # nats per point: starts closer than this are equally good, and their order decides
 _TRIED = 8  # times n_starts: how many starts get a first look before the best n_starts run to their end
-_LOOK = 60  # EM steps of a first look
+_LOOK = 30  # EM steps of a first look
 _SETTLED = 4  # ends on the coarse grid that are settled on the fine one
 _MOST_NODES = 1_000_000
 _DIGIT = 2.0**-33  # of the points' spread: what is less does not tell two points apart
 _FLOOR = 1e-6  # the least variance of a component, in those of the points
 _COARSE_TOLERANCE = 1e-4
-_LIGHT = math.log(1e-6)  # a lighter component may rest on the grid's floor
+_LIGHT = math.log(1e-5)  # a lighter component may rest on the grid's floor
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,8 @@ def _fit_to_mixture(
         grouped = grouped_starts(target, grids.family, n_components, effort.n_starts).into(grids.coarse)
         more = max(2, effort.n_starts - len(grouped) - len(starts))
         spread = spread_starts(grids.coarse, grids.family, n_components, more)
-        tried = _with_given(starts, [grouped, spread], grids.coarse, grids.family)
+        halved = halved_starts(target, grids.family, n_components).into(grids.coarse)
+        tried = _with_given(starts, [grouped, spread, halved], grids.coarse, grids.family)
         looked = run_em(grids.coarse, grids.family, tried, tolerance=_COARSE_TOLERANCE, max_iter=_LOOK)
         ends = grids.refined(looked.students[best_of(looked.log_likelihood, _SETTLED)])
         runs = run_em(grids.fine, grids.family, ends, effort.tolerance, effort.max_iter)
@@ -180,9 +181,9 @@ class Grids:
         cross, step = covariance == "full", narrowest_cut(target) / 2**halvings
         coarse, fine, finer = (
             node_cloud(target, share * step, radius, cross=cross)
-            for share, radius in ((0.9, 4.0), (0.45, 5.0), (0.3, 5.5))
+            for share, radius in ((0.9, 4.0), (0.65, 5.0), (0.45, 5.5))
         )
-        return cls(coarse, fine, finer, Family(covariance, float(0.9 * step / fine.scale[0]) ** 2))
+        return cls(coarse, fine, finer, Family(covariance, float(0.6 * step / fine.scale[0]) ** 2))
 
     def refined(self, students: Students) -> Students:
         """Move students from the coarse grid's coordinates to the fine one's."""
@@ -196,7 +197,7 @@ class Grids:
         return log_likelihood(self.finer, students.out_of(self.fine).into(self.finer))
 
     def too_coarse_for(self, students: Students) -> bool:
-        """Say whether a component of weight 1e-6 or more lies on the floor that the grid imposes."""
+        """Say whether a component of weight 1e-5 or more lies on the floor that the grid imposes."""
         narrow = np.linalg.eigvalsh(students.covariances)[..., 0] < self.family.floor * 1.001
         return bool((narrow & (students.log_weights > _LIGHT)).any())
 

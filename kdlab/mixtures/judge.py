@@ -25,9 +25,11 @@ COVERED_DENSITY = 0.1  # c: a point of p* is covered where p''(x) >= c p*(x)
 COVERED_SHARE = 0.5  # of a mode's mass that must be covered for the mode to count as covered
 
 _TOLERANCE = 5e-7  # nats; the promise is 1e-6
-_FINENESS = (5, 7, 11, 16, 32)  # nodes per standard deviation of p*, tried in turn, for recall
-_TABLES = (5, 10)  # the same for precision
-_RADIUS = 7.5  # standard deviations of p* that its own grid covers
+_FINENESS = (4, 5, 7, 11, 16, 32)  # nodes per standard deviation of p*, tried in turn, for recall
+_TABLES = (3.5, 5, 10)  # the same for precision
+_RADIUS = 6.5  # standard deviations of p* that its own grid covers; a table reaches further, as a sharp mean may need
+_REACH = 7.5
+_SPACING = {1: 0.3, 2: 0.6}  # of the teacher's narrowest deviation, from node to node where KL is summed
 _SEEN = 0.5  # of the nodes' spacing: a grid may miss a narrower component
 _STEP_NODES = 1_000_000  # at most, where p* on a line is laid out for coverage
 _TOGETHER = 8  # students scored at once: what they need stays in the cache
@@ -40,7 +42,7 @@ class Judge:
     """
 
     def __init__(self, truth: GaussianMixture, reach: GaussianMixture | Students) -> None:
-        self.truth, self._reach = truth, _box(reach, _RADIUS)
+        self.truth, self._reach = truth, _box(reach, _REACH)
         self._cut = cut = narrowest_cut(truth)
         self._tables: list[Field | None] = []
         self._grids = [_TruthGrid(truth, cut / _FINENESS[0])]
@@ -111,7 +113,7 @@ class Judge:
 class _TruthGrid:
     """p* on a uniform grid: nodes, their mass, and which component each node's mass belongs to. Raises TooManyNodes.
 
-    Only nodes within 7.5 standard deviations of some component are kept. Nodes that `folded` would lay over each
+    Only nodes within 6.5 standard deviations of some component are kept. Nodes that `folded` would lay over each
     other stand side by side; ``first`` says where each such row of them begins.
     """
 
@@ -166,10 +168,14 @@ def cross_entropies(tempered: Sequence[GaussianMixture], students: Sequence[Gaus
 
 def _on_one_grid(tempered: Sequence[GaussianMixture], students: Students) -> tuple[FloatArray, FloatArray]:
     """(P,) twice: the mean of the tempered teacher's own log-density, and of its student's."""
-    spacing = 0.45 * narrowest_cut(tempered[0])
-    nodes = node_cloud(tempered[0], spacing, 5.5, cross=True)
-    own = log_densities(nodes, Students.of(tempered).into(nodes), exact=True)
-    mass = np.exp(own)
+    teacher = tempered[0]
+    spacing = _SPACING[teacher.dim] * narrowest_cut(teacher)
+    nodes = node_cloud(teacher, spacing, 5.5, cross=True)
+    rows = teacher.component_log_probs(nodes.points * nodes.scale + nodes.shift).T
+    tops = rows.max(axis=0)  # the teachers have the same components: one product of matrices for all
+    mass = np.maximum(np.stack([one.weights for one in tempered]) @ np.exp(rows - tops), 1e-300)
+    own = np.log(mass) + tops
+    mass *= np.exp(tops - tops.max())
     mass /= mass.sum(axis=1, keepdims=True)
     under_student = log_densities(nodes, students.into(nodes), exact=True)
     means = (mass * own).sum(axis=1), (mass * under_student).sum(axis=1)

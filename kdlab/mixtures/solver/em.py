@@ -176,7 +176,7 @@ class Students:
     def unpacked(self, vectors: FloatArray) -> Students:
         """Inverse of `packed`, for any number of students of the same shape as these."""
         _, k, d = self.means.shape
-        parts = np.swapaxes(vectors.reshape(len(vectors), -1, k), 1, 2)
+        parts = np.swapaxes(vectors.reshape(len(vectors), vectors.shape[1] // k, k), 1, 2)
         factors = np.zeros((len(vectors), k, d, d))
         rows, columns = _below_diagonal(d)
         factors[..., range(d), range(d)] = np.exp(parts[..., 1 + d : 1 + 2 * d])

@@ -1,21 +1,21 @@
 """Students along the slider: one for each position of beta, so that a picture depends on the position only.
 
-The likelihood of a student has several optima, and the best one changes along the slider. Each position
-therefore starts from its own deterministic starts and from both neighbours' students, on a coarse grid;
-the winner is settled on a fine one. Where the best student does not continue its neighbour's, the path
-has a gap, and `Path.switched` says so.
+The likelihood of a student has several optima, and the best one changes along the slider. So every third
+position is searched, on a coarse grid: from its own deterministic starts, and from both neighbours' students.
+The winners are settled on a fine grid, and so are the positions between them: from where a curve through the
+winners leads, or, where these do not continue each other, from both. Where the best student does not continue
+its neighbour's, the path has a gap, and `Path.switched` says so.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kdlab.core.metrics import log_sum_exp
 from kdlab.mixtures.fit import Grids, best_of, exact_projection
 from kdlab.mixtures.model import GaussianMixture
+from kdlab.mixtures.solver.distances import aligned, in_line, same, steady
 from kdlab.mixtures.solver.em import (
     Cloud,
     Covariance,
@@ -27,7 +27,7 @@ from kdlab.mixtures.solver.em import (
     run_em,
     stacked,
 )
-from kdlab.mixtures.solver.starts import grouped_starts, spread_starts
+from kdlab.mixtures.solver.starts import grouped_starts, halved_starts, spread_starts
 
 FloatArray = NDArray[np.float64]
 Progress = Callable[[float], None]
@@ -38,18 +38,19 @@ def _unheard(fraction: float) -> None:
 
 
 _TIE = 1e-6  # nats: students closer than this are equally good; the one that continues the path is kept
-_SAME = 0.02  # in log-weights, standardised means and log standard deviations
-_COLD = 4  # deterministic starts per position
-_STRETCH = 10  # positions that are walked through one after the other; all stretches advance in step
-_STEP = 0.1  # in weights, standardised means and log standard deviations: less is no jump to the eye
-_LIGHT = math.log(1e-4)  # weight below which a component is too faint to show a switch
-_LOOK = 8  # EM steps after which the best of a position's own starts goes on alone
-_COARSE = {"tolerance": 1e-3, "max_iter": 40, "passes": 12}
-_FINE = {"tolerance": 1e-5, "max_iter": 60}
-_ON_POINTS = {"tolerance": 1e-3, "max_iter": 20, "passes": 6}
-_JUMP = 0.5  # like _STEP, for students fitted to points
+_EVERY = 3  # positions from one that is searched to the next
+_THOROUGH = 5  # searched positions from one with many starts to the next
+_GROUPED, _SPREAD = 10, 4  # such starts: groupings of the target, and spread over it
+_LOOK, _FINALISTS = 5, 4  # EM steps of a first look at them, and how many go on after it
+_BESIDE = 10  # positions beside a switch at which both sides compete
+_GAP = 0.3  # between positions that are searched, as in `steady`: less is smooth enough to be led by a curve
+_COARSE = {"tolerance": 1e-3, "max_iter": 40, "passes": 24}
+_FINE = {"tolerance": 3e-4, "max_iter": 40}
+_ON_POINTS = {"tolerance": 1e-3, "max_iter": 20, "passes": 24}
+_STRETCH = 10  # positions of points from one with starts of its own to the next
+_JUMP = 0.5  # as in `steady`, for students fitted to points
 _TOGETHER = 128  # runs of EM at once: enough to spare overhead, few enough for progress to be told
-_SETTLED = 32  # positions settled at once: what the last ones moved by is a good guess for the next
+_SETTLED = 32  # students scored at once
 
 
 @dataclass(frozen=True)
@@ -74,19 +75,20 @@ def solve_path(
     No sampling. Where one component or the teacher itself is the answer there is no EM and no switch.
     """
     tempered = [teacher.tempered(beta) for beta in betas]
-    exact = [exact_projection(target, n_components, covariance) for target in tempered]
-    if exact[0] is not None:
+    if exact_projection(tempered[0], n_components, covariance) is not None:
+        exact = [exact_projection(target, n_components, covariance) for target in tempered]
         progress(1.0)
         students = Students.of([model for model in exact if model is not None])
         return _path(students, np.zeros(len(betas), dtype=bool))
-    halvings = 0
+    known, halvings = None, 0
     while True:
         grids = Grids.of(teacher, covariance, halvings)
         told = _half_of_the_rest(progress, halvings)
-        students, switched = _solve(teacher, tempered, grids, n_components, told)
+        students, switched = _solve(teacher, tempered, grids, n_components, known, told)
+        known = students.out_of(grids.fine)
         if not grids.too_coarse_for(students):
             progress(1.0)
-            return _path(students.out_of(grids.fine), switched)
+            return _path(known, switched)
         halvings += 1
 
 
@@ -108,7 +110,7 @@ def sampled_path(
     family = Family(covariance, floor / float(frame.scale[0]) ** 2)
     in_frame = [_in_frame(cloud, frame) for cloud in laid_out]
     begun = range(0, len(in_frame), _STRETCH)
-    cold = {i: spread_starts(in_frame[i], family, n_components, _COLD).within(family) for i in begun}
+    cold = {i: spread_starts(in_frame[i], family, n_components, _SPREAD).within(family) for i in begun}
     stack = replace(
         frame,
         points=np.stack([cloud.points for cloud in in_frame]),
@@ -144,24 +146,47 @@ def _path(students: Students, switched: NDArray[np.bool_]) -> Path:
 
 
 def _solve(
-    teacher: GaussianMixture, tempered: Sequence[GaussianMixture], grids: Grids, n_components: int, progress: Progress
+    teacher: GaussianMixture,
+    tempered: Sequence[GaussianMixture],
+    grids: Grids,
+    n_components: int,
+    known: Students | None,
+    progress: Progress,
 ) -> tuple[Students, NDArray[np.bool_]]:
-    """Search on the coarse grid, settle on the fine one, and look at both where the path switches."""
-    search = _Search(_weighted(grids.coarse, teacher, tempered), grids.family, _COARSE)
-    grouped = [grouped_starts(target, grids.family, n_components, _COLD) for target in tempered]
-    cold = {i: starts.into(grids.coarse).within(grids.family) for i, starts in enumerate(grouped)}
-    found = search.along_the_slider(cold, lambda fraction: progress(0.6 * fraction))
+    """Settle all positions on the fine grid, and look at both sides where the path switches.
+
+    They are settled from the ``known`` students of a grid that was too coarse, or else from a search.
+    """
     settle = _Search(_weighted(grids.fine, teacher, tempered), grids.family, _FINE)
-    settled = settle.each(grids.refined(found), lambda fraction: progress(0.6 + 0.4 * fraction))
+    if known is None:
+        searched = np.unique([*range(0, len(tempered), _EVERY), len(tempered) - 1])
+        there = [tempered[i] for i in searched]
+        search = _Search(_weighted(grids.coarse, teacher, there), grids.family, _COARSE)
+        cold = {j: _own_starts(search.clouds[j], target, grids, n_components, j) for j, target in enumerate(there)}
+        found = search.along_the_slider(cold, lambda fraction: progress(0.6 * fraction))
+        settled = settle.everywhere(searched, grids.refined(found), lambda done: progress(0.6 + 0.4 * done))
+    else:
+        settled = settle.run(range(len(tempered)), known.into(grids.fine).within(grids.family), progress=progress)
     return settle.at_switches(settled)
+
+
+def _own_starts(cloud: Cloud, target: GaussianMixture, grids: Grids, n_components: int, number: int) -> Students:
+    """Where the search of a position starts: from the cheapest grouping of its target; one in five from many starts."""
+    if number % _THOROUGH:
+        return grouped_starts(target, grids.family, n_components, 1).into(grids.coarse).within(grids.family)
+    grouped = grouped_starts(target, grids.family, n_components, _GROUPED).into(grids.coarse)
+    halved = halved_starts(target, grids.family, n_components).into(grids.coarse)
+    spread = spread_starts(cloud, grids.family, n_components, _SPREAD)
+    return stacked([grouped, halved, spread]).within(grids.family)
 
 
 def _weighted(cloud: Cloud, teacher: GaussianMixture, tempered: Sequence[GaussianMixture]) -> Cloud:
     """A stack: the teacher's grid with each tempered teacher's weights on it."""
     rows = teacher.component_log_probs(cloud.points * cloud.scale + cloud.shift).T
-    cells = cloud.weights * np.exp(-log_sum_exp(rows + teacher.log_weights[:, None], axis=0))
-    log_densities = [log_sum_exp(rows + one.log_weights[:, None], axis=0) for one in tempered]
-    return replace(cloud, weights=cells * np.exp(log_densities))
+    tops = rows.max(axis=0)  # the teachers have the same components: one product of matrices for all
+    bells = np.exp(rows - tops)
+    cells = cloud.weights / (teacher.weights @ bells)
+    return replace(cloud, weights=np.stack([one.weights for one in tempered]) @ bells * cells)
 
 
 class _Search:
@@ -198,36 +223,37 @@ class _Search:
         best, reached = self._from_own_starts(cold, lambda fraction: progress(0.7 * fraction))
         passes, quiet = int(self.effort["passes"]), 0
         for turn in range(passes):
-            quiet = 0 if self._pass_along(best, reached, forward=turn % 2 == 0) else quiet + 1
+            changed = self._try_neighbours(np.arange(self.n_positions), -1 if turn % 2 else 1, best, reached)
+            quiet = 0 if changed.size else quiet + 1
             progress(0.7 + 0.3 * (turn + 1) / passes)
             if quiet == 2:
                 break
-        return _in_line(best)
+        return in_line(best)
 
     def _from_own_starts(self, cold: Mapping[int, Students], progress: Progress) -> tuple[Students, FloatArray]:
         """Run each position's own starts; positions without any carry on from the one before, all in step."""
         where = np.array(list(cold))
         owners = np.repeat(where, [len(starts) for starts in cold.values()])
         looked = self.run(owners, stacked(list(cold.values())), _LOOK, lambda done: progress(0.4 * done))
-        scores = self.scores(owners, looked)
-        guesses = looked[[np.flatnonzero(owners == i)[best_of(scores[owners == i], 1)[0]] for i in where]]
+        foremost = self._foremost(owners, looked, _FINALISTS)
+        owners = owners[foremost]
+        ends = self.run(owners, looked[foremost])
+        guesses = ends[self._foremost(owners, ends, 1)]
         best, reached = guesses[np.zeros(self.n_positions, dtype=int)], np.full(self.n_positions, np.nan)
-        while where.size:
-            guesses = best[where] = self.run(where, guesses)
-            reached[where] = self.scores(where, guesses)
+        while True:
+            best[where], reached[where] = guesses, self.scores(where, guesses)
             progress(0.4 + 0.6 * float(np.isfinite(reached).mean()))
             onward = np.array([i + 1 < self.n_positions and i + 1 not in cold for i in where.tolist()])
-            where, guesses = where[onward] + 1, guesses[onward]
-        return best, reached
+            if not onward.any():
+                return best, reached
+            where = where[onward] + 1
+            guesses = self.run(where, guesses[onward])
 
-    def _pass_along(self, best: Students, reached: FloatArray, *, forward: bool) -> int:
-        """Let all positions try their neighbours' students, stretches of ten in step; count those that changed."""
-        step = 1 if forward else -1
-        changed = 0
-        for offset in range(_STRETCH)[::step]:
-            where = np.arange(offset, self.n_positions, _STRETCH)
-            changed += len(self._try_neighbours(where, step, best, reached))
-        return changed
+    def _foremost(self, owners: NDArray[np.intp], students: Students, count: int) -> NDArray[np.intp]:
+        """Which students are the ``count`` best of their position, position by position."""
+        scores = self.scores(owners, students)
+        theirs = [np.flatnonzero(owners == i) for i in np.unique(owners)]
+        return np.concatenate([some[best_of(scores[some], count)] for some in theirs])
 
     def _try_neighbours(
         self, where: NDArray[np.intp], step: int, best: Students, reached: FloatArray
@@ -240,17 +266,17 @@ class _Search:
         if not where.size:
             return where
         theirs = best[where - step]
-        mine = _aligned(best[where], theirs)
+        mine = aligned(best[where], theirs)
         best[where] = mine
         asked = np.array([self._worth_asking(i, step, reached) for i in where.tolist()], dtype=bool)
-        asked &= ~_steady(mine, theirs)
+        asked &= ~steady(mine, theirs)
         if not asked.any():
             return where[:0]
         where, mine = where[asked], mine[asked]
         ends = self.run(where, theirs[asked])
         scores = self.scores(where, ends)
         needed = -_TIE if step > 0 else _TIE  # equally good: continue from the left
-        won = (scores - reached[where] >= needed) & ~_same(ends, mine)
+        won = (scores - reached[where] >= needed) & ~same(ends, mine)
         best[where[won]], reached[where[won]] = ends[won], scores[won]
         return where[won]
 
@@ -260,18 +286,28 @@ class _Search:
         before, self._asked[i, step] = self._asked.get((i, step)), now
         return before != now
 
-    def each(self, guesses: Students, progress: Progress) -> Students:
-        """Settle every position's student, some together, from its guess and what settling moved the last ones by."""
-        packed, stretch = guesses.packed(), np.cumsum([False, *~_steady(guesses[:-1], guesses[1:])])
-        ends: list[Students] = []
-        moved_by = np.zeros_like(packed[0])
-        for first in range(0, self.n_positions, _SETTLED):
-            some = np.arange(first, min(first + _SETTLED, self.n_positions))
-            alike = stretch[some] == stretch[max(0, first - 1)]
-            ends.append(self.run(some, guesses.unpacked(packed[some] + alike[:, None] * moved_by)))
-            moved_by = ends[-1].packed()[-1] - packed[some[-1]]
-            progress((some[-1] + 1) / self.n_positions)
-        return stacked(ends)
+    def everywhere(self, places: NDArray[np.intp], guesses: Students, progress: Progress) -> Students:
+        """Settle the students at ``places`` (from the first position to the last), and those at each between two."""
+        settled = in_line(self.run(places, guesses, progress=lambda done: progress(0.3 * done)))
+        best = settled[np.zeros(self.n_positions, dtype=int)]
+        best[places] = settled
+        between = np.setdiff1d(np.arange(self.n_positions), places)
+        if not between.size:
+            return best
+        after = np.searchsorted(places, between)
+        smooth = steady(settled[:-1], settled[1:], _GAP)
+        led = smooth[after - 1]
+        starts = settled[after - 1]
+        starts[led] = settled.unpacked(_curves(places, settled.packed(), smooth, between[led]))
+        torn = between[~led]
+        both = np.concatenate([between, torn])
+        starts = stacked([starts, settled[after[~led]]])
+        ends = self.run(both, starts, progress=lambda done: progress(0.3 + 0.7 * done))
+        best[between], from_right = ends[: len(between)], ends[len(between) :]
+        if torn.size:
+            won = self.scores(torn, from_right) > self.scores(torn, best[torn]) + _TIE
+            best[torn[won]] = from_right[won]
+        return best
 
     def switches(self, students: Students, switched: NDArray[np.bool_], new: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """(P,): at i, continuing i - 1 does not lead to i's student, or continuing i does not lead back.
@@ -279,94 +315,50 @@ class _Search:
         Only steps to or from a student that is ``new`` are looked at; of the others ``switched`` tells already.
         """
         fresh = new[1:] | new[:-1]
-        unsteady = 1 + np.flatnonzero(fresh & ~_steady(students[:-1], students[1:], faint=False))
+        unsteady = 1 + np.flatnonzero(fresh & ~steady(students[:-1], students[1:], faint=False))
         switched = switched & ~np.append(False, fresh)
         if not unsteady.size:
             return switched
         before = unsteady - 1
         ends = self.run(np.concatenate([unsteady, before]), stacked([students[before], students[unsteady]]))
         there, back = ends[: len(unsteady)], ends[len(unsteady) :]
-        switched[unsteady] = ~(_same(there, students[unsteady]) & _same(back, students[before]))
+        switched[unsteady] = ~(same(there, students[unsteady]) & same(back, students[before]))
         return switched
 
     def jumps(self, students: Students) -> NDArray[np.bool_]:
         """(P,): where a step is seen as a jump. On points the target itself moves in small jumps."""
-        return np.array([False, *~_steady(students[:-1], students[1:], _JUMP, faint=False)])
+        return np.array([False, *~steady(students[:-1], students[1:], _JUMP, faint=False)])
 
     def at_switches(self, students: Students) -> tuple[Students, NDArray[np.bool_]]:
         """Let the students on both sides of each switch compete around it; return who won, and the switches."""
         everywhere = np.ones(len(students), dtype=bool)
         switched = self.switches(students, ~everywhere, everywhere)
         if not switched.any():
-            return _in_line(students), switched
+            return in_line(students), switched
         best, reached = students[everywhere], log_likelihood(self.clouds, students)
         changed = ~everywhere
         for step in (1, -1):
             here = np.flatnonzero(switched) - (step < 0)
-            for _ in range(_STRETCH):
+            for _ in range(_BESIDE):
                 here = self._try_neighbours(here, step, best, reached)
                 changed[here] = True
                 here = here + step
-        winners = _in_line(best)
+        winners = in_line(best)
         return winners, self.switches(winners, switched, changed)
 
 
-def _in_line(line: Students) -> Students:
-    """The same students, in which component k keeps its identity from position to position."""
-    orders = _orders(line[1:], line[:-1])
-    kept = [np.arange(line.log_weights.shape[1])]
-    for order in orders:
-        kept.append(order[kept[-1]])
-    return _reordered(line, np.array(kept))
-
-
-# How far students are from each other: each of S from its partner
-
-
-def _same(some: Students, others: Students) -> NDArray[np.bool_]:
-    """(S,): they agree, whatever the order of their components, faint ones (below 1e-4) aside."""
-    some = _aligned(some, others)
-    return np.asarray((_apart(some, others) * _seen(some, others)).max(axis=(1, 2)) <= _SAME)
-
-
-def _steady(some: Students, others: Students, step: float = _STEP, *, faint: bool = True) -> NDArray[np.bool_]:
-    """(S,): component by component, they are too close for a switch to lie between them."""
-    weights = np.abs(np.exp(some.log_weights) - np.exp(others.log_weights))
-    shapes = _apart(some, others)[:, 1:] * (True if faint else _seen(some, others))
-    return np.asarray(np.maximum(weights.max(axis=1), shapes.max(axis=(1, 2))) <= step)
-
-
-def _apart(some: Students, others: Students) -> FloatArray:
-    """(S, 1 + 2 D + ..., K): how far each packed parameter of each component differs."""
-    s, k = some.log_weights.shape
-    return np.abs(some.packed() - others.packed()).reshape(s, -1, k)
-
-
-def _seen(some: Students, others: Students) -> NDArray[np.bool_]:
-    """(S, 1, K): components that either of the two gives a weight above 1e-4."""
-    return np.asarray(np.maximum(some.log_weights, others.log_weights) > _LIGHT)[:, None]
-
-
-def _aligned(some: Students, others: Students) -> Students:
-    """Reorder each student's components to lie close to its partner's."""
-    return _reordered(some, _orders(some, others))
-
-
-def _reordered(students: Students, orders: NDArray[np.intp]) -> Students:
-    """Put component ``orders[s, k]`` of student s in place k."""
-    return students[np.arange(len(students))[:, None], orders]
-
-
-def _orders(some: Students, others: Students) -> NDArray[np.intp]:
-    """(S, K): for each component of the partner the student's own that lies closest, closest pairs first."""
-    apart = some.means[:, :, None] - others.means[:, None]
-    scales = [np.log(np.diagonal(students.covariances, axis1=-2, axis2=-1)) for students in (some, others)]
-    shapes = scales[0][:, :, None] - scales[1][:, None]
-    cost = (apart**2).sum(axis=-1) + 0.25 * (shapes**2).sum(axis=-1)
-    s, k, _ = cost.shape
-    each, orders = np.arange(s), np.empty((s, k), dtype=np.intp)
-    for _ in range(k):
-        rows, columns = np.unravel_index(cost.reshape(s, -1).argmin(axis=1), (k, k))
-        orders[each, columns] = rows
-        cost[each, rows], cost[each, :, columns] = np.inf, np.inf
-    return orders
+def _curves(
+    places: NDArray[np.intp], packed: FloatArray, smooth: NDArray[np.bool_], between: NDArray[np.intp]
+) -> FloatArray:
+    """(B, M): packed students ``between`` the ``places`` of others (L, M), on cubics that ``smooth`` steps bend."""
+    gaps = np.diff(places)[:, None]
+    steps = smooth[:, None] * np.diff(packed, axis=0) / gaps
+    sides, slopes = np.zeros((len(places), 1)), np.zeros_like(packed)
+    for end in (slice(None, -1), slice(1, None)):
+        sides[end] += smooth[:, None]
+        slopes[end] += steps
+    slopes /= np.maximum(sides, 1)
+    left = np.searchsorted(places, between) - 1
+    share = (between - places[left])[:, None] / gaps[left]
+    bend = (slopes[left] - steps[left]) * (1 - share) - (slopes[left + 1] - steps[left]) * share
+    return np.asarray(packed[left] + gaps[left] * share * (steps[left] + (1 - share) * bend))

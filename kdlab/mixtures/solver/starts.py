@@ -15,6 +15,7 @@ FloatArray = NDArray[np.float64]
 
 _MOST_GROUPED = 8  # components that are grouped in every possible way; more are merged pairwise first
 _NO_MASS = 1e-300  # weights below this have underflowed, or will
+_TOGETHER = 2**18  # points times components of all spread starts that are made at once
 GOLDEN = (math.sqrt(5) - 1) / 2
 
 
@@ -28,7 +29,7 @@ def grouped_starts(target: GaussianMixture, family: Family, n_components: int, n
     """
     kept = with_mass(target)
     if n_components >= kept.n_components:
-        return Students.of([_split_up(kept, n_components)])
+        return _split_up(Students.of([kept]), n_components)
     weights, means, covariances = _merged_down(kept)
     member = _groupings(len(weights), n_components)
     mass = member @ weights
@@ -97,18 +98,39 @@ def _pair_cost(weights: FloatArray, means: FloatArray, covariances: FloatArray) 
             yield float(cost), i, j
 
 
-def _split_up(target: GaussianMixture, n_components: int) -> GaussianMixture:
-    """Halve the component with the largest share of the variance, along its longest axis, until enough."""
-    parts = list(zip(target.log_weights, target.means, target.covariances, strict=True))
-    while len(parts) < n_components:
-        shares = [math.exp(log_weight) * np.trace(covariance) for log_weight, _, covariance in parts]
-        log_weight, mean, covariance = parts.pop(int(np.argmax(shares)))
-        values, vectors = np.linalg.eigh(covariance)
-        step = 0.5 * math.sqrt(values[-1]) * vectors[:, -1]
-        smaller = covariance - np.outer(step, step)
-        parts += [(log_weight - math.log(2), mean + sign * step, smaller) for sign in (1, -1)]
-    log_weights, means, covariances = zip(*parts, strict=True)
-    return GaussianMixture.from_log_weights(log_weights, means, covariances)
+def halved_starts(target: GaussianMixture, family: Family, n_components: int) -> Students:
+    """Return students made of fewer groups than they have components, some of these halved along their longest axis.
+
+    Of K'' - 1 groups each is halved in turn; of fewer groups, down to one, the widest until there are enough.
+    """
+    kept = with_mass(target)
+    most = min(n_components - 1, kept.n_components)
+    made = []
+    for fewer in range(most, 0, -1):
+        base = Students.of([kept]) if fewer == kept.n_components else grouped_starts(kept, family, fewer, 1)
+        halves = [_halved(base, k) for k in range(fewer)] if fewer == most else [base]
+        made += [_split_up(one, n_components) for one in halves]
+    return stacked(made)
+
+
+def _split_up(student: Students, n_components: int) -> Students:
+    """Halve the component with the largest share of the variance until there are enough."""
+    while student.means.shape[1] < n_components:
+        shares = np.exp(student.log_weights[0]) * np.trace(student.covariances[0], axis1=1, axis2=2)
+        student = _halved(student, int(np.argmax(shares)))
+    return student
+
+
+def _halved(student: Students, k: int) -> Students:
+    """One student with component ``k`` in two halves, a standard deviation apart along its longest axis."""
+    values, vectors = np.linalg.eigh(student.covariances[0, k])
+    step = 0.5 * math.sqrt(values[-1]) * vectors[:, -1]
+    halves = np.append(np.arange(student.means.shape[1]), k)
+    made = student[:, halves]
+    made.log_weights[0, [k, -1]] -= math.log(2)
+    made.means[0, [k, -1]] += step, -step
+    made.covariances[0, [k, -1]] -= np.outer(step, step)
+    return made
 
 
 def spread_starts(cloud: Cloud, family: Family, n_components: int, n_starts: int) -> Students:
@@ -118,30 +140,31 @@ def spread_starts(cloud: Cloud, family: Family, n_components: int, n_starts: int
     distance from the ones so far; here the draws are the golden-ratio sequence, low in discrepancy and the
     same every time. No k-means step follows: it would bring many starts to the same few places.
     """
-    centres = [_spread_centres(cloud, n_components, start) for start in range(n_starts)]
-    return stacked([_moments_of(cloud, family, some) for some in centres])
+    some = max(1, _TOGETHER // (n_components * len(cloud.points)))
+    parts = [np.arange(first, min(first + some, n_starts)) for first in range(0, n_starts, some)]
+    return stacked([_spread(cloud, family, n_components, numbers) for numbers in parts])
 
 
-def _spread_centres(cloud: Cloud, n_components: int, start: int) -> FloatArray:
-    chosen: list[int] = []
-    distance = np.ones(len(cloud.points))
-    for k in range(n_components):
-        draw = ((start * n_components + k + 1) * GOLDEN) % 1.0
-        cumulative = np.cumsum(cloud.weights * distance)
-        index = int(np.searchsorted(cumulative, draw * cumulative[-1], side="right"))
-        chosen.append(min(index, len(cumulative) - 1))
-        apart = ((cloud.points - cloud.points[chosen[-1]]) ** 2).sum(axis=1)
-        distance = apart if k == 0 else np.minimum(distance, apart)
-    return cloud.points[chosen]
+def _spread(cloud: Cloud, family: Family, k: int, numbers: NDArray[np.intp]) -> Students:
+    """The spread starts of these ``numbers`` (S,): centres, and the moments of the points nearest to each.
 
-
-def _moments_of(cloud: Cloud, family: Family, centres: FloatArray) -> Students:
-    """Moments of the points nearest to each centre, softened by a hundredth of the whole cloud's spread."""
-    k = len(centres)
-    labels = ((cloud.points[:, None, :] - centres) ** 2).sum(axis=-1).argmin(axis=1)
-    member = (labels == np.arange(k)[:, None]) * cloud.weights
-    mass = np.maximum(member.sum(axis=1), 1e-3 / k)
-    apart = cloud.points - centres[:, None, :]
-    second = np.einsum("kn,kni,knj->kij", member, apart, apart) / mass[:, None, None]
-    covariances = family.project(second + 0.01 * np.eye(cloud.dim))
-    return Students(np.log(mass / mass.sum())[None], centres[None], covariances[None])
+    Moments are softened by a hundredth of the whole cloud's spread.
+    """
+    draws = (numbers[:, None] * k + np.arange(1, k + 1)) * GOLDEN % 1.0
+    distance = np.ones((len(numbers), len(cloud.points)))
+    nearest = np.zeros_like(distance, dtype=np.intp)
+    centres = np.empty((len(numbers), k, cloud.dim))
+    for i in range(k):
+        cumulative = np.cumsum(cloud.weights * distance, axis=1)
+        chosen = (cumulative <= draws[:, i, None] * cumulative[:, -1:]).sum(axis=1)
+        centres[:, i] = cloud.points[np.minimum(chosen, len(cloud.points) - 1)]
+        apart = sum((cloud.points[:, d] - centres[:, i, d, None]) ** 2 for d in range(cloud.dim))
+        closer = apart < distance if i else np.ones_like(distance, dtype=bool)
+        nearest[closer], distance = i, np.where(closer, apart, distance)
+    member = (nearest[:, None] == np.arange(k)[:, None]) * cloud.weights
+    mass = np.maximum(member.sum(axis=-1), 1e-3 / k)
+    away = cloud.points - centres[:, :, None]
+    second = np.swapaxes(away, -1, -2) @ (member[..., None] * away) / mass[..., None, None]
+    return Students(
+        np.log(mass / mass.sum(axis=1, keepdims=True)), centres, family.project(second + 0.01 * np.eye(cloud.dim))
+    )

@@ -8,7 +8,7 @@ from support.worlds import FAMILIES, random_mixture
 
 from kdlab import GaussianMixture
 from kdlab.mixtures.solver.em import Family, Students, cloud_of
-from kdlab.mixtures.solver.starts import grouped_starts, spread_starts
+from kdlab.mixtures.solver.starts import grouped_starts, halved_starts, spread_starts
 
 
 def models(students: Students) -> list[GaussianMixture]:
@@ -44,6 +44,27 @@ def test_a_large_student_starts_from_split_components(n_components: int) -> None
     assert start.n_components == n_components
     np.testing.assert_allclose(start.mean, target.mean, atol=1e-12)
     np.testing.assert_allclose(start.covariance, target.covariance, atol=1e-10)
+
+
+@pytest.mark.parametrize(("items", "n_components", "ways"), [(5, 2, 1), (5, 4, 3 + 2), (3, 3, 2 + 1), (2, 4, 2 + 1)])
+def test_halved_starts_keep_mean_and_covariance(items: int, n_components: int, ways: int) -> None:
+    """Each of the K'' - 1 groups (or of the components, if there are fewer) halved in turn, then fewer groups."""
+    target = random_mixture(np.random.default_rng(items), items, 2)
+    found = models(halved_starts(target, Family("full"), n_components))
+    assert len(found) == ways
+    for start in found:
+        assert start.n_components == n_components
+        np.testing.assert_allclose(start.mean, target.mean, atol=1e-12)
+        np.testing.assert_allclose(start.covariance, target.covariance, atol=1e-10)
+
+
+def test_a_half_lies_along_the_longest_axis() -> None:
+    """N(0, diag(4, 1)) in two halves a standard deviation apart: means at -1 and 1, variances 3 and 1."""
+    wide = GaussianMixture([1.0], [[0.0, 0.0]], [np.diag([4.0, 1.0])])
+    (start,) = models(halved_starts(wide, Family("full"), 2))
+    np.testing.assert_allclose(sorted(np.abs(start.means).tolist()), [[1.0, 0.0]] * 2, atol=1e-12)
+    np.testing.assert_allclose(start.covariances, [np.diag([3.0, 1.0])] * 2, atol=1e-12)
+    np.testing.assert_allclose(start.weights, [0.5, 0.5])
 
 
 def test_many_components_are_merged_before_they_are_grouped() -> None:
