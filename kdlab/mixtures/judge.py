@@ -25,6 +25,7 @@ COVERED_DENSITY = 0.1  # c: a point of p* is covered where p''(x) >= c p*(x)
 COVERED_SHARE = 0.5  # of a mode's mass that must be covered for the mode to count as covered
 
 _TOLERANCE = 5e-7  # nats; the promise is 1e-6
+_FEW = 8  # components for which no second table is worth making
 _FINENESS = (4, 5, 7, 11, 16, 32)  # nodes per standard deviation of p*, tried in turn, for recall
 _TABLES = (3.5, 5, 10)  # the same for precision
 _RADIUS = 6.5  # standard deviations of p* that its own grid covers; a table reaches further, as a sharp mean may need
@@ -69,7 +70,7 @@ class Judge:
         means, covariances = np.concatenate(students.means), np.concatenate(students.covariances)
         for level in range(len(_TABLES)):
             left = np.flatnonzero(np.isnan(values))
-            table = self._table(level) if left.size else None
+            table = self._table(level) if left.size > (_FEW if level else 0) else None
             if table is not None:
                 values[left] = table.means_under(means[left], covariances[left], tolerances[left])
         for m in np.flatnonzero(np.isnan(values)):  # by a grid of the component's own

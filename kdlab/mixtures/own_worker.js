@@ -14,25 +14,28 @@ function serveWorlds(makeMeasures, makeContours, makeSolver, makePaths) {
   const measures = makeMeasures();
   const [contours, solver] = [makeContours(measures), makeSolver(measures)];
   const { path, worthAlong } = makePaths(measures, solver);
-  const SLICE = 6; // ms of work between two looks at what has come
+  const SLICE = 2; // ms of work between two looks at what has come
+  const PACE = 45; // ms from one drawn path to the next: what lies between is for the picture at the slider's place
   const EVERY = 4; // of the slider's positions: those that a hand sees in a drag
   const warm = {}; // what was found last, to go on from: teacher, direct, student, path
   let [newest, shown, drawn, resting, work] = [null, null, null, null, null];
-  let awake = false;
+  let [awake, next] = [false, 0];
 
   const { port1, port2 } = new MessageChannel();
   const pause = () => new Promise((done) => { port1.onmessage = done; port2.postMessage(0); }); // sooner than a timer
 
   self.onmessage = ({ data }) => {
     newest = data;
-    if (!awake) run();
+    run();
   };
 
   /** Do what is most urgent, some milliseconds at a time, until nothing is left. */
   async function run() {
+    if (awake) return;
     awake = true;
     while (urgent()) await pause();
     awake = false;
+    if (drawn !== shown) setTimeout(run, next - performance.now());
   }
 
   function urgent() {
@@ -42,8 +45,11 @@ function serveWorlds(makeMeasures, makeContours, makeSolver, makePaths) {
         shown = newest;
         self.postMessage({ want: "here", key: shown.key, ...here(shown) });
       } else if (work) advance();
-      else if (drawn !== shown) begin((drawn = shown), false);
-      else if (shown.rest && resting !== shown) begin((resting = shown), true);
+      else if (drawn !== shown) {
+        if (performance.now() < next && !shown.rest) return false;
+        next = performance.now() + PACE;
+        begin((drawn = shown), false);
+      } else if (shown.rest && resting !== shown) begin((resting = shown), true);
       else return false;
     } catch (error) {
       [work, drawn, resting] = [null, shown, shown];

@@ -91,8 +91,8 @@ def test_02_1_who_misses_the_rare_mode() -> None:
     assert f"Recall goes from {written(start.recall)} to {written(end.recall)}" in text
     assert f"precision from {written(start.precision)} to {written(end.precision)}" in text
     assert (sweep.recall[sweep.betas > end.beta] < end.recall).all()
-    dips = np.flatnonzero(sweep.precision[: sweep.index(1.53)] < start.precision - 1e-9)
-    assert f"around β = {sweep.betas[dips[0]]:.2f}" in text and len(dips) == 2 and "dips for two steps" in text
+    dips = np.flatnonzero(sweep.precision[: sweep.index(1.53)] < start.precision - 1e-3)
+    assert f"around β = {sweep.betas[dips[0]]:.2f}" in text and sweep.switched[dips[0]] and "precision dips" in text
     assert (np.diff(sweep.recall[: sweep.index(1.53)]) < 0).all()  # it drops, and nothing of it comes back
     truth = sweep.scene.truth
     there = [single(truth, 4).expected_log_prob(sweep.at(beta).student).value for beta in (1, 1.5, 3, 10, 30, 100)]

@@ -94,8 +94,8 @@ def same_student() -> list[str]:
     assert said(one.direct_precision) == said(one.precision[0])
     assert one.direct_precision == pytest.approx(one.precision[0], abs=1e-9)
     for k in (1, 2, 3, 4):
-        assert sweep("line", k).precision[0] == pytest.approx(sweep("line", k).direct_precision, abs=1e-5)
-        assert sweep("line", k).recall[0] == pytest.approx(sweep("line", k).direct_recall, abs=1e-5)
+        assert sweep("line", k).precision[0] == pytest.approx(sweep("line", k).direct_precision, abs=1e-3)
+        assert sweep("line", k).recall[0] == pytest.approx(sweep("line", k).direct_recall, abs=1e-3)
     return ["1", said(one.precision[0]), "2", said(two.precision[0]), said(two.direct_precision)]
 
 

@@ -45,7 +45,7 @@ _LOOK, _FINALISTS = 5, 4  # EM steps of a first look at them, and how many go on
 _BESIDE = 10  # positions beside a switch at which both sides compete
 _GAP = 0.3  # between positions that are searched, as in `steady`: less is smooth enough to be led by a curve
 _COARSE = {"tolerance": 1e-3, "max_iter": 40, "passes": 24}
-_FINE = {"tolerance": 3e-4, "max_iter": 40}
+_FINE = {"tolerance": 1e-4, "max_iter": 60}
 _ON_POINTS = {"tolerance": 1e-3, "max_iter": 20, "passes": 24}
 _STRETCH = 10  # positions of points from one with starts of its own to the next
 _JUMP = 0.5  # as in `steady`, for students fitted to points
@@ -221,12 +221,11 @@ class _Search:
     def along_the_slider(self, cold: Mapping[int, Students], progress: Progress) -> Students:
         """The best student of each position, from its own starts (``cold``) and from its neighbours' students."""
         best, reached = self._from_own_starts(cold, lambda fraction: progress(0.7 * fraction))
-        passes, quiet = int(self.effort["passes"]), 0
+        where, steps = np.tile(np.arange(self.n_positions), 2), np.repeat([1, -1], self.n_positions)
+        passes = int(self.effort["passes"])
         for turn in range(passes):
-            changed = self._try_neighbours(np.arange(self.n_positions), -1 if turn % 2 else 1, best, reached)
-            quiet = 0 if changed.size else quiet + 1
-            progress(0.7 + 0.3 * (turn + 1) / passes)
-            if quiet == 2:
+            progress(0.7 + 0.3 * turn / passes)
+            if not self._try_neighbours(where, steps, best, reached)[0].size:
                 break
         return in_line(best)
 
@@ -256,29 +255,31 @@ class _Search:
         return np.concatenate([some[best_of(scores[some], count)] for some in theirs])
 
     def _try_neighbours(
-        self, where: NDArray[np.intp], step: int, best: Students, reached: FloatArray
-    ) -> NDArray[np.intp]:
-        """Continue the students of ``where - step`` at ``where``; keep what is better (from the left: as good).
+        self, where: NDArray[np.intp], steps: NDArray[np.intp], best: Students, reached: FloatArray
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Continue the student of ``where - steps`` at ``where``; keep what is better (from the left: as good).
 
-        Return where that was.
+        Return where that was, and from which side.
         """
-        where = where[(where >= 0) & (where < len(best)) & (where - step >= 0) & (where - step < len(best))]
+        inside = (np.minimum(where, where - steps) >= 0) & (np.maximum(where, where - steps) < len(best))
+        where, steps = where[inside], steps[inside]
         if not where.size:
-            return where
-        theirs = best[where - step]
-        mine = aligned(best[where], theirs)
-        best[where] = mine
-        asked = np.array([self._worth_asking(i, step, reached) for i in where.tolist()], dtype=bool)
-        asked &= ~steady(mine, theirs)
-        if not asked.any():
-            return where[:0]
-        where, mine = where[asked], mine[asked]
+            return where, steps
+        theirs = best[where - steps]
+        asked = np.array(
+            [self._worth_asking(*one, reached) for one in zip(where.tolist(), steps.tolist(), strict=True)]
+        )
+        asked &= ~steady(aligned(best[where], theirs), theirs)
+        where, steps = where[asked], steps[asked]
+        if not where.size:
+            return where, steps
         ends = self.run(where, theirs[asked])
-        scores = self.scores(where, ends)
-        needed = -_TIE if step > 0 else _TIE  # equally good: continue from the left
-        won = (scores - reached[where] >= needed) & ~same(ends, mine)
-        best[where[won]], reached[where[won]] = ends[won], scores[won]
-        return where[won]
+        scores, won = self.scores(where, ends), np.zeros(len(where), dtype=bool)
+        for side, needed in ((1, -_TIE), (-1, _TIE)):  # equally good: continue from the left
+            better = (steps == side) & (scores - reached[where] >= needed) & ~same(ends, best[where])
+            best[where[better]], reached[where[better]] = ends[better], scores[better]
+            won |= better
+        return where[won], steps[won]
 
     def _worth_asking(self, i: int, step: int, reached: FloatArray) -> bool:
         """Say whether position ``i`` or its neighbour has changed, and so its likelihood, since this was asked last."""
@@ -337,12 +338,12 @@ class _Search:
             return in_line(students), switched
         best, reached = students[everywhere], log_likelihood(self.clouds, students)
         changed = ~everywhere
-        for step in (1, -1):
-            here = np.flatnonzero(switched) - (step < 0)
-            for _ in range(_BESIDE):
-                here = self._try_neighbours(here, step, best, reached)
-                changed[here] = True
-                here = here + step
+        here = np.flatnonzero(switched)
+        here, steps = np.concatenate([here, here - 1]), np.repeat([1, -1], len(here))
+        for _ in range(_BESIDE):
+            here, steps = self._try_neighbours(here, steps, best, reached)
+            changed[here] = True
+            here = here + steps
         winners = in_line(best)
         return winners, self.switches(winners, switched, changed)
 

@@ -101,12 +101,12 @@ def _pair_cost(weights: FloatArray, means: FloatArray, covariances: FloatArray) 
 def halved_starts(target: GaussianMixture, family: Family, n_components: int) -> Students:
     """Return students made of fewer groups than they have components, some of these halved along their longest axis.
 
-    Of K'' - 1 groups each is halved in turn; of fewer groups, down to one, the widest until there are enough.
+    Of K'' - 1 groups each is halved in turn; of one group less the widest, until there are enough.
     """
     kept = with_mass(target)
     most = min(n_components - 1, kept.n_components)
     made = []
-    for fewer in range(most, 0, -1):
+    for fewer in range(most, max(most - 2, 0), -1):
         base = Students.of([kept]) if fewer == kept.n_components else grouped_starts(kept, family, fewer, 1)
         halves = [_halved(base, k) for k in range(fewer)] if fewer == most else [base]
         made += [_split_up(one, n_components) for one in halves]

@@ -46,9 +46,9 @@ def test_a_large_student_starts_from_split_components(n_components: int) -> None
     np.testing.assert_allclose(start.covariance, target.covariance, atol=1e-10)
 
 
-@pytest.mark.parametrize(("items", "n_components", "ways"), [(5, 2, 1), (5, 4, 3 + 2), (3, 3, 2 + 1), (2, 4, 2 + 1)])
+@pytest.mark.parametrize(("items", "n_components", "ways"), [(5, 2, 1), (5, 4, 3 + 1), (3, 3, 2 + 1), (2, 4, 2 + 1)])
 def test_halved_starts_keep_mean_and_covariance(items: int, n_components: int, ways: int) -> None:
-    """Each of the K'' - 1 groups (or of the components, if there are fewer) halved in turn, then fewer groups."""
+    """Each of the K'' - 1 groups (or of the components, if there are fewer) halved in turn, then one group less."""
     target = random_mixture(np.random.default_rng(items), items, 2)
     found = models(halved_starts(target, Family("full"), n_components))
     assert len(found) == ways
