@@ -113,6 +113,16 @@ def test_the_package_stays_small():
     assert sizes["kdlab"] < 17_900 and sizes["page"] < 4_950 and sizes["tests"] < 22_000, sizes
 
 
+def test_the_code_of_a_drawn_world_stays_small():
+    """Tools, view and solver of the page, unminified, without their comments and the space that indents them aside."""
+    tools, view = ["pictures/live", "pictures/plane"], ["view_own", "own_space", "world"]
+    solver = ["measure", "contours", "fit", "path", "own_worker"]
+    files = [*tools, *(f"mixtures/{name}" for name in (*view, *solver))]
+    pages = [(ROOT / "kdlab" / f"{name}.js").read_text(encoding="utf-8") for name in files]
+    code = [re.sub(r"/\*.*?\*/|^\s*//.*?$|\s// .*?$", "", page, flags=re.S | re.M) for page in pages]
+    assert sum(map(len, code)) < 120_000 < sum(map(len, pages)), (sum(map(len, code)), sum(map(len, pages)))
+
+
 def test_no_file_and_no_function_is_long_and_no_room_crowded():
     files = python_files("kdlab", "notebooks", "scripts", "tests")
     assert {str(file.relative_to(ROOT)): lines([file]) for file in files if lines([file]) > 420} == {}

@@ -161,9 +161,8 @@ function buildOwnSpace(panel, world, top) {
     words.textContent = covered ? `modes of p*:  ● ${kept} covered   ○ ${covered.length - kept} lost` : "";
   };
 
-  /** The pointer's place in svg units, and how many of them a pixel is. */
-  const pointer = ({ clientX, clientY }) => {
-    const box = panel.getBoundingClientRect();
+  /** The pointer's place in svg units, and how many of them a pixel is. To ask for the panel's box is dear while it changes. */
+  const pointer = ({ clientX, clientY }, box = panel.getBoundingClientRect()) => {
     const unit = FRAME.width / box.width;
     return { at: [(clientX - box.left) * unit, (clientY - box.top) * unit], unit };
   };

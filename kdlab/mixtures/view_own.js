@@ -280,12 +280,13 @@ class Own extends Live {
     this.space.element(handle.k, handle.kind)?.focus({ preventScroll: true });
     const { page, world } = this;
     page.space.setPointerCapture(event.pointerId);
-    const offset = this.space.pointer(event).at.map((value, i) => handle.at[i] - value); // where on the handle it was pressed
+    const box = page.space.getBoundingClientRect();
+    const offset = this.space.pointer(event, box).at.map((value, i) => handle.at[i] - value); // where on the handle it was pressed
     let begun = false;
     const follow = (moved) => {
       if (!begun) this.history.keep(world);
       begun = true;
-      const { world: next, refused } = this.pulled(handle, moved, offset, world);
+      const { world: next, refused } = this.pulled(handle, this.space.pointer(moved, box).at, offset, world);
       this.become(next, refused, moved);
     };
     const end = () => {
@@ -296,11 +297,10 @@ class Own extends Live {
     ["pointerup", "pointercancel"].forEach((name) => page.space.addEventListener(name, end));
   }
 
-  /** The world after a handle was pulled to where the pointer is; `from` is the world when it was pressed. */
-  pulled({ k, kind, at }, event, offset, from) {
+  /** The world after a handle was pulled to where the pointer is, in svg units; `from` is the world when it was pressed. */
+  pulled({ k, kind, at }, [px, py], offset, from) {
     const { whose, space } = this;
     const mode = listOf(from, whose)[k];
-    const { at: [px, py] } = space.pointer(event);
     const place = space.placeOf([px + offset[0], py + offset[1]]);
     if (kind === "centre") return moveMode(this.world, whose, k, place.slice(0, from.dim));
     if (kind === "weight") {
