@@ -1,0 +1,77 @@
+"""What a neighbour gives to a picture: students along one knob in the plane, others beside them, and curves of the knob."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kdlab.core.sweep import PlaneSweep
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A student, or a teacher, that the knob does not move: its name, and both numbers in nats."""
+
+    name: str
+    precision: float
+    recall: float
+
+
+@dataclass(frozen=True)
+class Comparison(PlaneSweep):
+    """Students of one work along its knob, P of them, beside the plain student and others; numbers in nats.
+
+    ``dials`` (P,) are the knob's values, rising; ``knob_name`` says what it is ("noise assumed"), ``marks`` are the round
+    values under the slider, ``start`` is where it stands at first. ``precision`` and ``recall`` (P,) are those of the
+    work's own student, which the picture calls ``own``; ``direct_precision`` and ``direct_recall`` those of the ``plain``
+    one. ``others`` stay where they are. ``curves`` are what is drawn over the knob, {name: (P,)}, in the unit that
+    ``curve_unit`` says. ``said`` are P sentences. Raises ValueError where lengths differ or a number is not finite.
+    """
+
+    knob: ClassVar[str] = "dial"
+
+    name: str
+    title: str
+    knob_name: str
+    dials: FloatArray
+    precision: FloatArray
+    recall: FloatArray
+    direct_precision: float
+    direct_recall: float
+    precision_bound: float
+    recall_bound: float
+    curves: Mapping[str, FloatArray]
+    curve_unit: str
+    said: tuple[str, ...]
+    marks: tuple[float, ...]
+    start: float
+    own: str = "distilled"
+    plain: str = "plain"
+    others: tuple[Fixed, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        whole = {
+            "precision": self.precision,
+            "recall": self.recall,
+            **{f"curve {k}": v for k, v in self.curves.items()},
+        }
+        for name, values in whole.items():
+            if np.shape(values) != np.shape(self.dials) or not np.isfinite(values).all():
+                raise ValueError(
+                    f"{name} of {self.name} has shape {np.shape(values)} for {len(self.dials)} positions, or a number "
+                    "that is not finite: give one finite number for each value of the knob"
+                )
+        if len(self.said) != len(self.dials) or not (np.diff(self.dials) > 0).all():
+            raise ValueError(
+                f"{self.name} has {len(self.said)} sentences for {len(self.dials)} values of the knob: "
+                "give one for each, and let the values rise"
+            )
+
+    def sentence(self, i: int) -> str:
+        """What position ``i`` shows, in words and numbers."""
+        return self.said[i]
