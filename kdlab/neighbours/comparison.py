@@ -1,4 +1,4 @@
-"""What a neighbour gives to a picture: students along one knob in the plane, others beside them, and curves of the knob."""
+"""What a neighbour gives to a picture: students along one knob, others beside them, and curves over the knob."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,11 +25,11 @@ class Fixed:
 class Comparison(PlaneSweep):
     """Students of one work along its knob, P of them, beside the plain student and others; numbers in nats.
 
-    ``dials`` (P,) are the knob's values, rising; ``knob_name`` says what it is ("noise assumed"), ``marks`` are the round
-    values under the slider, ``start`` is where it stands at first. ``precision`` and ``recall`` (P,) are those of the
-    work's own student, which the picture calls ``own``; ``direct_precision`` and ``direct_recall`` those of the ``plain``
-    one. ``others`` stay where they are. ``curves`` are what is drawn over the knob, {name: (P,)}, in the unit that
-    ``curve_unit`` says. ``said`` are P sentences. Raises ValueError where lengths differ or a number is not finite.
+    ``dials`` (P,) are the knob's values, rising; ``knob_name`` says what it is ("noise assumed"), ``marks`` are the
+    round values under the slider, ``start`` is where it stands at first. ``precision`` and ``recall`` (P,) are those of
+    the work's own student, which the picture calls ``own``; ``direct_precision`` and ``direct_recall`` those of the
+    ``plain`` one. ``others`` stay where they are. ``curves`` are what is drawn over the knob, {name: (P,)}, in the unit
+    that ``curve_unit`` says. ``said`` are P sentences. Raises ValueError where lengths differ or a number is not finite.
     """
 
     knob: ClassVar[str] = "dial"
