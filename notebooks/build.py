@@ -1,6 +1,6 @@
 """Run the committed notebooks again and write them back without anything that changes by chance.
 
-    python notebooks/build.py                  every notebook beside this file
+    python notebooks/build.py                  every notebook beside this file, and in neighbours/
     python notebooks/build.py A.ipynb B.ipynb  only these
 
 Two runs on one machine give the same bytes. Kept: source, execution counts, printed text, pictures. Left
@@ -46,8 +46,11 @@ class NotebookError(Exception):
 def main(argv: Sequence[str] | None = None) -> int:
     """Build the notebooks named, or all of them; return 1 if any of them could not be built."""
     parser = argparse.ArgumentParser(description="Run the committed notebooks again and normalise them.")
-    parser.add_argument("notebooks", nargs="*", type=Path, help="default: every notebook beside this script")
-    paths = parser.parse_args(argv).notebooks or sorted(HERE.glob("*.ipynb"))
+    parser.add_argument("notebooks", nargs="*", type=Path, help="default: every notebook there is")
+    paths = parser.parse_args(argv).notebooks or [
+        *sorted(HERE.glob("*.ipynb")),
+        *sorted(HERE.glob("neighbours/*.ipynb")),
+    ]
     failed = 0
     for path in paths:
         try:

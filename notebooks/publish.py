@@ -40,6 +40,7 @@ TEXTS = {  # Markdown that becomes a page, where it is there: {file: page}
     "notebooks/OTHERS.md": "OTHERS.html",
     "notebooks/INSTRUCTOR.md": "INSTRUCTOR.html",
     "notebooks/PLACES.md": "PLACES.html",
+    "notebooks/neighbours/README.md": "neighbours.html",
     "README.md": "README.html",
     "CONTRIBUTING.md": "CONTRIBUTING.html",
     "kdlab/data/README.md": "data.html",
@@ -59,6 +60,7 @@ MENU = {
     "SYMBOLS.html": "Symbols",
     "MISCONCEPTIONS.html": "Misconceptions",
     "OTHERS.html": "Others",
+    "neighbours.html": "Neighbours",
     "INSTRUCTOR.html": "Teach",
     "README.html": "Run it",
 }
@@ -68,7 +70,7 @@ LESS = (
     'For the rest <a href="README.html">run the notebook</a>.'
 )
 LIVE = "Live, without Python."
-BANNER = '<p class="aside banner">Notebook {} as a page: {}. <a href="README.html">How to run it</a>.</p>\n'
+BANNER = '<p class="aside banner">{} as a page: {}. <a href="README.html">How to run it</a>.</p>\n'
 MAX_BYTES = 15_000_000
 
 
@@ -93,7 +95,9 @@ class Site:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.entries = [_entry(path) for path in sorted(HERE.glob("*.ipynb"), key=_place)]
-        notebooks = {f"notebooks/{entry.path.name}": entry.place for entry in self.entries}
+        self.neighbours = [_entry(path) for path in sorted(HERE.glob("neighbours/*.ipynb"))]
+        every = [*self.entries, *self.neighbours]
+        notebooks = {entry.path.relative_to(ROOT).as_posix(): entry.place for entry in every}
         self.texts = {file: place for file, place in TEXTS.items() if (ROOT / file).is_file()}
         self.files = {file: place for file, place in FILES.items() if (ROOT / file).is_file()}
         self.book = Book({**notebooks, **self.texts, **self.files})
@@ -107,8 +111,10 @@ class Site:
         """Write everything."""
         for file, place in self.files.items():
             self.write(place, (ROOT / file).read_bytes())
-        for number, entry in enumerate(self.entries):
-            self.notebook(entry, self.entries[number - 1] if number else None, [*self.entries, None][number + 1])
+        for row in (self.entries, self.neighbours):
+            for entry, before, after in zip(row, [None, *row], [*row[1:], None], strict=False):
+                self.notebook(entry, before, after)
+        self.front(self.first)
         self.own()
         for file, place in self.texts.items():
             self.text(file, place)
@@ -124,25 +130,23 @@ class Site:
     # Pages
 
     def notebook(self, entry: Entry, before: Entry | None, after: Entry | None) -> None:
-        """Write the page of a notebook; the first one's first live view is the front page's as well."""
+        """Write the page of a notebook."""
         content = nbformat.read(entry.path, as_version=4)
-        lives = live_views(content, HERE, self.sweeps)
+        lives = live_views(content, entry.path.parent, self.sweeps)
         said = {live.cell: f'<p class="aside">{LESS if live.less else LIVE}</p>' for live in lives}
-        review = {cell: _inside_html(rows) for cell, rows in reviews(content, HERE).items()}
-        body = self.book.notebook(content, f"notebooks/{entry.path.name}", live=said, reviews=review)
-        body = (
-            BANNER.format(
-                entry.short, "its pictures are live, its cells do not run" if lives else "its cells do not run"
-            )
-            + body
-        )
-        title, description = f"{entry.short} {entry.long}", f"Notebook {entry.short}: {entry.long}"
+        review = {cell: _inside_html(rows) for cell, rows in reviews(content, entry.path.parent).items()}
+        file = entry.path.relative_to(ROOT).as_posix()
+        body = self.book.notebook(content, file, live=said, reviews=review)
+        called = "A neighbour" if entry in self.neighbours else f"Notebook {entry.short}"
+        runs = "its pictures are live, its cells do not run" if lives else "its cells do not run"
+        body = BANNER.format(called, runs) + body
+        title, description = f"{entry.short} {entry.long}".strip(), f"{called}: {entry.long}"
         self.page(entry.place, title, description, body, lives, before=before, after=after)
-        if before is None:
-            self.front(lives[0])
+        if entry == self.entries[0]:
+            self.first = lives[0]
 
     def front(self, live: Live) -> None:
-        """Write the front page: the view without its question, which would cover it."""
+        """Write the front page: the first notebook's first view, without its question, which would cover it."""
         live = replace(live, state={**live.state, "prediction": None}, answers={})
         moving = self.book.prose(f"![{animation.WORDS}](figures/live.webp)", "notebooks/index.md")
         known = {"notebooks": self.entries, "teaching": self.texts.get("notebooks/INSTRUCTOR.md", "")}
@@ -263,7 +267,7 @@ def _entry(path: Path) -> Entry:
         )
     words = {"ten": "10", "twenty": "20"}
     title = opening.splitlines()[0].removeprefix("# ")
-    short = "own" if path.stem in AFTER else path.stem[:2]
+    short = "" if path.parent.name == "neighbours" else "own" if path.stem in AFTER else path.stem[:2]
     return Entry(path, f"{path.stem}.html", short, title, words.get(minutes[1], minutes[1]))
 
 

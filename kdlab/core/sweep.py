@@ -20,8 +20,8 @@ _SLACK = 1e-9  # relative: the ends of a logarithmic slider are right only to ro
 class Sweep:
     """What the sweeps of all worlds share: P positions of one knob, and a sentence at each.
 
-    A subclass is a frozen dataclass. It names its ``knob``, "beta" (logarithmic, from 1 up) or "tau", keeps the P
-    positions as ``betas`` or ``taus``, and answers ``sentence(i)``.
+    A subclass is a frozen dataclass. It names its ``knob``, "beta" (logarithmic, from 1 up), "tau" or "dial", keeps the
+    P positions as ``betas``, ``taus`` or ``dials``, and answers ``sentence(i)``.
     """
 
     knob: ClassVar[str]

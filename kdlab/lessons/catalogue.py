@@ -12,10 +12,10 @@ _FOLDER = PACKAGE / "lessons/exercises"
 
 
 def exercises_of(notebook: str) -> tuple[Exercise, ...]:
-    """Return the exercises of a notebook, such as "01", in order. ValueError for a name without exercises."""
+    """Return the exercises of a notebook, such as "01" or "mixup", in order. ValueError for any other name."""
     if notebook not in _notebooks():
         raise ValueError(f"{notebook!r} is not a notebook with exercises: choose one of {', '.join(_notebooks())}.")
-    return _read(_FOLDER / f"nb{notebook}.toml")
+    return _read(_notebooks()[notebook])
 
 
 def exercise(name: str) -> Exercise:
@@ -32,9 +32,10 @@ def exercise(name: str) -> Exercise:
     raise ValueError(f"There is no exercise {name!r}: choose one of {ids}.")
 
 
-def _notebooks() -> tuple[str, ...]:
-    """The notebooks that have a file of words, in order."""
-    return tuple(sorted(file.stem[2:] for file in _FOLDER.glob("nb[0-9][0-9].toml")))
+def _notebooks() -> dict[str, Path]:
+    """The files of words by their notebook, in order: those with a number, then the neighbours."""
+    files = [*sorted(_FOLDER.glob("nb[0-9][0-9].toml")), *sorted(_FOLDER.glob("neighbours/*.toml"))]
+    return {file.stem.removeprefix("nb"): file for file in files}
 
 
 @cache

@@ -3,8 +3,8 @@
     mixtures.show(sweep, predict=predict("02.ring"))
     quiz(picture, before, predict=predict("07.direct", results))
 
-Their words are in predictions.toml. Both the view that asks and the review at the end of 08 take them from here. No
-widgets and no drawing.
+Their words are in predictions.toml, those of the neighbours in neighbours.toml. Both the view that asks and the
+review at the end of 08 take them from here. No widgets and no drawing.
 """
 
 import tomllib
@@ -20,8 +20,8 @@ from kdlab.lm import report  # loads nothing until a run is asked for
 class Question:
     """A question with its options, and what happens.
 
-    ``id`` begins with the notebook's number, ``section`` is the heading below which the notebook asks. ``answer`` is
-    the option that holds; None where no option says quite what happened, or nothing has happened yet.
+    ``id`` begins with the notebook's number or name, ``section`` is the heading below which the notebook asks.
+    ``answer`` is the option that holds; None where no option says quite what happened, or nothing has happened yet.
     """
 
     id: str
@@ -37,14 +37,15 @@ class Question:
         return f"prediction {self.id}"
 
 
-def _questions() -> tuple[Question, ...]:
-    """All questions in the order of reading, as predictions.toml has them; without an answer where none is known."""
-    tables = tomllib.loads((PACKAGE / "lessons/predictions.toml").read_text("utf-8"))
+def _questions(file: str) -> tuple[Question, ...]:
+    """The questions of a file in the order of reading; without an answer where none is known."""
+    tables = tomllib.loads((PACKAGE / "lessons" / file).read_text("utf-8"))
     whole = {name: {"answer": None, **table, "options": tuple(table["options"])} for name, table in tables.items()}
     return tuple(Question(name, **table) for name, table in whole.items())
 
 
-QUESTIONS = _questions()
+QUESTIONS = _questions("predictions.toml")
+NEIGHBOURS = _questions("neighbours.toml")  # asked beside the course: the review at its end has none of them
 # Where the direct student stands, in precision and in recall (report.standing), and the option of 07 that says so.
 # What is not here is the last option: of any run that has both students, one option is right.
 _STANDINGS = {
@@ -60,9 +61,10 @@ def question(name: str, results: Mapping[str, Any] | None = None) -> Question:
 
     Raises ValueError for an id that no question has.
     """
-    found = next((one for one in QUESTIONS if one.id == name), None)
+    known = (*QUESTIONS, *NEIGHBOURS)
+    found = next((one for one in known if one.id == name), None)
     if found is None:
-        raise ValueError(f"There is no question {name!r}: choose one of {', '.join(one.id for one in QUESTIONS)}.")
+        raise ValueError(f"There is no question {name!r}: choose one of {', '.join(one.id for one in known)}.")
     return _of_run(found, results) if results is not None and name == "07.direct" else found
 
 

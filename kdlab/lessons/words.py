@@ -21,7 +21,7 @@ def read(file: Path, code: Mapping[str, Parts]) -> tuple[Exercise, ...]:
     An exercise asks for a function where ``code`` has parts under its id, and is a choice otherwise. Raises ValueError,
     with the file, the id and the rule, where words are missing or unknown, or do not fit the code.
     """
-    book, python = file.stem[2:], file.with_suffix(".py").name
+    book, python = file.stem.removeprefix("nb"), file.with_suffix(".py").name
     try:
         tables = tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

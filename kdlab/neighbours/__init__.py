@@ -10,5 +10,6 @@ from kdlab.core.lazy import front_door
 
 _MODULES = {
     "comparison": "Comparison Fixed",
+    "view": "KnobView show",
 }
 __all__, __getattr__, __dir__ = front_door(__name__, _MODULES)

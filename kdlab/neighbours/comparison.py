@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdlab.core.sweep import PlaneSweep
+from kdlab.pictures.limits import ROOMY, Limits, with_margin
 
 FloatArray = NDArray[np.float64]
 
@@ -29,7 +30,7 @@ class Comparison(PlaneSweep):
     round values under the slider, ``start`` is where it stands at first. ``precision`` and ``recall`` (P,) are those of
     the work's own student, which the picture calls ``own``; ``direct_precision`` and ``direct_recall`` those of the
     ``plain`` one. ``others`` stay where they are. ``curves`` are what is drawn over the knob, {name: (P,)}, in the unit
-    that ``curve_unit`` says. ``said`` are P sentences. Raises ValueError where lengths differ or a number is not finite.
+    that ``curve_unit`` says. ``said`` are P sentences. Raises ValueError where lengths differ or no number is finite.
     """
 
     knob: ClassVar[str] = "dial"
@@ -75,3 +76,19 @@ class Comparison(PlaneSweep):
     def sentence(self, i: int) -> str:
         """What position ``i`` shows, in words and numbers."""
         return self.said[i]
+
+
+def limits(comparison: Comparison) -> tuple[Limits, Limits]:
+    """Limits of the plane (recall, precision), nats: all that is compared inside, and both bounds."""
+    others = comparison.others
+    recall = [*comparison.recall, comparison.direct_recall, comparison.recall_bound, *(one.recall for one in others)]
+    precision = [comparison.direct_precision, comparison.precision_bound, *(one.precision for one in others)]
+    return with_margin(recall, ROOMY), with_margin([*comparison.precision, *precision], ROOMY)
+
+
+def span(comparison: Comparison) -> Limits:
+    """From where to where the curves' axis goes."""
+    values = np.concatenate(list(comparison.curves.values()))
+    low, high = float(values.min()), float(values.max())
+    margin = 0.06 * max(high - low, 1e-3)
+    return low - margin, high + margin

@@ -130,7 +130,8 @@ function write(page, sentence) {
 
 /** The index of the place nearest to `target`, as a ratio: right for logarithmic places, near enough for others. */
 function nearest(places, target) {
-  const away = places.map((place) => Math.abs(Math.log(place / target)));
+  const positive = target > 0 && places.every((place) => place > 0);
+  const away = places.map((place) => Math.abs(positive ? Math.log(place / target) : place - target));
   return away.indexOf(Math.min(...away));
 }
 

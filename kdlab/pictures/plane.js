@@ -1,7 +1,7 @@
 /**
  * The precision-recall plane of students along a slider: both bounds, the whole path, the part travelled, the dot.
  *
- * Needs live.js before it. Whoever has a path of students has a plane: sweeps (sweep_view.js) and a world of the reader's own.
+ * A sweep whose students have other names says so: `called`, {direct, distilled}. Needs live.js before it. Whoever has a path of students has a plane: sweeps (sweep_view.js) and a world of the reader's own.
  */
 
 const NAME_ROOM = 16; // svg units from the middle of a name to the path, for the dot to pass by
@@ -25,10 +25,10 @@ function buildPlane(panel, sweep, from = 0, frame = FRAME) {
   const aside = Math.min(dx, limit - 25); // left of the bound, which has a name of its own
   const beside = most >= NAME_ROOM ? 0 : right > most && dx + 60 < limit ? 1 : left > most && dx - 60 > frame.left ? -1 : 0;
   const namedAt = beside ? [dx + 32 * beside, dy + 4.5] : [aside, dy + (under ? 25 : -12)];
-  svg(panel, "text", { class: "kdlab-direct-name", x: namedAt[0], y: namedAt[1], "text-anchor": "middle", text: "direct" });
+  svg(panel, "text", { class: "kdlab-direct-name", x: namedAt[0], y: namedAt[1], "text-anchor": "middle", text: sweep.called?.direct ?? "direct" });
   // "distilled" ends where it is put and is some 60 wide; "direct" is some 44 wide and stands around its place.
   const overlaps = ([x1, y1]) => Math.abs(y1 - namedAt[1]) < 14 && x1 > namedAt[0] - 22 && x1 - 60 < namedAt[0] + 22;
-  const name = svg(panel, "text", { class: "kdlab-student-name", "text-anchor": "end", text: "distilled" });
+  const name = svg(panel, "text", { class: "kdlab-student-name", "text-anchor": "end", text: sweep.called?.distilled ?? "distilled" });
   const dot = svg(panel, "circle", { class: "kdlab-student-dot", r: 8 });
   svg(panel, "rect", { class: "kdlab-direct-square", x: dx - 4.5, y: dy - 4.5, width: 9, height: 9 });
   return (i) => {

@@ -28,11 +28,12 @@ _KEPT = 24  # sweeps remembered per view, each about 100 kB on the page
 class SweepView(LiveView):
     """The live picture of one sweep, and of others that its controls ask for.
 
-    A subclass has a trait named for its knob, "beta" or "tau", names the module that draws its stills (``_plots``, with
-    `figure` and `filmstrip`), and answers five questions. Settings are plain: {name: value}. What are the settings of a
-    sweep (``_settings_of``), what is their name (``_key``, which raises ValueError for bad ones), does making it
-    take no time (``_is_ready``), what is the sweep itself (``_made``), and what is sent of it (``_sent``). A second
-    slider is a trait of the subclass, named as the page's ``second`` is; it exchanges ``_shown``.
+    A subclass has a trait named for its knob ("beta", "tau" or "dial"), names the module that draws its stills
+    (``_plots``, with `figure` and `filmstrip`), and answers five questions. Settings are plain: {name: value}. What
+    are the settings of a sweep (``_settings_of``), what is their name (``_key``, which raises ValueError for bad
+    ones), does making it take no time (``_is_ready``), what is the sweep itself (``_made``), and what is sent of it
+    (``_sent``). A second slider is a trait of the subclass, named as the page's ``second`` is; it exchanges
+    ``_shown``.
     """
 
     _plots: ClassVar[str]
@@ -54,7 +55,7 @@ class SweepView(LiveView):
         super().__init__(predict, sweep=sent, settings=settings, opened=opened, choices=dict(choices))
         self.observe(self._on_settings, names="settings")
 
-    @traitlets.validate("beta", "tau")
+    @traitlets.validate("beta", "tau", "dial")
     def _check_knob(self, proposal: Mapping[str, Any]) -> float:
         value = float(proposal["value"])
         self._shown.index(value)  # raises ValueError off the slider

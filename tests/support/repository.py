@@ -9,7 +9,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 BOOKS = sorted(NOTEBOOKS.glob("*.ipynb"))
-every_notebook = pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
+NEIGHBOURS = sorted(NOTEBOOKS.glob("neighbours/*.ipynb"))
+every_notebook = pytest.mark.parametrize("path", [*BOOKS, *NEIGHBOURS], ids=lambda path: path.stem)
 
 
 def text(name):

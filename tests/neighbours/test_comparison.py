@@ -1,0 +1,61 @@
+"""What a neighbour gives to a picture, and the picture: checked numbers, a payload, stills, limits that hold all."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from support.toy import DIALS, TOY
+
+from kdlab.neighbours import show
+from kdlab.neighbours.comparison import limits, span
+from kdlab.neighbours.plots import figure, filmstrip
+from kdlab.neighbours.view import payload
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"precision": DIALS[:-1]}, r"precision of toy has shape \(10,\) for 11 positions.*: give one finite number"),
+        ({"recall": np.where(DIALS > 0.5, np.nan, DIALS)}, "recall of toy .*not finite: give"),
+        ({"curves": {"floor": DIALS[1:]}}, r"curve floor of toy has shape \(10,\)"),
+        ({"said": ("one",)}, "toy has 1 sentences for 11 values of the knob: give one for each"),
+        ({"dials": DIALS[::-1]}, "let the values rise"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(TOY, **wrong)
+
+
+def test_limits_hold_all_that_is_compared() -> None:
+    (left, right), (low, high) = limits(TOY)
+    assert left < -5.0 and right > -2.1 and low < -9.0 and high > -1.2
+    assert span(TOY)[0] < 0 and span(TOY)[1] > 0.21
+
+
+def test_a_view_stands_where_the_knob_starts_and_says_that_position() -> None:
+    view = show(replace(TOY, start=0.48))
+    assert view.dial == 0.5 and view.sentence == TOY.said[5] and view.errors == []
+    view.dial = 1.0
+    assert view.sentence == TOY.said[10]
+    with pytest.raises(ValueError, match="dial is 1.5: the slider goes from 0 to 1"):
+        view.dial = 1.5
+    view.close()
+
+
+def test_what_is_sent_is_plain_and_finite() -> None:
+    sent = payload(TOY)
+    assert sent["dial"] == DIALS.tolist() and sent["called"] == {"direct": "plain", "distilled": "distilled"}
+    assert [one["name"] for one in sent["curves"]] == ["floor", "theory"]
+    with pytest.raises(ValueError, match="must be finite"):
+        payload(replace(TOY, direct_recall=float("nan")))
+
+
+def test_stills_say_in_words_what_they_show() -> None:
+    assert figure(TOY, 0.5).words == TOY.said[5]
+    assert filmstrip(TOY, [0, 1]).words == f"{TOY.said[0]}\n{TOY.said[10]}"
+    hidden = figure(TOY, 0.0, path=False)
+    assert len(hidden.axes[1].lines) < len(figure(TOY, 0.0).axes[1].lines)  # the path ahead would answer a question
+    with pytest.raises(TypeError, match="Comparison"):
+        show("toy")  # type: ignore[arg-type]
