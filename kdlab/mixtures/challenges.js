@@ -29,7 +29,7 @@ const MEASURES = {
   /** How much more precise the student of this teacher is, as it comes, than the student of p* itself. */
   better({ precision, direct }, { n, teacher }) {
     if (n !== 1) return "The student has to have one component: set K″ to 1.";
-    if (teacher.kind === "truth") return "The teacher knows p*: choose one that is fitted, or edit it.";
+    if (teacher.kind === "truth") return "The teacher knows p*: edit it by hand. One that is fitted has p*'s mean and widths, and so has its only student.";
     return precision[0] - direct.precision;
   },
 
@@ -46,8 +46,11 @@ const MEASURES = {
   twins({ precision, recall }, { modes, dim }, twin) {
     if (!twin) return "Remember a world first; then draw another one.";
     if (twin.world.dim !== dim || twin.world.modes.length !== modes.length) return "Both worlds need as many modes, and as many dimensions.";
+    if (modes.length === 1) return "With one mode there is no path: both worlds need two modes at least.";
     const away = modes.map(({ at }) => Math.min(...twin.world.modes.map((other) => Math.hypot(...at.map((value, d) => value - other.at[d])))));
-    if (Math.max(...away) < MOVED * deviationOf(mixtureOf(modes))) return "This is still the world that you remembered: move its modes.";
+    if (Math.max(...away) < MOVED * deviationOf(mixtureOf(modes))) {
+      return "This is hardly another world than the one that you remembered: move its modes further.";
+    }
     const apart = (one, other) => Math.max(...one.map((value, i) => Math.abs(value - other[i])));
     return Math.max(apart(precision, twin.path.precision), apart(recall, twin.path.recall));
   },
@@ -60,13 +63,16 @@ function deviationOf({ weights, means, covariances }) {
   return Math.sqrt(weights.reduce((sum, weight, k) => sum + weight * square(k), 0));
 }
 
-/** How a challenge stands: {done, text}. It is {name, what, wanted, most}: `most` says that less is better. */
+/**
+ * How a challenge stands: {done, text}. It is {name, what, wanted, most}: `most` says that less is better. Of a path that is
+ * only good enough to draw its number is told with a sign, and nothing is done yet.
+ */
 function standing({ name, what, wanted, most, unit }, path, world, twin) {
-  if (!path?.exact) return { done: false, text: "Wait until the path is exact." };
+  if (!path) return { done: false, text: "Wait until there is a path." };
   const found = MEASURES[name](path, world, twin);
   if (typeof found === "string") return { done: false, text: found };
-  const done = most ? found <= wanted : found >= wanted;
-  return { done, text: `${what} ${number(found, 3)}${unit}; ${most ? "at most" : "at least"} ${number(wanted, 3)} is wanted.${done ? " Done." : ""}` };
+  const done = Boolean(path.exact) && (most ? found <= wanted : found >= wanted);
+  return { done, text: `${what} ${path.exact ? "" : "≈ "}${number(found, 3)}${unit}; ${most ? "at most" : "at least"} ${number(wanted, 3)} is wanted.${done ? " Done." : ""}` };
 }
 
 /** The challenges as a list below the picture; returns show(path, world). */
@@ -81,11 +87,13 @@ function buildChallenges(parent, challenges, remember) {
   let twin = null;
   const keep = rows[challenges.findIndex(({ name }) => name === "twins")];
   const button = keep && html(keep.item, "button", { type: "button", text: "remember this world" });
+  const found = new Set(); // what was done once: another world does not undo it
   const show = (path, world) => {
     challenges.forEach((challenge, i) => {
       const { done, text } = standing(challenge, path, world, twin);
       rows[i].item.classList.toggle("kdlab-own-done", done);
-      rows[i].said.textContent = text;
+      rows[i].said.textContent = `${text}${!done && found.has(i) ? " You had found it." : ""}`;
+      if (done) found.add(i);
     });
     if (button) button.disabled = !path?.exact;
   };

@@ -70,7 +70,10 @@ def _better(sweep: MixtureSweep) -> float | str:
     if sweep.settings.n_components != 1:
         return "The student has to have one component: set K″ to 1."
     if sweep.scene.teacher is sweep.scene.truth:
-        return "The teacher knows p*: choose one that is fitted, or edit it."
+        return (
+            "The teacher knows p*: edit it by hand. One that is fitted has p*'s mean and widths, "
+            "and so has its only student."
+        )
     return float(sweep.precision[0] - sweep.direct_precision)
 
 
@@ -87,9 +90,11 @@ def _twins(sweep: MixtureSweep, twin: MixtureSweep | None = None) -> float | str
     one, other = sweep.scene.truth, twin.scene.truth
     if one.means.shape != other.means.shape:
         return "Both worlds need as many modes, and as many dimensions."
+    if len(one.means) == 1:
+        return "With one mode there is no path: both worlds need two modes at least."
     away = np.linalg.norm(one.means[:, None] - other.means, axis=2).min(axis=1)
     if away.max() < _MOVED * np.sqrt(np.trace(one.covariance)):
-        return "This is still the world that you remembered: move its modes."
+        return "This is hardly another world than the one that you remembered: move its modes further."
     apart = [np.abs(getattr(sweep, name) - getattr(twin, name)).max() for name in ("precision", "recall")]
     return float(max(apart))
 
@@ -125,7 +130,7 @@ CHALLENGES = {
             "rare",
             "A rare mode that survives",
             "Let a mode lighter than 5 % still be covered by the student at β = 20.",
-            "The share of the rare mode that is covered is",
+            "The share of the rare mode that is covered at β = 20 is",
             0.5,
             _rare,
             unit="",
@@ -133,7 +138,7 @@ CHALLENGES = {
         Challenge(
             "twins",
             "Two worlds with one path",
-            "Find two different worlds whose students walk the same path in the plane.",
+            "Find two different worlds whose students walk the same path in the plane. Arrow keys move modes exactly.",
             "Where the two paths are farthest apart it is",
             0.001,
             _twins,

@@ -158,7 +158,8 @@ function buildOwnSpace(panel, world, top) {
     set(outline, { d: modes[chosen] ? outlineOf(modes, chosen, space) : "" });
     outline.classList.toggle("kdlab-own-of-teacher", whose === "teacher");
     const kept = covered?.filter(Boolean).length ?? 0;
-    words.textContent = covered ? `modes of p*:  ● ${kept} covered   ○ ${covered.length - kept} lost` : "";
+    const [full, hollow] = whose === "truth" ? ["● ", "○ "] : ["", ""]; // as the dots are, where they are those of p*
+    words.textContent = covered ? `modes of p*:  ${full}${kept} covered   ${hollow}${covered.length - kept} lost` : "";
   };
 
   /** The pointer's place in svg units, and how many of them a pixel is. To ask for the panel's box is dear while it changes. */

@@ -57,7 +57,11 @@ function parsed(text, known) {
   const world = { dim, reach: real(said.get("r")), modes, teacher: teacherIn(said.get("t"), dim), n, family: said.get("f"), beta: real(said.get("b")) };
   const wrong = checkWorld(world);
   if (wrong) throw new Error(wrong);
-  const listed = (name) => (said.get(name) ?? "").split(",").filter((one) => known[name].includes(one));
+  const listed = (name) => {
+    const names = (said.get(name) ?? "").split(",").filter(Boolean);
+    if (names.some((one) => !known[name].includes(one))) throw new Error(`its ${name} is none of ${known[name].join(", ")}.`);
+    return names;
+  };
   return { world, guess: said.has("g") ? count(said.get("g")) : null, hide: listed("hide"), lock: said.get("lock") === "1", ask: listed("ask")[0] ?? "" };
 }
 

@@ -80,7 +80,9 @@ class Own extends Live {
     if (!world) return;
     Object.assign(this, { world, hidden: new Set(hide), locked: lock, asked: ask });
     const question = this.model.get("questions")?.[ask];
-    if (question) this.model.set("prediction", { ...question, guess: question.options[guess] ?? null });
+    if (!question) return;
+    this.locked = true; // it is about what its teacher does to a p* that stays
+    this.model.set("prediction", { ...question, guess: question.options[guess] ?? null });
   }
 
   /** What copies of the address hold beside the world. */
@@ -173,9 +175,22 @@ class Own extends Live {
       this.path = answer;
       if (!this.limits || answer.want === "rest") this.limits = limitsOf(answer, this.limits);
       this.plane = buildPlane(this.page.plane, { ...answer, plane: this.limits, direct: answer.direct });
-      if (this.settled()) this.draw();
+      if (this.settled()) {
+        this.fit();
+        this.draw();
+      }
     }
     this.tell();
+  }
+
+  /** On a line: where p* has outgrown its picture, or left it nearly empty, another scale; never in a drag. */
+  fit() {
+    const wanted = this.world.dim === 1 ? 1.15 * highest(mixtureOf(this.world.modes), this.world.reach) : 0;
+    if (wanted <= 1.1 * this.top && wanted >= 0.5 * this.top) return;
+    const kept = this.page.space.contains(document.activeElement) ? document.activeElement.dataset : null;
+    this.build();
+    this.space.place(this.handled(), this.chosen, this.covered(), this.whose);
+    if (kept) this.space.element(kept.mode, kept.kind)?.focus({ preventScroll: true });
   }
 
   /** Draw the models at the slider's place. */
@@ -203,11 +218,11 @@ class Own extends Live {
     const about = settled?.exact ? "" : "≈ ";
     page.numbers.textContent = `precision ${about}${number(precision)}   recall ${about}${number(recall)}`;
     page.root.setAttribute("aria-busy", !settled);
-    if (path) write(page, sentenceOf(here, path.direct, settled ? BETAS[i] : world.beta, settled?.switched[i]));
+    if (path) write(page, sentenceOf(here, path.direct, settled ? BETAS[i] : world.beta, about, settled?.switched[i]));
     page.doubt.textContent = settled ? settled.reason : "still looking";
     page.root.dataset.world = JSON.stringify({ truth, teacher, student, beta: world.beta, precision, recall, exact: Boolean(settled?.exact) });
     page.slider.setAttribute("aria-valuetext", [`beta ${number(world.beta)}`, ...this.said()].join(", "));
-    page.showChallenges(settled, world);
+    page.showChallenges(settled ?? (path?.key === this.key() ? path : null), world);
     if (settled && i >= 0.9 * (BETAS.length - 1)) this.see();
   }
 
@@ -537,12 +552,12 @@ function limitsOf({ precision, recall, direct, bounds }, before) {
 }
 
 /** What is shown, in words and numbers: as MixtureSweep.sentence has it. `gap` says that the path has one here. */
-function sentenceOf({ teacher, coverage, precision, recall }, direct, beta, gap) {
+function sentenceOf({ teacher, coverage, precision, recall }, direct, beta, about, gap) {
   const used = Math.exp(-teacher.weights.reduce((sum, weight) => sum + (weight > 0 ? weight * Math.log(weight) : 0), 0));
   const covered = coverage.filter((share) => share >= 0.5).length;
   return `At β = ${number(beta)} the teacher effectively uses ${number(used)} of its ${teacher.weights.length} components. `
-    + `The student covers ${covered} of ${coverage.length} modes of p*, with precision ${number(precision)} and recall ${number(recall)} nats; `
-    + `the direct student has ${number(direct.precision)} and ${number(direct.recall)}.${gap ? " Here the best student is another one: its path has a gap." : ""}`;
+    + `The student covers ${covered} of ${coverage.length} modes of p*, with precision ${about}${number(precision)} and recall ${about}${number(recall)} nats; `
+    + `the direct student has ${about}${number(direct.precision)} and ${about}${number(direct.recall)}.${gap ? " Here the best student is another one: its path has a gap." : ""}`;
 }
 
 /** The highest density of a mixture on a line, as far as a picture can tell. */

@@ -34,7 +34,7 @@ QUESTIONS = {  # that an address may ask, by the name of the challenge that stan
     "falls": {
         "question": "p* stays as it is. Which teacher makes precision fall as β rises? Guess, then try them.",
         "options": ["one that knows p*", "one that was fitted with few components", "one that is wrong about a mode"],
-        "outcome": "the list below the picture says how far precision falls with the teacher that is there.",
+        "outcome": "try each of them in the menu of teachers; the list below says how far precision falls with it.",
     }
 }
 

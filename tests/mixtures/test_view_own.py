@@ -213,7 +213,7 @@ def test_challenges_are_checked_as_python_checks_them(page: Page) -> None:
     assert said[0].endswith("Done.")
     view.close()
     page.locator(".kdlab-own-challenges button").click()
-    expect(page.locator(".kdlab-own-standing").last).to_contain_text("This is still the world that you remembered")
+    expect(page.locator(".kdlab-own-standing").last).to_contain_text("This is hardly another world than the one")
 
 
 # The address

@@ -171,9 +171,12 @@ def test_a_bad_address_is_refused_in_one_sentence(page: Page, text: str) -> None
 
 
 def test_what_an_address_asks_of_a_page_is_only_what_the_page_knows(page: Page) -> None:
-    text = GOOD + ";hide=teacher,onclick,constructor;ask=constructor;lock=yes"
-    told = page.evaluate('text => fromAddress(text, { hide: ["teacher"], ask: ["falls"] })', text)
-    assert (told["hide"], told["ask"], told["lock"]) == (["teacher"], "", False)
+    known = '{ hide: ["teacher"], ask: ["falls"] }'
+    told = page.evaluate(f"text => fromAddress(text, {known})", GOOD + ";hide=teacher;ask=falls;lock=yes")
+    assert (told["hide"], told["ask"], told["lock"]) == (["teacher"], "falls", False)
+    for name, wrong in (("hide", "teacher,onclick"), ("hide", "constructor"), ("ask", "constructor"), ("ask", "fall")):
+        told = page.evaluate(f"text => fromAddress(text, {known})", f"{GOOD};{name}={wrong}")
+        assert told["world"] is None and told["hide"] == [] and f"its {name} is none of" in told["refused"]
 
 
 # Python
