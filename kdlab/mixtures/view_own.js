@@ -173,7 +173,7 @@ class Own extends Live {
       if (!this.settled()) this.show(answer);
     } else {
       this.path = answer;
-      if (!this.limits || answer.want === "rest") this.limits = limitsOf(answer, this.limits);
+      this.limits = limitsOf(answer, this.limits, answer.want === "rest");
       this.plane = buildPlane(this.page.plane, { ...answer, plane: this.limits, direct: answer.direct });
       if (this.settled()) {
         this.fit();
@@ -538,8 +538,8 @@ function fittedIn(modes, reach) {
 
 // ---------------------------------------------------------------- what is shown
 
-/** Limits of the plane that hold a path; those that there were, while they hold it and are not three times as long. */
-function limitsOf({ precision, recall, direct, bounds }, before) {
+/** Limits of the plane that hold a path; those that there were, while they hold it and, `atRest`, are not three times as long. */
+function limitsOf({ precision, recall, direct, bounds }, before, atRest) {
   const wanted = (values) => {
     const [low, high] = [Math.min(...values), Math.max(...values)];
     const length = Math.max(high - low, 0.5);
@@ -547,7 +547,7 @@ function limitsOf({ precision, recall, direct, bounds }, before) {
   };
   const found = { recall: wanted([...recall, direct.recall, bounds.recall]), precision: wanted([...precision, direct.precision, bounds.precision]) };
   const keep = before && Object.entries(found).every(([name, { held, limits }]) =>
-    before[name][0] <= held[0] && held[1] <= before[name][1] && before[name][1] - before[name][0] < 3 * (limits[1] - limits[0]));
+    before[name][0] <= held[0] && held[1] <= before[name][1] && !(atRest && before[name][1] - before[name][0] >= 3 * (limits[1] - limits[0])));
   return keep ? before : Object.fromEntries(Object.entries(found).map(([name, { limits }]) => [name, limits]));
 }
 
