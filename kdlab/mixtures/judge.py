@@ -28,8 +28,8 @@ _TOLERANCE = 5e-7  # nats; the promise is 1e-6
 _FEW = 8  # components for which no second table is worth making
 _FINENESS = (4, 5, 7, 11, 16, 32)  # nodes per standard deviation of p*, tried in turn, for recall
 _TABLES = (3.5, 5, 10)  # the same for precision
-_RADIUS = 6.5  # standard deviations of p* that its own grid covers; a table reaches further, as a sharp mean may need
-_REACH = 7.5
+_RADIUS = 6.5  # standard deviations of p* that its own grid covers
+_REACH = 7.5  # standard deviations of the students that a table of log p* covers
 _SPACING = {1: 0.3, 2: 0.6}  # of the teacher's narrowest deviation, from node to node where KL is summed
 _SEEN = 0.5  # of the nodes' spacing: a grid may miss a narrower component
 _STEP_NODES = 1_000_000  # at most, where p* on a line is laid out for coverage
@@ -157,13 +157,13 @@ class _TruthGrid:
 
 
 def divergences(tempered: Sequence[GaussianMixture], students: Students) -> FloatArray:
-    """(P,) KL(tempered || student) in nats, to about 1e-6, on one grid for all; components stay in place."""
+    """(P,) KL(tempered || student) in nats, to about 1e-5, on one grid for all; components stay in place."""
     own, under_student = _on_one_grid(tempered, students)
     return np.maximum(own - under_student, 0.0)
 
 
 def cross_entropies(tempered: Sequence[GaussianMixture], students: Sequence[GaussianMixture]) -> FloatArray:
-    """(P,) -E_{x ~ tempered} [ log student(x) ] in nats, to about 1e-6, on one grid for all."""
+    """(P,) -E_{x ~ tempered} [ log student(x) ] in nats, to about 1e-5, on one grid for all."""
     return -_on_one_grid(tempered, Students.of(students))[1]
 
 

@@ -30,7 +30,8 @@ def steady(some: Students, others: Students, step: float = _STEP, *, faint: bool
 def _apart(some: Students, others: Students) -> FloatArray:
     """(S, 1 + 2 D + ..., K): how far each packed parameter of each component differs."""
     s, k = some.log_weights.shape
-    return np.abs(some.packed() - others.packed()).reshape(s, -1, k)
+    moved = np.abs(some.packed() - others.packed())
+    return moved.reshape(s, moved.shape[1] // k, k)
 
 
 def _seen(some: Students, others: Students) -> NDArray[np.bool_]:
@@ -57,7 +58,7 @@ def _orders(some: Students, others: Students) -> NDArray[np.intp]:
     s, k, _ = cost.shape
     each, orders = np.arange(s), np.empty((s, k), dtype=np.intp)
     for _ in range(k):
-        rows, columns = np.unravel_index(cost.reshape(s, -1).argmin(axis=1), (k, k))
+        rows, columns = np.unravel_index(cost.reshape(s, k * k).argmin(axis=1), (k, k))
         orders[each, columns] = rows
         cost[each, rows], cost[each, :, columns] = np.inf, np.inf
     return orders

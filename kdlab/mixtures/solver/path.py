@@ -38,10 +38,9 @@ def _unheard(fraction: float) -> None:
 
 
 _TIE = 1e-6  # nats: students closer than this are equally good; the one that continues the path is kept
-_EVERY = 3  # positions from one that is searched to the next
-_THOROUGH = 5  # searched positions from one with many starts to the next
+_SEARCHED, _THOROUGH = 40, 8  # positions that are searched, and that have many starts, about; of fewer all
 _GROUPED, _SPREAD = 10, 4  # such starts: groupings of the target, and spread over it
-_LOOK, _FINALISTS = 5, 4  # EM steps of a first look at them, and how many go on after it
+_LOOK, _FINALISTS = 8, 6  # EM steps of a first look at them, and how many go on after it
 _BESIDE = 10  # positions beside a switch at which both sides compete
 _GAP = 0.3  # between positions that are searched, as in `steady`: less is smooth enough to be led by a curve
 _COARSE = {"tolerance": 1e-3, "max_iter": 40, "passes": 24}
@@ -159,10 +158,15 @@ def _solve(
     """
     settle = _Search(_weighted(grids.fine, teacher, tempered), grids.family, _FINE)
     if known is None:
-        searched = np.unique([*range(0, len(tempered), _EVERY), len(tempered) - 1])
+        last = len(tempered) - 1
+        searched = np.unique([*range(0, last, max(1, round(last / _SEARCHED))), last])
+        thorough = max(1, round((len(searched) - 1) / _THOROUGH))
         there = [tempered[i] for i in searched]
         search = _Search(_weighted(grids.coarse, teacher, there), grids.family, _COARSE)
-        cold = {j: _own_starts(search.clouds[j], target, grids, n_components, j) for j, target in enumerate(there)}
+        cold = {
+            j: _own_starts(search.clouds[j], target, grids, n_components, many=j % thorough == 0)
+            for j, target in enumerate(there)
+        }
         found = search.along_the_slider(cold, lambda fraction: progress(0.6 * fraction))
         settled = settle.everywhere(searched, grids.refined(found), lambda done: progress(0.6 + 0.4 * done))
     else:
@@ -170,9 +174,9 @@ def _solve(
     return settle.at_switches(settled)
 
 
-def _own_starts(cloud: Cloud, target: GaussianMixture, grids: Grids, n_components: int, number: int) -> Students:
-    """Where the search of a position starts: from the cheapest grouping of its target; one in five from many starts."""
-    if number % _THOROUGH:
+def _own_starts(cloud: Cloud, target: GaussianMixture, grids: Grids, n_components: int, *, many: bool) -> Students:
+    """Where the search of a position starts: at the cheapest grouping of its target, or at many places."""
+    if not many:
         return grouped_starts(target, grids.family, n_components, 1).into(grids.coarse).within(grids.family)
     grouped = grouped_starts(target, grids.family, n_components, _GROUPED).into(grids.coarse)
     halved = halved_starts(target, grids.family, n_components).into(grids.coarse)
@@ -351,7 +355,10 @@ class _Search:
 def _curves(
     places: NDArray[np.intp], packed: FloatArray, smooth: NDArray[np.bool_], between: NDArray[np.intp]
 ) -> FloatArray:
-    """(B, M): packed students ``between`` the ``places`` of others (L, M), on cubics that ``smooth`` steps bend."""
+    """(B, M): packed students ``between`` the ``places`` of others (L, M), on cubics through them.
+
+    The slope of a cubic at a place is the mean of the steps beside it, of those that are ``smooth`` (L - 1,).
+    """
     gaps = np.diff(places)[:, None]
     steps = smooth[:, None] * np.diff(packed, axis=0) / gaps
     sides, slopes = np.zeros((len(places), 1)), np.zeros_like(packed)

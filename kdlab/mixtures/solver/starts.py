@@ -22,15 +22,16 @@ GOLDEN = (math.sqrt(5) - 1) / 2
 def grouped_starts(target: GaussianMixture, family: Family, n_components: int, n_starts: int) -> Students:
     """Return students made of the target's own components: grouped, each group replaced by its moments.
 
-    Every way to form K'' groups is ranked by Runnalls' bound on the divergence it costs (Runnalls
-    2007, IEEE Transactions on Aerospace and Electronic Systems 43): sum over groups of weight times half
-    the log-determinant of the merged covariance. The ``n_starts`` cheapest are returned, cheapest first.
+    Every way to form K'' groups (of 8 components; of more, the cheapest pairs are merged first) is ranked by
+    Runnalls' bound on the divergence it costs (Runnalls 2007, IEEE Transactions on Aerospace and Electronic Systems
+    43): sum over groups of weight times half the log-determinant of the merged covariance. The ``n_starts``
+    cheapest are returned, cheapest first.
     Where the student may have more components than the target, the largest are split instead.
     """
     kept = with_mass(target)
     if n_components >= kept.n_components:
         return _split_up(Students.of([kept]), n_components)
-    weights, means, covariances = _merged_down(kept)
+    weights, means, covariances = _merged_down(kept, max(_MOST_GROUPED, n_components))
     member = _groupings(len(weights), n_components)
     mass = member @ weights
     centre = (member * weights) @ means / mass[..., None]
@@ -72,10 +73,10 @@ def _groupings(n_items: int, n_groups: int) -> NDArray[np.bool_]:
     return member
 
 
-def _merged_down(target: GaussianMixture) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Weights, means and covariances of at most 8 components: the cheapest pairs merged first (Runnalls)."""
+def _merged_down(target: GaussianMixture, most: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Weights, means and covariances of at most so many components: the cheapest pairs merged first (Runnalls)."""
     weights, means, covariances = target.weights, target.means, target.covariances
-    while len(weights) > _MOST_GROUPED:
+    while len(weights) > most:
         cost, i, j = min(_pair_cost(weights, means, covariances))
         pair = GaussianMixture(weights[[i, j]] / weights[[i, j]].sum(), means[[i, j]], covariances[[i, j]])
         rest = np.delete(np.arange(len(weights)), [i, j])
@@ -101,7 +102,8 @@ def _pair_cost(weights: FloatArray, means: FloatArray, covariances: FloatArray) 
 def halved_starts(target: GaussianMixture, family: Family, n_components: int) -> Students:
     """Return students made of fewer groups than they have components, some of these halved along their longest axis.
 
-    Of K'' - 1 groups each is halved in turn; of one group less the widest, until there are enough.
+    Of K'' - 1 groups each is halved in turn; of one group less, that with the largest share of the variance, until
+    there are enough. A target with fewer components than that is halved itself.
     """
     kept = with_mass(target)
     most = min(n_components - 1, kept.n_components)

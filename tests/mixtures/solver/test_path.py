@@ -77,7 +77,7 @@ AS_GOOD = [
 
 @pytest.mark.parametrize(("name", "k", "covariance"), AS_GOOD)
 def test_students_are_as_good_as_cold_fits_with_many_starts(name: str, k: int, covariance: Any) -> None:
-    """Within 1e-3 nats: EM along the slider stops at steps of 1e-5, and ties within 1e-6 keep the path's student."""
+    """Within 1e-3 nats: EM along the slider stops at steps of 1e-4, and ties within 1e-6 keep the path's student."""
     teacher, path = solved(name, k, covariance)
     for i in (0, 20, 60, 90, 120):
         target = teacher.tempered(beta_positions()[i])
@@ -97,6 +97,18 @@ def test_no_position_stands_out(covariance: Any) -> None:
     calm = ~(path.switched[:-2] | path.switched[1:-1] | path.switched[2:])
     around = np.maximum(np.append(0, bent[:-1]), np.append(bent[1:], 0))
     assert (bent <= 4 * around + 1e-4)[calm].all()
+
+
+def test_a_slider_may_have_one_position_and_short_ones_are_searched_throughout() -> None:
+    teacher = make_scene("rare").teacher
+    (one,) = (solve_path(teacher, 2, "diag", np.array([1.0])).model(0),)
+    assert teacher.expected_log_prob(one).value >= fit_mixture(teacher, 2).log_likelihood - 1e-3
+    for betas in (beta_positions(4), beta_positions(7)):
+        path = solve_path(teacher, 3, "spherical", betas)
+        for i, beta in enumerate(betas):
+            target = teacher.tempered(float(beta))
+            cold = fit_mixture(target, 3, covariance="spherical").log_likelihood
+            assert target.expected_log_prob(path.model(i)).value >= cold - 1e-3
 
 
 def test_a_slider_may_begin_anywhere() -> None:
@@ -143,7 +155,7 @@ def test_components_keep_their_identity(k: int, covariance: Any) -> None:
 
 
 def test_a_switch_is_marked() -> None:
-    """These paths switch; there, each student is the better one at its own position, and the step is no small one."""
+    """These paths switch; there, each student is the better one at its own position (to 1e-5 nats), and the step is no small one."""
     marked = 0
     for k, covariance in ((3, "diag"), (2, "full")):
         teacher, path = solved("rare", k, covariance)
@@ -153,8 +165,9 @@ def test_a_switch_is_marked() -> None:
             before = np.abs(path.means[i - 1] - path.means[i - 2]).max()
             assert apart > 3 * before
             here, there = (teacher.tempered(beta_positions()[j]) for j in (i, i - 1))
-            assert here.expected_log_prob(path.model(i)).value >= here.expected_log_prob(path.model(i - 1)).value
-            assert there.expected_log_prob(path.model(i - 1)).value >= there.expected_log_prob(path.model(i)).value
+            sides = [[one.expected_log_prob(path.model(j)).value for j in (i - 1, i)] for one in (there, here)]
+            # Both sides compete for ten positions: where they are this near, the switch may lie a little beside.
+            assert sides[0][0] >= sides[0][1] - 1e-5 and sides[1][1] >= sides[1][0] - 1e-5
     assert marked >= 1
 
 

@@ -75,6 +75,16 @@ def test_many_components_are_merged_before_they_are_grouped() -> None:
         np.testing.assert_allclose(start.mean, target.mean, atol=1e-12)
 
 
+@pytest.mark.parametrize("n_components", [9, 10, 11])
+def test_a_student_of_more_than_eight_components_may_be_smaller_than_its_target(n_components: int) -> None:
+    target = random_mixture(np.random.default_rng(5), 12, 2)
+    for made in (grouped_starts, halved_starts):
+        several = (4,) if made is grouped_starts else ()
+        for start in models(made(target, Family("full"), n_components, *several)):
+            assert start.n_components == n_components
+            np.testing.assert_allclose(start.mean, target.mean, atol=1e-12)
+
+
 @pytest.mark.parametrize("covariance", FAMILIES)
 @pytest.mark.parametrize("dim", [1, 3])
 def test_spread_starts_are_points_and_the_same_each_time(covariance: Any, dim: int) -> None:
