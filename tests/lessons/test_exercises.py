@@ -96,7 +96,7 @@ def test_02_1_who_misses_the_rare_mode() -> None:
     assert (np.diff(sweep.recall[: sweep.index(1.53)]) < 0).all()  # it drops, and nothing of it comes back
     truth = sweep.scene.truth
     there = [single(truth, 4).expected_log_prob(sweep.at(beta).student).value for beta in (1, 1.5, 3, 10, 30, 100)]
-    assert (np.diff(there) < 0).all() and f"at β = 100 log p″ is {written(there[-1], 0)} nats there" in text
+    assert (np.diff(there) < 0).all() and there[-1] < -50 and "at β = 100 log p″ is below −50 nats there" in text
     assert end.student.log_prob(truth.means[4:])[0] < start.student.log_prob(truth.means[4:])[0] - 3  # hardly said
 
 

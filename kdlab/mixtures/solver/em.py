@@ -171,7 +171,7 @@ class Students:
         rows, columns = _below_diagonal(self.means.shape[-1])
         below = factors[..., rows, columns]
         parts = np.concatenate([self.log_weights[..., None], self.means, sizes, below], axis=-1)
-        return np.swapaxes(parts, 1, 2).reshape(len(parts), -1)
+        return np.swapaxes(parts, 1, 2).reshape(len(parts), parts.shape[1] * parts.shape[2])
 
     def unpacked(self, vectors: FloatArray) -> Students:
         """Inverse of `packed`, for any number of students of the same shape as these."""

@@ -155,7 +155,7 @@ def test_components_keep_their_identity(k: int, covariance: Any) -> None:
 
 
 def test_a_switch_is_marked() -> None:
-    """These paths switch; there, each student is the better one at its own position (to 1e-5 nats), and the step is no small one."""
+    """These paths switch; there, each student is the better one at its position, to 1e-5 nats, and no step is small."""
     marked = 0
     for k, covariance in ((3, "diag"), (2, "full")):
         teacher, path = solved("rare", k, covariance)
