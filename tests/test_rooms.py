@@ -6,7 +6,7 @@ import sys
 from types import ModuleType
 
 import draw_rooms
-from support.repository import BOOKS, ROOT, cells, every_notebook, text, tracked_files
+from support.repository import BOOKS, ROOT, cells, every_book, text, tracked_files
 
 import kdlab
 
@@ -61,21 +61,21 @@ def not_offered(names):
     return ""
 
 
-@every_notebook
+@every_book
 def test_a_notebook_imports_from_the_front_door(path):
     ours = {(module, name) for module, name in imported(code_of(path)) if module.partition(".")[0] == "kdlab"}
     assert {name for module, name in ours if module == "kdlab"} <= set(kdlab.__all__)
     assert {module for module, _ in ours} - {"kdlab"} == BEHIND.get(path.stem, set())
 
 
-@every_notebook
+@every_book
 def test_the_first_screen_of_a_notebook_imports_little(path):
     found = imported(code_of(path, first_screen=True))
     assert 0 < len(found) <= 6, found
     assert len({module for module, _ in found}) <= 2, found
 
 
-@every_notebook
+@every_book
 def test_a_notebook_asks_rooms_for_what_they_offer(path):
     asked = set(reached(code_of(path)))
     assert asked

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.printed import NUMBER, said, sweep
-from support.repository import BOOKS, NOTEBOOKS, cells, every_notebook, prose, text
+from support.repository import BOOKS, NOTEBOOKS, cells, every_book, prose, text
 
 from kdlab import GaussianMixture, fit_mixture, lm, ngrams, precision, recall
 from kdlab.mixtures import judge, plots
@@ -329,7 +329,7 @@ def test_each_work_of_others_is_linked_once_and_the_page_says_what_was_read() ->
 # Links
 
 
-@every_notebook
+@every_book
 def test_every_notebook_links_to_both_pages(path: Any) -> None:
     assert set(PAGES) <= {target.split("#")[0] for target in LINK.findall(prose(path))}
 

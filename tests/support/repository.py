@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 BOOKS = sorted(NOTEBOOKS.glob("*.ipynb"))
 NEIGHBOURS = sorted(NOTEBOOKS.glob("neighbours/*.ipynb"))
+every_book = pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
 every_notebook = pytest.mark.parametrize("path", [*BOOKS, *NEIGHBOURS], ids=lambda path: path.stem)
 
 

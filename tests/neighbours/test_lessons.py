@@ -1,0 +1,63 @@
+"""What the neighbours' notebooks ask: one exercise each, questions below the heading that they name, few cells."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from support.repository import NEIGHBOURS, ROOT, cells
+
+from kdlab import neighbours
+from kdlab.lessons import exercise, exercises_of
+from kdlab.lessons.kinds import Choice
+from kdlab.lessons.predictions import NEIGHBOURS as QUESTIONS
+from kdlab.lessons.predictions import predict
+
+every_neighbour = pytest.mark.parametrize("path", NEIGHBOURS, ids=lambda path: path.stem)
+
+
+@every_neighbour
+def test_a_neighbour_has_a_module_a_page_and_a_place_in_the_readme(path: Path) -> None:
+    module = (ROOT / "kdlab/neighbours" / f"{path.stem}.py").read_text(encoding="utf-8")
+    assert len(module.splitlines()) <= 150 and path.stem in neighbours.__all__
+    assert not re.search(r"^(import|from) (torch|scipy)", module, flags=re.M)
+    assert len(cells(path)) <= 25
+    page = (path.parent / "README.md").read_text(encoding="utf-8")
+    assert f"]({path.name})" in page
+    (arxiv,) = set(re.findall(r"arxiv\.org/abs/(\d+\.\d+)", cells(path)[1].source)) | set()
+    assert arxiv in page
+
+
+@every_neighbour
+def test_its_exercise_is_a_choice_with_wrong_answers_explained(path: Path) -> None:
+    (one,) = exercises_of(path.stem)
+    assert isinstance(one, Choice) and exercise(f"{path.stem}.1") is one
+    assert len(one.options) >= 3 and all(len(why.split()) > 8 for why in one.wrong.values())
+    shown = [cell.source for cell in cells(path, "code") if f'exercise("{one.id}")' in cell.source]
+    assert len(shown) == 1
+    assert one.check(one.answer).kind == "right"
+    assert {one.check(option).kind for option in one.options if option != one.answer} == {"wrong"}
+
+
+@every_neighbour
+def test_its_questions_stand_below_their_headings(path: Path) -> None:
+    heading, asked = "", []
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "markdown":
+            heading = (re.findall(r"^## (.*)$", cell.source, flags=re.M) or [heading])[-1]
+        else:
+            asked += [(name, heading) for name in re.findall(r'\bpredict\("([^"]*)"', cell.source)]
+    assert asked == [(one.id, one.section) for one in QUESTIONS if one.id.startswith(f"{path.stem}.")]
+
+
+@pytest.mark.parametrize("one", QUESTIONS, ids=[one.id for one in QUESTIONS])
+def test_a_question_is_whole_and_its_answer_is_an_option(one: Any) -> None:
+    assert len(set(one.options)) == len(one.options) >= 3 and one.text.endswith("?") and one.outcome.endswith(".")
+    assert one.answer in one.options and predict(one.id)["outcome"] == one.outcome
+    assert one.id.split(".")[0] in {path.stem for path in NEIGHBOURS}
+
+
+def test_four_neighbours_at_least_have_a_live_picture() -> None:
+    shows = [path.stem for path in NEIGHBOURS if any(re.search(r"\bshow\(", cell.source) for cell in cells(path, "code"))]
+    assert len(shows) >= min(4, len(NEIGHBOURS) - 1)
