@@ -1,0 +1,200 @@
+"""The target domain: both numbers against draws and sums over names, the student against a count by hand, the claim."""
+
+import math
+from collections import Counter, defaultdict
+
+import numpy as np
+import pytest
+
+from kdlab.neighbours import target_domain as domain
+from kdlab.neighbours.target_domain import draw, measure, student, taught
+from kdlab.ngrams.model import NGramChain
+from kdlab.ngrams.names import LETTERS, first_names
+
+TRUTH = NGramChain.fit(*first_names(), order=3)
+Labels = dict[str, np.ndarray]
+SYMBOLS = LETTERS + "."
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+@pytest.fixture(scope="module")
+def worlds() -> list[Labels]:
+    return [draw(one) for one in rng().spawn(12)]
+
+
+def numbers(worlds: list[Labels], kind: str, share: float, order: int = 2, of: str = "target") -> np.ndarray:
+    return np.array([measure(taught(labels, kind, share, order), of) for labels in worlds])
+
+
+def surely_more(one: np.ndarray, other: np.ndarray | float) -> bool:
+    """Above three standard errors of the mean difference; over twelve draws, chance does that once in 165 times."""
+    gap = one - other
+    return bool(gap.mean() > 3 * gap.std(ddof=1) / math.sqrt(len(gap)))
+
+
+def some_rows(seed: int = 1) -> np.ndarray:
+    rows = rng(seed).dirichlet(np.full(27, 0.5), size=703)
+    rows[0, -1] = 0.0
+    return rows / rows.sum(axis=1, keepdims=True)
+
+
+def row_of(context: str) -> int:
+    """Where a table with rows "", a to z, aa to zz has the last two letters of a context."""
+    letters = [LETTERS.index(letter) for letter in context[-2:]]
+    return {0: lambda: 0, 1: lambda: 1 + letters[0], 2: lambda: 27 + 26 * letters[0] + letters[1]}[len(letters)]()
+
+
+@pytest.mark.parametrize("of", ["target", "source"])
+def test_both_numbers_and_accuracy_against_a_sum_over_names(of: str) -> None:
+    rows, sums, total = some_rows(), np.zeros(3), 0.0
+    seen: Counter[str] = Counter()
+    for name, people in zip(*first_names(), strict=True):
+        if ("o" in name) == (of == "target"):
+            seen.update({name[:t]: people for t in range(len(name) + 1)})
+    for text, weight in seen.items():
+        p, q = TRUTH.next_letters(text), rows[row_of(text)]
+        at = p > 0
+        sums += weight * np.array([q[at] @ np.log(p[at]), p[at] @ np.log(q[at]), 0.0])
+        total += weight
+    got = measure(rows, of)
+    assert (got.precision, got.recall) == pytest.approx(tuple(sums[:2] / total), rel=1e-10)
+
+
+def test_both_numbers_against_draws() -> None:
+    """20,000 cut names: four standard errors."""
+    names, people = first_names()
+    share = np.array([n * ("o" in name) * (len(name) + 1) for name, n in zip(names, people, strict=True)])
+    rows, random = some_rows(), rng(3)
+    found: dict[str, list[float]] = defaultdict(list)
+    for name in random.choice(names, 20_000, p=share / share.sum()):
+        text = name[: random.integers(len(name) + 1)]
+        p, q = TRUTH.next_letters(text), rows[row_of(text)]
+        found["precision"].append(math.log(p[random.choice(27, p=q)]))
+        true = random.choice(27, p=p)
+        found["recall"].append(math.log(q[true]))
+        found["accuracy"].append(float(true == q.argmax()))
+    for name, exact in measure(rows)._asdict().items():
+        scores = np.array(found[name])
+        assert abs(scores.mean() - exact) < 4 * scores.std() / math.sqrt(len(scores))
+
+
+def test_bounds_are_those_of_p_star() -> None:
+    names, people = first_names()
+    best, own, total = 0.0, 0.0, 0.0
+    for name, n in zip(names, people, strict=True):
+        for text in (name[:t] for t in range(len(name) + 1) if "o" in name):
+            p = TRUTH.next_letters(text)
+            best, own, total = best + n * math.log(p.max()), own + n * p[p > 0] @ np.log(p[p > 0]), total + n
+    assert domain._domain("target")[3] == pytest.approx((best / total, own / total), rel=1e-10)
+    nearest = domain._domain("target")[1] + 1e-12  # the best table of two letters
+    recall = measure(nearest / nearest.sum(axis=1, keepdims=True)).recall
+    assert recall < own / total and all(measure(some_rows(seed)).recall < recall for seed in range(5))
+
+
+def test_a_student_is_counted_by_hand() -> None:
+    texts = ["ab", "abb", "b"]
+    labels = [(text[:t], text[t : t + 1] or ".") for text in texts for t in range(len(text) + 1)]
+    counts = np.zeros((703, 27))
+    for text, label in labels:
+        counts[row_of(text), SYMBOLS.index(label)] += 1
+    rows = student(counts)
+
+    def expected(text: str, label: str) -> float:
+        p = 1 / 27
+        for k in range(3):
+            same = [y for s, y in labels if (k == 0 or s[-k:] == text[-k:])]
+            p = 0.9 * same.count(label) / len(same) + 0.1 * p if same else p
+        return p
+
+    for text in ("ab", "bb", "cb", "zz"):
+        np.testing.assert_allclose(rows[row_of(text)], [expected(text, label) for label in SYMBOLS], rtol=1e-12)
+    np.testing.assert_array_equal(rows[row_of("zz")], rows[row_of("yx")])
+    np.testing.assert_allclose(rows.sum(axis=1), 1.0)
+    np.testing.assert_array_equal(student(counts, order=1)[row_of("ab")], student(counts, order=1)[row_of("cb")])
+
+
+def test_texts_are_labelled_by_the_teacher(worlds: list[Labels]) -> None:
+    for labels in worlds[:3]:
+        starts = {kind: counts[0].sum() for kind, counts in labels.items()}
+        assert starts == pytest.approx(dict.fromkeys(labels, 500.0))  # each text has one beginning
+        o = row_of("o")
+        after = {k: counts[o].sum() + counts[o + 26 :: 26].sum() for k, counts in labels.items()}
+        assert after["upsampled"] > 500 and after["source"] < 60
+        assert all(counts[0, -1] == 0 for counts in labels.values())
+
+
+def test_a_share_replaces(worlds: list[Labels]) -> None:
+    labels = worlds[0]
+    plain = taught(labels, "more", 0.7)
+    for kind in domain.KINDS:
+        np.testing.assert_allclose(taught(labels, kind, 0.0), plain, rtol=1e-12)
+    mixed = student(labels["source"] + labels["more"] / 4 + 3 * labels["generated"] / 4)
+    np.testing.assert_allclose(taught(labels, "generated", 0.75), mixed, rtol=1e-12)
+
+
+def test_the_student_loses_most_outside_its_domain(worlds: list[Labels]) -> None:
+    inside, outside = (numbers(worlds, "generated", 0.0, of=of) for of in ("source", "target"))
+    for column in range(3):
+        assert surely_more(inside[:, column], outside[:, column])
+
+
+def test_generated_texts_win_much_of_it_back_and_random_letters_most_of_that(worlds: list[Labels]) -> None:
+    plain, made, random = (
+        numbers(worlds, *of) for of in (("generated", 0.0), ("generated", 0.5), ("random letters", 0.5))
+    )
+    for column, least in enumerate((0.1, 0.12, 0.02)):
+        assert surely_more(made[:, column], plain[:, column] + least)
+        assert surely_more(made[:, column], random[:, column])
+    gained = (random - plain).mean(axis=0) / (made - plain).mean(axis=0)
+    assert 0.6 < gained[0] < 0.8 and 0.75 < gained[1] < 0.9
+
+
+def test_upsampling_does_little_and_mistakes_harm(worlds: list[Labels]) -> None:
+    plain = numbers(worlds, "upsampled", 0.0)
+    for kind in ("upsampled", "mistakes"):
+        assert abs((numbers(worlds, kind, 0.5) - plain)[:, 1].mean()) < 0.02
+        for column in (0, 1):
+            assert surely_more(plain[:, column], numbers(worlds, kind, 1.0)[:, column])
+
+
+def test_a_teacher_that_never_saw_the_target_has_nothing_to_tell() -> None:
+    blind = [draw(one, knows_target=False) for one in rng().spawn(12)]
+    gain = numbers(blind, "generated", 0.5) - numbers(blind, "generated", 0.0)
+    assert abs(gain[:, 0].mean()) < 0.05 and abs(gain[:, 1].mean()) < 0.05
+
+
+def test_it_stops_where_the_source_is_like_the_target() -> None:
+    """A fifth of the source has an o: a sixth of the gain is left."""
+    alike = [draw(one, alike=100) for one in rng().spawn(12)]
+    gain = numbers(alike, "generated", 0.5) - numbers(alike, "generated", 0.0)
+    assert 0.0 < gain[:, 1].mean() < 0.05
+
+
+def test_a_student_of_one_letter_tells_random_letters_apart(worlds: list[Labels]) -> None:
+    plain, made, random = (
+        numbers(worlds, *of, order=1)[:, 1] for of in (("generated", 0.0), ("generated", 0.5), ("random letters", 0.5))
+    )
+    assert (random - plain).mean() < 0.6 * (made - plain).mean()
+
+
+def test_the_sweep_is_what_measure_says() -> None:
+    sweep = domain.sweep(rng(5), seeds=2)
+    labels = [draw(one) for one in rng(5).spawn(2)]
+    assert sweep.recall[10] == pytest.approx(numbers(labels, "generated", 0.5)[:, 1].mean(), rel=1e-12)
+    assert (sweep.direct_precision, sweep.direct_recall) == (sweep.precision[0], sweep.recall[0])
+    assert list(sweep.curves) == list(domain.KINDS)
+    assert (sweep.recall < sweep.recall_bound).all() and (sweep.precision < sweep.precision_bound).all()
+
+
+def test_what_cannot_be_is_refused(worlds: list[Labels]) -> None:
+    with pytest.raises(ValueError, match="domain is 'elsewhere': choose target or source"):
+        measure(some_rows(), "elsewhere")
+    for alike in (0, 501):
+        with pytest.raises(ValueError, match=f"alike is {alike}: choose 1 to 500"):
+            draw(rng(), alike=alike)
+    for kind, share in (("made up", 0.5), ("generated", 1.5), ("generated", -0.1), ("generated", math.nan)):
+        with pytest.raises(ValueError, match="choose one of source, more, .*, and a share from 0 to 1"):
+            taught(worlds[0], kind, share)
