@@ -10,7 +10,7 @@ from kdlab.neighbours.comparison import Comparison, limits, span
 from kdlab.pictures.figure import INK, QUIET, STYLE, Picture, our_settings
 from kdlab.pictures.plane import Labels, calm, draw_bounds, draw_path, frame
 
-__all__ = ["figure", "filmstrip"]
+__all__ = ["figure", "filmstrip", "gallery"]
 
 _LINES = ("distilled", "teacher", "direct", "bounds")  # whose look the curves have, in their order
 
@@ -77,3 +77,30 @@ def _draw_curves(axes: Axes, comparison: Comparison, indices: list[int], *, path
         axes.axvline(dials[i], color=STYLE["bounds"].colour, linewidth=0.8, zorder=1)
     place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1.0), "ncols": 2}
     axes.legend(**place, frameon=False, fontsize=9, labelcolor=INK, borderaxespad=0.2, handlelength=1.6)
+
+
+@our_settings()
+def gallery(comparisons: Sequence[Comparison]) -> Picture:
+    """All that is compared in several worlds, a plane for each: the path over the knob, the plain student, and others."""
+    columns = 3
+    rows = -(-len(comparisons) // columns)
+    words = " ".join(f"{one.title}: {one.own} beside {one.plain}." for one in comparisons)
+    made = Picture(10.5, 3.5 * rows, words)
+    for n, comparison in enumerate(comparisons):
+        left, down = 0.65 + 3.45 * (n % columns), 0.5 + 3.5 * (n // columns)
+        made.write(left - 0.4, down - 0.2, comparison.title, 10)
+        axes = made.panel(left, down, 2.65, 2.4)
+        frame(axes, *limits(comparison), ticks=8, bins=4)
+        draw_bounds(axes, comparison.recall_bound, comparison.precision_bound, name_at=0.06)
+        labels = Labels(axes)
+        draw_path(axes, comparison, linewidth=1.8)
+        labels.keep_off(comparison.recall, comparison.precision)
+        marks = [(one.name, one.recall, one.precision, "bounds", "D") for one in comparison.others]
+        marks.append((comparison.plain, comparison.direct_recall, comparison.direct_precision, "direct", "s"))
+        marks.append((comparison.own, comparison.recall[-1], comparison.precision[-1], "distilled", "o"))
+        for _, recall, precision, role, marker in marks:
+            labels.dot(recall, precision, role, 5.5, marker=marker)
+        for name, recall, precision, role, _ in marks:
+            colour = QUIET if role == "bounds" else STYLE[role].ink
+            labels.add(name, (recall, precision), colour, 8, toward=20, away=6)
+    return made
