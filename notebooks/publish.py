@@ -52,6 +52,7 @@ FILES = {  # copied as they are: {file: place}
     "notebooks/figures/live.png": "figures/live.png",
     "notebooks/figures/live.webp": "figures/live.webp",
     "notebooks/figures/rooms.svg": "figures/rooms.svg",
+    "notebooks/figures/neighbours.png": "figures/neighbours.png",
 }
 AFTER = {"your_own_world": "03"}  # notebooks without a number, and the one that each comes after
 OWN = "own.html"  # the page on which readers draw a world of their own

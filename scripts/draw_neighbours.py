@@ -6,7 +6,6 @@ python scripts/draw_neighbours.py
 from __future__ import annotations
 
 import inspect
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,8 @@ PLACE = Path(__file__).resolve().parents[1] / "notebooks" / "figures" / "neighbo
 
 def comparisons() -> list[Comparison]:
     """The comparison of every neighbour that has one, in the order of their names."""
-    modules = [import_module(f"kdlab.neighbours.{name}") for name in sorted(neighbours.__all__) if name.islower()]
+    offered = [getattr(neighbours, name) for name in neighbours.__all__]
+    modules = [one for one in offered if inspect.ismodule(one)]
     sweeps = [module.sweep for module in modules if hasattr(module, "sweep")]
     return [one(np.random.default_rng(0)) if "rng" in inspect.signature(one).parameters else one() for one in sweeps]
 

@@ -11,6 +11,7 @@ from kdlab.core.lazy import front_door
 _MODULES = {
     "comparison": "Comparison Fixed",
     "view": "KnobView show",
-    "": "mixture_gradient mixup online_teacher score_distillation target_domain teacher_selection variance_reduction",
+    "": "mixture_gradient mixup online_teacher score_distillation "
+    "self_features target_domain teacher_selection variance_reduction",
 }
 __all__, __getattr__, __dir__ = front_door(__name__, _MODULES)

@@ -1,5 +1,6 @@
 """A neighbour's comparison as a static picture: what a notebook shows where there is no page."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -81,14 +82,14 @@ def _draw_curves(axes: Axes, comparison: Comparison, indices: list[int], *, path
 
 @our_settings()
 def gallery(comparisons: Sequence[Comparison]) -> Picture:
-    """All that is compared in several worlds, a plane for each: the path over the knob, the plain student, and others."""
+    """All that is compared in several worlds, a plane for each: the path over the knob, the plain student, others."""
     columns = 3
     rows = -(-len(comparisons) // columns)
     words = " ".join(f"{one.title}: {one.own} beside {one.plain}." for one in comparisons)
     made = Picture(10.5, 3.5 * rows, words)
     for n, comparison in enumerate(comparisons):
         left, down = 0.65 + 3.45 * (n % columns), 0.5 + 3.5 * (n // columns)
-        made.write(left - 0.4, down - 0.2, comparison.title, 10)
+        made.write(left - 0.4, down - 0.13, textwrap.fill(comparison.title, 40), 10, va="bottom")
         axes = made.panel(left, down, 2.65, 2.4)
         frame(axes, *limits(comparison), ticks=8, bins=4)
         draw_bounds(axes, comparison.recall_bound, comparison.precision_bound, name_at=0.06)
