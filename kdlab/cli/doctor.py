@@ -25,7 +25,7 @@ LAB_EXTENSIONS = ("anywidget", "@jupyter-widgets/jupyterlab-manager")
 FRONT_END = (
     "pictures/live.js", "pictures/plane.js", "pictures/sweep_view.js", "pictures/quiz.js", "pictures/view.css",
     "mixtures/view.js", "mixtures/view_mechanism.js", "mixtures/view_single.js",
-    "ngrams/view.js", "ngrams/view_tries.js",
+    "neighbours/view.js", "ngrams/view.js", "ngrams/view_tries.js",
     "mixtures/measure.js", "mixtures/contours.js", "mixtures/fit.js", "mixtures/path.js", "mixtures/own_worker.js",
     "mixtures/world.js", "mixtures/share.js", "mixtures/own_space.js", "mixtures/challenges.js", "mixtures/view_own.js",
     "lm/view_next_token.js", "lessons/exercise_view.js", "lessons/card.css", "pictures/labextension/reopened.js",

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from kdlab.core.format import signed
 from kdlab.core.sweep import PlaneSweep
 from kdlab.pictures.limits import ROOMY, Limits, with_margin
 
@@ -74,8 +75,12 @@ class Comparison(PlaneSweep):
             )
 
     def sentence(self, i: int) -> str:
-        """What position ``i`` shows, in words and numbers."""
-        return self.said[i]
+        """What position ``i`` shows: its own words, and both numbers of both students where these do not say them."""
+        if "precision" in self.said[i]:
+            return self.said[i]
+        own, plain = (self.precision[i], self.recall[i]), (self.direct_precision, self.direct_recall)
+        both = [f"precision {signed(precision)} and recall {signed(recall)}" for precision, recall in (own, plain)]
+        return f"{self.said[i]} The student “{self.own}” has {both[0]} nats, “{self.plain}” {both[1]}."
 
 
 def limits(comparison: Comparison) -> tuple[Limits, Limits]:

@@ -36,9 +36,9 @@ def test_limits_hold_all_that_is_compared() -> None:
 
 def test_a_view_stands_where_the_knob_starts_and_says_that_position() -> None:
     view = show(replace(TOY, start=0.48))
-    assert view.dial == 0.5 and view.sentence == TOY.said[5] and view.errors == []
+    assert view.dial == 0.5 and view.sentence == TOY.sentence(5) and view.errors == []
     view.dial = 1.0
-    assert view.sentence == TOY.said[10]
+    assert view.sentence == TOY.sentence(10)
     with pytest.raises(ValueError, match="dial is 1.5: the slider goes from 0 to 1"):
         view.dial = 1.5
     view.close()
@@ -53,9 +53,18 @@ def test_what_is_sent_is_plain_and_finite() -> None:
 
 
 def test_stills_say_in_words_what_they_show() -> None:
-    assert figure(TOY, 0.5).words == TOY.said[5]
-    assert filmstrip(TOY, [0, 1]).words == f"{TOY.said[0]}\n{TOY.said[10]}"
+    assert figure(TOY, 0.5).words == TOY.sentence(5)
+    assert filmstrip(TOY, [0, 1]).words == f"{TOY.sentence(0)}\n{TOY.sentence(10)}"
     hidden = figure(TOY, 0.0, path=False)
     assert len(hidden.axes[1].lines) < len(figure(TOY, 0.0).axes[1].lines)  # the path ahead would answer a question
     with pytest.raises(TypeError, match="Comparison"):
         show("toy")  # type: ignore[arg-type]
+
+
+def test_a_sentence_has_both_numbers_of_both_students() -> None:
+    assert TOY.sentence(10) == (
+        "At λ = 1.0 all is well. The student “distilled” has precision −2.00 and recall −5.00 nats, "
+        "“plain” precision −3.00 and recall −4.00."
+    )
+    told = replace(TOY, said=tuple(f"Here precision is {dial}." for dial in DIALS))
+    assert told.sentence(3) == told.said[3]

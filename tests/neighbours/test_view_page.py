@@ -24,11 +24,11 @@ def page(browser: Browser) -> Iterator[Page]:
 
 def test_the_knob_moves_curves_dot_and_sentence(page: Page) -> None:
     open_view(page, show(TOY))
-    expect(page.locator(".kdlab-sentence")).to_have_text(TOY.said[0])
+    expect(page.locator(".kdlab-sentence")).to_have_text(TOY.sentence(0))
     before = {part: box_of(page, part) for part in (".kdlab-student-dot", ".kdlab-knob-own-dot")}
     page.locator(".kdlab-beta").fill("10")
     settle(page)
-    expect(page.locator(".kdlab-sentence")).to_have_text(TOY.said[10])
+    expect(page.locator(".kdlab-sentence")).to_have_text(TOY.sentence(10))
     expect(page.locator(".kdlab-knob-name").first).to_have_text("floor: 0.000")
     assert all(box_of(page, part)["x"] != there["x"] for part, there in before.items())
     page.wait_for_function("model.get('dial') === 1")
