@@ -25,7 +25,7 @@ def figure(comparison: Comparison, dial: float, *, path: bool = True) -> Picture
     """
     index = expect(comparison, Comparison, "a neighbour's sweep").index(dial)
     made = Picture(9.2, 5.35)
-    said = f"{comparison.knob_name}: {comparison.dials[index]:.2f}"
+    said = f"{comparison.knob_name}: {comparison.dials[index]:.3g}"
     made.around(comparison.title, comparison.sentences[index], said)
     _draw(made, comparison, {index: comparison.own}, path=path)
     return made
@@ -37,7 +37,7 @@ def filmstrip(comparison: Comparison, dials: Sequence[float]) -> Picture:
     indices = expect(comparison, Comparison, "a neighbour's sweep").indices(dials)
     made = Picture(9.2, 5.35, "\n".join(comparison.sentences[i] for i in indices))
     made.around(comparison.title, comparison.sentences[indices[-1]])
-    _draw(made, comparison, {i: f"{comparison.dials[i]:.2f}" for i in indices}, path=True)
+    _draw(made, comparison, {i: f"{comparison.dials[i]:.3g}" for i in indices}, path=True)
     return made
 
 

@@ -79,6 +79,7 @@ function buildOthers(panel, { others, plane, recall, precision, direct, called }
 /** What is particular to a comparison, for sweep_view.js. */
 const worldOf = ({ knob, marks, called }) => ({
   place: "dial",
+  written: (value) => String(Number(value.toFixed(3))).replace("-", "−"), // a knob may count
   slider: { text: knob, label: knob },
   marks,
   roles: { direct: `p″ ${called.direct}`, distilled: `p″ ${called.distilled}` },

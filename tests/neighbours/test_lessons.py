@@ -61,3 +61,28 @@ def test_a_question_is_whole_and_its_answer_is_an_option(one: Any) -> None:
 def test_four_neighbours_at_least_have_a_live_picture() -> None:
     live = [path for path in NEIGHBOURS if any(re.search(r"\bshow\(", cell.source) for cell in cells(path, "code"))]
     assert len(NEIGHBOURS) == 8 and len(live) >= 4
+
+
+NUMBER = re.compile(r"[+−-]?\d*\.\d+|[+−-]?\d+")
+
+
+def read(text: str) -> list[tuple[float, int]]:
+    """The numbers of a text, and how many decimals each has."""
+    found = [number.replace("−", "-") for number in NUMBER.findall(text)]
+    return [(float(number), len(number.partition(".")[2])) for number in found if "." in number]
+
+
+@every_neighbour
+def test_every_number_of_the_tying_page_is_printed_in_its_notebook(path: Path) -> None:
+    page = (path.parent / "README.md").read_text(encoding="utf-8")
+    (row,) = [line for line in page.splitlines() if line.startswith("| [") and f"]({path.name})" in line]
+    _, _, _, here, explains, _ = row.split("|")
+    printed = [
+        output.get("text", "") + output.get("data", {}).get("text/plain", "")
+        for cell in cells(path, "code")
+        for output in cell.outputs
+    ]
+    known = [value for value, _ in read(" ".join(printed))]
+    for value, decimals in read(here + explains):
+        near = [one for one in known if abs(one - value) <= 0.5000001 * 10.0**-decimals]
+        assert near, f"{value} of the page is nowhere in {path.name}"
