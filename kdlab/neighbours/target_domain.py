@@ -117,7 +117,7 @@ def draw(rng: np.random.Generator, *, alike: int = 10, knows_target: bool = True
 
 
 def taught(labels: dict[str, FloatArray], kind: str, share: float, order: int = 2) -> FloatArray:
-    """Return the student of 500 texts of the source and 500 more, of which a share (0 to 1) is of a kind."""
+    """Return the student of 500 texts and 500 more, whose weight is shared (0 to 1) with 500 of another kind."""
     if kind not in labels or not 0 <= share <= 1:
         raise ValueError(f"kind is {kind!r}, share {share}: choose one of {', '.join(labels)}, and a share from 0 to 1")
     return student(labels["source"] + (1 - share) * labels["more"] + share * labels[kind], order)
@@ -132,7 +132,7 @@ def sweep(rng: np.random.Generator, *, seeds: int = 12) -> Comparison:
     return Comparison(
         name="target_domain",
         title="Names with an o, for a student that has hardly seen one",
-        knob_name="share of the extra texts",
+        knob_name="weight of the extra texts",
         dials=shares,
         precision=own[:, 0],
         recall=own[:, 1],
