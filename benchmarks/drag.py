@@ -224,7 +224,7 @@ def measure(*, short: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, launched(f"--remote-debugging-port={port}") as browser:
         with places(browser, Path(folder)) as (pages, ways):
             rows = []
-            for turn, (scene, n, family) in enumerate([WORLDS[i] for i in (8, 11)] if short else WORLDS):
+            for turn, (scene, n, family) in enumerate([WORLDS[i] for i in (8, 11, 14)] if short else WORLDS):
                 for place, page in pages.items():
                     rows.append([place, scene, n, family, dragged(page, port, scene, n, family)])
                     print(row(*rows[-1]), flush=True)

@@ -19,7 +19,7 @@ function serveWorlds(makeMeasures, makeContours, makeSolver, makePaths) {
   const EVERY = 4; // of the slider's positions: those that a hand sees in a drag
   const warm = {}; // what was found last, to go on from: teacher, direct, student, path
   let [newest, shown, drawn, resting, work] = [null, null, null, null, null];
-  let [awake, next] = [false, 0];
+  let [awake, next, timer] = [false, 0, 0];
 
   const { port1, port2 } = new MessageChannel();
   const pause = () => new Promise((done) => { port1.onmessage = done; port2.postMessage(0); }); // sooner than a timer
@@ -35,7 +35,7 @@ function serveWorlds(makeMeasures, makeContours, makeSolver, makePaths) {
     awake = true;
     while (urgent()) await pause();
     awake = false;
-    if (drawn !== shown) setTimeout(run, next - performance.now());
+    if (drawn !== shown) timer ||= setTimeout(() => { timer = 0; run(); }, next - performance.now());
   }
 
   function urgent() {

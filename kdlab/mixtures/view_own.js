@@ -222,8 +222,16 @@ class Own extends Live {
     page.doubt.textContent = settled ? settled.reason : "still looking";
     page.root.dataset.world = JSON.stringify({ truth, teacher, student, beta: world.beta, precision, recall, exact: Boolean(settled?.exact) });
     page.slider.setAttribute("aria-valuetext", [`beta ${number(world.beta)}`, ...this.said()].join(", "));
-    page.showChallenges(settled ?? (path?.key === this.key() ? path : null), world);
+    if (settled !== this.judged || !settled) this.judge(settled);
     if (settled && i >= 0.9 * (BETAS.length - 1)) this.see();
+  }
+
+  /** How the challenges stand: at rest exactly, and while a hand moves once for each path, for that is what they are about. */
+  judge(settled) {
+    const { page, path, world } = this;
+    if (!settled && path === this.judged) return;
+    this.judged = settled ?? path;
+    page.showChallenges(settled ?? path, world);
   }
 
   /** Both numbers in words; a covered picture does not say them. */
