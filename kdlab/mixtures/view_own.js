@@ -63,7 +63,7 @@ class Own extends Live {
     this.world = model.get("world");
     this.readAddress();
     const asked = (model.get("challenges") ?? []).filter(({ name }) => !this.asked || name === this.asked);
-    if (asked.length) this.page.showChallenges = buildChallenges(this.page.picture, asked, () => ({ world: this.world, path: this.path }));
+    if (asked.length) this.page.showChallenges = buildChallenges(this.page.picture, asked, () => ({ world: this.walked(), path: this.path }));
     this.solver = startWorker((answer) => this.guard(() => this.take(answer)), (error) => this.guard(() => { throw error; }));
     this.guard(() => this.open(this.world));
     this.listen();
@@ -176,7 +176,7 @@ class Own extends Live {
       this.limits = limitsOf(answer, this.limits, answer.want === "rest");
       this.plane = buildPlane(this.page.plane, { ...answer, plane: this.limits, direct: answer.direct });
       if (this.settled()) {
-        this.fit();
+        this.rescale();
         this.draw();
       }
     }
@@ -184,7 +184,7 @@ class Own extends Live {
   }
 
   /** On a line: where p* has outgrown its picture, or left it nearly empty, another scale; never in a drag. */
-  fit() {
+  rescale() {
     const wanted = this.world.dim === 1 ? 1.15 * highest(mixtureOf(this.world.modes), this.world.reach) : 0;
     if (wanted <= 1.1 * this.top && wanted >= 0.5 * this.top) return;
     const kept = this.page.space.contains(document.activeElement) ? document.activeElement.dataset : null;
@@ -222,16 +222,20 @@ class Own extends Live {
     page.doubt.textContent = settled ? settled.reason : "still looking";
     page.root.dataset.world = JSON.stringify({ truth, teacher, student, beta: world.beta, precision, recall, exact: Boolean(settled?.exact) });
     page.slider.setAttribute("aria-valuetext", [`beta ${number(world.beta)}`, ...this.said()].join(", "));
-    if (settled !== this.judged || !settled) this.judge(settled);
+    this.judge();
     if (settled && i >= 0.9 * (BETAS.length - 1)) this.see();
   }
 
-  /** How the challenges stand: at rest exactly, and while a hand moves once for each path, for that is what they are about. */
-  judge(settled) {
-    const { page, path, world } = this;
-    if (!settled && path === this.judged) return;
-    this.judged = settled ?? path;
-    page.showChallenges(settled ?? path, world);
+  /** How the challenges stand, once for each path: with the world that it is of, which a hand may have left by now. */
+  judge() {
+    if (this.path === this.judged) return;
+    this.judged = this.path;
+    this.page.showChallenges(this.path, this.walked());
+  }
+
+  /** The world of the path that is there. */
+  walked() {
+    return this.path ? JSON.parse(this.path.key) : this.world;
   }
 
   /** Both numbers in words; a covered picture does not say them. */

@@ -1,8 +1,8 @@
 """What a neighbour gives to a picture: students along one knob, others beside them, and curves over the knob."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +28,11 @@ class Comparison(PlaneSweep):
     """Students of one work along its knob, P of them, beside the plain student and others; numbers in nats.
 
     ``dials`` (P,) are the knob's values, rising; ``knob_name`` says what it is ("noise assumed"), ``marks`` are the
-    round values under the slider, ``start`` is where it stands at first. ``precision`` and ``recall`` (P,) are those of
-    the work's own student, which the picture calls ``own``; ``direct_precision`` and ``direct_recall`` those of the
-    ``plain`` one. ``others`` stay where they are. ``curves`` are what is drawn over the knob, {name: (P,)}, in the unit
-    that ``curve_unit`` says. ``said`` are P sentences. Raises ValueError where lengths differ or no number is finite.
+    round values under the slider, ``start`` is where it stands at first. ``precision`` and ``recall`` (P,) are those
+    of the work's own student, which the picture calls ``own``; ``direct_precision`` and ``direct_recall`` those of
+    the ``plain`` one. ``others`` stay where they are. ``curves`` are what is drawn over the knob, {name: (P,)}, in
+    the unit that ``curve_unit`` says, four at most. ``said`` are P sentences. Raises ValueError where lengths differ,
+    a number is not finite, or there is nothing to move or to draw.
     """
 
     knob: ClassVar[str] = "dial"
@@ -54,9 +55,13 @@ class Comparison(PlaneSweep):
     own: str = "distilled"
     plain: str = "plain"
     others: tuple[Fixed, ...] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if len(self.dials) < 2 or not 1 <= len(self.curves) <= 4:
+            raise ValueError(
+                f"{self.name} has {len(self.dials)} values of the knob and {len(self.curves)} curves: give two "
+                "values or more, and one to four curves"
+            )
         whole = {
             "precision": self.precision,
             "recall": self.recall,

@@ -141,7 +141,7 @@ def sweep() -> Comparison:
         "mixup", f"A student of {kept['names']} names, its examples mixed", "share mixed", shares, P, R, float(P[0]),
         float(R[0]), low, high, {"on p*": true, "on its names": seen, "gap": true - seen},
         "KL(teacher ‖ student), nats", tuple(words.format(*row) for row in rows), (0.0, 0.5, 1.0), 0.0, own="MixKD",
-        others=tuple(Fixed(kind, *kept[f"{kind} 0.5"][:2]) for kind in KINDS[3:]), settings={"names": kept["names"]},
+        others=tuple(Fixed(kind, *kept[f"{kind} 0.5"][:2]) for kind in KINDS[3:])
     )  # fmt: skip
 
 

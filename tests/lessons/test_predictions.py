@@ -1,13 +1,12 @@
 """The questions before the pictures: asked where they say, and their answers are what the sweeps and a run do."""
 
-import re
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import pytest
 from support.exercises import every_notebook
 from support.fake_results import PATH, fake_results
+from support.repository import questions_asked
 
 from kdlab import lm, mixtures, ngrams
 from kdlab.core.format import several
@@ -34,14 +33,11 @@ def test_ids_are_in_the_order_of_reading_and_each_is_one() -> None:
 
 @every_notebook
 def test_a_notebook_asks_its_questions_once_each_below_the_heading_that_they_name(path: Path) -> None:
-    heading, asked = "", []
-    for cell in nbformat.read(path, as_version=4).cells:
-        if cell.cell_type == "markdown":
-            heading = (re.findall(r"^## (.*)$", cell.source, flags=re.M) or [heading])[-1]
-        else:
-            asked += [(name, heading) for name in re.findall(r'\bpredict\("([^"]*)"', cell.source)]
-            assert "predict={" not in cell.source
-    assert asked == [(one.id, one.section) for one in QUESTIONS if one.id.startswith(f"{path.name[:2]}.")] != []
+    assert (
+        questions_asked(path)
+        == [(one.id, one.section) for one in QUESTIONS if one.id.startswith(f"{path.name[:2]}.")]
+        != []
+    )
 
 
 ANSWERS = {one.id: one.answer for one in QUESTIONS}

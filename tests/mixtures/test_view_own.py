@@ -205,6 +205,19 @@ def test_a_teacher_is_fitted_or_edited(page: Page) -> None:
     assert at_rest(page)["truth"] != told["truth"]
 
 
+def test_what_is_said_of_a_path_is_said_of_its_own_world(page: Page) -> None:
+    """Modes come and go faster than paths: no challenge may take one world's modes and another one's coverage."""
+    begin(page, "rare", 2)
+    said = set()
+    for name in ("add", "add", "undo", "undo", "add", "remove"):
+        page.get_by_role("button", name=name, exact=True).click()
+        said |= set(page.locator(".kdlab-own-standing").all_text_contents())
+    at_rest(page)
+    said |= set(page.locator(".kdlab-own-standing").all_text_contents())
+    assert said and not any("NaN" in one or "undefined" in one for one in said)
+    assert get(page, "page_errors") == []
+
+
 def test_challenges_are_checked_as_python_checks_them(page: Page) -> None:
     begin(page, "falls")
     said = [" ".join((one or "").split()) for one in page.locator(".kdlab-own-standing").all_text_contents()]

@@ -21,6 +21,8 @@ from kdlab.neighbours.view import payload
         ({"curves": {"floor": DIALS[1:]}}, r"curve floor of toy has shape \(10,\)"),
         ({"said": ("one",)}, "toy has 1 sentences for 11 values of the knob: give one for each"),
         ({"dials": DIALS[::-1]}, "let the values rise"),
+        ({"dials": DIALS[:1]}, "toy has 1 values of the knob and 2 curves: give two values or more"),
+        ({"curves": {}}, "0 curves: give two values or more, and one to four curves"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(wrong: dict[str, Any], message: str) -> None:

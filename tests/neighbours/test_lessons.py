@@ -4,9 +4,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
-from support.repository import NEIGHBOURS, ROOT, cells
+from support.repository import NEIGHBOURS, ROOT, cells, questions_asked
 
 from kdlab import neighbours
 from kdlab.lessons import exercise, exercises_of
@@ -42,13 +41,7 @@ def test_its_exercise_is_a_choice_with_wrong_answers_explained(path: Path) -> No
 
 @every_neighbour
 def test_its_questions_stand_below_their_headings(path: Path) -> None:
-    heading, asked = "", []
-    for cell in nbformat.read(path, as_version=4).cells:
-        if cell.cell_type == "markdown":
-            heading = (re.findall(r"^## (.*)$", cell.source, flags=re.M) or [heading])[-1]
-        else:
-            asked += [(name, heading) for name in re.findall(r'\bpredict\("([^"]*)"', cell.source)]
-    assert asked == [(one.id, one.section) for one in QUESTIONS if one.id.startswith(f"{path.stem}.")]
+    assert questions_asked(path) == [(one.id, one.section) for one in QUESTIONS if one.id.startswith(f"{path.stem}.")]
 
 
 @pytest.mark.parametrize("one", QUESTIONS, ids=[one.id for one in QUESTIONS])

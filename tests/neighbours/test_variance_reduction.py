@@ -121,7 +121,7 @@ def test_any_teacher_helps_a_little_and_none_once_steps_decay() -> None:
 
 
 def test_a_sweep_says_what_it_shows() -> None:
-    sweep = vr.sweep(letters=200, runs=8)
+    sweep = vr.sweep(np.random.default_rng(0), letters=200, runs=8)
     assert len(sweep.dials) == 41 and sweep.direct_recall == sweep.recall[0]
     np.testing.assert_allclose(sweep.curves["measured"], sweep.recall_bound - sweep.recall)
     np.testing.assert_allclose(sweep.curves["theory"], sweep.curves["teacher's mistake"] + sweep.curves["noise"])

@@ -1,5 +1,6 @@
 """The repository as files: what is committed, what a page says, and the cells of the notebooks."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -21,6 +22,18 @@ def text(name):
 def cells(path, kind=None):
     """The cells of a notebook, or those of one kind, "code" or "markdown"."""
     return [cell for cell in nbformat.read(path, as_version=4).cells if kind in (None, cell.cell_type)]
+
+
+def questions_asked(path):
+    """The ids of `predict` in a notebook, each with the heading that it stands below."""
+    heading, asked = "", []
+    for cell in cells(path):
+        if cell.cell_type == "markdown":
+            heading = (re.findall(r"^## (.*)$", cell.source, flags=re.M) or [heading])[-1]
+        else:
+            asked += [(name, heading) for name in re.findall(r'\bpredict\("([^"]*)"', cell.source)]
+            assert "predict={" not in cell.source
+    return asked
 
 
 def prose(path):
