@@ -1,10 +1,11 @@
 """How soon a drawn world follows a hand: in JupyterLab and on the site, and the usual way beside it, in one run.
 
-    python benchmarks/drag.py            writes drag.json and drag.md beside this file (some four minutes)
+    python benchmarks/drag.py            writes drag.json and drag.md beside this file (a quarter of an hour)
     python benchmarks/drag.py --short    one world in each place; writes nothing
 
 A headless Chromium, a JupyterLab on this machine, and the site opened as files. A mode of a named scene is dragged
-for three seconds along a figure of eight, by a mouse that moves 125 times a second and does not wait for answers.
+for three seconds along a figure of eight, by a mouse that moves 125 times a second and does not wait for answers;
+before that everything rests for 20 seconds, as a shared machine slows down under minutes of load.
 *Picture*: from the moment at which the page hears of a move to the picture of that world, with its teacher, student
 and numbers at the slider's place. *Painted*: to the end of the frame with that picture. *Pictures*: distinct ones a
 second. *Paths*: of 31 positions of the slider, fresh ones a second. *Exact*: all 121 positions, from the hand's last
@@ -44,6 +45,7 @@ from support.worlds import FAMILIES  # noqa: E402
 from kdlab.cli.server import free_port  # noqa: E402
 
 SECONDS, HAND = 3.0, 0.008  # of a drag, and between two movements of the mouse: 125 a second, as common mice do
+REST = 20.0  # seconds before each drag
 PRESSES = 5  # of each usual way, four times in between
 SIZE: ViewportSize = {"width": 1400, "height": 1000}
 WORLDS = [
@@ -167,7 +169,7 @@ def dragged(page: Page, port: int, scene: str, n: int, family: str) -> dict[str,
         if control.is_enabled():
             control.select_option(value)
     page.wait_for_function(EXACT, timeout=60_000)
-    page.wait_for_timeout(500)
+    page.wait_for_timeout(1000 * REST)
     view.locator(".kdlab-picture").first.scroll_into_view_if_needed()
     seconds = hand_over(page, port)
     page.wait_for_function(EXACT, timeout=60_000)

@@ -3,13 +3,13 @@
 Stacey & Rei, "Distilling robustness into natural language inference models with domain-targeted augmentation" (arXiv
 2305.13067): students lose most outside their training domain; generated texts of the target with the teacher's labels,
 or upsampling of training texts like it, win that back. We could read the abstract, the opening and summaries. Replaced:
-a text by what comes before a letter of a name, its label by that letter, so p*(label | text) is a row of a chain of
-order 3. Source: first names without an o; target: with one. The student is a table of the last two letters, (703, 27).
-Texts are drawn, and teachers learn from drawn names; what a table is worth is exact, in nats per letter.
+a text by what comes before a letter of a name, its label by that letter: p*(label | text) is a row of a chain of order
+3. Source: first names without an o; target: with one. The student is a table of the last two letters, (703, 27). Texts
+are drawn, and teachers learn from drawn names; what a table is worth is exact, in nats per letter.
 """
 
+from collections import namedtuple
 from functools import cache
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,16 +19,11 @@ from kdlab.ngrams.model import NGramChain
 from kdlab.ngrams.names import LETTERS, first_names
 
 FloatArray = NDArray[np.float64]
+Texts = list[NDArray[np.intp]]  # of each text the contexts that it passes, as rows of p*'s table
+World = tuple[FloatArray, dict[str, Texts]]  # a teacher's rows (18279, 27), and texts by their kind
 KINDS = ("generated", "random letters", "upsampled", "mistakes")
 TEXTS, READ, SHOWN, ROWS = 500, 5_000, 50, 703  # names for the student, its teacher, the generator; rows of the student
-
-
-class Measured(NamedTuple):
-    """A student in one domain: precision and recall in nats per letter, and how often its likeliest letter comes."""
-
-    precision: float
-    recall: float
-    accuracy: float
+Measured = namedtuple("Measured", "precision recall accuracy")  # nats per letter, twice; the likeliest letter is right
 
 
 @cache
@@ -46,30 +41,32 @@ def _domain(name: str) -> tuple[FloatArray, FloatArray, FloatArray, tuple[float,
     if name not in ("target", "source"):
         raise ValueError(f"domain is {name!r}: choose target or source")
     (names, people), (table, logs, *_) = first_names(), _truth()
-    share = people * [("o" in one) == (name == "target") for one in names]
-    visits = _visits(names, share)[:, None] / _visits(names, share).sum()
-    top = float(visits[:, 0] @ np.log(table.max(axis=1))), float((visits * table * logs).sum())
-    return share / share.sum(), _by_row(visits * table), _by_row(visits * logs), top
+    share, passed = people * [("o" in one) == (name == "target") for one in names], _passed(names)
+    each = share / (share @ [len(one) for one in passed])
+    tops = np.column_stack([np.log(table.max(axis=1)), (table * logs).sum(axis=1)])
+    best, own = summed(tops, passed, each).sum(axis=0).tolist()
+    return share / share.sum(), summed(table, passed, each), summed(logs, passed, each), (best, own)
 
 
-def _visits(texts: list[str], weights: FloatArray | None = None) -> FloatArray:
-    rows = [_truth()[2][text[max(0, t - 3) : t]] for text in texts for t in range(len(text) + 1)]
-    each = None if weights is None else np.repeat(weights, [len(text) + 1 for text in texts])
-    return np.bincount(rows, each, minlength=len(_truth()[0])).astype(float)
+def _passed(texts: list[str]) -> Texts:
+    place = _truth()[2]
+    return [np.array([place[text[max(0, t - 3) : t]] for t in range(len(text) + 1)]) for text in texts]
 
 
-def _by_row(values: FloatArray) -> FloatArray:
-    sums = np.zeros((ROWS, values.shape[1]))
-    np.add.at(sums, _truth()[3], values)
+def summed(rows: FloatArray, texts: Texts, weights: FloatArray | None = None) -> FloatArray:
+    """Return sums (703, A) of ``rows`` (18279, A) over all contexts that the texts pass, by the student's row."""
+    each = None if weights is None else np.repeat(weights, [len(one) for one in texts])
+    visits, sums = np.bincount(np.concatenate(texts), each), np.zeros((ROWS, rows.shape[1]))
+    at = np.flatnonzero(visits)
+    np.add.at(sums, _truth()[3][at], visits[at, None] * rows[at])
     return sums
 
 
 def measure(rows: FloatArray, domain: str = "target") -> Measured:
     """Return what a student's rows (703, 27) are worth in "target" or "source". ValueError for another domain.
 
-    With s one of its texts, cut before any letter or the end: precision is E_s E_{y ~ student}[log p*(y | s)], recall
-    E_s E_{y ~ p*}[log student(y | s)], below its bound by KL(p* || student).
-
+    With s one of its texts, cut anywhere: precision is E_s E_{y ~ student}[log p*(y | s)], recall E_s E_{y ~ p*}[log
+    student(y | s)], below its bound by KL(p* || student).
     >>> round(measure(np.full((703, 27), 1 / 27)).recall, 2)  # -log 27
     -3.3
     """
@@ -93,34 +90,36 @@ def student(counts: FloatArray, order: int = 2) -> FloatArray:
     return np.asarray(rows / rows.sum(axis=1, keepdims=True))
 
 
-def draw(rng: np.random.Generator, *, alike: int = 10, knows_target: bool = True) -> dict[str, FloatArray]:
-    """Draw 500 texts of each kind and a teacher; return its labels for them, (703, 27) each.
+def draw(rng: np.random.Generator, *, alike: int = 10, knows_target: bool = True) -> World:
+    """Draw a teacher and 500 texts of each kind. Raises ValueError for ``alike`` below 1 or above 500.
 
-    "source" is what the student has, ``alike`` of it (1 to 500) from the target; "more" is as much again. A chain of
-    order 2 that saw 50 names of the target has "generated" some; "random letters" are as long as the source's texts;
-    "upsampled" are those with an o, "mistakes" the tenth that the student gets most wrong, over and over.
+    "source" is what the student has, ``alike`` of it from the target; "more" is as much again. A chain of order 2 that
+    saw 50 names of the target has "generated" some; "upsampled" are the student's with an o, "mistakes" the tenth that
+    it gets most wrong, worst first.
     """
     if not 1 <= alike <= TEXTS:
         raise ValueError(f"alike is {alike}: choose 1 to {TEXTS}, so that there is something to upsample")
     (names, people), target, source = first_names(), _domain("target")[0], _domain("source")[0]
     teacher = NGramChain.fit(rng.choice(names, READ, p=people if knows_target else source).tolist(), order=3).table
     own, more = ([*rng.choice(names, TEXTS - alike, p=source), *rng.choice(names, alike, p=target)] for _ in range(2))
-    texts = {"source": own, "more": more, "upsampled": [text for text in own if "o" in text]}
+    texts = {"source": own, "more": rng.permutation(more).tolist(), "upsampled": [one for one in own if "o" in one]}
     texts["generated"] = NGramChain.fit(rng.choice(names, SHOWN, p=target).tolist(), order=2).sample(TEXTS, rng)
     texts["random letters"] = ["".join(rng.choice([*LETTERS], len(text))) for text in more]
     texts["true target"] = rng.choice(names, TEXTS, p=target).tolist()
-    plain = student(_by_row(_visits(own)[:, None] * teacher))[_truth()[3]]
+    passed = {kind: _passed(some) for kind, some in texts.items()}
+    plain = student(summed(teacher, passed["source"]))[_truth()[3]]
     wrong = (teacher * np.log(np.where(teacher > 0, teacher, 1) / np.where(teacher > 0, plain, 1))).sum(axis=1)
-    worst = np.argsort([wrong @ _visits([text]) / (len(text) + 1) for text in own])[-TEXTS // 10 :]
-    texts["mistakes"] = [own[i] for i in worst]
-    return {kind: TEXTS / len(some) * _by_row(_visits(some)[:, None] * teacher) for kind, some in texts.items()}
+    worst = sorted(passed["source"], key=lambda one: -wrong[one].mean())
+    return teacher, {**passed, "mistakes": worst[: TEXTS // 10]}
 
 
-def taught(labels: dict[str, FloatArray], kind: str, share: float, order: int = 2) -> FloatArray:
-    """Return the student of 500 texts and 500 more, whose weight is shared (0 to 1) with 500 of another kind."""
-    if kind not in labels or not 0 <= share <= 1:
-        raise ValueError(f"kind is {kind!r}, share {share}: choose one of {', '.join(labels)}, and a share from 0 to 1")
-    return student(labels["source"] + (1 - share) * labels["more"] + share * labels[kind], order)
+def taught(world: World, kind: str, share: float, order: int = 2) -> FloatArray:
+    """Return the student of 500 texts and 500 more, a share (0 to 1) of these replaced. ValueError for what is not."""
+    if kind not in (texts := world[1]) or not 0 <= share <= 1:
+        raise ValueError(f"kind is {kind!r}, share {share}: choose one of {', '.join(texts)}, and a share from 0 to 1")
+    n, some = round(TEXTS * share), texts[kind]
+    other = [some[i % len(some)] for i in range(n)]  # a few come again and again
+    return student(summed(world[0], texts["source"] + texts["more"][n:] + other), order)
 
 
 def sweep(rng: np.random.Generator, *, seeds: int = 12) -> Comparison:
@@ -132,7 +131,7 @@ def sweep(rng: np.random.Generator, *, seeds: int = 12) -> Comparison:
     return Comparison(
         name="target_domain",
         title="Names with an o, for a student that has hardly seen one",
-        knob_name="weight of the extra texts",
+        knob_name="share of the extra texts",
         dials=shares,
         precision=own[:, 0],
         recall=own[:, 1],
