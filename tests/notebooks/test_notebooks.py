@@ -10,7 +10,7 @@ import nbformat
 import papermill
 import pytest
 from support.lab import write_notebook
-from support.repository import BOOKS, cells, every_notebook
+from support.repository import BOOKS, NEIGHBOURS, cells, every_notebook
 
 from kdlab.core import answers
 from kdlab.lessons import card
@@ -18,7 +18,9 @@ from kdlab.lessons import card
 CHECKED = "# NBVAL_CHECK_OUTPUT"
 PNG = b"\x89PNG\r\n"
 CELL_TIMEOUT = 240
+LONG = ("online_teacher", "self_features", "mixup")
 SHORTER = [path for path in BOOKS if path.stem[:2] not in ("02", "03", "06")]
+SHORTER += [path for path in NEIGHBOURS if path.stem not in LONG]
 
 
 def checked_cells(path: Path) -> list[Any]:
