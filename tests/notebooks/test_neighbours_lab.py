@@ -1,4 +1,4 @@
-"""Two of the neighbours' notebooks in JupyterLab: a guess, the knob by keys, and the exercise, as a reader does them."""
+"""Two neighbours in JupyterLab: a guess, the knob by keys, and the exercise, as a reader does them."""
 
 import shutil
 from collections.abc import Callable
