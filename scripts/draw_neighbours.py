@@ -31,6 +31,7 @@ from kdlab.pictures.figure import png
 
 PLACE = Path(__file__).resolve().parents[1] / "notebooks" / "figures" / "neighbours.png"
 SEEDS, RANKS, WEIGHTS = 8, (4, 8, 16, 26), (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+STANDS = (0.3, 4, 16, 0.65, 0.5, 1, 100, 0.5)  # where each student's dot stands, as its notebook has it
 
 
 def comparisons() -> list[Comparison]:
@@ -67,10 +68,10 @@ def online() -> Comparison:
     ]
     return on_names(
         "online_teacher",
-        "A module in the teacher, rank 26 to 4",
+        "A module in the teacher, rank 4 to 26",
         "rank of the module",
         RANKS,
-        path[::-1],
+        path,
         Fixed("reverse", reverse.precision, reverse.recall),
         others,
         own="module, rank 4",
@@ -95,7 +96,7 @@ def penalised() -> Comparison:
         [(one.precision, one.recall) for one in path],
         path[0],
         [*controls, mean("plain, stopped early", self_features.Way(), "early")],
-        own="self, weight 4",
+        own="self",
     )
 
 
@@ -137,5 +138,5 @@ def on_names(
 
 if __name__ == "__main__":
     with written_whole(PLACE) as temporary:
-        temporary.write_bytes(png(gallery(comparisons())))
+        temporary.write_bytes(png(gallery(comparisons(), STANDS)))
     print(PLACE)

@@ -1,6 +1,7 @@
 """The command line: ``kdlab doctor`` says what works here, ``kdlab fetch`` gets the weights of a real language model.
 
-``kdlab run`` distils language models without a reader, and ``kdlab results`` shows what came of it, at any moment.
+``kdlab run`` distils language models without a reader, ``kdlab measure`` says where models of the reader's own stand,
+and ``kdlab results`` shows what came of it, at any moment.
 Thin: it parses, calls and prints.
 """
 
@@ -94,43 +95,103 @@ def _add_run(commands: Any) -> None:
     command.add_argument("--yes", action="store_true", help="start a long run without being asked")
     command.add_argument("--no-notebooks", action="store_true", help="leave out the notebooks")
     command.set_defaults(answer=_run)
+    _add_measure(commands)
     command = commands.add_parser("results", help="the table and the figure of a run, finished or not")
     command.add_argument("folder", type=Path, help="the run's folder")
-    command.add_argument("--per", choices=["token", "sequence"], default="token", help="nats per what (default: token)")
+    command.add_argument("--per", choices=["token", "sequence", "byte"], help="nats per what (default: token)")
     command.set_defaults(answer=_results)
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from kdlab.lm import headless
+
+    def work() -> None:
+        settings = headless.settings_from(arguments.settings)
+        headless.run(arguments.preset, arguments.out, settings, yes=arguments.yes, plain=arguments.no_notebooks)
+
+    return _worked("run", work)
+
+
+def _worked(command: str, work: Callable[[], None]) -> int:
+    """Do what a command does with language models; say what is in the way, and what to do."""
     from kdlab.core.files import Busy
     from kdlab.lm import headless
-    from kdlab.lm.pipeline.fetch import WeightsError
 
-    plain, yes = arguments.no_notebooks, arguments.yes
     try:
-        settings = headless.settings_from(arguments.settings)
-        headless.run(arguments.preset, arguments.out, settings, yes=yes, plain=plain)
+        from kdlab.lm.pipeline.fetch import WeightsError
+
+        work()
     except ImportError as error:
         remedy = "run `make lm`, or: pip install 'kdlab[lm]' (`kdlab doctor` says what is missing)"
-        print(f"kdlab run: language models need more than is here ({error}): {remedy}", file=sys.stderr)
+        print(f"kdlab {command}: language models need more than is here ({error}): {remedy}", file=sys.stderr)
         return 1
     except (ValueError, OSError, Busy, headless.Failed, WeightsError) as error:
-        print(f"kdlab run: {error}", file=sys.stderr)
+        print(f"kdlab {command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # a kernel that the same kill has ended is no news
-        print("\nkdlab run: stopped; the same command goes on from what is done.", file=sys.stderr)
+        print(f"\nkdlab {command}: stopped; the same command goes on from what is done.", file=sys.stderr)
         return 130
     return 0
+
+
+def _add_measure(commands: Any) -> None:
+    command = commands.add_parser(
+        "measure", help="precision and recall of any language models under another, p*; resumable like a run"
+    )
+    command.add_argument(
+        "--truth", required=True, metavar="MODEL", help="p*: a folder, a hub's somebody/model, bundled"
+    )
+    command.add_argument(
+        "--model", action="append", default=[], metavar="NAME=MODEL", dest="models", help="a model; may come again"
+    )
+    command.add_argument("--out", required=True, type=Path, help="the measurement's folder, such as runs/mine")
+    command.add_argument("--prompt", default="", help="what all texts continue (default: nothing)")
+    command.add_argument("--prompts", default="", metavar="FILE", help="instructions, one on each line, or bundled")
+    command.add_argument("--texts", type=int, default=512, help="texts of each (default: 512)")
+    command.add_argument("--length", type=int, default=64, help="new tokens of a text, at most (default: 64)")
+    command.add_argument("--tau", type=float, default=1.0, help="temperature of the models, not of p* (default: 1)")
+    command.add_argument("--truncation", default="", help="top-k-50 or top-p-0.9, of what models write (default: none)")
+    command.add_argument("--scores", default="", metavar="FILE", help="log-probabilities from elsewhere, JSON Lines")
+    command.add_argument("--also", default="", help="practitioners' units: distinct,knn,vendi")
+    command.add_argument("--dtype", default="float32", help="float32, bfloat16 or float16 (default: float32)")
+    command.add_argument("--seed", type=int, default=0, help="of what is drawn (default: 0)")
+    command.set_defaults(answer=_measure)
+
+
+def _measure(arguments: argparse.Namespace) -> int:
+    from kdlab.lm.headless import printed
+
+    names = ("prompt", "prompts", "texts", "length", "tau", "truncation", "scores", "dtype", "seed")
+    settings = {name: getattr(arguments, name) for name in names}
+    settings["also"] = [one.strip() for one in arguments.also.split(",") if one.strip()]
+
+    def work() -> None:
+        from kdlab.lm.measurement import MeasureConfig, pairs_from
+        from kdlab.lm.report import measured
+
+        config = MeasureConfig.of(arguments.truth, pairs_from(arguments.models), **settings)
+        from kdlab.lm.measuring.measure import everything
+
+        results = everything(config, arguments.out, printed())
+        print(measured.table(results))
+        if told := measured.sentences(results):
+            print(told)
+        print(f"report: {arguments.out / 'report.html'}")
+
+    return _worked("measure", work)
 
 
 def _results(arguments: argparse.Namespace) -> int:
     from kdlab.lm.folder import read_results
     from kdlab.lm.plots import save
+    from kdlab.lm.report.measured import table as measured_table
     from kdlab.lm.report.summary import table
 
     try:
         results = read_results(arguments.folder)
-        print(table(results, arguments.per))
+        measured = results.get("kind") == "measure"
+        print(measured_table(results, arguments.per) if measured else table(results, arguments.per or "token"))
         if results["models"]:
             print("figure: " + ", ".join(str(path) for path in save(results, arguments.folder)))
     except (ValueError, OSError) as error:

@@ -11,6 +11,8 @@ from kdlab.core.lazy import front_door
 _MODULES = {
     "experiment": "PRESETS RunConfig",
     "folder": "read_results recorded_folder",
+    "measurement": "MeasureConfig",
+    "measuring.measure": "measure",
     "report.summary": "open_run side_by_side table",
     "next_token": "NextTokenSweep next_token_sweep visible",
     "recording": "read_recording",

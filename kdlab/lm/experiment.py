@@ -138,7 +138,7 @@ class RunConfig:
                 "prompt, or answer instructions"
             )
         smollm2 = self.truth == "bundled" or self.truth.startswith("HuggingFaceTB/SmolLM2-")
-        whole = SMOLLM2 if smollm2 else RANDOM if self.truth == "random" else 2**16
+        whole = SMOLLM2 if smollm2 else RANDOM if self.truth == "random" else 2**24  # a folder's own is not known yet
         if self.vocabulary is not None and not 3 <= self.vocabulary <= whole:
             raise ValueError(
                 f"vocabulary is {self.vocabulary}: p* ({self.truth}) has at most {whole} tokens; "

@@ -27,7 +27,9 @@ __all__ = [
 
 SCHEMA = 1  # of results.json and run.json
 FILE = "progress.jsonl"
-FREE = ("seeds", "threads")  # may change when a run goes on: neither changes what is there already
+RUN = "run"  # what a folder holds that says nothing else
+# What may change when work goes on, by what a folder holds: it changes nothing that is there already.
+FREE = {RUN: ("seeds", "threads"), "measure": ("models", "also", "scores")}
 _BEFORE: dict[str, Any] = {"keep": "last", "truncations": [], "prompts": ""}  # before there were these settings
 PACKAGES = ("kdlab", "numpy", "torch", "transformers")
 REMEDY = "run `kdlab run --preset smoke --out runs/smoke` for a small one"
@@ -52,29 +54,32 @@ def config_for(folder: Path, preset: str, settings: Mapping[str, Any] | None = N
     return RunConfig.of(preset, {**missing, **(settings or {})})
 
 
-def refuse_others(folder: Path, config: RunConfig) -> None:
-    """Raise ValueError where ``folder`` holds a run of other settings, naming them, or something else.
+def refuse_others(folder: Path, config: Any, kind: str = RUN) -> None:
+    """Raise ValueError where ``folder`` holds work of other settings (a dataclass), naming them, or something else.
 
-    ``seeds`` and ``threads`` may change.
+    What is in `FREE` may change.
     """
     told, now = settings_told(folder), _plain(config)
     if told is not None:
-        before = {**_BEFORE, **told["config"]}
+        there = told.get("kind", RUN)
+        if there != kind:
+            raise ValueError(f"{folder} holds a {there}, and this would be a {kind}: choose another folder")
+        before = {**(_BEFORE if kind == RUN else {}), **told["config"]}
         before["truth"] = whole_path(str(before.get("truth", "")))  # once kept as it was typed
         names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
-        other = [f"{name} was {before.get(name)!r}, now {now.get(name)!r}" for name in names if name not in FREE]
+        other = [f"{name} was {before.get(name)!r}, now {now.get(name)!r}" for name in names if name not in FREE[kind]]
         if other:
-            said = f"{folder} holds a run with other settings: {'; '.join(other)}"
+            said = f"{folder} holds a {kind} with other settings: {'; '.join(other)}"
             raise ValueError(f"{said}. Choose another folder, or delete that one.")
     elif folder.exists() and (not folder.is_dir() or any(not file.name.startswith(".") for file in folder.iterdir())):
         raise ValueError(f"{folder} is there, and is no run's folder: choose another")
 
 
-def begin(folder: Path, config: RunConfig) -> None:
+def begin(folder: Path, config: Any, kind: str = RUN) -> None:
     """Make the folder of a run, or go on in it. Raises ValueError as `refuse_others` does."""
-    refuse_others(folder, config)
+    refuse_others(folder, config, kind)
     before, now = settings_told(folder), _plain(config)
-    told = {"schema": SCHEMA, "config": now, "versions": [versions()]}
+    told = {"schema": SCHEMA, **({} if kind == RUN else {"kind": kind}), "config": now, "versions": [versions()]}
     if before is not None:
         told["config"] = {name: now[name] for name in before["config"]}  # without those of _BEFORE, where it was
         told["versions"] = [*(entry for entry in before.get("versions", []) if entry != versions()), versions()]
@@ -89,7 +94,7 @@ def settings_told(folder: Path) -> dict[str, Any] | None:
     return _read_json(path, config=dict) if path.is_file() else None
 
 
-def _plain(config: RunConfig) -> dict[str, Any]:
+def _plain(config: Any) -> dict[str, Any]:
     """The settings as JSON has them."""
     return dict(json.loads(json.dumps(asdict(config))))
 

@@ -72,7 +72,7 @@ def _stages(preset: str, out: Path, settings: Mapping[str, Any], *, catch: bool 
     """Run all stages that are not done, holding the folder; ``catch``: return what goes wrong in one."""
     from kdlab.lm.pipeline import stages
 
-    run = stages.opened(out, preset, settings, _printed())
+    run = stages.opened(out, preset, settings, printed())
     try:
         stages.everything(run)
     except Exception as error:
@@ -116,7 +116,7 @@ def _agreed(config: RunConfig, yes: bool) -> None:
         raise Failed("not started: answer y to start it")
 
 
-def _printed() -> Callable[[Line], None]:
+def printed() -> Callable[[Line], None]:
     """Return what prints progress: a line that is overwritten; in a file, a line for each stage and each minute."""
     overwrite, last, when = sys.stdout.isatty(), "", 0.0
 

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from kdlab.core.files import written_whole
 from kdlab.core.format import signed
+from kdlab.lm.report import measured
 from kdlab.lm.report.changes import Results, larger_error, models, shown, truncated, value
 from kdlab.lm.report.summary import about
 from kdlab.pictures.figure import INK, QUIET, STYLE, Picture, our_settings, png
@@ -58,8 +59,12 @@ def of_run(results: Results, per: str = "token") -> World:
     bound = float(ceiling[per]["value"]) if ceiling else None
     if bound is not None:
         found["p*"] = "truth", Place(bound, bound)  # p*'s own recall is its own precision too
-    for one in models(results):
+    is_measured = results.get("kind") == "measure"
+    for one in results["models"] if is_measured else models(results):
         name = shown(one["name"]).removeprefix("tau ")
+        if is_measured:
+            found[one["name"]] = one["role"], _place(one, per)
+            continue
         warmest = not any(role == "distilled" for role, _ in found.values())
         found[f"τ = {name}" if one["role"] == "distilled" and warmest else name] = one["role"], _place(one, per)
     over = ", over texts or trainings" if len(results["seeds"]) > 1 else " over sequences (one seed)"
@@ -67,7 +72,7 @@ def of_run(results: Results, per: str = "token") -> World:
         title="Language models (this run)",
         unit=f"nats per {per}",
         note=f"bars: ± 1 standard error{over}",
-        path=tuple(place for role, place in found.values() if role == "distilled"),
+        path=() if is_measured else tuple(place for role, place in found.values() if role == "distilled"),
         models=found,
         recall_bound=bound,
     )
@@ -135,9 +140,13 @@ def precision_recall(results: Results, per: str = "token") -> Picture:
     """The plane of a run: every model with its errors, per "token" or per "sequence"."""
     made = Picture(6.6, 4.9)
     config, world = results["config"], of_run(results, per)
-    made.text(0.12, 0.94, "Students that learned from p*, or from a teacher at τ", fontsize=13, color=INK)
-    sizes = f"p* {config['truth']}, teacher {config['teacher']}, students {config['student']}"
-    made.text(0.12, 0.895, sizes, fontsize=9, color=QUIET)
+    measure = results.get("kind") == "measure"
+    title = "Models beside p*" if measure else "Students that learned from p*, or from a teacher at τ"
+    sizes = "" if measure else f", teacher {config['teacher']}, students {config['student']}"
+    made.text(0.12, 0.94, title, fontsize=13, color=INK)
+    made.text(
+        0.12, 0.895, f"p* {results['truth']['name'] if measure else config['truth']}{sizes}", fontsize=9, color=QUIET
+    )
     note = f"{world.note}; ▲: τ = 1, likeliest tokens only" if truncated(results) else world.note
     made.text(0.12, 0.855, note, fontsize=9, color=QUIET)
     named = {f"τ = {name}" if name[0].isdigit() else name: one for name, one in world.models.items() if name != "p*"}
@@ -146,7 +155,8 @@ def precision_recall(results: Results, per: str = "token") -> Picture:
         f"{one['name']}: precision {signed(value(one, 'precision', per))}, recall {signed(value(one, 'recall', per))}"
         for one in results["models"]
     ]
-    made.words = f"Precision against recall, nats per {per}. {about(results)}. {'; '.join(told)}."
+    what = measured.about(results) if measure else about(results)
+    made.words = f"Precision against recall, nats per {per}. {what}. {'; '.join(told)}."
     return made
 
 
@@ -220,7 +230,8 @@ def _look(name: str, taus: list[float]) -> dict[str, Any]:
 
 def save(results: Results, folder: Path) -> list[Path]:
     """Write precision_recall.png and .svg into a folder; return where they are."""
-    made, paths = precision_recall(results), [folder / f"precision_recall.{kind}" for kind in ("png", "svg")]
+    per = measured.unit(results) if results.get("kind") == "measure" else "token"
+    made, paths = precision_recall(results, per), [folder / f"precision_recall.{kind}" for kind in ("png", "svg")]
     with written_whole(paths[0]) as temporary:
         temporary.write_bytes(png(made))
     with written_whole(paths[1]) as temporary:

@@ -43,15 +43,16 @@ const MEASURES = {
   },
 
   /** How far the path of this world is from that of the one remembered, at the position where it is farthest. */
-  twins({ precision, recall }, { modes, dim }, twin) {
+  twins({ betas, precision, recall }, { modes, dim }, twin) {
     if (!twin) return "Remember a world first; then draw another one.";
     if (twin.world.dim !== dim || twin.world.modes.length !== modes.length) return "Both worlds need as many modes, and as many dimensions.";
     if (modes.length === 1) return "With one mode there is no path: both worlds need two modes at least.";
     const away = modes.map(({ at }) => Math.min(...twin.world.modes.map((other) => Math.hypot(...at.map((value, d) => value - other.at[d])))));
     if (Math.max(...away) < MOVED * deviationOf(mixtureOf(modes))) {
-      return "This is hardly another world than the one that you remembered: move its modes further.";
+      return "Remembered. Now move its modes: this is hardly another world yet.";
     }
-    const apart = (one, other) => Math.max(...one.map((value, i) => Math.abs(value - other[i])));
+    const at = betas.map((beta) => nearest(twin.path.betas, beta)); // a path to be drawn has fewer of them
+    const apart = (one, other) => Math.max(...one.map((value, i) => Math.abs(value - other[at[i]])));
     return Math.max(apart(precision, twin.path.precision), apart(recall, twin.path.recall));
   },
 };
@@ -65,17 +66,18 @@ function deviationOf({ weights, means, covariances }) {
 
 /**
  * How a challenge stands: {done, text}. It is {name, what, wanted, most}: `most` says that less is better. Of a path that is
- * only good enough to draw its number is told with a sign, and nothing is done yet.
+ * only good enough to draw its number is told with a sign, and nothing is done yet; nor is it by a world that was `given`.
  */
-function standing({ name, what, wanted, most, unit }, path, world, twin) {
+function standing({ name, what, wanted, most, unit }, path, world, twin, given) {
   if (!path) return { done: false, text: "Wait until there is a path." };
   const found = MEASURES[name](path, world, twin);
   if (typeof found === "string") return { done: false, text: found };
-  const done = Boolean(path.exact) && (most ? found <= wanted : found >= wanted);
-  return { done, text: `${what} ${path.exact ? "" : "≈ "}${number(found, 3)}${unit}; ${most ? "at most" : "at least"} ${number(wanted, 3)} is wanted.${done ? " Done." : ""}` };
+  const enough = Boolean(path.exact) && (most ? found <= wanted : found >= wanted);
+  const end = enough ? (given ? " This world was given: now draw one." : " Done.") : "";
+  return { done: enough && !given, text: `${what} ${path.exact ? "" : "≈ "}${number(found, 3)}${unit}; ${most ? "at most" : "at least"} ${number(wanted, 3)} is wanted.${end}` };
 }
 
-/** The challenges as a list below the picture; returns show(path, world). */
+/** The challenges as a list below the picture; returns show(path, world, given). */
 function buildChallenges(parent, challenges, remember) {
   const list = html(parent, "ol", { class: "kdlab-own-challenges" });
   const rows = challenges.map(({ title, task }) => {
@@ -88,9 +90,9 @@ function buildChallenges(parent, challenges, remember) {
   const keep = rows[challenges.findIndex(({ name }) => name === "twins")];
   const button = keep && html(keep.item, "button", { type: "button", text: "remember this world" });
   const found = new Set(); // what was done once: another world does not undo it
-  const show = (path, world) => {
+  const show = (path, world, given) => {
     challenges.forEach((challenge, i) => {
-      const { done, text } = standing(challenge, path, world, twin);
+      const { done, text } = standing(challenge, path, world, twin, given);
       rows[i].item.classList.toggle("kdlab-own-done", done);
       rows[i].said.textContent = `${text}${!done && found.has(i) ? " You had found it." : ""}`;
       if (done) found.add(i);

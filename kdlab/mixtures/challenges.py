@@ -94,7 +94,7 @@ def _twins(sweep: MixtureSweep, twin: MixtureSweep | None = None) -> float | str
         return "With one mode there is no path: both worlds need two modes at least."
     away = np.linalg.norm(one.means[:, None] - other.means, axis=2).min(axis=1)
     if away.max() < _MOVED * np.sqrt(np.trace(one.covariance)):
-        return "This is hardly another world than the one that you remembered: move its modes further."
+        return "Remembered. Now move its modes: this is hardly another world yet."
     apart = [np.abs(getattr(sweep, name) - getattr(twin, name)).max() for name in ("precision", "recall")]
     return float(max(apart))
 
@@ -129,7 +129,7 @@ CHALLENGES = {
         Challenge(
             "rare",
             "A rare mode that survives",
-            "Let a mode lighter than 5 % still be covered by the student at β = 20.",
+            "Set β to 20 and look: let a mode lighter than 5 % still be covered there.",
             "The share of the rare mode that is covered at β = 20 is",
             0.5,
             _rare,

@@ -230,7 +230,13 @@ class Own extends Live {
   judge() {
     if (this.path === this.judged) return;
     this.judged = this.path;
-    this.page.showChallenges(this.path, this.walked());
+    const world = this.walked();
+    this.page.showChallenges(this.path, world, this.given().some(({ modes, teacher }) => same([modes, teacher], [world.modes, world.teacher])));
+  }
+
+  /** Worlds that nobody drew here. */
+  given() {
+    return [this.model.get("opened"), ...Object.values(this.model.get("scenes") ?? {}).map(({ world }) => world)];
   }
 
   /** The world of the path that is there. */
@@ -256,7 +262,7 @@ class Own extends Live {
     page.space.addEventListener("pointerdown", (event) => this.drag(event));
     page.space.addEventListener("touchstart", (event) => { if (this.space.near(event.touches[0])) event.preventDefault(); }, { passive: false });
     page.space.addEventListener("dblclick", (event) => { if (!this.space.near(event)) this.add(this.space.at(event)); });
-    page.space.addEventListener("focusin", ({ target }) => this.choose(Number(target.closest("[data-mode]")?.dataset.mode ?? this.chosen)));
+    page.space.addEventListener("focusin", ({ target }) => this.enter(target.closest("[data-mode]")?.dataset));
     page.root.addEventListener("keydown", (event) => this.pressed(event));
     this.watch(TRAITS, () => { this.guard(() => this.follow()); this.update(); });
   }
@@ -296,6 +302,14 @@ class Own extends Live {
     if (k === this.chosen) return;
     this.chosen = k;
     this.space.place(this.handled(), k, this.covered(), this.whose);
+  }
+
+  /** A handle has the keys: its mode is the chosen one, whose handles are other elements now, so the keys go with it. */
+  enter(handle) {
+    if (!handle || Number(handle.mode) === this.chosen) return;
+    const { mode, kind } = handle;
+    this.choose(Number(mode));
+    this.space.element(mode, kind)?.focus({ preventScroll: true });
   }
 
   /** From pressing a handle to letting it go: what it stands for follows the pointer. */

@@ -4,7 +4,7 @@ The work: W. Lu, X. Wu, D. Ding, J. Duan, J. Zhuang, G. Yuan, "Diffusion Model C
 and Negative Gaussian Mixture Gradient", arXiv 2401.11261. Its claims: conditioning on features gives fewer defective
 samples than conditioning on classes; its gradient (NGMG), like the earth mover's distance, is of use where supports are
 thin. We read the abstract; the definition of NGMG we could not. Replaced: images by four corners of the plane, a
-conditional diffusion model by the best mixture for each condition, NGMG by two readings of ours. Formulas are our
+conditional diffusion model by the best mixture for each condition, NGMG by the slope of one density. Formulas are our
 derivations; that a distance may be of no use once supports part is Arjovsky et al. 2017, example 1.
 """
 
@@ -104,12 +104,11 @@ class Slopes:
     kl: FloatArray  # KL, nats: d / width^2
     jensen_shannon: FloatArray  # nats
     wasserstein: FloatArray  # the earth mover's distance, which is d
-    summed: FloatArray  # our first reading of NGMG: the smoothed student's density, summed over the line
-    at_student: FloatArray  # our second: the slope of the smoothed truth's density where the student stands
+    at_student: FloatArray  # the slope of the smoothed truth's density where the student stands
 
 
 def slopes(gaps: Sequence[float], width: float, smoothing: float) -> Slopes:
-    """Return all slopes at ``gaps`` (G,), NGMG's of densities smoothed by that deviation. ValueError unless all > 0."""
+    """Return all slopes at ``gaps`` (G,), the last of a density smoothed so much. ValueError unless all are above 0."""
     d = np.asarray(gaps, dtype=float)
     if not (width > 0 and smoothing > 0 and (d > 0).all()):
         raise ValueError(f"gaps {gaps!r}, width {width}, smoothing {smoothing}: give numbers above 0")
@@ -119,7 +118,7 @@ def slopes(gaps: Sequence[float], width: float, smoothing: float) -> Slopes:
     js = -0.5 * np.logaddexp(0, truth_less_student) @ (bell * u) * step / width
     wide = math.hypot(width, smoothing)
     felt = d / wide**3 * np.exp(-0.5 * (d / wide) ** 2) / math.sqrt(2 * math.pi)
-    return Slopes(d / width**2, js, np.ones_like(d), np.full_like(d, bell.sum() * step), felt)
+    return Slopes(d / width**2, js, np.ones_like(d), felt)
 
 
 def sweep() -> Comparison:

@@ -81,13 +81,17 @@ def _draw_curves(axes: Axes, comparison: Comparison, indices: list[int], *, path
 
 
 @our_settings()
-def gallery(comparisons: Sequence[Comparison]) -> Picture:
-    """All that is compared in several worlds, a plane for each: the path over the knob, the plain student, others."""
+def gallery(comparisons: Sequence[Comparison], dials: Sequence[float]) -> Picture:
+    """All that is compared in several worlds, a plane for each: the path over the knob, the plain student, others.
+
+    ``dials`` has, for each, the value of the knob at which the student's dot stands. ValueError for one off the slider.
+    """
     columns = 3
     rows = -(-len(comparisons) // columns)
     words = " ".join(f"{one.title}: {one.own} beside {one.plain}." for one in comparisons)
     made = Picture(10.5, 3.5 * rows, words)
-    for n, comparison in enumerate(comparisons):
+    for n, (comparison, dial) in enumerate(zip(comparisons, dials, strict=True)):
+        at = comparison.index(dial)
         left, down = 0.65 + 3.45 * (n % columns), 0.5 + 3.5 * (n // columns)
         made.write(left - 0.4, down - 0.13, textwrap.fill(comparison.title, 40), 10, va="bottom")
         axes = made.panel(left, down, 2.65, 2.4)
@@ -98,7 +102,7 @@ def gallery(comparisons: Sequence[Comparison]) -> Picture:
         labels.keep_off(comparison.recall, comparison.precision)
         marks = [(one.name, one.recall, one.precision, "bounds", "D") for one in comparison.others]
         marks.append((comparison.plain, comparison.direct_recall, comparison.direct_precision, "direct", "s"))
-        marks.append((comparison.own, comparison.recall[-1], comparison.precision[-1], "distilled", "o"))
+        marks.append((comparison.own, comparison.recall[at], comparison.precision[at], "distilled", "o"))
         for _, recall, precision, role, marker in marks:
             labels.dot(recall, precision, role, 5.5, marker=marker)
         for name, recall, precision, role, _ in marks:

@@ -94,8 +94,8 @@ def draw(rng: np.random.Generator, *, alike: int = 10, knows_target: bool = True
     """Draw a teacher and 500 texts of each kind. Raises ValueError for ``alike`` below 1 or above 500.
 
     "source" is what the student has, ``alike`` of it from the target; "more" is as much again. A chain of order 2 that
-    saw 50 names of the target has "generated" some; "upsampled" are the student's with an o, "mistakes" the tenth that
-    it gets most wrong, worst first.
+    was "shown" 50 names of the target has "generated" some; "upsampled" are the student's with an o, "mistakes" the
+    tenth that it gets most wrong, worst first.
     """
     if not 1 <= alike <= TEXTS:
         raise ValueError(f"alike is {alike}: choose 1 to {TEXTS}, so that there is something to upsample")
@@ -103,7 +103,8 @@ def draw(rng: np.random.Generator, *, alike: int = 10, knows_target: bool = True
     teacher = NGramChain.fit(rng.choice(names, READ, p=people if knows_target else source).tolist(), order=3).table
     own, more = ([*rng.choice(names, TEXTS - alike, p=source), *rng.choice(names, alike, p=target)] for _ in range(2))
     texts = {"source": own, "more": rng.permutation(more).tolist(), "upsampled": [one for one in own if "o" in one]}
-    texts["generated"] = NGramChain.fit(rng.choice(names, SHOWN, p=target).tolist(), order=2).sample(TEXTS, rng)
+    texts["shown"] = rng.choice(names, SHOWN, p=target).tolist()
+    texts["generated"] = NGramChain.fit(texts["shown"], order=2).sample(TEXTS, rng)
     texts["random letters"] = ["".join(rng.choice([*LETTERS], len(text))) for text in more]
     texts["true target"] = rng.choice(names, TEXTS, p=target).tolist()
     passed = {kind: _passed(some) for kind, some in texts.items()}

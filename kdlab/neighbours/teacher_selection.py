@@ -79,7 +79,7 @@ def learned(
         table = logs + SWIFT * (target - np.exp(logs))
         after = table - log_sum_exp(table)[..., None]
         gain = (counted * (after - logs) if reward == "labels" else target * logs / REGIONS).sum(axis=(1, 2))
-        a += RATE * (gain - usual)[:, None, None] * (picked - weights)
+        a = (a + RATE * (gain - usual)[:, None, None] * (picked - weights)).round(6)  # else the last digits grow
         usual, logs = usual + 0.05 * (gain - usual), after
     return np.array(kept)
 

@@ -126,15 +126,15 @@ def linear_floor(lams: ArrayLike, step: float, dim: int, excess: float) -> Floor
 
 def sweep(rng: np.random.Generator, *, step: float = 0.5, letters: int = 3_000, runs: int = 64) -> Comparison:
     """Students along lam, settled, beside theory; teacher: the row tempered by 1.5; ``rng`` draws the letters."""
-    lams, (names, p) = np.linspace(0, 1, 41), next_letters()
+    lams, (_, p) = np.linspace(0, 1, 41), next_letters()
     teacher, top = tempered(p, 1.5), float(p @ np.log(p))
     ran, theory = sgd(p, teacher, lams, np.full((letters, 1), step), runs=runs, rng=rng), floor(p, teacher, lams, step)
     P, R = ran.precision.mean(axis=0), ran.recall.mean(axis=0)
-    curves = {"measured": top - R, "theory": sum(theory), "teacher's mistake": theory.bias, "noise": theory.noise}
+    curves = {"measured": top - R, "teacher's mistake": theory.bias, "noise": theory.noise, "theory": sum(theory)}
     words = "Weight of the teacher {:.3g}: precision {}, recall {} nats. SGD loses {:.3f} nats; theory says {:.3f}."
     rows = zip(lams, map(signed, P), map(signed, R), top - R, curves["theory"], strict=True)
     taught = Fixed("teacher", *(float(each) for each in precision_and_recall(p, np.log(teacher))))
-    title, ends = f"The next letter after m, one of {names}, by noisy steps", (float(np.log(p.max())), top)
+    title, ends = "The next letter after m, by noisy steps", (float(np.log(p.max())), top)
     return Comparison(
         "variance_reduction", title, "weight of the teacher", lams, P, R, float(P[0]), float(R[0]), *ends, curves,
         "KL(p* ‖ student), nats", tuple(words.format(*row) for row in rows), (0.0, 0.25, 0.5, 0.75, 1.0), 0.0,

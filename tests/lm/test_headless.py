@@ -173,7 +173,7 @@ def test_progress_on_a_terminal_is_overwritten(terminal: bool, monkeypatch: pyte
     monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
     clock = iter([0.0, 1.0, 100.0, 100.0, 101.0, 102.0, 102.0, 103.0])
     monkeypatch.setattr(headless.time, "monotonic", lambda: next(clock))
-    show = headless._printed()
+    show = headless.printed()
     for line in (Line("a", 0.1), Line("a", 0.2), Line("a", 0.9), Line("a", 1.0), Line("b", 0.0, note="damaged")):
         show(line)
     out = capsys.readouterr().out

@@ -220,13 +220,41 @@ def test_what_is_said_of_a_path_is_said_of_its_own_world(page: Page) -> None:
 
 def test_challenges_are_checked_as_python_checks_them(page: Page) -> None:
     begin(page, "falls")
+    first, last = (getattr(page.locator(".kdlab-own-standing"), of) for of in ("first", "last"))
+    expect(first).to_have_text(re.compile("This world was given: now draw one.$"))
+    handle(page, 0).focus()
+    page.keyboard.press("Shift+ArrowLeft")
+    at_rest(page)
+    expect(first).to_have_text(re.compile("Done.$"))
+    page.wait_for_function("model.saved > 0")
     said = [" ".join((one or "").split()) for one in page.locator(".kdlab-own-standing").all_text_contents()]
     view = draw("falls")
+    view.world = get(page, "world")
     assert said == [str(view.check(name)) for name in CHALLENGES]
-    assert said[0].endswith("Done.")
     view.close()
     page.locator(".kdlab-own-challenges button").click()
-    expect(page.locator(".kdlab-own-standing").last).to_contain_text("This is hardly another world than the one")
+    expect(last).to_contain_text("Remembered. Now move its modes")
+
+
+def test_twins_by_keys(page: Page) -> None:
+    """Tab goes from dot to dot; arrows as often on each make a twin, and what is told on the way is of equal betas."""
+    begin(page, "line")
+    page.locator(".kdlab-own-challenges button").click()
+    standing = page.locator(".kdlab-own-standing").last
+    handle(page, 0).focus()
+    told = []
+    for k in range(4):
+        expect(handle(page, k)).to_be_focused()
+        for _ in range(4):
+            page.keyboard.press("ArrowRight")
+            told.append(standing.inner_text())
+        page.keyboard.press("Tab")  # to the next dot, past the square and the triangle of this one
+        if k < 3:
+            page.keyboard.press("Tab"), page.keyboard.press("Tab")
+    at_rest(page)
+    expect(standing).to_have_text(re.compile(r"0\.000 nats; at most .* Done\.$"))
+    rough = [float(number) for one in told for number in re.findall(r"≈ ([\d.]+) nats", one)]
+    assert all(number < 8 for number in rough), rough
 
 
 # The address

@@ -9,7 +9,7 @@ from support.toy import DIALS, TOY
 
 from kdlab.neighbours import show
 from kdlab.neighbours.comparison import limits, span
-from kdlab.neighbours.plots import figure, filmstrip
+from kdlab.neighbours.plots import figure, filmstrip, gallery
 from kdlab.neighbours.view import payload
 
 
@@ -70,3 +70,16 @@ def test_a_sentence_has_both_numbers_of_both_students() -> None:
     )
     told = replace(TOY, said=tuple(f"Here precision is {dial}." for dial in DIALS))
     assert told.sentence(3) == told.said[3]
+
+
+def test_a_gallery_has_a_plane_for_each_with_its_dot_where_it_stands() -> None:
+    made = gallery([TOY, TOY], [0.0, 1.0])
+    assert len(made.axes) == 2 and made.words.count(TOY.title) == 2
+    dots = [
+        [tuple(map(float, line.get_xydata()[0])) for line in axes.lines if line.get_marker() == "o"]
+        for axes in made.axes
+    ]
+    for i, found in zip((0, 10), dots, strict=True):
+        assert (TOY.recall[i], TOY.precision[i]) in found
+    with pytest.raises(ValueError, match="dial"):
+        gallery([TOY], [7.0])

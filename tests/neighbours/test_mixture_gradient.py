@@ -108,9 +108,8 @@ def test_slopes_are_differences_of_divergences(gap: float) -> None:
     assert found.at_student[0] == pytest.approx(-(densities[0] - densities[1]) / (2 * h), rel=1e-4)
 
 
-def test_only_sums_over_the_line_reach_across_a_wide_gap() -> None:
+def test_a_local_slope_does_not_reach_across_a_wide_gap() -> None:
     found = slopes([0.5, 4.0], 0.02, 0.3)
-    np.testing.assert_allclose(found.summed, found.wasserstein, atol=1e-9)
     np.testing.assert_allclose(found.kl, [1250, 10_000])
     assert found.jensen_shannon[1] < 1e-12 and found.at_student[1] < 1e-12
 

@@ -134,6 +134,7 @@ def test_kinds_of_texts(worlds: list[World]) -> None:
     for _, texts in worlds:
         with_o = {kind: sum(bool(np.isin(text, o).any()) for text in some) for kind, some in texts.items()}
         assert with_o["source"] == with_o["more"] == with_o["upsampled"] == len(texts["upsampled"]) == 10
+        assert with_o["shown"] == len(texts["shown"]) == 50
         assert with_o["true target"] == len(texts["true target"]) == 500 and len(texts["mistakes"]) == 50
         assert sorted(map(len, texts["random letters"])) == sorted(map(len, texts["more"]))
         assert with_o["generated"] > 300

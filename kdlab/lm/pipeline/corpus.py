@@ -23,11 +23,16 @@ from numpy.typing import NDArray
 from kdlab.core.files import add_line, checksum, read_lines, read_object, write_json, written_whole
 from kdlab.lm.pipeline import distributed as ranks
 
-IdArray = NDArray[np.uint16]
+IdArray = NDArray[np.uint16] | NDArray[np.uint32]
 Said = Callable[[int, int], None]
 Note = Callable[[str], None]
 Ends = int | Sequence[int]  # the token that ends a text, or several of which any does
 Prompts = Sequence[int] | Sequence[Sequence[int]]  # the ids of one prompt, or of several
+
+
+def ids_type(vocabulary: int) -> type[np.uint16] | type[np.uint32]:
+    """What the ids of so many tokens are stored as."""
+    return np.uint16 if vocabulary <= 2**16 else np.uint32
 
 
 def ends_of(eos: Ends) -> tuple[int, ...]:
@@ -45,9 +50,9 @@ def generator(seed: int, *names: str | int | float, device: str | torch.device =
 class Sequences:
     """N token sequences, each of which continues a prompt.
 
-    ``ids`` (N, L) of uint16, padded with ``eos``, the first of the tokens that may end a text; ``lengths`` (N,) counts
-    the prompt and, where the sequence ended by itself, its EOS; the first ``prompt`` tokens are given, never trained
-    and never scored. ``prompt`` is one number where all continue the same, else (N,), one for each.
+    ``ids`` (N, L) of `ids_type`, padded with ``eos``, the first of the tokens that may end a text; ``lengths`` (N,)
+    counts the prompt and, where the sequence ended by itself, its EOS; the first ``prompt`` tokens are given, never
+    trained and never scored. ``prompt`` is one number where all continue the same, else (N,), one for each.
     """
 
     ids: IdArray

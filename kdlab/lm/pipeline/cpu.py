@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding, linear, rms_norm, scaled_dot_product_attention, silu
-from transformers import LlamaForCausalLM
+from transformers import LlamaForCausalLM, PreTrainedModel
 
 _FEW = 400  # states of one product
 _ROWS = 128  # of logits at once, in training
@@ -74,8 +74,10 @@ class SummedNats(torch.autograd.Function):
         return by_states * upstream[0], by_weights * upstream[0], None
 
 
-def fits(model: LlamaForCausalLM) -> bool:
+def fits(model: PreTrainedModel) -> bool:
     """Whether `Layers` computes this model: on a CPU, in float32, with no biases and the activation of a Llama."""
+    if not isinstance(model, LlamaForCausalLM):
+        return False
     shape = model.config
     plain = not (shape.attention_bias or shape.mlp_bias) and shape.hidden_act == "silu"
     return plain and model.device.type == "cpu" and model.dtype == torch.float32

@@ -16,9 +16,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AttentionInterface, LlamaForCausalLM
+from transformers import AttentionInterface, LlamaForCausalLM, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+
+from kdlab.lm.pipeline.causal import vocabulary
 
 GROUPED = "kdlab_grouped"  # the name of `_grouped` among transformers' kinds of attention
 _SHAPES = 128  # that one process may compile a function for: models, batches and lengths; torch's own limit is 8
@@ -94,20 +96,22 @@ def in_float16(model: LlamaForCausalLM) -> LlamaForCausalLM:
     return kept
 
 
-def fitting(model: LlamaForCausalLM, length: int, most: int) -> int:
+def fitting(model: PreTrainedModel, length: int, most: int) -> int:
     """How many sequences at once: ``most``, or on a GPU as many as take a third of its memory with all they need."""
     if model.device.type == "cpu":
         return most
     memory = torch.cuda.get_device_properties(model.device).total_memory
-    each = cache_bytes(model, length) + _CHOICE * model.config.vocab_size
+    each = cache_bytes(model, length) + _CHOICE * vocabulary(model)
     return max(1, min(most, 2 ** int(math.log2(max(1, memory / 3 / each)))))
 
 
-def cache_bytes(model: LlamaForCausalLM, length: int) -> int:
-    """Bytes of one sequence's keys and values."""
-    shape = model.config
-    head = shape.hidden_size // shape.num_attention_heads
-    return int(2 * shape.num_hidden_layers * shape.num_key_value_heads * head * length * model.dtype.itemsize)
+def cache_bytes(model: PreTrainedModel, length: int) -> int:
+    """Bytes of one sequence's keys and values, as far as the model's shape has the usual names; else too many."""
+    shape = model.config.get_text_config()
+    heads = getattr(shape, "num_attention_heads", 1)
+    head = getattr(shape, "head_dim", None) or shape.hidden_size // heads
+    heads = getattr(shape, "num_key_value_heads", None) or heads
+    return int(2 * shape.num_hidden_layers * heads * head * length * model.dtype.itemsize)
 
 
 def _grouped(

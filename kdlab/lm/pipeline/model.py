@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from kdlab.core.metrics import Estimate
+from kdlab.lm.pipeline.causal import vocabulary as vocabulary_of
 from kdlab.lm.pipeline.corpus import Ends, Sequences, ends_of
 from kdlab.lm.pipeline.sampling import sample
 from kdlab.lm.pipeline.scoring import Per, score
@@ -56,23 +57,24 @@ def new_model(size: Size, vocabulary: int, *, eos: Ends, rng: torch.Generator) -
     return model.eval()
 
 
-def restricted(model: LlamaForCausalLM, kept: Sequence[int]) -> LlamaForCausalLM:
+def restricted(model: Any, kept: Sequence[int]) -> Any:
     """Keep the tokens ``kept``, in place: each step is p* given that the next token is one of them.
 
     Token i is then what kept[i] was. The embedding and the output layer are one matrix (tied), so taking some of its
     rows leaves every kept logit as it was; the softmax over fewer of them is the conditional distribution. Raises
     ValueError for tokens that the model does not have, or a model whose embeddings are not tied.
     """
-    whole = model.config.vocab_size
+    whole = vocabulary_of(model)
     if list(kept) == list(range(whole)):
         return model
     if not kept or not all(0 <= token < whole for token in kept) or len(set(kept)) < len(kept):
         raise ValueError(
             f"kept has {len(kept)} tokens, up to {max(kept, default=0)}: p* has {whole}; choose some, once each"
         )
-    if model.lm_head.weight is not model.model.embed_tokens.weight:
+    if not isinstance(model, LlamaForCausalLM) or model.lm_head.weight is not model.model.embed_tokens.weight:
         raise ValueError(
-            "the model's embeddings are not tied: cutting one would leave the other; give a model that ties them"
+            f"vocabulary is {len(kept)} of {whole}, and only a Llama whose embeddings are tied can be cut: give such a "
+            "p*, or leave vocabulary at all"
         )
     # A copy, so that the rows that are left out do not stay in memory.
     rows = torch.nn.Parameter(model.lm_head.weight.detach()[list(kept)].clone(), requires_grad=False)

@@ -59,7 +59,7 @@ def _found(run: Run) -> dict[str, Any]:
         "seeds": [seed for seed in seeds if not missing[seed]],
         "missing": [f"seed {seed}: {', '.join(names)}" for seed, names in missing.items() if names],
         "versions": told["versions"],
-        "device": _device(),
+        "device": device_told(),
         "processes": ranks.world(),
         "date": date.today().isoformat(),
         "truth": _truth(run),
@@ -77,7 +77,8 @@ def _found(run: Run) -> dict[str, Any]:
     }
 
 
-def _device() -> str:
+def device_told() -> str:
+    """What this process computes on, and in which precision."""
     device = ranks.device()
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
@@ -90,22 +91,26 @@ def _truth(run: Run) -> dict[str, Any]:
     about: dict[str, Any] = {"name": run.truth.name, "provenance": dict(run.truth.provenance)}
     scores = read_scores(scores_path(run, 0, "truth"))
     if scores is not None:
-        about["negative_entropy"] = {per: _over_seeds([scores["recall"].per(per)]) for per in _PER}
+        about["negative_entropy"] = {per: over_seeds([scores["recall"].per(per)]) for per in _PER}
     return about
 
 
 def _sizes(run: Run) -> dict[str, Any]:
-    shape, vocabulary, length = run.truth.model.config, run.truth.vocabulary, run.config.length
-    heads = (shape.num_attention_heads, shape.num_key_value_heads)
-    truth = Size("p*", shape.hidden_size, shape.num_hidden_layers, *heads, shape.intermediate_size)
-    sizes = {"truth": truth, "teacher": size_named(run.config.teacher), "student": size_named(run.config.student)}
-    return {
+    vocabulary, length = run.truth.vocabulary, run.config.length
+    sizes = {"teacher": size_named(run.config.teacher), "student": size_named(run.config.student)}
+    if run.truth.model.config.model_type == "llama":
+        shape = run.truth.model.config
+        heads = (shape.num_attention_heads, shape.num_key_value_heads)
+        sizes |= {"truth": Size("p*", shape.hidden_size, shape.num_hidden_layers, *heads, shape.intermediate_size)}
+    told = {
         role: {
             "parameters": parameters(size, vocabulary),
             "flops_per_token": flops_per_token(size, vocabulary, length),
         }
         for role, size in sizes.items()
     }
+    n = sum(weight.numel() for weight in run.truth.model.parameters())  # of another shape: two operations per weight
+    return {"truth": {"parameters": n, "flops_per_token": 2.0 * n}} | told
 
 
 # Precision and recall
@@ -118,7 +123,7 @@ def _model(run: Run, name: str, there: Found) -> dict[str, Any] | None:
         return None
     tau = {label(tau): tau for tau in run.config.taus} | {"direct": None}  # the others: 1
     numbers = {
-        what: {per: _over_seeds([scores[what].per(per) for scores in own.values()], what == "recall") for per in _PER}
+        what: {per: over_seeds([scores[what].per(per) for scores in own.values()], what == "recall") for per in _PER}
         for what in ("precision", "recall")
     }
     cut = {"truncation": Truncation.of(name).settings} if name in run.config.truncations else {}
@@ -126,7 +131,7 @@ def _model(run: Run, name: str, there: Found) -> dict[str, Any] | None:
     return {"name": name, "role": role, "tau": tau.get(name, 1.0), **cut, "seeds": list(own), **numbers}
 
 
-def _over_seeds(found: Sequence[Estimate], same_texts: bool = True) -> dict[str, Any]:
+def over_seeds(found: Sequence[Estimate], same_texts: bool = True) -> dict[str, Any]:
     """The mean over seeds; its standard error over sequences and over seeds (None for one seed).
 
     Where each seed has texts of its own, their errors partly cancel in the mean.

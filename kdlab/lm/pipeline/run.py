@@ -43,7 +43,7 @@ def truth_of(config: RunConfig) -> Truth:
 def prompt_ids(config: RunConfig, truth: Truth) -> Prompts:
     """Return the ids of the prompt, or of each instruction as p* is asked it.
 
-    Raises ValueError where one leaves no room or would not be evaluated, or the vocabulary cannot be stored.
+    Raises ValueError where one leaves no room or would not be evaluated.
     """
     begun = config.begun
     if not isinstance(begun, str) and config.evaluation_sequences < len(begun):
@@ -52,7 +52,7 @@ def prompt_ids(config: RunConfig, truth: Truth) -> Prompts:
             "as many or more, so that each is answered"
         )
     texts = {begun: begun} if isinstance(begun, str) else {one: truth.asked(one) for one in begun}
-    each = {one: truth.encode(text) for one, text in texts.items()}
+    each = {one: truth.begun(text) for one, text in texts.items()}
     for one, ids in each.items():
         if not ids:
             raise ValueError(f"the prompt {one!r} has no token of {truth.name}: choose words that it knows")
@@ -61,11 +61,6 @@ def prompt_ids(config: RunConfig, truth: Truth) -> Prompts:
                 f"length is {config.length}, and the prompt {one!r} takes {len(ids)} tokens of it: "
                 "choose a greater length or a shorter prompt"
             )
-    if truth.vocabulary > 2**16:
-        raise ValueError(
-            f"p* has {truth.vocabulary} tokens, and corpora are stored as 16-bit numbers: "
-            f"set vocabulary to {2**16} or fewer"
-        )
     return each[begun] if isinstance(begun, str) else list(each.values())
 
 
@@ -162,7 +157,7 @@ class Run:
     @cached_property
     def _truth_weights(self) -> str:
         """Which p* this is, whatever it is called: the first half of a checksum of its embedding."""
-        weights = self.truth.model.model.embed_tokens.weight.detach().cpu().contiguous().numpy()
+        weights = self.truth.model.get_input_embeddings().weight.detach().cpu().contiguous().numpy()
         return hashlib.sha256(weights.tobytes()).hexdigest()[:32]
 
 
@@ -191,7 +186,7 @@ def digest(*texts: Sequences) -> str:
 
 
 def write_scores(path: Path, of: str, found: Mapping[str, Scores]) -> None:
-    """Keep the scores "precision" and "recall" of one model; ``of`` says of which texts and weights."""
+    """Keep scores by their names, such as "precision" and "recall"; ``of`` says of which texts and weights."""
     arrays = {
         f"{what}_{name}": own for what, one in found.items() for name, own in vars(one).items() if own is not None
     }
@@ -199,8 +194,10 @@ def write_scores(path: Path, of: str, found: Mapping[str, Scores]) -> None:
         np.savez_compressed(file, of=np.array(of), **arrays)
 
 
-def read_scores(path: Path, of: str | None = None) -> dict[str, Scores] | None:
-    """Return a model's scores "precision" and "recall"; None where they are missing, damaged or not of ``of``."""
+def read_scores(
+    path: Path, of: str | None = None, names: tuple[str, ...] = ("precision", "recall")
+) -> dict[str, Scores] | None:
+    """Return a model's scores of these names; None where they are missing, damaged or not of ``of``."""
     try:
         with np.load(path, allow_pickle=False) as data:
             if of is not None and str(data["of"]) != of:
@@ -213,7 +210,7 @@ def read_scores(path: Path, of: str | None = None) -> dict[str, Scores] | None:
                     arrays.get(f"{what}_groups"),
                     arrays.get(f"{what}_states"),
                 )
-                for what in ("precision", "recall")
+                for what in names
             }
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

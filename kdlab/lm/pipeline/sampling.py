@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 from torch.nn.functional import pad
-from transformers import DynamicCache, LlamaForCausalLM, StaticCache
+from transformers import DynamicCache, LlamaForCausalLM, PreTrainedModel, StaticCache
 
 from kdlab.lm.experiment import Truncation
-from kdlab.lm.pipeline import cpu
-from kdlab.lm.pipeline.corpus import Ends, Prompts, Sequences, ends_of, in_turn, joined, several
+from kdlab.lm.pipeline import causal, cpu
+from kdlab.lm.pipeline.corpus import Ends, Prompts, Sequences, ends_of, ids_type, in_turn, joined, several
 from kdlab.lm.pipeline.cpu import workers
 from kdlab.lm.pipeline.gpu import compiled, fitting, in_float16
 
@@ -35,7 +35,7 @@ _WORTH_IT = 0.75  # a batch is made smaller when no more of it than this is stil
 
 @torch.inference_mode()
 def sample(
-    model: LlamaForCausalLM,
+    model: PreTrainedModel,
     prompt: Prompts,
     n: int,
     *,
@@ -72,7 +72,7 @@ def sample(
 
 @torch.inference_mode()
 def sweep_of_samples(
-    model: LlamaForCausalLM,
+    model: PreTrainedModel,
     prompt: Sequence[int],
     taus: Sequence[float],
     *,
@@ -94,7 +94,7 @@ def sweep_of_samples(
 
 
 @torch.inference_mode()
-def next_token_logits(model: LlamaForCausalLM, ids: Sequence[int]) -> np.ndarray:
+def next_token_logits(model: PreTrainedModel, ids: Sequence[int]) -> np.ndarray:
     """(V,) float32: the logits of the token that follows ``ids``."""
     logits = model(torch.tensor([list(ids)], device=model.device), logits_to_keep=1).logits[0, -1]
     return np.asarray(logits.float().cpu().numpy())
@@ -161,8 +161,8 @@ def _first_above(upto: Tensor, wanted: Tensor) -> Tensor:
     return torch.searchsorted(upto, torch.minimum(wanted, below), right=True).clamp_(max=upto.shape[1] - 1)
 
 
-def _check(model: LlamaForCausalLM, prompt: Sequence[int], length: int, eos: Ends, taus: Sequence[float]) -> None:
-    vocabulary = model.config.vocab_size
+def _check(model: PreTrainedModel, prompt: Sequence[int], length: int, eos: Ends, taus: Sequence[float]) -> None:
+    vocabulary = causal.vocabulary(model)
     if not len(prompt):
         raise ValueError("prompt is empty: the first token needs something to follow; give at least one id")
     outside = [token for token in (*prompt, *ends_of(eos)) if not 0 <= token < vocabulary]
@@ -182,7 +182,7 @@ class _TooNarrow(ArithmeticError):
     """A logit is no finite number."""
 
 
-def _batches(model: LlamaForCausalLM, each: list[tuple[list[int], Tensor]], length: int, **how: Any) -> list[Sequences]:
+def _batches(model: PreTrainedModel, each: list[tuple[list[int], Tensor]], length: int, **how: Any) -> list[Sequences]:
     """Write uniform numbers (N, T) to N sequences for each prompt: what continues a prompt is returned together.
 
     On a CPU in pieces at once, on a GPU in large ones, one by one. ``how``: what `continued` asks for.
@@ -201,7 +201,7 @@ def _batches(model: LlamaForCausalLM, each: list[tuple[list[int], Tensor]], leng
         with workers(model.device) as at_once:
             written = list(at_once(write, pieces))
     else:
-        decoder = (_compiled if _worth_compiling(model, most) else Decoder)(model, [], length)
+        decoder = _compiled(model, [], length) if _worth_compiling(model, most) else _decoders(model, length)([])
         written = []
         for i, numbers in pieces:
             decoder.prompt = each[i][0]
@@ -214,15 +214,18 @@ def _piece(n: int) -> int:
     return min(_MOST, max(_FEWEST, min(n // 2, _ENOUGH), n // _SHARES))
 
 
-def _decoders(model: LlamaForCausalLM, length: int) -> Callable[[list[int]], AnyDecoder]:
+def _decoders(model: PreTrainedModel, length: int) -> Callable[[list[int]], AnyDecoder]:
     """Return what makes decoders, one for each batch, from its prompt."""
+    if not isinstance(model, LlamaForCausalLM):
+        other = causal.Growing if causal.goes_on(model) else causal.Rereading
+        return lambda prompt: other(model, prompt)
     if not cpu.fits(model):
         return lambda prompt: Decoder(model, prompt, length)
     layers = cpu.Layers(model, length)
     return lambda prompt: cpu.Decoder(layers, prompt)
 
 
-def _batch(decoder: Decoder, numbers: Tensor, some: int, **how: Any) -> Sequences:
+def _batch(decoder: AnyDecoder, numbers: Tensor, some: int, **how: Any) -> Sequences:
     """One batch of at most ``some``, filled up where a batch of another size would be compiled anew."""
     missing = 0 if decoder.shrinks else some - len(numbers)
     numbers = torch.cat([numbers, numbers[:1].expand(missing, -1)]).to(decoder.device)
@@ -260,9 +263,8 @@ def continued(
         decoder.advance(token)
     if not finite:
         raise _TooNarrow
-    return Sequences(
-        ids.cpu().numpy().astype(np.uint16), lengths.cpu().numpy().astype(np.uint16), prompt=len(prompt), eos=fill
-    )
+    stored = ids.cpu().numpy().astype(ids_type(decoder.logits.shape[-1]))
+    return Sequences(stored, lengths.cpu().numpy().astype(np.uint16), prompt=len(prompt), eos=fill)
 
 
 class Decoder:
@@ -271,7 +273,7 @@ class Decoder:
     ``step`` is the model, or what it was compiled to: for one size of batch, so that it never `shrinks`.
     """
 
-    def __init__(self, model: LlamaForCausalLM, prompt: list[int], length: int, step: Any = None) -> None:
+    def __init__(self, model: PreTrainedModel, prompt: list[int], length: int, step: Any = None) -> None:
         self.prompt, self.length, self.device, self.shrinks = prompt, length, model.device, step is None
         self._model, self._step = model, model if step is None else step
         self._cache: StaticCache | None = None
@@ -303,24 +305,24 @@ class Decoder:
         self.logits = self._step(token[:, None], past_key_values=self._cache).logits[:, -1]
 
 
-AnyDecoder: TypeAlias = Decoder | cpu.Decoder
+AnyDecoder: TypeAlias = Decoder | cpu.Decoder | causal.Growing | causal.Rereading
 
 
 # On a GPU
 
 
-def _writers(model: LlamaForCausalLM) -> Iterator[LlamaForCausalLM]:
+def _writers(model: PreTrainedModel) -> Iterator[PreTrainedModel]:
     """The model that writes, and the one to take where it overflows."""
-    if model.device.type == "cuda" and model.dtype == torch.float32:
+    if isinstance(model, LlamaForCausalLM) and model.device.type == "cuda" and model.dtype == torch.float32:
         yield in_float16(model)
     yield model
 
 
-def _worth_compiling(model: LlamaForCausalLM, n: int) -> bool:
-    return model.device.type == "cuda" and n >= _COMPILED
+def _worth_compiling(model: PreTrainedModel, n: int) -> bool:
+    return isinstance(model, LlamaForCausalLM) and model.device.type == "cuda" and n >= _COMPILED
 
 
-def _compiled(model: LlamaForCausalLM, prompt: list[int], length: int) -> Decoder:
+def _compiled(model: PreTrainedModel, prompt: list[int], length: int) -> Decoder:
     """A decoder whose step is compiled to one piece: on a GPU, starting hundreds of small operations is what it costs.
 
     What is compiled stands on the decoder's own memory, so it is kept, with its model, for the next shard.

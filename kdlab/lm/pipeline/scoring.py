@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import LlamaForCausalLM
+from transformers import LlamaForCausalLM, PreTrainedModel
 
 from kdlab.core.metrics import Estimate
-from kdlab.lm.pipeline import cpu
+from kdlab.lm.pipeline import causal, cpu
 from kdlab.lm.pipeline.corpus import Sequences
 from kdlab.lm.pipeline.cpu import workers
 from kdlab.lm.pipeline.gpu import tensor_cores
@@ -110,25 +110,25 @@ def after_prompt(prompt: int | Tensor, lengths: Tensor, width: int) -> Tensor:
 
 
 def _losses(
-    model: LlamaForCausalLM, hidden: Tensor, ids: Tensor, counted: Tensor, tau: float, by: Losses = cross_entropies
+    model: PreTrainedModel, hidden: Tensor, ids: Tensor, counted: Tensor, tau: float, by: Losses = cross_entropies
 ) -> Tensor:
     """(B, T): minus log-probability of the last T of ``ids``, each after its ``hidden`` state; 0 where not counted."""
     targets, scored = ids[:, -hidden.shape[1] :], counted[:, -hidden.shape[1] :]
     losses = torch.zeros(targets.shape, device=ids.device)
-    some = max(1, _LOGITS[ids.device.type] // model.config.vocab_size)  # rows whose logits stay within their bound
+    some = max(1, _LOGITS[ids.device.type] // causal.vocabulary(model))  # rows whose logits stay within their bound
     rows = zip(hidden[scored].split(some), targets[scored].split(some), strict=True)
-    losses[scored] = torch.cat([by(model.lm_head, states, wanted, tau) for states, wanted in rows])
+    losses[scored] = torch.cat([by(causal.head(model), states, wanted, tau) for states, wanted in rows])
     return losses
 
 
 @torch.inference_mode()
-def score(model: LlamaForCausalLM, sequences: Sequences, tau: float = 1.0, states: int = 0) -> Scores:
+def score(model: PreTrainedModel, sequences: Sequences, tau: float = 1.0, states: int = 0) -> Scores:
     """Return the log-probability of every sequence given the prompt, in nats; ``tau`` tempers every step.
 
     Of the first ``states`` sequences their hidden states come with it, for one more token of reading. Raises ValueError
     for an id outside the model's vocabulary.
     """
-    vocabulary = model.config.vocab_size
+    vocabulary = causal.vocabulary(model)
     if int(sequences.ids.max()) >= vocabulary:
         raise ValueError(
             f"token {int(sequences.ids.max())} is outside the model's vocabulary of {vocabulary}: "
@@ -150,7 +150,7 @@ def _sorted(order: Sequence[NDArray[np.int64]], parts: Sequence[Tensor]) -> NDAr
     return np.asarray(torch.cat([*parts]).cpu().numpy()[np.argsort(np.concatenate(order))])
 
 
-def _nats(model: LlamaForCausalLM, tau: float, read: Reader, part: Sequences, further: bool) -> Tensor:
+def _nats(model: PreTrainedModel, tau: float, read: Reader, part: Sequences, further: bool) -> Tensor:
     """(B, 1): the log-probabilities of sequences of one prompt.
 
     ``further`` (B, 1 + hidden): beside them the means of the states after each token.
@@ -163,36 +163,41 @@ def _nats(model: LlamaForCausalLM, tau: float, read: Reader, part: Sequences, fu
     if not further:
         return nats
     counted = counted[:, part.prompt :, None]
+    if not causal.splits(model):  # what was read are logits
+        states = causal.states(model, ids)[:, part.prompt - 1 :]
     return torch.cat([nats, (states[:, 1:].double() * counted).sum(dim=1) / counted.sum(dim=1)], dim=1)
 
 
-def mean_probabilities(model: LlamaForCausalLM, sequences: Sequences) -> NDArray[np.float64]:
+def mean_probabilities(model: PreTrainedModel, sequences: Sequences) -> NDArray[np.float64]:
     """(V,): the probability of each token of the vocabulary as the next, on average over all that were chosen."""
 
     def summed(read: Reader, part: Sequences, further: bool) -> Tensor:
         ids, lengths = part.tensors(model.device)
         chosen = after_prompt(part.prompt, lengths, ids.shape[1])[:, part.prompt :]
-        return torch.softmax(model.lm_head(read(ids)[chosen]).float(), dim=-1).sum(dim=0, dtype=torch.float64)
+        return torch.softmax(causal.head(model)(read(ids)[chosen]).float(), dim=-1).sum(dim=0, dtype=torch.float64)
 
     _, parts = _of_parts(model, sequences, summed)
     return np.asarray(sum(parts).cpu().numpy()) / sequences.n_tokens
 
 
 def _of_parts(
-    model: LlamaForCausalLM, sequences: Sequences, found: Callable[[Reader, Sequences, bool], Tensor], further: int = 0
+    model: PreTrainedModel, sequences: Sequences, found: Callable[[Reader, Sequences, bool], Tensor], further: int = 0
 ) -> tuple[list[NDArray[np.int64]], list[Tensor]]:
     """Which sequences are taken together, all of one prompt, and what is found of them.
 
     The first ``further`` are taken first; ``found`` is told of each part whether it has one of them.
     """
     new, plain = _readers(model, sequences.ids.shape[1]), not cpu.fits(model)
+    held = (
+        _TOKENS[model.device.type] if causal.splits(model) else _LOGITS[model.device.type] // causal.vocabulary(model)
+    )
 
     @torch.inference_mode()  # a thread has its own mode
     def of_one(alike: tuple[NDArray[np.int64], Sequences], each: Any = map) -> list[tuple[Any, Any]]:
         which, own = alike
         order = np.lexsort((-own.lengths.astype(int), which >= further))  # alike in length together: less padding
         width = own.ids.shape[1] - (0 if plain else own.prompt - 1)  # what is read of each
-        some, read = max(1, _TOKENS[model.device.type] // width), new(own)
+        some, read = max(1, held // width), new(own)
 
         @torch.inference_mode()
         def of_part(part: NDArray[np.int64]) -> tuple[NDArray[np.int64], Tensor]:
@@ -208,13 +213,13 @@ def _of_parts(
     return list(order), list(parts)
 
 
-def _readers(model: LlamaForCausalLM, width: int) -> Callable[[Sequences], Reader]:
+def _readers(model: PreTrainedModel, width: int) -> Callable[[Sequences], Reader]:
     """What makes, for sequences of one prompt, the reader of their ids (B, L <= ``width`` + 1).
 
     It gives the states (B, L - prompt, hidden) before each token after the prompt.
     """
     if not cpu.fits(model):
-        return lambda own: lambda ids: model.model(ids[:, :-1], use_cache=False).last_hidden_state[:, own.prompt - 1 :]
+        return lambda own: lambda ids: causal.read(model, ids[:, :-1])[:, own.prompt - 1 :]
     layers = cpu.Layers(model, width)
 
     def begin(own: Sequences) -> Reader:

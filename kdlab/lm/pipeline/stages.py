@@ -102,7 +102,7 @@ def corpus(run: Run) -> None:
         made, stage = run.corpus(part), run.log.stage(f"p* writes: {part}")
         if run.config.corpus == "recorded":
             _take_recorded(part, made, stage)
-        _filled(made, stage, lambda: run.truth.model)
+        filled(made, stage, lambda: run.truth.model)
     results.gather(run)
 
 
@@ -133,7 +133,7 @@ def _same(made: Corpus, folder: Path) -> Corpus | None:
     return None if recorded.damaged(made.n_shards) else recorded
 
 
-def _filled(made: Corpus, stage: Stage, model: Callable[[], LlamaForCausalLM]) -> None:
+def filled(made: Corpus, stage: Stage, model: Callable[[], Any]) -> None:
     """Have a corpus on disk, written by ``model()`` where it is not."""
     spec, fresh, cut = made.spec, {"tokens": 0}, made.spec.get("truncation", {})
 
@@ -177,9 +177,9 @@ def tempered(run: Run, seed: int) -> None:
     load = cache(lambda: _model(run, seed, "teacher"))  # when first asked for
     for tau in run.config.taus:
         stage = run.log.stage(f"seed {seed}: teacher at tau {tau:g}")
-        _filled(run.tempered(seed, tau), stage, load)
+        filled(run.tempered(seed, tau), stage, load)
     for name in run.config.truncations:
-        _filled(run.truncated(seed, name), run.log.stage(f"seed {seed}: teacher, {name}"), load)
+        filled(run.truncated(seed, name), run.log.stage(f"seed {seed}: teacher, {name}"), load)
 
 
 def students(run: Run, seed: int) -> None:
@@ -253,7 +253,7 @@ def samples(run: Run, seed: int) -> None:
     """Let every model write, each at its own temperature 1."""
     for name in run.models(seed):
         stage = run.log.stage(f"seed {seed}: {name} writes")
-        _filled(run.samples(seed, name), stage, cache(partial(_model, run, seed, name)))
+        filled(run.samples(seed, name), stage, cache(partial(_model, run, seed, name)))
 
 
 def scores(run: Run, seed: int) -> None:

@@ -1,8 +1,11 @@
-"""The ground truth p* of a run, a language model: the bundled SmolLM2-135M, a random one, a folder, or from a hub."""
+"""The ground truth p* of a run, a language model: the bundled SmolLM2-135M, a random one, a folder, or from a hub.
+
+Any causal language model that transformers loads will do. `kdlab measure` reads the models that it measures as p* is.
+"""
 
 import difflib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from logging import ERROR, getLogger
@@ -12,12 +15,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import AutoConfig, AutoTokenizer, LlamaForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+from transformers.models.auto.tokenization_auto import get_tokenizer_config
 from transformers.utils import logging
 
 from kdlab.core.files import checksum
 from kdlab.lm.experiment import SOURCES, whole_path
 from kdlab.lm.folder import recorded_folder
+from kdlab.lm.pipeline import causal
 from kdlab.lm.pipeline import fetch as smollm2
 from kdlab.lm.pipeline.corpus import Ends, ends_of
 from kdlab.lm.pipeline.fetch import WeightsError
@@ -25,7 +30,9 @@ from kdlab.lm.pipeline.model import new_model, restricted
 from kdlab.lm.sizes import size_named
 from kdlab.lm.syllables import Syllables
 
+_NOT_CAUSAL = "and not a causal language model, which gives each token a probability after those before: choose another"
 USE, ANSWERS = "use.npz", "answers.npz"  # in the recording of SmolLM2: how much it uses each token, in which texts
+_PLAIN_TOKENIZERS = ("TokenizersBackend", "PreTrainedTokenizerFast")
 _OBJECTS = ("config", "generation_config", "tokenizer", "tokenizer_config", "special_tokens_map")  # a folder's JSON
 
 # The random model. Layers loud enough that a token is more than an echo of the one before, a last norm that leaves
@@ -35,7 +42,7 @@ _SEED, _VOCABULARY, _LOUDER, _SHARPER, _END = 5, 64, 1.3, 2.6, 1.5
 
 @dataclass(frozen=True)
 class Truth:
-    """A p*: a Llama (evaluation mode, float32, frozen), its tokenizer, the tokens that end a text, and its history.
+    """A p*: a causal model (evaluation mode, frozen), its tokenizer, the tokens that end a text, and its history.
 
     Any of ``ends`` does; ``eos`` is the first of them. ``note`` says what is out of the ordinary, or nothing.
     ``provenance`` goes into results.json: what the model is, with the checksum of what it was read from. ``kept`` are
@@ -58,7 +65,7 @@ class Truth:
     @property
     def vocabulary(self) -> int:
         """How many tokens there are; ids are below it."""
-        return int(self.model.config.vocab_size)
+        return causal.vocabulary(self.model)
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of ``text``, none added; ValueError naming the first piece outside the vocabulary."""
@@ -72,6 +79,13 @@ class Truth:
                 )
             ids.append(own[i])
         return ids
+
+    def begun(self, text: str) -> list[int]:
+        """Return the ids of what texts continue: `encode`, after what the tokenizer itself puts first (BOS), if any."""
+        ids, first = self.encode(text), _first(self.tokenizer)
+        own = {kept: i for i, kept in enumerate(self.kept)} if self.kept else range(self.vocabulary)
+        first = [own[i] for i in first if i in own]
+        return ids if ids[: len(first)] == first else [*first, *ids]  # a chat's template has it already
 
     def asked(self, instruction: str) -> str:
         """Return an instruction as the model is asked it: see `asked`."""
@@ -90,6 +104,11 @@ class Truth:
         return [self.kept[int(i)] if self.kept else int(i) for i in ids]
 
 
+def _first(tokenizer: Any) -> list[int]:
+    """The ids that a tokenizer puts before every text: all that it makes of none, without an end."""
+    return [int(i) for i in tokenizer.encode("") if i != tokenizer.eos_token_id]
+
+
 def asked(tokenizer: Any, instruction: str) -> str:
     """Put an instruction as the tokenizer's chat template does, up to the answer; without one, a newline ends it.
 
@@ -103,36 +122,42 @@ def asked(tokenizer: Any, instruction: str) -> str:
 
 
 def load_truth(
-    source: str, *, vocabulary: int | None = None, eos: Ends | None = None, prompt: str | Sequence[str] = ""
+    source: str,
+    *,
+    vocabulary: int | None = None,
+    eos: Ends | None = None,
+    prompt: str | Sequence[str] = "",
+    dtype: torch.dtype = torch.float32,
 ) -> Truth:
-    """Load a p* on the CPU.
+    """Load a p* on the CPU; its weights become ``dtype``, whatever they are stored as.
 
     source: "bundled" (SmolLM2-135M-Instruct, once ``kdlab fetch smollm2`` has been here), "random" (a tiny Llama
         with fixed weights, no files; it writes syllables), a folder with config.json and model.safetensors, or the id
-        of a model on a hub, somebody/model. Llamas only.
-    vocabulary: keep so many tokens (model.restricted): each step is then exactly p* given that the next token is one
-        of them. Of SmolLM2 those that it uses most, of another model the first; its ends and those of ``prompt`` in
-        any case. "random" is made with so many (64). Default: all.
+        of a model on a hub, somebody/model: any causal language model that transformers loads by itself.
+    vocabulary: keep so many tokens (model.restricted; a Llama with tied embeddings): each step is then exactly p* given
+        that the next token is one of them. Of SmolLM2 those that it uses most, of another model the first; its ends and
+        those of ``prompt`` in any case. "random" is made with so many (64). Default: all.
     prompt: what its texts will continue; a list is of instructions, which it will answer.
     eos: the token that ends a text, or several of which any does. Default: those that config.json and
         generation_config.json name, else the tokenizer's.
 
-    Raises WeightsError for weights that are not there or not a whole Llama, saying what to do, and ValueError for a
-    source that is none of these, a vocabulary larger than the model's, or an end outside of it.
+    Raises WeightsError for weights that are not there or not a whole causal model, saying what to do, and ValueError
+    for a source that is none of these, a vocabulary larger than the model's, or an end outside of it.
     """
     if source == "random":
         if eos not in (None, 0):
             raise ValueError(f"eos is {eos}: the random model ends a text with token 0; leave eos out")
         return _random(_VOCABULARY if vocabulary is None else vocabulary)
-    model, tokenizer, provenance = _loaded(source)
+    model, tokenizer, provenance = _loaded(source, dtype)
     named = ends_of(eos) if eos is not None else _own_ends(model) or _named_by(tokenizer)
-    whole = model.config.vocab_size
+    whole = causal.vocabulary(model)
     ends = _possible(named, whole, source)
     note = "" if eos is not None else _disagreement(ends, set(_named_by(tokenizer)) - set(named), tokenizer)
     answers = not isinstance(prompt, str)
     use, again = _use(source, whole, answers) if vocabulary is not None else (np.zeros(whole), np.zeros(whole))
     begun = [asked(tokenizer, one) for one in prompt] if answers else [prompt]
-    wanted = [*ends, *(int(i) for text in begun for i in tokenizer.encode(text, add_special_tokens=False))]
+    wanted = [*ends, *_first(tokenizer)]
+    wanted += [int(i) for text in begun for i in tokenizer.encode(text, add_special_tokens=False)]
     kept = _kept(whole, whole if vocabulary is None else vocabulary, wanted, use)
     model = restricted(model, kept).requires_grad_(False).eval()
     provenance |= {"vocabulary": len(kept), "vocabulary_of_the_whole": whole}
@@ -183,9 +208,9 @@ def _use(source: str, whole: int, answers: bool) -> tuple[NDArray[np.float64], N
         return np.asarray(data["use"], float), np.asarray(data["told"], float)
 
 
-def _own_ends(model: LlamaForCausalLM) -> tuple[int, ...]:
+def _own_ends(model: Any) -> tuple[int, ...]:
     """The tokens of which any ends a text of the model, as its config.json and generation_config.json say."""
-    told = (model.config.eos_token_id, model.generation_config.eos_token_id)
+    told = [getattr(one, "eos_token_id", None) for one in (model.config, model.generation_config)]
     return tuple(dict.fromkeys(end for eos in told if eos is not None for end in ends_of(eos)))
 
 
@@ -204,7 +229,7 @@ def _disagreement(ends: tuple[int, ...], others: set[int], tokenizer: Any) -> st
     )
 
 
-def _loaded(source: str) -> tuple[LlamaForCausalLM, Any, dict[str, Any]]:
+def _loaded(source: str, dtype: torch.dtype) -> tuple[Any, Any, dict[str, Any]]:
     """Return model, tokenizer and the provenance of a source that has files."""
     if source == "bundled":
         trouble = smollm2.fault()
@@ -214,10 +239,10 @@ def _loaded(source: str) -> tuple[LlamaForCausalLM, Any, dict[str, Any]]:
                 "`kdlab fetch smollm2` (about a minute)"
             )
         record = {"source": "bundled"} | smollm2.provenance()
-        return *_from_files(source, smollm2.checkpoint()), record
+        return *_from_files(source, smollm2.checkpoint(), dtype), record
     folder = Path(whole_path(source))
     if source and folder.is_dir():
-        model, tokenizer = _from_files(source, folder)
+        model, tokenizer = _from_files(source, folder, dtype)
         sums = {path.name: checksum(path) for path in sorted(folder.glob("*.safetensors"))}
         return model, tokenizer, {"source": folder.name, "sha256": sums}
     if source.count("/") != 1 or source.startswith((".", "~", "/")):
@@ -227,11 +252,11 @@ def _loaded(source: str) -> tuple[LlamaForCausalLM, Any, dict[str, Any]]:
             f"p* from {source!r}{hint}: choose 'bundled', 'random', a folder that exists, or the id of a model on a "
             "hub, somebody/model"
         )
-    model, tokenizer = _from_files(source, None)
+    model, tokenizer = _from_files(source, None, dtype)
     return model, tokenizer, {"source": source, "revision": getattr(model.config, "_commit_hash", None)}
 
 
-def _from_files(source: str, folder: Path | None) -> tuple[LlamaForCausalLM, Any]:
+def _from_files(source: str, folder: Path | None, dtype: torch.dtype) -> tuple[Any, Any]:
     """Let transformers read a folder, or the hub where there is none: safetensors only, every weight in its place."""
     place: dict[str, Any] = {
         "pretrained_model_name_or_path": source if folder is None else str(folder),
@@ -243,15 +268,15 @@ def _from_files(source: str, folder: Path | None) -> tuple[LlamaForCausalLM, Any
     try:
         with _quiet():
             config = AutoConfig.from_pretrained(**place)
-            if config.model_type != "llama":
-                raise WeightsError(f"{source} is a {config.model_type}, and p* is a Llama here: choose another")
+            if config.is_encoder_decoder:
+                raise WeightsError(f"{source} is a {config.model_type}, {_NOT_CAUSAL}")
             part = "weights"
-            model, report = LlamaForCausalLM.from_pretrained(
-                config=config, dtype=torch.float32, use_safetensors=True, ignore_mismatched_sizes=True,
+            model, report = AutoModelForCausalLM.from_pretrained(
+                config=config, dtype=dtype, use_safetensors=True, ignore_mismatched_sizes=True,
                 output_loading_info=True, **place,
             )  # fmt: skip
             part = "tokenizer"
-            tokenizer = AutoTokenizer.from_pretrained(**place)
+            tokenizer = _tokenizer(place)
     except WeightsError:
         raise
     except Exception as error:  # a file that is JSON and nothing more fails in any way that transformers has
@@ -262,6 +287,19 @@ def _from_files(source: str, folder: Path | None) -> tuple[LlamaForCausalLM, Any
         raise WeightsError(f"the weights of {source} do not fit its config.json ({told}): get both of one model")
     _demand_numbers(source, model)
     return model, tokenizer
+
+
+def _tokenizer(place: Mapping[str, Any]) -> Any:
+    """The tokenizer that the files hold.
+
+    Where they name no class of its own, tokenizer.json is all there is to it; for some kinds of model, Qwen 2 among
+    them, transformers 5.23 would put its own way of splitting words in its place (findings/auto_tokenizer_resplits.sh).
+    """
+    found = AutoTokenizer.from_pretrained(**place)
+    told = get_tokenizer_config(place["pretrained_model_name_or_path"], local_files_only=place["local_files_only"])
+    if told.get("tokenizer_class") in _PLAIN_TOKENIZERS and type(found) is not PreTrainedTokenizerFast:
+        return PreTrainedTokenizerFast.from_pretrained(**place)
+    return found
 
 
 def _demand_object(path: Path) -> None:
@@ -276,14 +314,17 @@ def _demand_object(path: Path) -> None:
 
 
 @torch.inference_mode()
-def _demand_numbers(source: str, model: LlamaForCausalLM) -> None:
-    """Raise WeightsError where a weight is no finite number, or what comes of the weights is none."""
+def _demand_numbers(source: str, model: Any) -> None:
+    """Raise WeightsError where a weight or a logit is no finite number, or later tokens change earlier logits."""
+    model.eval()
     broken = next((name for name, weight in model.named_parameters() if not weight.isfinite().all()), "")
     if broken or not model(torch.zeros(1, 2, dtype=torch.long)).logits.isfinite().all():
         raise WeightsError(
             f"the weights of {source} are damaged ({broken or 'the logits'}: nan or inf): get them again, or make them "
             "anew"
         )
+    if causal.looks_ahead(model):
+        raise WeightsError(f"{source} is a {model.config.model_type} whose words see what follows them, {_NOT_CAUSAL}")
 
 
 def _unreadable(source: str, folder: Path | None, part: str, error: Exception) -> str:

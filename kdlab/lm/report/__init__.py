@@ -5,6 +5,7 @@ from kdlab.core.lazy import front_door
 _MODULES = {
     "attempts": "attempts_table best_temperatures crossing_sentences tries_of",
     "changes": "Change Step change kept larger_error model_of steps students truncated",
+    "measured": "differences notes sentences",
     "tradeoff": (
         "by_training map_sentences outcome path_sentences race_sentence race_table spread standing steps_table "
         "teacher_sentences truncation_sentences"

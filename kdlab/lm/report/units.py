@@ -98,20 +98,36 @@ def compared(
     are split into halves, several times. Halves are independent: half of the difference between what they say has the
     error of the whole, as far as that falls with the root of N.
     """
-    n, alike, words = len(written), cosines(written), np.array([opening(text) for text in answers])
+    alike, words = cosines(written), np.array([opening(text) for text in answers])
     within, own, across = cdist(real, real), cdist(written, written), cdist(real, written)
 
     def of(rows: NDArray[np.int64]) -> list[float]:
         square = np.ix_(rows, rows)
-        counts = [*Counter(words[rows].tolist()).values()]
-        different = float(np.sum(estimated_pass_at_k(len(rows), counts, openings_of(n))))
-        return [*_nearest(within[square], own[square], across[square], k), vendi(alike[square]), different]
+        near = _nearest(within[square], own[square], across[square], k)
+        return [*near, vendi(alike[square]), _different(words[rows], openings_of(len(words)))]
 
+    return _by_halves(WHATS, len(written), of)
+
+
+def openings(answers: Sequence[str]) -> dict[str, list[float]]:
+    """The unit "openings" of `compared`, which needs no states."""
+    words = np.array([opening(text) for text in answers])
+    return _by_halves(("openings",), len(answers), lambda rows: [_different(words[rows], openings_of(len(words)))])
+
+
+def _different(words: NDArray[np.str_], of: int) -> float:
+    """How many different ones are expected among ``of`` of them."""
+    counts = [*Counter(words.tolist()).values()]
+    return float(np.sum(estimated_pass_at_k(len(words), counts, of)))
+
+
+def _by_halves(names: Sequence[str], n: int, of: Callable[[NDArray[np.int64]], list[float]]) -> dict[str, list[float]]:
+    """What ``of`` gives of all n rows, each number with its error, as halves tell it."""
     rows = np.arange(n)
     halves = [(rows >> bit) % 2 == 0 for bit in range(n.bit_length() - 1)]  # every other text, every other pair, ...
     even = [half for half in halves if abs(half.mean() - 0.5) < 0.1]
     apart = [np.subtract(of(rows[half]), of(rows[~half])) for half in even]
-    found = zip(WHATS, of(rows), np.sqrt(np.mean(np.square(apart), axis=0)) / 2, strict=True)
+    found = zip(names, of(rows), np.sqrt(np.mean(np.square(apart), axis=0)) / 2, strict=True)
     return {what: [round(value, 5), round(float(error), 5)] for what, value, error in found}
 
 

@@ -43,12 +43,10 @@ def test_results_are_precision_and_recall_of_the_models_themselves(run: Run, per
 
 
 def test_errors_over_seeds_are_those_of_their_mean() -> None:
-    one = found._over_seeds([metrics.Estimate(*pair, 50) for pair in ((1.0, 0.1), (2.0, 0.3), (6.0, 0.2))])
+    one = found.over_seeds([metrics.Estimate(*pair, 50) for pair in ((1.0, 0.1), (2.0, 0.3), (6.0, 0.2))])
     assert (one["value"], one["by_seed"]) == (3.0, [1.0, 2.0, 6.0])
     assert one["over_sequences"] == pytest.approx(0.2)
-    of_its_own = found._over_seeds(
-        [metrics.Estimate(*pair, 50) for pair in ((1.0, 0.1), (2.0, 0.3), (6.0, 0.2))], False
-    )
+    of_its_own = found.over_seeds([metrics.Estimate(*pair, 50) for pair in ((1.0, 0.1), (2.0, 0.3), (6.0, 0.2))], False)
     assert of_its_own["over_sequences"] == pytest.approx(math.hypot(0.1, 0.3, 0.2) / 3)
     assert one["over_seeds"] == pytest.approx(np.sqrt((4 + 1 + 9) / 2 / 3))  # sample variance 7, over 3 seeds
 

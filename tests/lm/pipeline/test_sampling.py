@@ -302,7 +302,8 @@ def test_the_cache_takes_as_much_as_is_counted(monkeypatch: pytest.MonkeyPatch) 
     one = gpu.cache_bytes(model, LENGTH)
     assert sum(tensor.numel() * tensor.element_size() for tensor in held) == 3 * one
     one += 48 * VOCABULARY  # and what is held while a token is chosen
-    shape = SimpleNamespace(device=SimpleNamespace(type="cuda"), config=model.config, dtype=model.dtype)
+    there = {"config": model.config, "dtype": model.dtype, "get_output_embeddings": model.get_output_embeddings}
+    shape = SimpleNamespace(device=SimpleNamespace(type="cuda"), **there)
     for memory, fits in ((3 * one, 1), (3 * 100 * one, 64), (3 * 10_000 * one, 2048), (0, 1)):
         device = SimpleNamespace(total_memory=memory)
         monkeypatch.setattr(torch.cuda, "get_device_properties", lambda name, device=device: device)

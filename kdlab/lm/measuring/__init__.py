@@ -1,0 +1,1 @@
+"""The work of `kdlab measure`: any two models on the plane."""
