@@ -54,7 +54,10 @@ FILES = {  # copied as they are: {file: place}
     "notebooks/figures/rooms.svg": "figures/rooms.svg",
     "notebooks/figures/neighbours.png": "figures/neighbours.png",
 }
-AFTER = {"your_own_world": "03"}  # notebooks without a number, and the one that each comes after
+AFTER = {
+    "your_own_world": "03",
+    "measure_your_own": "08",
+}  # notebooks without a number, and the one that each comes after
 OWN = "own.html"  # the page on which readers draw a world of their own
 MENU = {
     OWN: "Draw",

@@ -103,13 +103,13 @@ def main(argv: Sequence[str] | None = None, folder: Path = RECORDED) -> int:
 def _run(run: Path, folder: Path, name: str | None) -> Path:
     """Keep a run's results under a name."""
     results = read_results(run)
-    done, wanted = len(results["seeds"]), results["config"]["seeds"]
+    done, wanted = len(results["seeds"]), results["config"].get("seeds", 1)  # a measurement has one
     if results["missing"] or done < wanted:
         raise ValueError(
             f"{run} is not finished ({done} of {wanted} seeds; not scored: {results['missing'] or 'nothing'}): "
             "give its command again, and record it then"
         )
-    path = folder / (name or results["config"]["preset"]) / "results.json"
+    path = folder / (name or results["config"].get("preset", run.name)) / "results.json"
     with written_whole(path) as temporary:
         temporary.write_bytes((run / "results.json").read_bytes())
     return path

@@ -17,6 +17,7 @@ ROOMS = {name: room for name in kdlab.__all__ if isinstance(room := getattr(kdla
 BEHIND = {
     "05_meet_smollm2": {"kdlab.lm.pipeline.corpus", "kdlab.lm.pipeline.fetch", "kdlab.lm.pipeline.reading"},
     "06_distil_smollm2": {"kdlab.lm.pipeline"},
+    "measure_your_own": {"kdlab.lm.pipeline"},
 }
 
 
@@ -110,8 +111,8 @@ def test_the_package_stays_small():
     page = [file for file in tracked_files() if file.suffix in (".js", ".css") and ROOT / "kdlab" in file.parents]
     sizes = {"kdlab": lines(python_files("kdlab")), "page": lines(page), "tests": lines(python_files("tests"))}
     # A little more than there is today. Of the page's lines half are of a reader's own world, which no kernel helps; of
-    # the package's 1,500 are the eight neighbours', which nothing else needs.
-    assert sizes["kdlab"] < 19_450 and sizes["page"] < 5_100 and sizes["tests"] < 23_700, sizes
+    # the package's 1,500 are the eight neighbours', which nothing else needs, and 1,300 for models of a reader's own.
+    assert sizes["kdlab"] < 21_000 and sizes["page"] < 5_100 and sizes["tests"] < 24_800, sizes
 
 
 def test_the_code_of_a_drawn_world_stays_small():

@@ -34,7 +34,7 @@ SHOWN = (
     "03_why_it_happens.ipynb",
     "08_is_it_worth_it.ipynb",
 )  # what the run sheets of INSTRUCTOR.md show; those of the shorter one first
-BESIDES = ("05_meet_smollm2.ipynb", "06_distil_smollm2.ipynb", "your_own_world.ipynb")
+BESIDES = ("05_meet_smollm2.ipynb", "06_distil_smollm2.ipynb", "your_own_world.ipynb", "measure_your_own.ipynb")
 TIME = 45.0  # seconds that running the notebooks may take altogether
 MEMORY = 300  # MB for one reader where it cannot be measured
 PORT = 8888  # where JupyterLab looks first

@@ -90,7 +90,7 @@ def add_line(path: Path, content: Any) -> None:
 def read_lines(path: Path) -> list[Any]:
     """Return what `add_line` added, nothing where there is no file; a line that a crash cut short is passed over."""
     found = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else []:
         with suppress(json.JSONDecodeError):
             found.append(json.loads(line))
     return found

@@ -25,7 +25,8 @@ class MeasureConfig:
     """What a measurement is a function of.
 
     ``truth`` and each of ``models`` (pairs of a name and a source): a folder, the id of a model on a hub, "bundled",
-    "random", a run's folder (its p*), or a folder of one of its models (runs/smoke/seed-0/direct). All write ``texts``
+    "random", a run's folder (its p*), or a folder of one of its models (runs/smoke/seed-0/direct); of the run that came
+    with kdlab, "recorded/cpu" and "recorded/cpu/direct". All write ``texts``
     texts after ``prompt`` (empty: after what the tokenizer puts first), or in answer to the instructions of
     ``prompts``, as `RunConfig` has them. ``length``: new tokens of a text, at most. ``tau`` tempers the models, and so
     does ``truncation`` what they write (never p*). ``scores``: a file of log-probabilities from elsewhere. ``also``:

@@ -68,6 +68,7 @@ def of_run(results: Results, per: str = "token") -> World:
         warmest = not any(role == "distilled" for role, _ in found.values())
         found[f"τ = {name}" if one["role"] == "distilled" and warmest else name] = one["role"], _place(one, per)
     over = ", over texts or trainings" if len(results["seeds"]) > 1 else " over sequences (one seed)"
+    over = " over texts" if is_measured else over
     return World(
         title="Language models (this run)",
         unit=f"nats per {per}",
@@ -145,11 +146,19 @@ def precision_recall(results: Results, per: str = "token") -> Picture:
     sizes = "" if measure else f", teacher {config['teacher']}, students {config['student']}"
     made.text(0.12, 0.94, title, fontsize=13, color=INK)
     made.text(
-        0.12, 0.895, f"p* {results['truth']['name'] if measure else config['truth']}{sizes}", fontsize=9, color=QUIET
+        0.12,
+        0.895,
+        f"p* {measured.truth_named(results) if measure else config['truth']}{sizes}",
+        fontsize=9,
+        color=QUIET,
     )
     note = f"{world.note}; ▲: τ = 1, likeliest tokens only" if truncated(results) else world.note
     made.text(0.12, 0.855, note, fontsize=9, color=QUIET)
-    named = {f"τ = {name}" if name[0].isdigit() else name: one for name, one in world.models.items() if name != "p*"}
+    named = {
+        f"τ = {name}" if name[0].isdigit() else name: one
+        for name, one in world.models.items()
+        if measure or name != "p*"
+    }
     draw_world(made.add_axes((0.12, 0.13, 0.84, 0.69)), replace(world, models=named))
     told = [
         f"{one['name']}: precision {signed(value(one, 'precision', per))}, recall {signed(value(one, 'recall', per))}"

@@ -41,7 +41,7 @@ def folder(tmp_path, monkeypatch):
 
 def test_the_committed_notebooks_are_all_there(folder):
     assert sorted(path.name for path in notebooks_folder().glob("*.ipynb")) == FILES
-    assert workshop._notebooks() == Check("ok", f"10 in {folder}")
+    assert workshop._notebooks() == Check("ok", f"11 in {folder}")
 
 
 def emptied(path: Path) -> None:
@@ -297,4 +297,5 @@ def test_all_is_well_for_a_workshop_here(monkeypatch, capsys):
 def test_what_the_sheets_show_needs_no_pytorch():
     """Though what they do not show does."""
     asks = [file for file in FILES if "kdlab.lm.pipeline" in (workshop.NOTEBOOKS / file).read_text(encoding="utf-8")]
-    assert asks == ["05_meet_smollm2.ipynb", "06_distil_smollm2.ipynb"] and not set(asks) & set(workshop.SHOWN)
+    assert asks == ["05_meet_smollm2.ipynb", "06_distil_smollm2.ipynb", "measure_your_own.ipynb"]
+    assert not set(asks) & set(workshop.SHOWN)

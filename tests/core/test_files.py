@@ -1,6 +1,7 @@
 """Files that are whole or not there, and folders that one process holds at a time."""
 
 import hashlib
+import json
 import math
 import os
 import subprocess
@@ -139,3 +140,11 @@ def test_a_file_that_is_no_object_is_empty(tmp_path, text):
     assert read_object(path) == {}
     path.write_text('{"a": 1}')
     assert read_object(path) == {"a": 1}
+
+
+def test_lines_end_where_json_lines_end(tmp_path):
+    """A text may hold characters that str.splitlines takes for ends of lines; JSON does not escape them."""
+    texts = ["a\u2028b", "c\x85d", "e\x1cf"]
+    path = tmp_path / "texts.jsonl"
+    path.write_text("".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts), encoding="utf-8")
+    assert [one["text"] for one in read_lines(path)] == texts

@@ -100,7 +100,7 @@ def test_what_does_not_fit_is_told_and_the_rest_is_kept(monkeypatch: pytest.Monk
 def test_a_run_on_a_gpu_says_which_and_in_which_formats(monkeypatch: pytest.MonkeyPatch) -> None:
     from kdlab.lm.pipeline import distributed, results
 
-    assert results._device().startswith("CPU (")
+    assert results.device_told().startswith("CPU (")
     monkeypatch.setattr(distributed, "device", lambda: torch.device("cuda", 0))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"the GPU {device.index}")
-    assert results._device() == "the GPU 0 (texts in float16, training in bfloat16, scores in TensorFloat-32)"
+    assert results.device_told() == "the GPU 0 (texts in float16, training in bfloat16, scores in TensorFloat-32)"

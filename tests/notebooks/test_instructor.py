@@ -139,9 +139,11 @@ def test_misconceptions_are_the_ones_that_the_links_lead_to() -> None:
 
 
 def test_the_readme_leads_here_and_says_the_same_minutes() -> None:
-    listed = re.findall(r"\| \[(?:\d\d|own)\]\((\w+\.ipynb)\) \| (\d+) \|", section("How long each notebook takes"))
+    listed = re.findall(
+        r"\| \[(?:\d\d|own|measure)\]\((\w+\.ipynb)\) \| (\d+) \|", section("How long each notebook takes")
+    )
     readme = repository.text("README.md")
-    assert listed == re.findall(r"\]\(notebooks/(\w+\.ipynb)\) \|.*\| (\d+) \|", readme) and len(listed) == 10
+    assert listed == re.findall(r"\]\(notebooks/(\w+\.ipynb)\) \|.*\| (\d+) \|", readme) and len(listed) == 11
     assert "(notebooks/INSTRUCTOR.md)" in readme
 
 

@@ -16,6 +16,7 @@ LIVE = {
     "06_distil_smollm2": [],
     "07_read_the_trade_off": ["QuizView"],
     "08_is_it_worth_it": ["TriesView"],
+    "measure_your_own": [],
 }
 FORMULA = re.compile(r"\$\$(.+?)\$\$|\$(.+?)\$", re.DOTALL)
 FORMULAS = sorted({one or other for name in LIVE for one, other in FORMULA.findall(prose(NOTEBOOKS / f"{name}.ipynb"))})

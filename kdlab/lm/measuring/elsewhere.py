@@ -49,7 +49,7 @@ def lines(path: Path, taken: Sequence[str] = ()) -> list[dict[str, Any]]:
     except (OSError, ValueError) as error:
         raise ValueError(f"scores is {str(path)!r}, and there is nothing to read ({error}): give a file") from error
     found = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             fault, one = _checked(line, taken)
             if fault:
@@ -94,7 +94,7 @@ def _of_model(run: Measurement, name: str, rows: Sequence[Mapping[str, Any]], tr
     for row in rows:
         where = places.get(row["id"]) if "id" in row else places.get("=" + row["text"])
         if where is None and "text" not in row:
-            raise ValueError(f"{name}: id {row['id']!r} is no text of p*: the ids are those in texts/truth.jsonl")
+            raise ValueError(f"{name}: id {row['id']!r} is no text of p*: give one of those in texts/truth.jsonl")
         if where is None:
             own.append(row)
         elif row.get("nats") is None:
@@ -126,7 +126,7 @@ def _own(run: Measurement, own: Sequence[Mapping[str, Any]]) -> dict[str, Scores
     truth, begun = run.loaded("truth"), run.models["truth"].begun
     turns = np.array([int(one.get("prompt", i % len(begun))) for i, one in enumerate(own)])
     if ((turns < 0) | (turns >= len(begun))).any():
-        raise ValueError(f'"prompt" is {int(turns.max())}, of {len(begun)} prompts: count them from 0')
+        raise ValueError(f'"prompt" is {int(turns.max())}, of {len(begun)} prompts: give numbers from 0 on')
     words = _words(own)
     texts = read_as(truth, [begun[turn] for turn in turns], words)
     found = score(truth.model, texts)

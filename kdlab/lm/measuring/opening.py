@@ -20,9 +20,9 @@ from typing import Any
 
 import torch
 
-from kdlab.core.files import held, read_object
+from kdlab.core.files import checksum, held, read_object
 from kdlab.lm.experiment import RunConfig, Truncation, read_instructions
-from kdlab.lm.folder import Line, Log, begin, refuse_others
+from kdlab.lm.folder import Line, Log, begin, read_results, recorded_folder, refuse_others
 from kdlab.lm.measurement import KIND, MeasureConfig
 from kdlab.lm.measuring.wording import tokens_told
 from kdlab.lm.pipeline import distributed as ranks
@@ -123,22 +123,39 @@ def opened(config: MeasureConfig, folder: Path, show: Callable[[Line], None]) ->
 
 def load_any(source: str, config: MeasureConfig) -> Truth:
     """Load what `MeasureConfig` calls a source."""
-    folder, dtype = Path(source), getattr(torch, config.dtype)
-    run = next((one for one in (folder, folder.parent.parent) if (one / "run.json").is_file()), None)
-    if run is None or not ((folder / "trained.json").is_file() or run == folder):
-        return load_truth(source, dtype=dtype)
+    found = _of_a_run(source)
+    if found is None:
+        return load_truth(source, dtype=getattr(torch, config.dtype))
+    told, weights = found
+    settings = RunConfig.of(told["preset"], {name: value for name, value in told.items() if name != "preset"})
+    truth = truth_of(settings)
+    if weights is None:
+        return truth
+    if not weights.is_file():
+        raise ValueError(f"{source}: {weights} is not there; give the folder of a model that the run has trained")
+    name = weights.stem if weights.stem != "model" else weights.parent.name
+    size = size_named(settings.teacher if name == "teacher" else settings.student)
+    model = new_model(size, truth.vocabulary, eos=truth.ends, rng=torch.Generator().manual_seed(0))
+    load_weights(model, weights).eval().requires_grad_(False)
+    return replace(truth, name=name, model=model, provenance={"source": name, "sha256": checksum(weights)}, note="")
+
+
+def _of_a_run(source: str) -> tuple[dict[str, Any], Path | None] | None:
+    """The settings of the run that a source is of, and a model's weights (p*: None); None for any other source."""
+    folder, parts = Path(source), source.split("/")
+    if parts[0] == "recorded" and len(parts) in (2, 3) and not folder.exists():
+        run = recorded_folder() / parts[1]
+        if not (run / "results.json").is_file():
+            known = ", ".join(sorted(path.parent.parent.name for path in recorded_folder().glob("*/weights/*.json")))
+            raise ValueError(f"{source} is no run that came with kdlab: choose recorded/ and one of {known}")
+        return read_results(run)["config"], run / "weights" / f"{parts[2]}.safetensors" if len(parts) == 3 else None
+    run = folder.parent.parent if (folder / "trained.json").is_file() else folder
+    if not (run / "run.json").is_file():
+        return None
     told = read_object(run / "run.json")
     if told.get("kind", "run") != "run":
         raise ValueError(f"{source} is a measurement, and no model: give the folder of a run, or of a model")
-    settings = RunConfig.of(told["config"]["preset"], {k: v for k, v in told["config"].items() if k != "preset"})
-    truth = truth_of(settings)
-    if run == folder:
-        return truth
-    size = settings.teacher if folder.name == "teacher" else settings.student
-    model = new_model(size_named(size), truth.vocabulary, eos=truth.ends, rng=torch.Generator().manual_seed(0))
-    load_weights(model, folder / "model.safetensors").eval().requires_grad_(False)
-    name, told = f"{run.name}/{folder.parent.name}/{folder.name}", read_object(folder / "trained.json")
-    return replace(truth, name=name, model=model, provenance={"source": name, "sha256": told["sha256"]}, note="")
+    return told["config"], None if run == folder else folder / "model.safetensors"
 
 
 def _look_at(run: Measurement, model: Model) -> None:

@@ -54,7 +54,8 @@ def wording(writer: Truth, begun: Sequence[Sequence[int]], sequences: Sequences)
 def read_as(reader: Truth, begun: Sequence[Sequence[int]], words: Wording) -> Sequences:
     """Return the texts in the reader's tokens, each after what the reader is given; ended ones with the reader's end.
 
-    Where a token of the reader reaches over the end of what was given, it counts with the text.
+    Where no tokens after these say the text, as in tokenizers that put a space before what they read, both are spelt
+    together, and a token that reaches over the end of what was given counts with the text.
     """
     before = [reader.decode(one) for one in begun]
     rows, given = [], []

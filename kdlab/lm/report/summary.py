@@ -16,7 +16,7 @@ from kdlab.lm.folder import read_results, recorded_folder
 from kdlab.lm.report.changes import Results, aligned, kept, listed, models, shown, students
 
 _WIDTH = 108  # of printed text
-_NAMES = {"bundled": "SmolLM2-135M-Instruct", "random": "a tiny Llama with random weights"}
+NAMES = {"bundled": "SmolLM2-135M-Instruct", "random": "a tiny Llama with random weights"}
 
 
 # Which run
@@ -90,7 +90,7 @@ def against_the_paper(results: Results) -> str:
 def _truth(results: Results) -> str:
     """Which weights, and how many bits of them: "…, quantised to Q4_1" in a run's provenance is "4-bit (Q4_1)"."""
     vocabulary, truth = results["config"]["vocabulary"], results["truth"]
-    name = _NAMES.get(truth["name"], str(truth["name"]))
+    name = NAMES.get(truth["name"], str(truth["name"]))
     bits = re.search(r"quantised to (Q(\d+)\w*)", str(truth.get("provenance", {}).get("model", "")))
     name += f", {bits[2]}-bit ({bits[1]})" if bits else ""
     if vocabulary is None:
