@@ -87,7 +87,7 @@ def _add_run(commands: Any) -> None:
     command = commands.add_parser(
         "run", help="distil language models without a reader: notebooks 05 to 07, resumable; the same command goes on"
     )
-    command.add_argument("--preset", required=True, help="smoke, cpu, gpu, instruct, gpu-instruct or paper")
+    command.add_argument("--preset", required=True, help="smoke, cpu, objectives, gpu, instruct, gpu-instruct or paper")
     command.add_argument("--out", required=True, type=Path, help="the run's folder, such as runs/smoke")
     command.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings", help="any setting"

@@ -62,6 +62,45 @@ class Truncation:
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
+# Of students that hear the teacher at each token: by which divergence, and on whose texts (None: as `on` says).
+OBJECTIVES = {
+    "token-forward": ("forward", None),
+    "token-reverse": ("reverse", None),
+    "token-jsd": ("jsd", None),
+    "on-policy": ("reverse", "student"),
+}
+SEQUENCE = "sequence"  # the student of the teacher's own texts at tau = 1: another name for that one
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What is kept of a teacher's answer: its ``top_k`` likeliest tokens, and whether the others' sum, the ``tail``.
+
+    Raises ValueError for a ``top_k`` below 1.
+
+    >>> Stored.of("top-100"), str(Stored(50, tail=False))
+    (Stored(top_k=100, tail=True), 'top-50-without-tail')
+    """
+
+    top_k: int
+    tail: bool = True
+
+    def __post_init__(self) -> None:
+        if self.top_k < 1:
+            raise ValueError(f"top_k is {self.top_k}: keep 1 token or more")
+
+    @classmethod
+    def of(cls, name: str) -> Stored:
+        """Read "top-100" or "top-100-without-tail"."""
+        found = re.fullmatch(r"top-(\d+)(-without-tail)?", name)
+        if not found:
+            raise ValueError(f"stored is {name!r}: give one such as top-100 or top-100-without-tail")
+        return cls(int(found[1]), found[2] is None)
+
+    def __str__(self) -> str:
+        return f"top-{self.top_k}{'' if self.tail else '-without-tail'}"
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """All that a run is a function of; `RunConfig.of` makes one from a preset and settings.
@@ -73,7 +112,10 @@ class RunConfig:
     ``threads``: 0 leaves it to torch, within what a container may use. ``truncations``: further settings of the teacher
     at tau = 1, such as "top-k-50" (see `Truncation`). ``prompts``, in place of a prompt: instructions that texts answer
     in turn; a file with one on each line, or "bundled" (see `read_instructions`). All answers have the room that the
-    longest of them, as p* is asked it, leaves within ``length``.
+    longest of them, as p* is asked it, leaves within ``length``. ``objectives``: further students that hear the
+    teacher at each token, such as "token-reverse" and "on-policy" (see `OBJECTIVES`), on texts of "truth" or "teacher"
+    (``on``), or their own; ``loss_tau`` tempers both sides of their loss, ``stored`` keeps a part of the teacher's
+    answers, such as "top-100" (see `Stored`).
 
     Raises ValueError for settings that cannot work, before any work.
     """
@@ -101,6 +143,10 @@ class RunConfig:
     threads: int = 0
     truncations: tuple[str, ...] = ()
     prompts: str = ""
+    objectives: tuple[str, ...] = ()
+    on: str = "truth"
+    loss_tau: float = 1.0
+    stored: str = ""
 
     def __post_init__(self) -> None:
         size_named(self.teacher), size_named(self.student)
@@ -124,10 +170,26 @@ class RunConfig:
                 f"truncations is {self.truncations}: the same one twice would make the same student twice; give each "
                 "once, spelt as top-k-50 or top-p-0.9"
             )
-        for name, choices in (("corpus", ("recorded", "sample")), ("keep", ("best", "last"))):
+        self._check_objectives()
+        for name, choices in (
+            ("corpus", ("recorded", "sample")), ("keep", ("best", "last")), ("on", ("truth", "teacher")),
+        ):  # fmt: skip
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is {getattr(self, name)!r}: choose {' or '.join(choices)}")
         self._check_vocabulary()
+
+    def _check_objectives(self) -> None:
+        if not 0 < self.loss_tau < math.inf:
+            raise ValueError(
+                f"loss_tau is {self.loss_tau}: give a positive temperature; 1 leaves both sides as they are"
+            )
+        if self.stored and str(Stored.of(self.stored)) != self.stored:
+            raise ValueError(f"stored is {self.stored!r}: write {Stored.of(self.stored)}")
+        wrong = [one for one in self.objectives if one not in OBJECTIVES]
+        if wrong or len({*self.objectives}) < len(self.objectives):
+            raise ValueError(
+                f"objectives is {self.objectives}: choose of {SEQUENCE}, {', '.join(OBJECTIVES)}, each once"
+            )
 
     def _check_vocabulary(self) -> None:
         if not self.truth or not (self.prompt or self.prompts):
@@ -166,6 +228,9 @@ class RunConfig:
                 guess = f": did you mean {meant!r}?" if meant else "."
                 raise ValueError(f"{name!r} is no setting of a run{guess} Choose one of {', '.join(kinds)}.")
             typed[name] = _typed(name, value, kinds[name])
+        if SEQUENCE in typed.get("objectives", ()):
+            typed["objectives"] = tuple(one for one in typed["objectives"] if one != SEQUENCE)
+            typed["taus"] = tuple(sorted({*typed.get("taus", PRESETS[preset].taus), 1.0}))
         for one, other in (("prompt", "prompts"), ("prompts", "prompt")):
             if typed.get(one) and other not in typed:
                 typed[other] = ""
@@ -229,6 +294,8 @@ def _typed(name: str, value: Any, kind: str) -> Any:
             return tuple(sorted(_typed(name, part, "float") for part in parts))
         if kind == "tuple[str, ...]":
             parts = value.split(",") if isinstance(value, str) else list(value)
+            if name == "objectives":
+                return () if value == "none" else tuple(_text(part).strip() for part in parts)
             return () if value == "none" else tuple(sorted(str(Truncation.of(_text(part).strip())) for part in parts))
         if kind == "int | None":
             return None if value is None or value in ("all", "none") else _typed(name, value, "int")
@@ -293,6 +360,13 @@ PRESETS = {
             truncations=("top-k-50", "top-p-0.9"),
         ),
         RunConfig(
+            preset="objectives", truth="bundled", vocabulary=4096, prompt="One day, a little", length=32,
+            teacher="2M", student="0.4M", taus=(0.8, 1.0), seeds=1,
+            teacher_sequences=32_768, teacher_epochs=1, student_sequences=24_576, student_epochs=1,
+            validation_sequences=1_024, evaluation_sequences=512, batch=64, rate=2e-3, shard=1_024,
+            corpus="recorded", objectives=tuple(OBJECTIVES),
+        ),
+        RunConfig(
             preset="instruct", truth="bundled", vocabulary=4096, prompt="", prompts=BUNDLED, length=61,
             teacher="2M", student="0.4M", taus=(0.2, 0.4, 1.0), seeds=1,
             teacher_sequences=11_520, teacher_epochs=1, student_sequences=8_640, student_epochs=1,
@@ -324,5 +398,5 @@ def label(tau: float) -> str:
 
 
 def model_names(config: RunConfig) -> list[str]:
-    """The models of one seed: the teacher, the direct student, the distilled ones, those of truncated samples."""
-    return ["teacher", "direct", *map(label, config.taus), *config.truncations]
+    """The models of one seed: teacher, direct student, distilled ones, those of truncated samples, and by token."""
+    return ["teacher", "direct", *map(label, config.taus), *config.truncations, *config.objectives]

@@ -30,7 +30,9 @@ FILE = "progress.jsonl"
 RUN = "run"  # what a folder holds that says nothing else
 # What may change when work goes on, by what a folder holds: it changes nothing that is there already.
 FREE = {RUN: ("seeds", "threads"), "measure": ("models", "also", "scores")}
-_BEFORE: dict[str, Any] = {"keep": "last", "truncations": [], "prompts": ""}  # before there were these settings
+_BEFORE: dict[str, Any] = {  # before there were these settings
+    "keep": "last", "truncations": [], "prompts": "", "objectives": [], "on": "truth", "loss_tau": 1.0, "stored": "",
+}  # fmt: skip
 PACKAGES = ("kdlab", "numpy", "torch", "transformers")
 REMEDY = "run `kdlab run --preset smoke --out runs/smoke` for a small one"
 

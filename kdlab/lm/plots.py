@@ -89,11 +89,12 @@ _LOOK: dict[str, dict[str, Any]] = {
     "truth": {"size": 6, "color": "white", "markeredgecolor": STYLE["truth"].colour, "markeredgewidth": 1.4},
     "distilled": {"size": 7},
     "truncated": {"size": 7.5},
+    "objective": {"size": 7.5},
     "teacher": {"size": 8.5, "marker": "D", "color": "white", "markeredgecolor": STYLE["teacher"].colour,
                 "markeredgewidth": 1.8, "zorder": 4},
     "direct": {"size": 6, "zorder": 6},
 }  # fmt: skip
-_TOWARD = {"truth": 200, "direct": 250, "teacher": 60, "distilled": 190, "truncated": 20}
+_TOWARD = {"truth": 200, "direct": 250, "teacher": 60, "distilled": 190, "truncated": 20, "objective": 20}
 
 
 def draw_world(axes: Axes, world: World, *, shown: bool = True) -> None:

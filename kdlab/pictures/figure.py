@@ -51,6 +51,7 @@ STYLE = {
     "direct": Role("p″ direct", "#0072B2", "--", "s"),
     "distilled": Role("p″ distilled", "#D55E00", "-", "o"),
     "truncated": Role("p″ distilled, truncated", "#D55E00", "-.", "^"),
+    "objective": Role("p″ distilled, by token", "#D55E00", "--", "v"),
     "bounds": Role("bound", "#999999", "-", ""),
 }
 INK, QUIET = "#222222", "#6E6E6E"  # text, and text that should stand back

@@ -9,14 +9,14 @@ from kdlab.lm.experiment import PRESETS, RunConfig, Truncation, read_instruction
 
 
 def test_the_presets_of_the_issue() -> None:
-    assert list(PRESETS) == ["smoke", "cpu", "gpu", "instruct", "gpu-instruct", "paper"]
+    assert list(PRESETS) == ["smoke", "cpu", "gpu", "objectives", "instruct", "gpu-instruct", "paper"]
     cpu, paper = PRESETS["cpu"], PRESETS["paper"]
     assert (cpu.vocabulary, cpu.length, cpu.prompt, cpu.taus) == (4096, 32, "One day, a little", (0.6, 0.8, 0.9, 1.0))
     assert (paper.truth, paper.teacher, paper.student) == ("HuggingFaceTB/SmolLM2-1.7B", "360M", "135M")
     assert (paper.teacher_epochs, paper.student_epochs, paper.seeds, paper.batch, paper.rate) == (5, 1, 5, 256, 5e-4)
     assert {name: preset.truncations for name, preset in PRESETS.items()} == {
         "smoke": ("top-k-50",), "cpu": (), "gpu": ("top-k-50", "top-p-0.9"), "paper": (),
-        "instruct": (), "gpu-instruct": (),
+        "objectives": (), "instruct": (), "gpu-instruct": (),
     }  # fmt: skip
     assert all(RunConfig.of(name) == preset for name, preset in PRESETS.items())
 

@@ -59,7 +59,7 @@ def fake_results(
     bound = {} if ceiling is None else {"negative_entropy": both(ceiling, 0.02, None, 1)}
     together = (common + (1 - common) * np.eye(len(names))).tolist()
     return deepcopy(FIXED) | {
-        "config": {**config, "taus": list(taus), "truncations": list(cut)},
+        "config": {**config, "taus": list(taus), "truncations": list(cut), "objectives": []},
         "seeds": list(range(seeds)),
         "truth": {"name": "bundled", "provenance": {}} | bound,
         "models": models,

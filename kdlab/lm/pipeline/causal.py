@@ -58,6 +58,7 @@ def goes_on(model: PreTrainedModel) -> bool:
     return bool(vars(model)["_kdlab_goes_on"])
 
 
+@torch.inference_mode()
 def looks_ahead(model: PreTrainedModel) -> bool:
     """Whether what comes later changes the logits of what came before: then it is no causal model."""
     own = _logits(model, _some_ids(model))[:, :_SHARED].float()

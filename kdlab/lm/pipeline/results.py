@@ -16,7 +16,7 @@ import torch
 
 from kdlab.core.files import read_object, write_json
 from kdlab.core.metrics import Estimate
-from kdlab.lm.experiment import Truncation, label
+from kdlab.lm.experiment import OBJECTIVES, Truncation, label
 from kdlab.lm.folder import SCHEMA, read_log, read_results, totals
 from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline.corpus import Sequences
@@ -128,7 +128,25 @@ def _model(run: Run, name: str, there: Found) -> dict[str, Any] | None:
     }
     cut = {"truncation": Truncation.of(name).settings} if name in run.config.truncations else {}
     role = name if name in ("teacher", "direct") else "truncated" if cut else "distilled"
-    return {"name": name, "role": role, "tau": tau.get(name, 1.0), **cut, "seeds": list(own), **numbers}
+    role = "objective" if name in OBJECTIVES else role
+    cost = {"flops": _flops(run, name, list(own))} if role != "teacher" else {}
+    return {"name": name, "role": role, "tau": tau.get(name, 1.0), **cut, "seeds": list(own), **numbers, **cost}
+
+
+def _flops(run: Run, name: str, seeds: Sequence[int]) -> float:
+    """Operations that a student took, on average over seeds: its training, and what its teacher wrote or read for it.
+
+    A step of training takes three forward passes. What the teacher's own training took is the same for all.
+    """
+    student, teacher = (
+        flops_per_token(size_named(size), run.truth.vocabulary, run.config.length)
+        for size in (run.config.student, run.config.teacher)
+    )
+    tokens = float(np.mean([run.trained(seed, name)["curve"]["tokens"] for seed in seeds]))
+    whose = OBJECTIVES.get(name, (None, None))[1]
+    writes = {"student": student}.get(str(whose), teacher if name in OBJECTIVES and run.config.on == "teacher" else 0.0)
+    hears = 0.0 if name == "direct" else teacher
+    return tokens * (3 * student + hears + writes)
 
 
 def over_seeds(found: Sequence[Estimate], same_texts: bool = True) -> dict[str, Any]:

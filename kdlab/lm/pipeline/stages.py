@@ -31,22 +31,24 @@ from transformers import LlamaForCausalLM
 
 from kdlab.core.files import checksum, held, read_object, write_json
 from kdlab.core.machine import cores
-from kdlab.lm.experiment import Truncation, label
+from kdlab.lm.experiment import OBJECTIVES, Stored, Truncation, label
 from kdlab.lm.folder import Line, Log, Stage, begin, config_for, read_results, recorded_folder, refuse_others
 from kdlab.lm.pipeline import distributed as ranks
 from kdlab.lm.pipeline import results
 from kdlab.lm.pipeline.corpus import Corpus, Sequences, generator, several
 from kdlab.lm.pipeline.model import new_model
+from kdlab.lm.pipeline.objectives import Objective
 from kdlab.lm.pipeline.run import Run, attempts_path, digest, read_scores, scores_path, states_path, write_scores
 from kdlab.lm.pipeline.sampling import sample
 from kdlab.lm.pipeline.scoring import score
-from kdlab.lm.pipeline.training import TrainingSettings, load_weights, train
+from kdlab.lm.pipeline.training import Taught, TrainingSettings, Writes, load_weights, train
 from kdlab.lm.report import attempts, units
 from kdlab.lm.sizes import size_named
 
 PARTS = ("train", "validation", "evaluation")
 _COMPARED = 256  # texts per model whose hidden states are compared; 64 do not tell a student's precision from p*'s own
 _MAPPED = 128  # of these on the map
+_FRESH = 16  # batches: after so many, a student that learns on its own texts writes new ones
 _PATIENCE = 5.0  # seconds: how long the notebook of a command that was killed may take to notice
 
 
@@ -178,6 +180,8 @@ def tempered(run: Run, seed: int) -> None:
     for tau in run.config.taus:
         stage = run.log.stage(f"seed {seed}: teacher at tau {tau:g}")
         filled(run.tempered(seed, tau), stage, load)
+    if run.config.on == "teacher" and run.config.objectives and 1.0 not in run.config.taus:
+        filled(run.tempered(seed, 1.0), run.log.stage(f"seed {seed}: teacher at tau 1"), load)
     for name in run.config.truncations:
         filled(run.truncated(seed, name), run.log.stage(f"seed {seed}: teacher, {name}"), load)
 
@@ -190,24 +194,55 @@ def students(run: Run, seed: int) -> None:
     corpora |= {name: run.truncated(seed, name) for name in run.config.truncations}
     for name, data in corpora.items():
         _trained(run, seed, name, run.config.student, data.read(n), run.config.student_epochs)
+    if run.config.objectives:
+        teacher = cache(lambda: _model(run, seed, "teacher").requires_grad_(False))
+        texts = (run.corpus("train") if run.config.on == "truth" else run.tempered(seed, 1.0)).read(n)
+        for name in run.config.objectives:
+            _trained(run, seed, name, run.config.student, texts, run.config.student_epochs, teacher)
     results.gather(run)
 
 
-def _trained(run: Run, seed: int, name: str, size: str, data: Sequences, epochs: int) -> None:
-    """Train a model from scratch and record its curve; leave alone one that is there, whole, and of these data."""
+def _taught(run: Run, name: str, teacher: Callable[[], LlamaForCausalLM]) -> tuple[Taught, int]:
+    """What a student hears of a teacher at each token, and in how many epochs for each of a run's."""
+    config, (divergence, whose) = run.config, OBJECTIVES[name]
+    objective = Objective(divergence, config.loss_tau, Stored.of(config.stored) if config.stored else None)
+    if whose is None:
+        return Taught(teacher(), objective), 1
+    each = min(_FRESH * config.batch, config.student_sequences)
+    writes = Writes(each, run.prompt, config.length, run.truth.ends)
+    return Taught(teacher(), objective, writes), max(1, config.student_sequences // each)
+
+
+def _trained(
+    run: Run,
+    seed: int,
+    name: str,
+    size: str,
+    data: Sequences,
+    epochs: int,
+    teacher: Callable[[], LlamaForCausalLM] | None = None,
+) -> None:
+    """Train a model from scratch and record its curve; leave alone one that is there, whole, and of these data.
+
+    With a ``teacher`` it learns what that one says at each token.
+    """
     folder, stage, read = run.models(seed)[name], run.log.stage(f"seed {seed}: train {name}"), digest(data)
+    if teacher is not None:
+        read += run.trained(seed, "teacher")["sha256"]
     fault = _fault(folder, run.trained(seed, name), read)
     if fault and fault != "missing":
         stage.note(f"{folder.name}/model.safetensors: {fault}; trained again")
     ranks.wait()  # nobody writes before everybody has looked
     if fault:
+        taught, times = (None, 1) if teacher is None else _taught(run, name, teacher)
         curve = train(
             _from_scratch(run, seed, size),
             data,
-            TrainingSettings(epochs, run.config.batch, run.config.rate, keep=run.config.keep),
+            TrainingSettings(epochs * times, run.config.batch, run.config.rate, keep=run.config.keep),
             folder=folder,
             seed=seed,
             validation=run.texts("validation"),
+            taught=taught,
             progress=lambda step, of, loss, rate: stage.heard(step / of, rate),
         )
         if ranks.first():

@@ -30,9 +30,11 @@ from transformers import LlamaForCausalLM
 
 from kdlab.core.files import written_whole
 from kdlab.lm.pipeline import distributed as ranks
-from kdlab.lm.pipeline.corpus import Sequences
+from kdlab.lm.pipeline.corpus import Ends, Prompts, Sequences, ends_of, generator, ids_type
 from kdlab.lm.pipeline.cpu import SummedNats, workers
 from kdlab.lm.pipeline.gpu import compiled_layers
+from kdlab.lm.pipeline.objectives import Objective, token_nats
+from kdlab.lm.pipeline.sampling import sample
 from kdlab.lm.pipeline.scoring import Losses, after_prompt, cross_entropies, score, token_losses
 
 _PIECE = 2**10  # tokens of one piece, on a CPU, where a batch is cut in two at least, read at once: see `cpu.workers`
@@ -43,6 +45,8 @@ _COMPILED = 2**20  # tokens: for fewer, compiling takes longer than it saves
 _EVERY = 200  # steps between checkpoints
 _POINTS = 100  # of the recorded loss curve
 _HOPELESS, _FEW = (2.0, 10.0), 256  # times the loss of a model that knows nothing, and of a batch of so few tokens
+
+_TEXTS = ("ids", "lengths", "prompt")  # of what a student has written, in a checkpoint
 
 Progress = Callable[[int, int, float, float], None]
 
@@ -67,6 +71,28 @@ class TrainingSettings:
     weight_decay: float = 0.01
     clip: float = 1.0
     keep: str = "best"
+
+
+@dataclass(frozen=True)
+class Writes:
+    """What a student writes to learn on: ``n`` texts at the beginning of each epoch, as `sample` takes the others."""
+
+    n: int
+    prompt: Prompts
+    length: int
+    eos: Ends
+
+
+@dataclass(frozen=True)
+class Taught:
+    """A teacher that is there (evaluation mode, on the student's device), and what is learned of it at each token.
+
+    ``writes``: on-policy, the student learns on texts of its own in place of any data.
+    """
+
+    teacher: Any
+    objective: Objective
+    writes: Writes | None = None
 
 
 @dataclass
@@ -99,16 +125,18 @@ def train(
     folder: Path,
     seed: int,
     validation: Sequences | None = None,
+    taught: Taught | None = None,
     progress: Progress = lambda step, of, loss, rate: None,
 ) -> Training:
     """Train ``model`` in place and return its curve; continue from ``folder`` where a checkpoint lies there.
 
+    It learns the texts' tokens, or, ``taught``, what a teacher says at each of them; the loss is then a divergence.
     ``progress(step, n_steps, loss, tokens_per_second)`` hears of it a hundred times. ``folder`` receives
     ``checkpoint.safetensors`` every 200 steps and ``model.safetensors`` at the end. Without ``validation`` no epoch is
     known to be the best, and the last weights are kept. Raises ValueError for data that the model's vocabulary does
     not hold, or a checkpoint of other settings or data.
     """
-    run = _Run(model, data, settings, Path(folder), seed, validation)
+    run = _Run(model, data, settings, Path(folder), seed, validation, taught)
     run.resume()
     model.train()
     worth = _worth_compiling(model, run.tokens_left)
@@ -160,13 +188,15 @@ class _Run:
     folder: Path
     seed: int
     validation: Sequences | None
+    taught: Taught | None = None
     losses_by: Losses = cross_entropies
     at_once: Any = map
 
     def __post_init__(self) -> None:
         model, settings = self.model, self.settings
         self.checkpoint = self.folder / "checkpoint.safetensors"
-        self.per_epoch = math.ceil(len(self.data) / settings.batch)
+        self.writes = None if self.taught is None else self.taught.writes
+        self.per_epoch = math.ceil((self.writes.n if self.writes else len(self.data)) / settings.batch)
         self.n_steps, self.step = settings.epochs * self.per_epoch, 0
         self.every = max(1, self.n_steps // _POINTS)
         self.curve = Training()
@@ -191,6 +221,8 @@ class _Run:
         """Take one step, note its loss, save where it is time."""
         started = time.perf_counter()
         epoch, within = divmod(self.step, self.per_epoch)
+        if self.writes and not within:
+            self._write(self.writes, epoch)
         which = order(len(self.data), self.seed, epoch)[within * self.settings.batch :][: self.settings.batch]
         loss, n_tokens = self._step(which)
         self.step += 1
@@ -203,6 +235,13 @@ class _Run:
         self.curve.seconds += time.perf_counter() - started
         if self.step % _EVERY == 0 and self.step < self.n_steps:
             self.save()
+
+    def _write(self, asked: Writes, epoch: int) -> None:
+        """Let the student write what it learns on in this epoch."""
+        self.model.eval()
+        rng = generator(self.seed, "own texts", epoch)
+        self.data = sample(self.model, asked.prompt, asked.n, length=asked.length, eos=asked.eos, rng=rng)
+        self.model.train()
 
     def _validate(self, texts: Sequences) -> None:
         """Note the loss on ``texts``; remember the weights if there were none better."""
@@ -253,7 +292,11 @@ class _Run:
     def _learnt(self, some: Sequences, weights: list[Any], n_tokens: int) -> tuple[torch.Tensor, Any]:
         """The nats of some sequences, and the gradients of their share of the mean over ``n_tokens``."""
         (ids, lengths), prompt = some.tensors(self.model.device), some.given(self.model.device)
-        if ids.device.type == "cpu" and self.losses_by is cross_entropies:
+        if self.taught is not None:
+            counted, most = after_prompt(prompt, lengths, ids.shape[1]), max(1, _LOGITS // self.model.config.vocab_size)
+            with torch.autocast(ids.device.type, torch.bfloat16, enabled=ids.device.type == "cuda"):
+                nats = token_nats(self.model, self.taught.teacher, ids, counted, self.taught.objective, most)
+        elif ids.device.type == "cpu" and self.losses_by is cross_entropies:
             hidden = self.model.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
             scored = after_prompt(prompt, lengths, ids.shape[1])
             nats = SummedNats.apply(hidden[scored[:, 1:]], self.model.lm_head.weight, ids[scored])
@@ -268,7 +311,8 @@ class _Run:
         A batch of few tokens may be one odd text: its loss must be far worse.
         """
         ignorant = math.log(self.model.config.vocab_size)
-        if not loss < _HOPELESS[n_tokens < _FEW] * ignorant or not math.isfinite(norm):
+        odd = n_tokens < _FEW or self.taught is not None  # a divergence may begin far above
+        if not loss < _HOPELESS[odd] * ignorant or not math.isfinite(norm):
             raise Diverged(
                 f"training diverged at step {self.step + 1} of {self.n_steps}: the loss is {loss:.3g} nats per token, "
                 f"where a model that knows nothing has {ignorant:.3g}, and the gradient's norm is {norm:.3g}. Choose a "
@@ -287,12 +331,12 @@ class _Run:
 
     def told(self) -> dict[str, Any]:
         """What a checkpoint must agree with."""
-        return {
-            "settings": json.loads(json.dumps(asdict(self.settings))),
-            "seed": self.seed,
-            "sequences": len(self.data),
-            "tokens": self.data.n_tokens,
-        }
+        told = {"settings": json.loads(json.dumps(asdict(self.settings))), "seed": self.seed}
+        if self.taught is not None:
+            told["objective"] = str(self.taught.objective)
+        if self.writes:
+            return told | {"writes": self.writes.n}
+        return told | {"sequences": len(self.data), "tokens": self.data.n_tokens}
 
     def save(self) -> None:
         """Write all that the next step depends on."""
@@ -302,6 +346,10 @@ class _Run:
                 state = self.optimizer.state[weight]
                 tensors |= {f"{moment}.{name}": state[moment] for moment in ("exp_avg", "exp_avg_sq")}
             tensors |= {f"best.{name}": weight for name, weight in self._best.items()}
+            if self.writes:
+                each = self.data.ids, self.data.lengths, np.broadcast_to(self.data.prompt, len(self.data))
+                texts = (torch.from_numpy(values.astype(np.int64)) for values in each)
+                tensors |= {f"texts.{name}": values for name, values in zip(_TEXTS, texts, strict=True)}
             about = {"step": self.step, "told": self.told(), "curve": asdict(self.curve), "since": self._since}
             _save(tensors, {"kdlab": json.dumps(about)}, self.checkpoint)
 
@@ -327,6 +375,10 @@ class _Run:
                 }
             best = {name.removeprefix("best.") for name in file.keys() if name.startswith("best.")}  # noqa: SIM118
             self._best = {name: file.get_tensor(f"best.{name}").cpu() for name in best}
+            if self.writes:
+                ids, lengths, prompt = (file.get_tensor(f"texts.{name}").cpu().numpy() for name in _TEXTS)
+                stored = ids.astype(ids_type(self.model.config.vocab_size))
+                self.data = Sequences(stored, lengths.astype(np.uint16), prompt, ends_of(self.writes.eos)[0])
         self.step, self.curve = about["step"], Training(**about["curve"])
         self._since = [(nats, tokens) for nats, tokens in about["since"]]
 

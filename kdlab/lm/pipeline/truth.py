@@ -142,12 +142,10 @@ def load_truth(
     Raises WeightsError for weights that are not there or no whole causal model, ValueError for what cannot be meant.
     """
     if source == "random":
-        if eos not in (None, 0):
-            raise ValueError(f"eos is {eos}: the random model ends a text with token 0; leave eos out")
-        return _random(_VOCABULARY if vocabulary is None else vocabulary)
+        return _random(_VOCABULARY if vocabulary is None else vocabulary, eos)
     model, tokenizer, provenance = _loaded(source, dtype)
-    named = ends_of(eos) if eos is not None else _own_ends(model) or _named_by(tokenizer)
     whole = causal.vocabulary(model)
+    named = ends_of(eos) if eos is not None else _own_ends(model) or _named_by(tokenizer)
     ends = _possible(named, whole, source)
     note = "" if eos is not None else _disagreement(ends, set(_named_by(tokenizer)) - set(named), tokenizer)
     answers = not isinstance(prompt, str)
@@ -157,8 +155,8 @@ def load_truth(
     wanted = [*ends, *_first(tokenizer), *(int(i) for ids in encoded for i in ids)]
     kept = _kept(whole, whole if vocabulary is None else vocabulary, wanted, use)
     model = restricted(model, kept).requires_grad_(False).eval()
-    provenance |= {"vocabulary": len(kept), "vocabulary_of_the_whole": whole}
-    provenance |= {"mass": round(float(again[list(kept)].sum()), 4)} if again.any() else {}
+    mass = {"mass": round(float(again[list(kept)].sum()), 4)} if again.any() else {}
+    provenance |= {"vocabulary": len(kept), "vocabulary_of_the_whole": whole} | mass
     own = tuple(kept.index(end) for end in ends)
     provenance["eos"] = own[0] if len(own) == 1 else own
     return Truth(provenance["source"], model, tokenizer, own, provenance, note, kept if len(kept) < whole else ())
@@ -365,8 +363,10 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _random(vocabulary: int) -> Truth:
+def _random(vocabulary: int, end: Ends | None) -> Truth:
     """A tiny Llama whose weights numpy draws, as its generator gives the same numbers on every machine."""
+    if end not in (None, 0):
+        raise ValueError(f"eos is {end}: the random model ends a text with token 0; leave eos out")
     tokenizer, eos = Syllables(vocabulary), 0
     model = new_model(size_named("tiny"), vocabulary, eos=eos, rng=torch.Generator().manual_seed(0))
     rng = np.random.default_rng(_SEED)

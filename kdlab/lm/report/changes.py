@@ -23,9 +23,9 @@ SEEN = 2.0  # standard errors that a change must exceed to be told from noise
 
 
 def models(results: Results) -> list[Mapping[str, Any]]:
-    """The models that are there: teacher, direct student, the distilled ones, the warmest first, the truncated ones."""
+    """The models that are there: teacher, direct student, distilled ones, the warmest first, truncated, by token."""
     first = [one for name in ("teacher", "direct") if (one := model_of(results, name))]
-    return [*first, *students(results), *truncated(results)]
+    return [*first, *students(results), *truncated(results), *by_token(results)]
 
 
 def students(results: Results, *, highest: float = math.inf) -> list[Mapping[str, Any]]:
@@ -37,6 +37,11 @@ def students(results: Results, *, highest: float = math.inf) -> list[Mapping[str
 def truncated(results: Results) -> list[Mapping[str, Any]]:
     """The students of the teacher's truncated samples, such as top-k 50; none in older runs."""
     return [one for one in results["models"] if one["role"] == "truncated"]
+
+
+def by_token(results: Results) -> list[Mapping[str, Any]]:
+    """The students that heard the teacher at each token; none in older runs."""
+    return [one for one in results["models"] if one["role"] == "objective"]
 
 
 def model_of(results: Results, name: str) -> Mapping[str, Any] | None:
