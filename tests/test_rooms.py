@@ -112,7 +112,7 @@ def test_the_package_stays_small():
     sizes = {"kdlab": lines(python_files("kdlab")), "page": lines(page), "tests": lines(python_files("tests"))}
     # A little more than there is today. Of the page's lines half are of a reader's own world, which no kernel helps; of
     # the package's 1,500 are the eight neighbours', which nothing else needs, and 1,300 for models of a reader's own.
-    assert sizes["kdlab"] < 21_200 and sizes["page"] < 5_100 and sizes["tests"] < 24_900, sizes
+    assert sizes["kdlab"] < 21_300 and sizes["page"] < 5_100 and sizes["tests"] < 25_000, sizes
 
 
 def test_the_code_of_a_drawn_world_stays_small():

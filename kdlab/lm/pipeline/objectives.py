@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import linear
 
 from kdlab.lm.experiment import Stored
 
@@ -85,12 +86,6 @@ DIVERGENCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-@torch.no_grad()
-def hidden_of(teacher: Any, ids: Tensor) -> Tensor:
-    """(B, L - 1, H): the teacher's states before each token but the first."""
-    return torch.as_tensor(teacher.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state)
-
-
 def token_nats(student: Any, teacher: Any, ids: Tensor, counted: Tensor, objective: Objective, some: int) -> Tensor:
     """(): the nats of all counted tokens together; ids (B, L), counted (B, L) says which were not given and are there.
 
@@ -98,13 +93,38 @@ def token_nats(student: Any, teacher: Any, ids: Tensor, counted: Tensor, objecti
     """
     scored = counted[:, 1:]
     own = student.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state[scored]
-    told = hidden_of(teacher, ids)[scored]
-    nats = own.new_zeros(())
-    for states, theirs in zip(own.split(some), told.split(some), strict=True):
-        with torch.no_grad():
-            taught = teacher.lm_head(theirs)
-        nats = nats + objective.of(student.lm_head(states), taught).sum()
-    return nats
+    with torch.no_grad():
+        told = teacher.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state[scored]
+    return torch.as_tensor(_Summed.apply(own, student.lm_head.weight, told, teacher.lm_head.weight, objective, some))
+
+
+class _Summed(torch.autograd.Function):
+    """Nats of all tokens, whose gradients are made along with them: logits of a few tokens only are ever held."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, own: Tensor, weight: Tensor, told: Tensor, taught: Tensor, objective: Objective, some: int
+    ) -> Tensor:
+        """Of states (M, H) and the output layers' weights (V, H) of both."""
+        by_states, by_weights = torch.empty_like(own), torch.zeros_like(weight)
+        total = own.new_zeros((), dtype=torch.float32)
+        mine = weight.detach().requires_grad_()
+        for first in range(0, len(own), some):
+            rows = slice(first, first + some)
+            states = own[rows].detach().requires_grad_()
+            with torch.enable_grad():
+                nats = objective.of(linear(states, mine), linear(told[rows], taught.detach())).sum()
+                by_states[rows], more = torch.autograd.grad(nats, (states, mine))
+            by_weights += more
+            total += nats.detach()
+        ctx.save_for_backward(by_states, by_weights)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Any) -> tuple[Tensor, Tensor, None, None, None, None]:
+        """Scale both gradients."""
+        by_states, by_weights = ctx.saved_tensors
+        return by_states * upstream[0], by_weights * upstream[0], None, None, None, None
 
 
 def bytes_per_token(vocabulary: int, stored: Stored | None) -> int:

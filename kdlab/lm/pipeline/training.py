@@ -39,6 +39,7 @@ from kdlab.lm.pipeline.scoring import Losses, after_prompt, cross_entropies, sco
 
 _PIECE = 2**10  # tokens of one piece, on a CPU, where a batch is cut in two at least, read at once: see `cpu.workers`
 _LOGITS = 2**30  # of one piece, at most, on a GPU
+_AT_ONCE = {"cpu": 2**19, "cuda": 2**28}  # logits of student and of teacher, while what a teacher says is learned
 _ENOUGH = {"cpu": math.inf, "cuda": 2**13}  # tokens that keep the device busy: from there on, a piece may end
 _ALIKE = 0.8  # lengths in one piece, where there is enough for another
 _COMPILED = 2**20  # tokens: for fewer, compiling takes longer than it saves
@@ -293,7 +294,8 @@ class _Run:
         """The nats of some sequences, and the gradients of their share of the mean over ``n_tokens``."""
         (ids, lengths), prompt = some.tensors(self.model.device), some.given(self.model.device)
         if self.taught is not None:
-            counted, most = after_prompt(prompt, lengths, ids.shape[1]), max(1, _LOGITS // self.model.config.vocab_size)
+            counted = after_prompt(prompt, lengths, ids.shape[1])
+            most = max(1, _AT_ONCE[ids.device.type] // self.model.config.vocab_size)
             with torch.autocast(ids.device.type, torch.bfloat16, enabled=ids.device.type == "cuda"):
                 nats = token_nats(self.model, self.taught.teacher, ids, counted, self.taught.objective, most)
         elif ids.device.type == "cpu" and self.losses_by is cross_entropies:
