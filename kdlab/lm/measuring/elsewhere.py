@@ -81,6 +81,9 @@ def _checked(line: str, taken: Sequence[str]) -> tuple[str, dict[str, Any]]:
         return f'"nats" is {nats!r}, and no finite number', {}
     if nats is not None and nats > 1e-6:
         return f'"nats" is {nats!r}, above 0: log-probabilities are 0 or less (a loss has the other sign)', {}
+    for name, least in (("tokens", 1), ("prompt", 0)):
+        if not (isinstance(one.get(name, least), int) and one.get(name, least) >= least):
+            return f'"{name}" is {one[name]!r}, and no whole number from {least} on', {}
     return "", one
 
 
@@ -124,8 +127,8 @@ def _words(own: Sequence[Mapping[str, Any]]) -> Wording:
 def _own(run: Measurement, own: Sequence[Mapping[str, Any]]) -> dict[str, Scores]:
     """What p* gives a model's own texts, and what it gives them itself, where all have that."""
     truth, begun = run.loaded("truth"), run.models["truth"].begun
-    turns = np.array([int(one.get("prompt", i % len(begun))) for i, one in enumerate(own)])
-    if ((turns < 0) | (turns >= len(begun))).any():
+    turns = np.array([one.get("prompt", i % len(begun)) for i, one in enumerate(own)])
+    if (turns >= len(begun)).any():
         raise ValueError(f'"prompt" is {int(turns.max())}, of {len(begun)} prompts: give numbers from 0 on')
     words = _words(own)
     texts = read_as(truth, [begun[turn] for turn in turns], words)
@@ -133,7 +136,8 @@ def _own(run: Measurement, own: Sequence[Mapping[str, Any]]) -> dict[str, Scores
     scores = {"precision": Scores(found.nats, found.tokens, _groups(run, turns))}
     nats = [one.get("nats") for one in own]
     if all(one is not None for one in nats):
-        tokens = np.array([int(one.get("tokens", 1)) for one in own])
+        counted = all("tokens" in one for one in own)
+        tokens = np.array([one["tokens"] if counted else 0 for one in own])  # 0: nobody knows
         scores["own"] = Scores(np.array(nats, float), tokens, _groups(run, turns))
     return scores
 

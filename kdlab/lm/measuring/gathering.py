@@ -31,7 +31,7 @@ _SHOWN = 8  # sample texts per model
 
 def finish(run: Measurement) -> dict[str, Any]:
     """Write the results, and the report; return the results."""
-    gather(run)
+    gather(run, last=True)
     ranks.wait()
     results = read_results(run.folder)
     if ranks.first():
@@ -44,8 +44,8 @@ def finish(run: Measurement) -> dict[str, Any]:
     return results
 
 
-def gather(run: Measurement) -> None:
-    """Write results.json, whole: all that is there so far."""
+def gather(run: Measurement, *, last: bool = False) -> None:
+    """Write results.json, whole: all that is there so far; at the ``last`` time with what comes from elsewhere."""
     if not ranks.first():
         return
     found: dict[str, dict[str, Scores]] = {"truth": {"own": scores_of(run, "truth", "truth")}}
@@ -58,7 +58,7 @@ def gather(run: Measurement) -> None:
         except ValueError:  # not there yet
             found.pop(name, None)
     together = {name: shares(run, name) for name in found}
-    if run.config.scores:
+    if run.config.scores and last:
         for name, own in elsewhere.read(run).items():
             found[name], words[name], together[name] = own.scores, own.words, False
     told = settings_told(run.folder) or {}
@@ -83,7 +83,7 @@ def gather(run: Measurement) -> None:
 
 def _per(scores: Scores, words: Wording, tokens: bool) -> dict[str, Any]:
     """Mean nats per token (where tokens are the same), per text, and per byte."""
-    each: dict[str, Estimate] = {"token": scores.per_token()} if tokens else {}
+    each: dict[str, Estimate] = {"token": scores.per_token()} if tokens and scores.tokens.all() else {}
     each |= {"sequence": scores.per_sequence(), "byte": in_bytes(scores, words).per_token()}
     return {per: over_seeds([one]) for per, one in each.items()}
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from kdlab.lm.folder import Line
 from kdlab.lm.measurement import MeasureConfig
+from kdlab.lm.measuring.elsewhere import lines
 from kdlab.lm.measuring.gathering import finish, gather
 from kdlab.lm.measuring.opening import close, opened
 from kdlab.lm.measuring.reading import both, written
@@ -33,6 +34,8 @@ def measure(
 
 def everything(config: MeasureConfig, folder: Path, show: Callable[[Line], None] = lambda line: None) -> dict[str, Any]:
     """Do what is not done yet, telling ``show`` how far it is, and return the results. Raises as `measure` does."""
+    if config.scores:
+        lines(Path(config.scores), taken=("truth", *dict(config.models)))  # what is wrong with them is said first
     run = opened(config, folder, show)
     try:
         written(run, "truth")
@@ -44,7 +47,8 @@ def everything(config: MeasureConfig, folder: Path, show: Callable[[Line], None]
             both(run, name, "truth")
         for name in names:
             both(run, "truth", name)
-            gather(run)
+            if run.worked:
+                gather(run)
         return finish(run)
     finally:
         close(run)

@@ -54,6 +54,7 @@ class Measurement:
     models: dict[str, Model]
     lock: ExitStack = field(default_factory=ExitStack)
     held: tuple[str, Truth] | None = None
+    worked: bool = False  # whether anything was read that was not there
 
     def loaded(self, name: str) -> Truth:
         """A model, on this process's device; the one before leaves the memory."""

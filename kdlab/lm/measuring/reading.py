@@ -71,12 +71,13 @@ def both(run: Measurement, reader: str, writer: str) -> Scores:
     states = _states_wanted(run) if reader == "truth" else 0
     for i, first in enumerate(parts):
         path = score_path(run, reader, writer, i)
-        of = _of(run, reader, writer, i, tau, states)
-        if ranks.mine(i) and read_scores(path, of, ("nats",)) is None:
+        of, wanted = _of(run, reader, writer, i, tau), max(0, min(size, n - first, states - first))
+        if ranks.mine(i) and _lacks(path, of, wanted):
             texts = texts_for(run, reader, writer) if texts is None else texts
             some = texts[np.arange(first, min(first + size, n))]
-            found = score(run.loaded(reader).model, some, tau, max(0, min(len(some), states - first)))
+            found = score(run.loaded(reader).model, some, tau, wanted)
             write_scores(path, of, {"nats": found})
+            run.worked = True
             stage.step((i + 1) / len(parts), some.n_tokens)
         else:
             stage.skip((i + 1) / len(parts))
@@ -85,11 +86,18 @@ def both(run: Measurement, reader: str, writer: str) -> Scores:
     return scores_of(run, reader, writer)
 
 
-def _of(run: Measurement, reader: str, writer: str, shard: int, tau: float, states: int) -> str:
+def _lacks(path: Path, of: str, states: int) -> bool:
+    """Whether a shard's scores are not there, or of other texts or weights, or without so many states."""
+    there = read_scores(path, of, ("nats",))
+    kept = None if there is None else there["nats"].states
+    return there is None or (states > 0 and (kept is None or len(kept) < states))
+
+
+def _of(run: Measurement, reader: str, writer: str, shard: int, tau: float) -> str:
     """What a shard's scores are a function of."""
     told = run.corpus(writer).manifest()[shard]["sha256"]
     mine, theirs = run.models[reader].about, run.models[writer].about
-    return json.dumps([told, mine["weights"], mine["tokens"], theirs["tokens"], tau, states, run.config.dtype])
+    return json.dumps([told, mine["weights"], mine["tokens"], theirs["tokens"], tau, run.config.dtype])
 
 
 def _states_wanted(run: Measurement) -> int:

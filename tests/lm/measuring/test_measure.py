@@ -209,6 +209,14 @@ def test_scores_from_elsewhere_are_those_that_are_measured_here(models: dict[str
     # p* reads the words, in its own spelling, where the model's own tokens were another one
     assert set(api["precision"]) == {"sequence", "byte"}
     assert found["recalls_together"]["names"] == ["near", "api"]
+    bare = [{name: value for name, value in line.items() if name != "tokens"} for line in lines]
+    scores.write_text("\n".join(json.dumps(line) for line in bare))
+    (again,) = [
+        one
+        for one in lm.measure(models["truth"], named, out=out, scores=str(scores), **ASKED)["models"]
+        if one["name"] == "api"
+    ]
+    assert set(again["negative_entropy"]) == {"sequence", "byte"}  # nobody said how many tokens
     assert found["recalls_together"]["sequence"][0][1] == pytest.approx(1.0, abs=1e-4)
 
 
@@ -224,6 +232,8 @@ def test_scores_from_elsewhere_are_those_that_are_measured_here(models: dict[str
         ('{"model": "api", "id": "truth/99", "nats": -1}', "id 'truth/99' is no text of p"),
         ('{"model": "api", "id": "truth/0"}', "has no nats"),
         ('{"model": "api", "id": "truth/0", "nats": -1}', "39 of p.'s 40 texts have no score .the first: truth/1"),
+        ('{"model": "api", "text": "a", "nats": -1, "tokens": 0}', 'line 1: "tokens" is 0, and no whole number from 1'),
+        ('{"model": "api", "text": "a", "nats": -1, "prompt": "b"}', "line 1: \"prompt\" is 'b', and no whole number"),
         ("", "has no line"),
     ],
 )
