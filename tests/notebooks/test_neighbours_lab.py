@@ -1,9 +1,7 @@
-"""Two neighbours in JupyterLab: a guess, the knob by keys, and the exercise, as a reader does them."""
+"""A neighbour in JupyterLab: a guess, the knob by keys, and the exercise, as a reader does them."""
 
 import shutil
-from collections.abc import Callable
 
-import numpy as np
 import pytest
 from playwright.sync_api import Browser, expect
 from support.axe import serious
@@ -12,20 +10,14 @@ from support.pages import settle
 from support.repository import NOTEBOOKS
 
 from kdlab import exercise
-from kdlab.neighbours import mixture_gradient, target_domain
-from kdlab.neighbours.comparison import Comparison
+from kdlab.neighbours import mixture_gradient
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-SWEEPS: dict[str, Callable[[], Comparison]] = {
-    "mixture_gradient": mixture_gradient.sweep,
-    "target_domain": lambda: target_domain.sweep(np.random.default_rng(0)),
-}
 
-
-@pytest.mark.parametrize("name", SWEEPS)
-def test_a_neighbour_in_jupyterlab(jupyter: Lab, browser: Browser, name: str) -> None:
-    wanted, lab = SWEEPS[name](), jupyter.within(f"neighbour-{name}")
+def test_a_neighbour_in_jupyterlab(jupyter: Lab, browser: Browser) -> None:
+    name = "mixture_gradient"
+    wanted, lab = mixture_gradient.sweep(), jupyter.within(f"neighbour-{name}")
     shutil.copy(NOTEBOOKS / "neighbours" / f"{name}.ipynb", lab.folder)
     with lab.running(browser, f"{name}.ipynb") as notebook:
         page, root = notebook.page, notebook.view()

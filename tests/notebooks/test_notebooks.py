@@ -18,7 +18,7 @@ from kdlab.lessons import card
 CHECKED = "# NBVAL_CHECK_OUTPUT"
 PNG = b"\x89PNG\r\n"
 CELL_TIMEOUT = 240
-LONG = ("online_teacher", "self_features", "mixup")
+LONG = ("online_teacher", "self_features", "mixup", "score_distillation", "target_domain")
 SHORTER = [path for path in BOOKS if path.stem[:2] not in ("02", "03", "06")]
 SHORTER += [path for path in NEIGHBOURS if path.stem not in LONG]
 

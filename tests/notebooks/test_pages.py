@@ -297,7 +297,7 @@ def test_numbers_of_the_symbols() -> None:
 
 def test_colours_and_lines_are_those_of_the_pictures() -> None:
     words = {"-": ("solid", "hairline"), ":": ("dotted",), "--": ("dashed",), "-.": ("dash-dotted",)}
-    markers = {"o": ("round", "dots"), "s": ("square",), "^": ("triangle",), "": ("none",)}
+    markers = {"o": ("round", "dots"), "s": ("square",), "^": ("triangle",), "v": ("on its tip",), "": ("none",)}
     table = rows("Colours and lines")
     assert [row[0] for row in table] == [role.label for role in plots.STYLE.values()]
     for (_, colour, line, marker), role in zip(table, plots.STYLE.values(), strict=True):

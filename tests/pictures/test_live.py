@@ -1,5 +1,6 @@
 """The question before the picture: a guess is committed once, kept for its question only, and never in the way."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from support.fake_sweep import fake_sweep
 
 from kdlab.core import answers
+from kdlab.core.files import PACKAGE
 from kdlab.mixtures.view import MixtureView, show
 from kdlab.pictures.live import front_end, plain
 
@@ -33,7 +35,16 @@ def test_a_page_is_made_of_what_all_views_share_and_its_own_files() -> None:
     assert source.index("class Live") < source.index("class Quiz extends Live")
     with pytest.raises(FileNotFoundError):
         front_end("pictures/quizz.js")
+    assert "/*" not in source and " // " not in source and "\n//" not in source
     assert plain([[1 / 3, 2]]) == [[0.33333, 2.0]] and plain(SWEEP.betas[:1], 1) == [1.0]
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.js")), ids=lambda path: path.stem)
+def test_comments_are_told_from_text_by_a_space_after_the_slashes(path: Path) -> None:
+    """What `front_end` leaves out stands in no text of the code: before it, quotes are closed."""
+    for line in re.sub(r"/\*(?s:.*?)\*/", "", path.read_text("utf-8")).splitlines():
+        code, slashes, _ = line.partition(" // ")
+        assert not slashes or all(code.count(quote) % 2 == 0 for quote in "\"'`"), line
 
 
 @pytest.mark.parametrize("commit", [click, MixtureView.commit])
