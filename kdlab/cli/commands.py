@@ -168,11 +168,10 @@ def _measure(arguments: argparse.Namespace) -> int:
 
     def work() -> None:
         from kdlab.lm.measurement import MeasureConfig, pairs_from
+        from kdlab.lm.measuring.measure import everything
         from kdlab.lm.report import measured
 
         config = MeasureConfig.of(arguments.truth, pairs_from(arguments.models), **settings)
-        from kdlab.lm.measuring.measure import everything
-
         results = everything(config, arguments.out, printed())
         print(measured.table(results))
         if told := measured.sentences(results):

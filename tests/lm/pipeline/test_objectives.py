@@ -380,6 +380,7 @@ def test_settings() -> None:
         ({"on": "student"}, "on is 'student': choose truth or teacher"),
         ({"loss_tau": "0"}, "loss_tau is 0.0: give a positive temperature"),
         ({"stored": "100"}, "stored is '100': give one such as top-100"),
+        ({"stored": "top-5-without-tail", "objectives": "token-jsd"}, "token-jsd needs the tail.*choose token-forward"),
     ):
         with pytest.raises(ValueError, match=says):
             RunConfig.of("smoke", settings)
