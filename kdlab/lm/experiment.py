@@ -193,8 +193,8 @@ class RunConfig:
         need = [one for one in self.objectives if OBJECTIVES[one][0] != "forward"]
         if need and self.stored and not Stored.of(self.stored).tail:
             raise ValueError(
-                f"stored is {self.stored!r}, and {need[0]} needs the tail, else what a student says elsewhere would cost "
-                "it nothing: keep the tail, or choose token-forward"
+                f"stored is {self.stored!r}, and {need[0]} needs the tail, else what a student says elsewhere would "
+                "cost it nothing: keep the tail, or choose token-forward"
             )
 
     def _check_vocabulary(self) -> None:

@@ -23,8 +23,6 @@ from torch.nn.functional import linear
 
 from kdlab.lm.experiment import Stored
 
-_LEAST = 1e-30  # of a probability whose logarithm is taken: float32 holds no less
-
 
 @dataclass(frozen=True)
 class Objective:
@@ -62,12 +60,14 @@ def _kept(own: Tensor, told: Tensor, stored: Stored) -> tuple[Tensor, Tensor]:
     mine = own.gather(-1, which)
     if not stored.tail:
         return mine, torch.log_softmax(most, dim=-1)
-    return torch.cat([mine, _rest(mine)], dim=-1), torch.cat([most, _rest(most)], dim=-1)
+    if stored.top_k >= told.shape[-1]:
+        return mine, most  # there are no others
+    return torch.cat([mine, _others(own, which)], dim=-1), torch.cat([most, _others(told, which)], dim=-1)
 
 
-def _rest(some: Tensor) -> Tensor:
-    """(M, 1): the logarithm of what these probabilities leave of 1."""
-    return (1 - some.exp().sum(dim=-1, keepdim=True)).clamp_min(_LEAST).log()
+def _others(logs: Tensor, which: Tensor) -> Tensor:
+    """(M, 1): the log-odds of all but some tokens together; summed, as 1 less the others would lose what is small."""
+    return logs.scatter(-1, which, -math.inf).logsumexp(dim=-1, keepdim=True)
 
 
 def _kl(of: Tensor, beside: Tensor) -> Tensor:
