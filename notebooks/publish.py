@@ -17,6 +17,8 @@ import re
 import shutil
 import sys
 import tempfile
+import zlib
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -75,7 +77,7 @@ LESS = (
 )
 LIVE = "Live, without Python."
 BANNER = '<p class="aside banner">{} as a page: {}. <a href="README.html">How to run it</a>.</p>\n'
-MAX_BYTES = 15_000_000
+MAX_BYTES = 20_000_000
 
 
 class PublishError(Exception):
@@ -109,6 +111,7 @@ class Site:
         self.repository = os.environ.get("GITHUB_REPOSITORY", "")  # known where GitHub builds the site
         self.sweeps: dict[str, Any] = {}  # those that several views share, by key
         self.modules: dict[str, str] = {}
+        self.parts: dict[str, bytes] = {}  # weights and the like, which a view asks for when it is asked
         self.style = ""
 
     def build(self) -> None:
@@ -180,6 +183,7 @@ class Site:
         """Write a page: its text in the frame that all pages share, the scripts and numbers of its live views."""
         for live in lives:
             self.modules[live.module], self.style = live.source, live.style
+            self.parts |= live.parts
         scripts = list(dict.fromkeys(live.module for live in lives))
         menu = [{"place": one.place, "short": one.short, "long": one.long} for one in self.entries]
         menu += [
@@ -207,7 +211,7 @@ class Site:
     # What pages load
 
     def assets(self) -> None:
-        """Write scripts and styles, and a script for each sweep that a view may ask for."""
+        """Write scripts and styles, and a script for each sweep and each part that a view may ask for."""
         for path in ASSETS.iterdir():
             self.write(f"assets/{path.name}", path.read_bytes())
         self.write("assets/view.css", self.style)
@@ -215,7 +219,10 @@ class Site:
             self.write(f"assets/{name}.js", script(source, name))
         for key, sweep in self.sweeps.items():
             file = _file_of(key)
-            self.write(f"sweeps/{file}.js", f'kdlab.arrived["{file}"] = {_compact(sweep)};\n')
+            self.write(f"sweeps/{file}.js", f'kdlab.arrived["sweeps/{file}"] = {_compact(sweep)};\n')
+        for name, part in self.parts.items():
+            packed = b64encode(zlib.compress(part, 9)).decode()
+            self.write(f"parts/{name}.js", f'kdlab.arrived["parts/{name}"] = "{packed}";\n')
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -237,7 +244,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def publish(out: Path) -> None:
     """Build the site beside ``out`` and put it there whole, in place of an older one.
 
-    Raises PublishError where ``out`` holds something else than a site, or the site is over 15 MB.
+    Raises PublishError where ``out`` holds something else than a site, or the site is over 20 MB.
     """
     if out.exists() and any(out.iterdir()) and not (out / ".nojekyll").is_file():
         raise PublishError(f"{out} holds files that this script did not write: name another folder with --out")

@@ -28,7 +28,8 @@ FRONT_END = (
     "neighbours/view.js", "ngrams/view.js", "ngrams/view_tries.js",
     "mixtures/measure.js", "mixtures/contours.js", "mixtures/fit.js", "mixtures/path.js", "mixtures/own_worker.js",
     "mixtures/world.js", "mixtures/share.js", "mixtures/own_space.js", "mixtures/challenges.js", "mixtures/view_own.js",
-    "lm/view_next_token.js", "lessons/exercise_view.js", "lessons/card.css", "pictures/labextension/reopened.js",
+    "lm/view_next_token.js", "lm/llama.js", "lm/tokens.js", "lm/talk_worker.js", "lm/view_talk.js",
+    "lessons/exercise_view.js", "lessons/card.css", "pictures/labextension/reopened.js",
 )  # fmt: skip
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge", "firefox")
 REINSTALL = "run `make setup` again, or reinstall kdlab"

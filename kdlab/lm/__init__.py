@@ -18,6 +18,8 @@ _MODULES = {
     "recording": "read_recording",
     "sizes": "SIZES parameters",
     "view_next_token": "costs pieces show",
-    "": "folder pipeline plots plots_next_token plots_objectives plots_worlds report",
+    "talking": "answers talk_table",
+    "view_talk": "talk",
+    "": "folder pipeline plots plots_next_token plots_objectives plots_talk plots_worlds report",
 }
 __all__, __getattr__, __dir__ = front_door(__name__, _MODULES)

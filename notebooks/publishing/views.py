@@ -20,6 +20,7 @@ import nbformat
 
 from kdlab.lessons import card as cards
 from kdlab.lessons.review import Row
+from kdlab.lm.view_talk import TalkView
 from kdlab.pictures.sweep_view import SweepView
 
 __all__ = ["Live", "live_of", "live_views", "reviews", "script"]
@@ -27,7 +28,7 @@ __all__ = ["Live", "live_of", "live_views", "reviews", "script"]
 Json = dict[str, Any]
 
 REVIEWS = re.compile(r"\breview\(")  # the call that gives the reader's guesses beside what happened
-SHOWS = re.compile(r"\b(?:show|by_hand|draw|show_pairs|show_tries|quiz)\(")  # the calls that give a live view
+SHOWS = re.compile(r"\b(?:show|by_hand|draw|show_pairs|show_tries|quiz|talk)\(")  # the calls that give a live view
 ASKED = {  # what a notebook asks its reader to choose, though having it takes a second: {view: settings}
     "NGramView": (
         {"orders": "3, 2, 1", "seed": 1},
@@ -43,7 +44,8 @@ class Live:
     """One live view: the front-end module that draws it, the traits it begins with, and what answers it.
 
     ``answers`` has, for settings written as `name_of` writes them, the key of a sweep made ahead.
-    ``less`` says whether its menus offer less than they would beside Python.
+    ``less`` says whether its menus offer less than they would beside Python. ``parts`` are what it asks for
+    by messages.
     """
 
     cell: str
@@ -53,6 +55,7 @@ class Live:
     state: Json
     answers: Mapping[str, str]
     less: bool
+    parts: Mapping[str, bytes]
 
 
 def live_views(notebook: nbformat.NotebookNode, folder: Path, made: dict[str, Json]) -> list[Live]:
@@ -166,7 +169,8 @@ def live_of(cell: str, view: Any, made: dict[str, Json]) -> Live:
         state["choices"] = _answered(offered, answers)
         less = state["choices"] != offered
     style = str(view.get_state()["_css"])
-    return Live(cell, type(view).__name__, str(view.get_state()["_esm"]), style, state, answers, less)
+    parts = {name: view.part(name) for name in view.parts} if isinstance(view, TalkView) else {}
+    return Live(cell, type(view).__name__, str(view.get_state()["_esm"]), style, state, answers, less, parts)
 
 
 def name_of(settings: Mapping[str, Any], fields: Sequence[str]) -> str:

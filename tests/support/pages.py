@@ -27,6 +27,7 @@ class Model {
   }
   on(event, listener) { (this.heard[event] ??= []).push(listener); }
   off(event, listener) { this.heard[event] = this.heard[event].filter((other) => other !== listener); }
+  send(content) { window.sent(this, content); }
   save_changes() { this.saved += 1; if (window.broken) throw new Error("no kernel"); }
 }
 window.open_view = (state) => {

@@ -14,7 +14,7 @@ LIVE = {
     "04_from_mixtures_to_text": ["NGramView"],
     "05_meet_smollm2": ["NextTokenView", "QuizView", "NextTokenView"],
     "06_distil_smollm2": [],
-    "07_read_the_trade_off": ["QuizView"],
+    "07_read_the_trade_off": ["QuizView", "TalkView"],
     "08_is_it_worth_it": ["TriesView"],
     "measure_your_own": [],
 }

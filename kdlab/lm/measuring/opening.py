@@ -147,7 +147,9 @@ def _of_a_run(source: str) -> tuple[dict[str, Any], Path | None] | None:
     if parts[0] == "recorded" and len(parts) in (2, 3) and not folder.exists():
         run = recorded_folder() / parts[1]
         if not (run / "results.json").is_file():
-            known = ", ".join(sorted(path.parent.parent.name for path in recorded_folder().glob("*/weights/*.json")))
+            known = ", ".join(
+                sorted(path.parent.parent.name for path in recorded_folder().glob("*/weights/weights.json"))
+            )
             raise ValueError(f"{source} is no run that came with kdlab: choose recorded/ and one of {known}")
         return read_results(run)["config"], run / "weights" / f"{parts[2]}.safetensors" if len(parts) == 3 else None
     run = folder.parent.parent if (folder / "trained.json").is_file() else folder

@@ -34,7 +34,15 @@ class Model {
 
   off(event, listener) { this.listeners[event] = (this.listeners[event] ?? []).filter((other) => other !== listener); }
 
-  send() {} // no view of kdlab sends messages of its own
+  /** A message of a view's own: a wish for a part, which comes as {part, packed}, base64 of zlib's, or as {part, error}. */
+  async send({ part }) {
+    const said = (content, buffers) => [...(this.listeners["msg:custom"] ?? [])].forEach((listener) => listener(content, buffers));
+    try {
+      said({ part, packed: await arrival(`parts/${part}`) }, []);
+    } catch (error) {
+      said({ part, error: error.message }, []);
+    }
+  }
 
   /** Where there is a kernel Python would hear of the changes now, and answer a little later. */
   save_changes() {
@@ -57,15 +65,15 @@ class Model {
 /** Settings as one text, the same as in publishing/views.py, name_of. */
 const nameOf = (settings, fields) => JSON.stringify(fields.map((field) => settings[field]));
 
-const loading = {}; // {file: promise of a sweep}
+const loading = {}; // {file: promise of what its script brings}
 
-/** A sweep from its script; once for a page, however often it is asked for. */
-function sweepIn(file) {
+/** What a script of this site brings: a sweep, or a part of a model; once for a page, however often it is asked for. */
+function arrival(file) {
   loading[file] ??= new Promise((arrived, failed) => {
     const script = document.createElement("script");
-    script.src = `sweeps/${file}.js`;
-    script.onload = () => arrived(kdlab.arrived[file]);
-    script.onerror = () => failed(new Error(`${script.src} is missing: these settings cannot be shown.`));
+    script.src = `${file}.js`;
+    script.onload = () => (file in kdlab.arrived ? arrived(kdlab.arrived[file]) : script.onerror());
+    script.onerror = () => failed(new Error(`${script.src} is missing or damaged: what it holds cannot be shown.`));
     document.head.append(script);
   });
   loading[file].catch(() => delete loading[file]); // the next time may go better
@@ -83,7 +91,7 @@ function sweepAnswer(sweeps) {
       return;
     }
     try {
-      const sweep = await sweepIn(file);
+      const sweep = await arrival(`sweeps/${file}`);
       if (same(model.get("settings"), settings)) model.put({ sweep: { ...sweep, settings } });
     } catch (error) {
       if (same(model.get("settings"), settings)) stay(error.message);

@@ -1,0 +1,165 @@
+"""Students that answer, on a page: the texts that PyTorch gives, p*'s bars, keys, and what can go wrong."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from support.axe import serious
+from support.pages import box_of, get, opened, served, settle
+from support.talk import SCRIPTS, open_talk, rested, texts_of
+
+from kdlab.lessons.predictions import predict
+from kdlab.lm.talking import answers
+from kdlab.lm.view_talk import TalkView
+
+pytestmark = pytest.mark.browser
+
+FIRST = "One day, a little"
+STUDENTS = [name for name in answers()["names"] if name != "teacher"]
+# The longest task of the page's own thread since the picture was there.
+TASKS = """() => { window.tasks = []; new PerformanceObserver((list) => list.getEntries().forEach(({ duration }) =>
+  window.tasks.push(duration))).observe({ type: "longtask" }); }"""
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with served(*SCRIPTS) as one:
+        yield one
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    with opened(browser, address) as one:
+        yield one
+
+
+def go(page: Page) -> None:
+    page.locator(".kdlab-talk-tools button").first.click()
+
+
+def test_the_page_says_what_pytorch_says(page: Page) -> None:
+    open_talk(page, TalkView())
+    page.locator(".kdlab-beta").fill("12")
+    go(page)
+    rested(page, FIRST)
+    page.get_by_role("button", name=re.compile("the teacher too")).click()
+    page.wait_for_function("document.querySelectorAll('.kdlab-talk-card[data-model=teacher] p').length > 0")
+    page.evaluate(TASKS)
+    for one in answers()["beginnings"]:
+        page.locator(".kdlab-talk-begin").select_option(one["text"])
+        assert rested(page, one["text"]) == one["different"]
+        for name in answers()["names"]:
+            found = page.locator(f".kdlab-talk-card[data-model='{name}'] .kdlab-talk-count")
+            expect(found).to_have_text(f"{one['different'][name]} of 12 differ")
+            assert texts_of(page, name) == one["texts"][name]
+    assert get(page, "page_errors") == []
+    assert max(page.evaluate("window.tasks"), default=0) <= 100  # 50 on a quiet machine: benchmarks/talk.py measures
+
+
+def test_a_word_shows_what_else_might_have_come_and_what_p_star_says(page: Page) -> None:
+    open_talk(page, TalkView())
+    go(page)
+    rested(page, FIRST)
+    bars = page.locator(".kdlab-plane rect")
+    expect(bars).to_have_count(8)
+    assert float(bars.first.get_attribute("data-p") or 0) == pytest.approx(0.36, abs=0.01)  # " girl", as in pstar.bin
+    card = page.locator(".kdlab-talk-card[data-model='direct'] .kdlab-talk-texts")
+    card.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".kdlab-space .kdlab-talk-title")).to_have_text("direct, text 2, token 2: what it may say")
+    expect(page.locator(".kdlab-talk-chosen")).to_have_text(" named")
+    expect(page.locator(".kdlab-unseen")).to_contain_text("␣named")
+    page.get_by_role("button", name="other random numbers").click()
+    rested(page, FIRST, seed=1)
+    card.locator(".kdlab-talk-token").nth(8).click()
+    expect(page.locator(".kdlab-plane")).to_contain_text("p* does not run in this page")
+
+
+def test_what_the_students_do_not_have_is_said(page: Page) -> None:
+    open_talk(page, TalkView())
+    notice, text = page.locator(".kdlab-talk-notice"), page.locator(".kdlab-talk-text")
+    for typed, said in (("   ", "There is no beginning"), ("", "There is no beginning")):
+        text.fill(typed)
+        go(page)
+        expect(notice).to_contain_text(said)
+    text.fill("Zürich")
+    text.press("Enter")
+    rested(page, "Zürich")
+    expect(notice).to_contain_text("“ü” is left out; “rich” became ric | h.")
+    text.fill("a " * 40)
+    go(page)
+    expect(notice).to_contain_text("the students know texts of 32: none is left")
+    long = "One day, a little girl named Emma" + " and a little girl" * 5
+    text.fill(long)
+    go(page)
+    rested(page, long)
+    expect(notice).to_contain_text("of the 32 tokens that the students know are used: ")
+    assert get(page, "page_errors") == []
+
+
+def test_what_is_damaged_or_missing_is_said_and_may_come_later(page: Page) -> None:
+    view, faults = TalkView(), {"tau-0.9": b"x", "pstar": b"\0\0"}
+
+    def part(name: str) -> bytes:
+        if name == "direct" and "direct" not in faults:
+            faults["direct"] = b""
+            raise OSError("direct.safetensors is not there: install kdlab again")
+        return faults.pop(name) if faults.get(name) else view.part(name)
+
+    open_talk(page, view, part)
+    error = page.locator(".kdlab-error")
+    for said in (
+        "is not there: install kdlab again",
+        "The file of tau-0.9 is damaged",
+        "The file of p*'s answers is damaged",
+    ):
+        go(page)
+        expect(error).to_contain_text(said)
+    go(page)
+    assert rested(page, FIRST)["tau-0.6"] == 4
+    expect(error).to_be_hidden()
+
+
+def test_a_browser_that_forbids_workers_says_so(page: Page) -> None:
+    page.evaluate("() => { window.Worker = class { constructor() { throw new Error('forbidden by a policy'); } }; }")
+    open_talk(page, TalkView())
+    go(page)
+    expect(page.locator(".kdlab-error")).to_contain_text("This browser lets no worker compute here")
+    expect(page.locator(".kdlab-error")).to_contain_text("forbidden by a policy")
+
+
+def test_first_a_guess_and_the_outcome_once_they_have_spoken(page: Page) -> None:
+    open_talk(page, TalkView(predict("07.talk")))
+    page.get_by_role("button", name="Those of τ = 1", exact=True).click()
+    outcome = page.locator(".kdlab-outcome")
+    expect(outcome).to_have_text("You predicted: Those of τ = 1. Now let them answer.")
+    page.keyboard.press("Enter")  # the button has the keys
+    rested(page, FIRST)
+    expect(outcome).to_contain_text("those of τ = 0.6: 4 different openings")
+    page.wait_for_function("model.get('seen') === true")
+    expect(page.locator(".kdlab-unseen")).to_contain_text("differ in their first three words: 11 of direct")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_keeps_anybody_out(browser: Browser, address: str, scheme: str) -> None:
+    with opened(browser, address, color_scheme=scheme) as one:
+        open_talk(one, TalkView())
+        assert serious(one.locator(".kdlab-view")) == []
+        go(one)
+        rested(one, FIRST)
+        assert serious(one.locator(".kdlab-view")) == []
+
+
+def test_it_fits_a_phone(browser: Browser, address: str) -> None:
+    with opened(browser, address, viewport={"width": 390, "height": 844}) as one:
+        open_talk(one, TalkView())
+        go(one)
+        rested(one, FIRST)
+        settle(one)
+        assert one.evaluate("document.documentElement.scrollWidth") <= 390
+        cards = one.locator(".kdlab-talk-card:visible")
+        assert cards.count() == len(STUDENTS)
+        assert box_of(one, ".kdlab-talk-card >> nth=2")["y"] > box_of(one, ".kdlab-talk-card >> nth=0")["y"]
