@@ -8,8 +8,8 @@ _MODULES = {
     "measured": "differences notes sentences",
     "": "measured",
     "tradeoff": (
-        "by_training map_sentences outcome path_sentences race_sentence race_table spread standing steps_table "
-        "teacher_sentences truncation_sentences"
+        "by_training map_sentences objectives_table outcome path_sentences race_sentence race_table spread standing "
+        "steps_table teacher_sentences truncation_sentences"
     ),
     "summary": "about against_the_paper lengths lost_texts open_run side_by_side table which_run",
     "units": "cosines nearest unit_of units_table vendi",

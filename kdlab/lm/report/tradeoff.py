@@ -181,6 +181,18 @@ def _race(results: Results, per: str) -> list[tuple[float, Pair]]:
     return [(float(one["tau"]), both(results, direct, one, per)) for one in students(results, highest=1.0)]
 
 
+def objectives_table(results: Results, per: str = "token") -> str:
+    """A line for each student that heard the teacher at each token, less the one of its texts at tau = 1, with errors.
+
+    ValueError where the run has no such students.
+    """
+    sequence, others = model_of(results, "tau-1"), changes.by_token(results)
+    if sequence is None or not others:
+        raise ValueError("this run has no students by token beside tau = 1: give `kdlab run --preset objectives`")
+    rows = [(changes.shown(one["name"]), both(results, sequence, one, per)) for one in others]
+    return f"less the student of its texts (sequence)\n{_table(rows, per)}"
+
+
 def teacher_sentences(results: Results, per: str = "token") -> list[str]:
     """How much of p* the teacher has lost, beside p* itself."""
     teacher, ceiling = model_of(results, "teacher"), results["truth"].get("negative_entropy")

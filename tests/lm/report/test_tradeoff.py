@@ -10,8 +10,9 @@ import pytest
 from support.fake_results import N_TOKENS, PATH, fake_results, path
 
 from kdlab.lessons.exercises.nb07 import my_per_token, my_step
-from kdlab.lm.report import tradeoff
+from kdlab.lm.report import changes, tradeoff
 from kdlab.lm.report.changes import steps
+from kdlab.lm.report.summary import open_run
 
 ONE_TRAINING = "as far as other texts go; one training cannot speak for another."
 
@@ -98,6 +99,18 @@ def test_where_the_direct_student_is(direct: tuple[float, float], said: str) -> 
     first = tradeoff.race_table(results).splitlines()[1].replace("−", "-")
     ahead = [PATH[1.0][0] - direct[0], PATH[1.0][1] - direct[1]]
     assert first.startswith("tau 1 - direct") and all(f"{value:+.2f} ± " in first for value in ahead)
+
+
+def test_students_by_token_stand_beside_the_one_of_texts() -> None:
+    results = open_run("recorded/objectives")
+    lines = tradeoff.objectives_table(results).splitlines()
+    assert [line.split()[0] for line in lines[2:]] == ["token-forward", "token-reverse", "token-jsd", "on-policy"]
+    forward, texts = (changes.model_of(results, name) for name in ("token-forward", "tau-1"))
+    assert forward is not None and texts is not None
+    ahead = changes.value(forward, "precision") - changes.value(texts, "precision")
+    assert lines[2].split()[1] == f"{ahead:+.2f}"
+    with pytest.raises(ValueError, match="no students by token beside tau = 1: give `kdlab run --preset objectives`"):
+        tradeoff.objectives_table(open_run("recorded/cpu"))
 
 
 def test_the_race_against_the_direct_student() -> None:
