@@ -105,7 +105,7 @@ def main() -> None:
         rows.append(f"| {shown} | {p50:.0f} | {p95:.0f} | {first:.0f} | {task:.0f} |")
     rows += [
         "",
-        f"PyTorch, {workers} threads: {statistics.median(found['pytorch']):.0f} ms p50. {found['machine']}",
+        f"PyTorch, {workers} threads: {statistics.median(found['pytorch']):.0f} ms p50. Load {load:.1f} at the start.",
         "",
     ]
     (HERE / "talk.md").write_text("\n".join(rows))

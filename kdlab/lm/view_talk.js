@@ -11,6 +11,7 @@
  */
 
 const BAR = { left: 118, right: 360, top: 26, row: 23, height: 15, frame: { width: 440, height: 222 } }; // svg units
+const PATIENCE = 15000; // ms until a part that has not come is missed
 const MOST_SAID = 6; // pieces that the students do not have
 const NOTHING = 0xffff; // in p*'s answers: a text had ended
 const WORD = /[\p{L}\p{N}]+(?:['’][\p{L}\p{N}]+)*/gu;
@@ -137,7 +138,7 @@ class Talk extends Live {
     clearTimeout(this.silent);
     if (!this.asked.length) return this.update();
     this.model.send({ part: this.asked[0] });
-    if (typeof kdlab === "undefined") this.silent = setTimeout(() => this.guard(() => { this.stop(); throw new Error(`The weights have not come. ${SILENCE}`); }), 15000);
+    if (typeof kdlab === "undefined") this.silent = setTimeout(() => this.say(`The weights have not come yet. ${SILENCE}`), PATIENCE);
     this.update();
   }
 
@@ -148,6 +149,7 @@ class Talk extends Live {
       this.stop();
       throw new Error(error);
     }
+    this.say("");
     const { crc } = this.parts[part];
     const wish = packed === undefined ? { buffer: ownMemory(buffers[0]), crc } : { packed, crc };
     if (part === "tokens" || part === "pstar") this.talk[part](wish);
@@ -164,6 +166,12 @@ class Talk extends Live {
       this.update();
       this.go();
     }
+  }
+
+  /** Say what is wrong, or that nothing is. */
+  say(message) {
+    this.error = message;
+    this.showErrors();
   }
 
   /** Nothing is on its way any more: what is missing can be asked for again. */

@@ -123,6 +123,19 @@ def test_what_is_damaged_or_missing_is_said_and_may_come_later(page: Page) -> No
     expect(error).to_be_hidden()
 
 
+def test_weights_that_do_not_come_are_missed(page: Page) -> None:
+    page.clock.install()
+    open_talk(page, TalkView())
+    page.evaluate("() => { window.late = window.sent; window.sent = (...wish) => { window.wish = wish; }; }")
+    go(page)
+    page.clock.run_for(16_000)
+    expect(page.locator(".kdlab-error")).to_contain_text("The weights have not come yet. Python has not answered yet.")
+    page.evaluate("() => { window.sent = window.late; window.sent(...window.wish); }")
+    page.clock.resume()
+    rested(page, FIRST)
+    expect(page.locator(".kdlab-error")).to_be_hidden()
+
+
 def test_a_browser_that_forbids_workers_says_so(page: Page) -> None:
     page.evaluate("() => { window.Worker = class { constructor() { throw new Error('forbidden by a policy'); } }; }")
     open_talk(page, TalkView())
@@ -143,23 +156,16 @@ def test_first_a_guess_and_the_outcome_once_they_have_spoken(page: Page) -> None
     expect(page.locator(".kdlab-unseen")).to_contain_text("differ in their first three words: 11 of direct")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_keeps_anybody_out(browser: Browser, address: str, scheme: str) -> None:
-    with opened(browser, address, color_scheme=scheme) as one:
+@pytest.mark.parametrize(("scheme", "wide"), [("light", 980), ("dark", 390)])
+def test_nothing_keeps_anybody_out(browser: Browser, address: str, scheme: str, wide: int) -> None:
+    with opened(browser, address, color_scheme=scheme, viewport={"width": wide, "height": 844}) as one:
         open_talk(one, TalkView())
         assert serious(one.locator(".kdlab-view")) == []
         go(one)
         rested(one, FIRST)
         assert serious(one.locator(".kdlab-view")) == []
-
-
-def test_it_fits_a_phone(browser: Browser, address: str) -> None:
-    with opened(browser, address, viewport={"width": 390, "height": 844}) as one:
-        open_talk(one, TalkView())
-        go(one)
-        rested(one, FIRST)
         settle(one)
-        assert one.evaluate("document.documentElement.scrollWidth") <= 390
-        cards = one.locator(".kdlab-talk-card:visible")
-        assert cards.count() == len(STUDENTS)
-        assert box_of(one, ".kdlab-talk-card >> nth=2")["y"] > box_of(one, ".kdlab-talk-card >> nth=0")["y"]
+        assert one.evaluate("document.documentElement.scrollWidth") <= wide
+        assert one.locator(".kdlab-talk-card:visible").count() == len(STUDENTS)
+        first, third = (box_of(one, f".kdlab-talk-card >> nth={i}") for i in (0, 2))
+        assert (third["y"] > first["y"]) == (wide < 400)
