@@ -128,7 +128,10 @@ class Talk extends Live {
   load(names) {
     this.error = "";
     this.talk ??= startTalk((answer) => this.guard(() => this.answer(answer)), (error) => this.guard(() => { this.stop(); throw error; }));
-    if (!this.talk?.count) return;
+    if (!this.talk.count) {
+      this.talk = null; // the next time may go better
+      return;
+    }
     this.wanted = names;
     this.asked = names.filter((name) => !this.here.has(name));
     this.ask();
