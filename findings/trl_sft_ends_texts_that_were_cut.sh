@@ -33,7 +33,7 @@ student = LlamaForCausalLM(LlamaConfig(
 cut = ["abcdefghijkl"] * 64  # twelve letters of texts that would have gone on
 how = SFTConfig(
     output_dir="out", per_device_train_batch_size=16, max_steps=100, learning_rate=1e-2, report_to=[], use_cpu=True,
-    bf16=False, save_strategy="no", max_length=64, disable_tqdm=True,
+    bf16=False, save_strategy="no", max_length=64, disable_tqdm=True, logging_strategy="no",
 )
 trainer = SFTTrainer(student, args=how, train_dataset=Dataset.from_dict({"text": cut}), processing_class=tokenizer)
 row = trainer.train_dataset[0]["input_ids"]
