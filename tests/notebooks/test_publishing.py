@@ -88,8 +88,8 @@ def test_only_a_site_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_site_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publish.Site, "build", lambda site: site.write("large", b"0" * 15_000_001))
-    with pytest.raises(publish.PublishError, match="15000001 bytes"):
+    monkeypatch.setattr(publish.Site, "build", lambda site: site.write("large", b"0" * 20_000_001))
+    with pytest.raises(publish.PublishError, match="20000001 bytes"):
         publish.publish(tmp_path / "site")
     assert list(tmp_path.iterdir()) == []
 
