@@ -29,8 +29,13 @@ def objectives(results: Results, per: str = "token") -> Picture:
         )
     made, world = Picture(10.4, 4.6), of_run(results, per)
     names = {_named(name.removeprefix("τ = ")): one for name, one in world.models.items()}
-    draw_world(made.add_axes((0.075, 0.14, 0.5, 0.72)), replace(world, models=names, path=()))
+    _, ceiling = names.pop("p*", ("truth", None))
+    near = replace(world, models=names, path=(), recall_bound=None)  # p* is far off: the others would be one heap
+    draw_world(made.add_axes((0.075, 0.14, 0.5, 0.72)), near)
     made.text(0.075, 0.93, "Where each objective leaves its student", fontsize=12, color=INK)
+    if ceiling is not None:
+        far = f"p* itself: {signed(ceiling.precision)} and {signed(ceiling.recall)}, beyond the upper right corner"
+        made.text(0.075, 0.885, far, fontsize=9, color=QUIET)
     axes = calm(made.add_axes((0.73, 0.14, 0.24, 0.72)))
     order = sorted(students, key=lambda one: -float(one["flops"]))
     for i, one in enumerate(order):

@@ -18,11 +18,11 @@ def test_students_answer_in_jupyterlab(jupyter: Lab, browser: Browser) -> None:
         counts = answers()["beginnings"][0]["different"]
         for name in ("direct", "tau-0.6"):
             card = root.locator(f".kdlab-talk-card[data-model='{name}']")
-            expect(card.locator(".kdlab-talk-count")).to_have_text(f"{counts[name]} of 12 differ")
+            expect(card.locator(".kdlab-talk-count")).to_have_text(f"{counts[name]} of 12 differ", timeout=60_000)
         text = root.locator(".kdlab-talk-text")
         text.fill("The world")
         text.press("Enter")
-        expect(root.locator(".kdlab-sentence")).to_contain_text("After “The world”")
+        expect(root.locator(".kdlab-sentence")).to_contain_text("After “The world”", timeout=30_000)
         expect(root.locator(".kdlab-error")).to_be_hidden()
         notebook.page.keyboard.press("Control+s")
         notebook.page.wait_for_timeout(1500)
