@@ -185,5 +185,4 @@ def record(place: Path) -> Path:
 
 
 if __name__ == "__main__":
-    read_object(recorded_folder() / "cpu/weights/weights.json")
     print(record(recorded_folder() / "cpu" / "weights"))

@@ -29,7 +29,7 @@ function buildTalkPage(models, { beginnings, rows, shown }) {
   setTitle(page, "Students that answer you");
   const field = html(page.controls, "label", { class: "kdlab-field kdlab-talk-field" });
   html(field, "span", { class: "kdlab-label", text: "your beginning" });
-  page.text = html(field, "input", { class: "kdlab-talk-text", type: "text", value: beginnings[0].text, maxlength: 300, spellcheck: "false" });
+  page.text = html(field, "input", { class: "kdlab-talk-text", type: "text", "aria-label": "your beginning, from which the students go on", value: beginnings[0].text, maxlength: 300, spellcheck: "false" });
   const offered = [["", "your own"], ...beginnings.map(({ text }) => [text, text])].map(([value, label]) => ({ value, label }));
   page.begin = buildSelect(page.controls, "talk-begin", ["recorded ones", "beginnings after which p* was recorded"], offered);
   page.begin.value = beginnings[0].text;
@@ -107,7 +107,7 @@ class Talk extends Live {
     on(text, "input", () => { begin.value = this.known.beginnings.some((one) => one.text === text.value) ? text.value : ""; });
     on(begin, "change", () => {
       if (!begin.value) return text.select();
-      Object.assign(this, { seed: this.known.seed });
+      this.seed = this.known.seed;
       text.value = begin.value;
       this.go();
     });
@@ -122,6 +122,15 @@ class Talk extends Live {
 
   get students() {
     return this.models.filter(({ role }) => role !== "teacher").map(({ name }) => name);
+  }
+
+  /** What has to be here before anybody answers. */
+  get needed() {
+    return ["tokens", ...this.students, "pstar"];
+  }
+
+  get ready() {
+    return this.needed.every((part) => this.here.has(part));
   }
 
   /** Ask for parts, one after the other. */
@@ -155,6 +164,7 @@ class Talk extends Live {
     this.say("");
     const { crc } = this.parts[part];
     const wish = packed === undefined ? { buffer: ownMemory(buffers[0]), crc } : { packed, crc };
+    if (part === "tokens") this.readers = 0;
     if (part === "tokens" || part === "pstar") this.talk[part](wish);
     else this.talk.model({ name: part, sizes: this.models.find(({ name }) => name === part).sizes, end: this.known.end, ...wish });
   }
@@ -190,8 +200,7 @@ class Talk extends Live {
     this.error = "";
     const text = this.page.text.value;
     if (!text.trim()) return this.refuse("There is no beginning: type some words, and the students go on from them.");
-    const needed = ["tokens", ...this.students, "pstar"];
-    if (!needed.every((part) => this.here.has(part))) return this.load(needed);
+    if (!this.ready) return this.load(this.needed);
     this.talk.read(text);
     this.update();
   }
@@ -232,7 +241,7 @@ class Talk extends Live {
       throw new Error(answer.message);
     }
     if (answer.got === "read") return this.begin(answer);
-    if (answer.got === "tokens") return this.isHere("tokens");
+    if (answer.got === "tokens") return (this.readers += 1) === this.talk.count ? this.isHere("tokens") : null; // every worker cuts texts
     if (answer.got === "model") return this.isHere(answer.name);
     if (answer.got === "pstar") {
       this.pstar = new Uint16Array(answer.buffer);
@@ -376,20 +385,18 @@ class Talk extends Live {
 
   update() {
     this.showErrors();
-    const { buttons, text } = this.page;
-    const needed = ["tokens", ...this.students, "pstar"];
-    const ready = needed.every((part) => this.here.has(part));
+    const { buttons } = this.page;
+    const { needed, ready } = this;
     const size = (parts) => parts.reduce((sum, part) => sum + this.parts[part].bytes, 0);
     const loading = this.asked.length > 0;
     const came = loading ? this.wanted.filter((part) => this.here.has(part)) : [];
     const progress = loading && `loading: ${came.length} of ${this.wanted.length} parts, ${megabytes(size(came))} of ${megabytes(size(this.wanted))}`;
     buttons.go.textContent = progress || (ready ? "go on" : `let them answer (${megabytes(size(needed))})`);
     buttons.go.disabled = loading;
-    Object.assign(buttons.again, { hidden: !ready });
+    buttons.again.hidden = !ready;
     Object.assign(buttons.teacher, { hidden: !ready || this.here.has("teacher"), disabled: loading, textContent: `the teacher too (${megabytes(size(["teacher"]))})` });
     this.page.root.classList.toggle("kdlab-talk-empty", !this.job);
     if (!this.page.sentence.textContent) this.page.sentence.textContent = "Each student goes on twelve times from your beginning, with the same random numbers. What they know comes when you ask for it.";
-    text.setAttribute("aria-label", "your beginning, from which the students go on");
     showPrediction(this.page, this.model.get("prediction"), this.finished || this.model.get("seen") ? "" : "Now let them answer.", (guess) => this.commit(guess));
     if (!this.page.value.textContent) this.showTexts();
   }

@@ -54,7 +54,7 @@ class TalkView(LiveView):
     def _on_wish(self, _: Any, content: Any, buffers: Sequence[Any]) -> None:
         """The page asks for a part."""
         name = content.get("part") if isinstance(content, dict) else None
-        if name not in self.parts:
+        if not isinstance(name, str) or name not in self.parts:
             return
         try:
             self.send({"part": name}, buffers=[self.part(name)])

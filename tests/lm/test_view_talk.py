@@ -30,7 +30,8 @@ def test_what_is_damaged_or_missing_is_not_sent(tmp_path, monkeypatch):
     (copy / "pstar.bin").unlink()
     for part in ("tokens", "direct", "pstar", "no such part"):
         view._on_wish(view, {"part": part}, [])
-    view._on_wish(view, "no wish at all", [])
+    for wish in ("no wish at all", {"part": ["tokens"]}, {}):
+        view._on_wish(view, wish, [])
     (whole, one), (direct, none), (pstar, _) = said
     assert (whole, one, none) == ({"part": "tokens"}, 1, 0)
     assert direct["error"].endswith("direct.safetensors has other bytes than were recorded: install kdlab again")
