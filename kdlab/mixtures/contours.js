@@ -9,6 +9,7 @@ function makeContours(measures) {
   const SHARES = [0.99, 0.95, 0.85, 0.7, 0.5, 0.25];
   const CELLS = 96; // nodes along each axis: interpolating the log-density keeps lines smooth
   const FAR = 60; // nats below the highest: what is lower is as good as that
+  const BINS = 1024; // of log-densities, to find a level without sorting all of them
 
   function contours(truth, x, y, shares = SHARES) {
     const whole = unpacked(truth);
@@ -17,26 +18,64 @@ function makeContours(measures) {
     const page = sheet(whole.size, across, up);
     page.set(whole);
     const logs = new Float64Array(CELLS * CELLS);
+    let top = -Infinity;
     for (let i = 0; i < CELLS; i += 1) {
       page.row(i, 0, CELLS);
-      for (let j = 0; j < CELLS; j += 1) logs[i * CELLS + j] = Math.log(Math.max(page.total[j], 1e-200));
+      for (let j = 0; j < CELLS; j += 1) {
+        const log = Math.log(Math.max(page.total[j], 1e-200));
+        logs[i * CELLS + j] = log;
+        if (log > top) top = log;
+      }
     }
-    const top = logs.reduce((most, log) => Math.max(most, log), -Infinity);
-    const rising = logs.map((log, n) => (logs[n] = Math.max(log, top - FAR))).sort();
-    const masses = rising.map((log) => Math.exp(log - top));
-    const all = masses.reduce((sum, mass) => sum + mass, 0);
+    for (let n = 0; n < logs.length; n += 1) logs[n] = Math.max(logs[n], top - FAR);
+    const levels = levelsOf(logs, top, shares);
+    const [lowest, highest] = cornersOf(logs);
+    return shares.map((share, s) => ({ level: share, path: linesAt(logs, lowest, highest, levels[s], across.at, up.at) }));
+  }
+
+  /** The log-density above which each share of the mass lies: by bins, so that nodes are sorted in that of a level only. */
+  function levelsOf(logs, top, shares) {
+    const [ends, held, masses] = [new Int32Array(BINS + 1), new Float64Array(BINS), new Float64Array(logs.length)];
+    const binOf = (n) => Math.floor(((BINS - 1) * (top - logs[n])) / FAR); // 0 holds the highest
+    let all = 0;
+    for (let n = 0; n < logs.length; n += 1) {
+      const bin = binOf(n);
+      masses[n] = Math.exp(logs[n] - top);
+      held[bin] += masses[n];
+      ends[bin + 1] += 1;
+      all += masses[n];
+    }
+    for (let bin = 0; bin < BINS; bin += 1) ends[bin + 1] += ends[bin];
+    const [order, next] = [new Int32Array(logs.length), ends.slice()];
+    for (let n = 0; n < logs.length; n += 1) order[next[binOf(n)]++] = n;
     return shares.map((share) => {
-      let [n, held] = [masses.length - 1, masses.at(-1)];
-      while (n > 0 && held < share * all) held += masses[n -= 1];
-      return { level: share, path: linesAt(logs, rising[n], across.at, up.at) };
+      let [bin, above] = [0, 0];
+      while (bin < BINS - 1 && above + held[bin] < share * all) above += held[bin++];
+      const falling = order.slice(ends[bin], ends[bin + 1]).sort((one, other) => logs[other] - logs[one]);
+      const last = falling.findIndex((n) => (above += masses[n]) >= share * all);
+      return logs[falling.at(last)];
     });
+  }
+
+  /** The lowest and the highest corner of each square, by its first node: most squares no line crosses. */
+  function cornersOf(logs) {
+    const [lowest, highest] = [0, 0].map(() => new Float64Array(logs.length));
+    for (let n = 0; n + CELLS + 1 < logs.length; n += 1) {
+      const [a, b, c, d] = [logs[n], logs[n + CELLS], logs[n + CELLS + 1], logs[n + 1]];
+      const [ab, cd] = [a < b, c < d];
+      const [low, other] = [ab ? a : b, cd ? c : d];
+      const [high, another] = [ab ? b : a, cd ? d : c];
+      lowest[n] = low < other ? low : other;
+      highest[n] = high > another ? high : another;
+    }
+    return [lowest, highest];
   }
 
   /**
    * Marching squares: the crossings of a square's edges are joined two by two. The edge from node n along x is 2 n, that
    * along y 2 n + 1; a crossing is joined to the edges `one` and `other`.
    */
-  function linesAt(logs, level, xs, ys) {
+  function linesAt(logs, lowest, highest, level, xs, ys) {
     const [one, other] = [0, 0].map(() => new Int32Array(2 * logs.length).fill(-1));
     const edges = []; // that are crossed, most of them twice
     const join = (a, b) => {
@@ -45,9 +84,8 @@ function makeContours(measures) {
       edges.push(a, b);
     };
     for (let n = 0; n + CELLS + 1 < logs.length; n += 1) {
-      if (n % CELLS === CELLS - 1) continue;
+      if (lowest[n] > level || highest[n] <= level || n % CELLS === CELLS - 1) continue;
       const [a, b, c, d] = [logs[n] > level, logs[n + CELLS] > level, logs[n + CELLS + 1] > level, logs[n + 1] > level]; // around
-      if (a === b && b === c && c === d) continue;
       const crossed = [];
       if (a !== b) crossed.push(2 * n);
       if (b !== c) crossed.push(2 * (n + CELLS) + 1);
