@@ -17,10 +17,10 @@ TWO := -n 2 --dist loadscope --no-loadscope-reorder
 # Set-up compiles nothing ahead, so what Python compiles when it first meets it must be kept.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup lab test lint check notebooks site stills rooms sweeps bench lm gpu lock clean
+.PHONY: help setup lab test lint check notebooks site stills rooms sweeps bench lm gpu gpu-short lock clean
 
 help:  ## Say what the targets are (this)
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 lab: setup  ## Open JupyterLab on the first notebook (this machine only, with Jupyter's token)
 	$(ONE_THREAD) $(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir=. \
@@ -91,12 +91,23 @@ $(READY): requirements.lock pyproject.toml setup.py $(wildcard kdlab/pictures/la
 lm: setup  ## Add PyTorch and transformers, for notebook 06 and `kdlab run` (gigabytes on Linux)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements-lm.lock
 
+# What wants a GPU at all, said before anything else is done.
+HAS_GPU := $(BIN)/python -c "import sys, torch; torch.cuda.is_available() or sys.exit('make: no GPU here that PyTorch can use')"
+
 gpu: lm  ## On a machine with a GPU: run the preset gpu, record it for notebook 07, and measure (benchmarks/lm.md)
-	$(BIN)/python -c "import sys, torch; torch.cuda.is_available() or sys.exit('make: no GPU here that PyTorch can use')"
+	$(HAS_GPU)
 	$(BIN)/kdlab fetch smollm2
 	$(BIN)/kdlab run --preset gpu --out runs/gpu
 	$(BIN)/python notebooks/record.py run runs/gpu
 	$(BIN)/python benchmarks/lm.py
+
+gpu-short: lm  ## The same for a GPU lent by the minute: short tables, then one training after the other, each recorded at its end
+	$(HAS_GPU)
+	$(BIN)/kdlab fetch smollm2
+	-$(BIN)/python benchmarks/lm.py --short
+	for seeds in 1 2 3; do \
+	  $(BIN)/kdlab run --preset gpu --set seeds=$$seeds --no-notebooks --yes --out runs/gpu && \
+	  $(BIN)/python notebooks/record.py run runs/gpu || exit 1; done
 
 COMPILE := uv pip compile --quiet --universal --python-version 3.11.2 --no-annotate \
   --custom-compile-command "make lock" pyproject.toml

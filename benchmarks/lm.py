@@ -1,6 +1,7 @@
 """Language models on one GPU: kdlab beside the plain ways, in turn, in one run.
 
     python benchmarks/lm.py            needs a GPU and `kdlab fetch smollm2`; writes lm.json and lm.md beside this file
+    python benchmarks/lm.py --short    the same of the 135M alone, on fewer and shorter texts: for a GPU lent by the minute
     python benchmarks/lm.py --tiny     on any machine, a minute: tiny shapes, to see that it runs; writes nothing
 
 Speed: weights are random, as speed does not ask what is said. Each piece is run once to warm up (compilation is told
@@ -66,14 +67,18 @@ Json = dict[str, Any]
 
 
 class Bench:
-    """What is measured on which device: shapes, vocabulary, full length, and how many sequences."""
+    """What is measured on which device: shapes, vocabulary, full length, and how many sequences.
 
-    def __init__(self, tiny: bool) -> None:
+    ``form`` is full, short or tiny.
+    """
+
+    def __init__(self, form: str) -> None:
         self.device = ranks.device()
-        self.shapes = ("tiny",) if tiny else ("135M", "360M", "1.7B")
-        self.vocabulary, self.length = (64, 16) if tiny else (SMOLLM2, 512)
+        tiny, full = form == "tiny", form == "full"
+        self.shapes = ("tiny",) if tiny else ("135M", "360M", "1.7B") if full else ("135M",)
+        self.vocabulary, self.length = (64, 16) if tiny else (SMOLLM2, 512 if full else 256)
         self.rows, self.plain_rows = (64, 32) if tiny else (1024, 256)
-        self.trained, self.step = (64, 32) if tiny else (4096, 256)
+        self.trained, self.step = (64, 32) if tiny else (4096 if full else 1024, 256)
         self.source, self.prompt, self.drawn = ("random", "la ", 2048) if tiny else ("bundled", "The", 8192)
 
     def model(self, shape: str) -> LlamaForCausalLM:
@@ -440,9 +445,11 @@ def report(found: Json) -> str:
 def main() -> int:
     """Measure, print, save; return 1 where a target is missed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--tiny", action="store_true", help="tiny shapes on any machine; writes nothing")
-    tiny = parser.parse_args().tiny
-    bench = Bench(tiny)
+    forms = parser.add_mutually_exclusive_group()
+    forms.add_argument("--short", action="store_true", help="the 135M alone, fewer and shorter texts")
+    forms.add_argument("--tiny", action="store_true", help="tiny shapes on any machine; writes nothing")
+    asked = parser.parse_args()
+    tiny, bench = asked.tiny, Bench("tiny" if asked.tiny else "short" if asked.short else "full")
     if not tiny and bench.device.type != "cuda":
         parser.error("no GPU here: use --tiny to see that it runs, or a machine with a GPU to measure")
 

@@ -12,11 +12,13 @@ import pytest
 import record
 from support.fake_results import fake_results
 from support.repository import ROOT, text
+from support.small_run import complete
 from support.torch_side import torch
 
 from kdlab import lm
 
-RECIPE = text("Makefile").split("\ngpu: lm")[1].split("\n\n")[0]
+MAKEFILE = text("Makefile")
+LONG, SHORT = (MAKEFILE.split(f"\n{name}: lm")[1].split("\n\n")[0] for name in ("gpu", "gpu-short"))
 
 
 def test_a_finished_run_is_recorded_under_its_preset(tmp_path: Path) -> None:
@@ -43,15 +45,32 @@ def test_a_run_that_is_not_finished_is_not_recorded(
     assert "there is no run there" in capsys.readouterr().err
 
 
-def test_the_recipe_is_of_commands_that_there_are() -> None:
-    scripts = re.findall(r"\$\(BIN\)/python (\S+\.py)", RECIPE)
-    assert scripts == ["notebooks/record.py", "benchmarks/lm.py"] and all((ROOT / one).is_file() for one in scripts)
-    assert re.findall(r"\$\(BIN\)/kdlab (\w+)", RECIPE) == ["fetch", "run"]
+@pytest.mark.parametrize(
+    ("recipe", "in_order"),
+    [(LONG, ["fetch", "run", "notebooks/record.py", "benchmarks/lm.py"]),
+     (SHORT, ["fetch", "benchmarks/lm.py", "run", "notebooks/record.py"])],
+)  # fmt: skip
+def test_the_recipes_are_of_commands_that_there_are(recipe: str, in_order: list[str]) -> None:
+    found = re.findall(r"\$\(BIN\)/(?:python|kdlab) (\S+)", recipe)
+    assert found == in_order and recipe.splitlines()[1].strip() == "$(HAS_GPU)"
+    assert all((ROOT / one).is_file() for one in found if one.endswith(".py"))
+
+
+def test_one_training_after_the_other_is_recorded_at_its_end(tmp_path: Path) -> None:
+    """As `make gpu-short` does: the same command with one training more goes on, and adds to what is recorded."""
+    run, kept = tmp_path / "run", []
+    for seeds in (1, 2):
+        complete(run, seeds=seeds)
+        assert record.main(["run", str(run)], tmp_path) == 0
+        kept.append(json.loads((tmp_path / "smoke" / "results.json").read_text(encoding="utf-8")))
+    assert [one["seeds"] for one in kept] == [[0], [0, 1]] and kept[1]["config"]["seeds"] == 2
+    first, both = (one["models"][0]["recall"]["token"]["by_seed"] for one in kept)
+    assert both[:1] == first and len(both) == 2
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_it_says_so_before_any_work() -> None:
-    (code,) = re.findall(r'-c "(.*)"$', RECIPE.splitlines()[1])
+    (code,) = re.findall(r'^HAS_GPU := .* -c "(.*)"$', MAKEFILE, flags=re.M)
     with pytest.raises(SystemExit, match="no GPU here"):
         exec(code)
 
@@ -88,7 +107,7 @@ def test_what_does_not_fit_is_told_and_the_rest_is_kept(monkeypatch: pytest.Monk
     same = {"p-value": 0.5, "nats per token between scores": 0.0, "share of a shard's sequences that come again": 1.0}
     monkeypatch.setattr(bench, "same_numbers", lambda *_: same)
     kept: list[set[str]] = []
-    machine = bench.Bench(tiny=True)
+    machine = bench.Bench("tiny")
     found = bench.measured(machine, lambda known: kept.append(set(known)))
     assert kept[0] == {"machine", "sampling tiny"} and len(kept) == 4 and kept[-1] == set(found)
     told = bench.report(found)

@@ -116,18 +116,23 @@ def estimate(config: RunConfig, speed: Speed | None = None) -> str:
     speed, of = speed or measured(), work(config)
     device = "GPU" if torch.cuda.is_available() else "CPU"
     lines = [f"{config.preset}, {config.seeds} seeds, if every sequence has its full {config.length} tokens:"]
-    hours = 0.0
+    seconds = 0.0
     for kind, operations in of.operations.items():
         rate = speed.sampling if kind == "sampling" else speed.training
-        own = operations / rate / 3600
-        hours += own
+        seconds += operations / rate
         lines.append(
             f"  {kind}: {of.tokens[kind]:.2g} tokens, {operations:.2g} operations / {rate:.2g} per second = about "
-            f"{own:,.0f} {device} hours"
+            f"{_time(operations / rate, device)}"
         )
     lines += [
-        f"  together about {hours:,.0f} {device} hours on one such {device}, at best {hours / 8:,.0f} on each of "
-        f"eight, and up to {of.disk / 1e9:,.0f} GB of disk",
+        f"  together about {_time(seconds, device)} on one such {device}, at best {_time(seconds / 8, device)} on each "
+        f"of eight, and up to {of.disk / 1e9:,.1f} GB of disk",
         f"Measured here on a model of {speed.rung}. Models of another size use a machine better or worse.",
     ]
     return "\n".join(lines)
+
+
+def _time(seconds: float, device: str) -> str:
+    """In the largest unit that there are three of."""
+    unit, long = next(((name, n) for name, n in (("hours", 3600), ("minutes", 60)) if seconds >= 3 * n), ("seconds", 1))
+    return f"{seconds / long:,.0f} {device} {unit}"

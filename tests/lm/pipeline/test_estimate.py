@@ -1,5 +1,6 @@
 """What a run would take: counted by hand, measured on this machine, and agreed to before the longest preset."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,11 @@ def test_an_estimate_is_said_and_agreed_to(tmp_path: Path, monkeypatch: pytest.M
     speeds = {"sampling": 1e13, "training": 1e14, "scoring": 1e14}
     hours = [counted.operations[kind] / speed / 3600 for kind, speed in speeds.items()]
     assert f"operations / 1e+13 per second = about {hours[0]:,.0f} " in said
-    assert f"together about {sum(hours):,.0f} " in said and f"at best {sum(hours) / 8:,.0f} on each" in said
+    assert f"together about {sum(hours):,.0f} " in said and f"at best {sum(hours) / 8:,.0f} " in said
+    few = work(RunConfig.of("gpu", {"seeds": 1})).operations
+    told = estimate(RunConfig.of("gpu", {"seeds": 1}), Speed("135M", few["sampling"] / 600, 1e20))
+    assert re.search(r"sampling: .* = about 10 [CG]PU minutes\n", told) and re.search("about 0 [CG]PU seconds\n", told)
+    assert re.search(r"together about 10 [CG]PU minutes .* at best 75 [CG]PU seconds on each of eight", told)
     monkeypatch.setattr("kdlab.lm.pipeline.estimate.measured", lambda: Speed("135M", 1e13, 1e14))
     monkeypatch.setattr("kdlab.lm.headless._look_ahead", lambda config: None)
     assert main(["run", "--preset", "paper", "--out", str(tmp_path / "run")]) == 1
