@@ -1,7 +1,7 @@
 """Language models on one GPU: kdlab beside the plain ways, in turn, in one run.
 
     python benchmarks/lm.py            needs a GPU and `kdlab fetch smollm2`; writes lm.json and lm.md beside this file
-    python benchmarks/lm.py --short    the same of the 135M alone, on fewer and shorter texts: for a GPU lent by the minute
+    python benchmarks/lm.py --short    the same of the 135M alone, fewer and shorter texts: for a GPU lent by the minute
     python benchmarks/lm.py --tiny     on any machine, a minute: tiny shapes, to see that it runs; writes nothing
 
 Speed: weights are random, as speed does not ask what is said. Each piece is run once to warm up (compilation is told
