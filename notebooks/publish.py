@@ -78,6 +78,7 @@ LESS = (
 LIVE = "Live, without Python."
 BANNER = '<p class="aside banner">{} as a page: {}. <a href="README.html">How to run it</a>.</p>\n'
 MAX_BYTES = 20_000_000
+PIECE = 1_000_000  # bytes of a part in one script: a browser reads it in a moment, and its page goes on
 
 
 class PublishError(Exception):
@@ -222,7 +223,10 @@ class Site:
             self.write(f"sweeps/{file}.js", f'kdlab.arrived["sweeps/{file}"] = {_compact(sweep)};\n')
         for name, part in self.parts.items():
             packed = b64encode(zlib.compress(part, 9)).decode()
-            self.write(f"parts/{name}.js", f'kdlab.arrived["parts/{name}"] = "{packed}";\n')
+            pieces = [packed[start : start + PIECE] for start in range(0, len(packed), PIECE)]
+            self.write(f"parts/{name}.js", f'kdlab.arrived["parts/{name}"] = {len(pieces)};\n')
+            for i, piece in enumerate(pieces):
+                self.write(f"parts/{name}-{i}.js", f'kdlab.arrived["parts/{name}-{i}"] = "{piece}";\n')
 
 
 def main(argv: Sequence[str] | None = None) -> int:

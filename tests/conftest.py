@@ -1,5 +1,6 @@
 """What tests share: one thread for the numerical libraries, one JupyterLab and one browser for each process of them."""
 
+import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -28,9 +29,13 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The static site. Ask for it once there is a browser to look at it with."""
-    folder = tmp_path_factory.mktemp("built") / "site"
-    publish.publish(folder)
+    """The static site, made once for all processes of tests. Ask for it once there is a browser to look at it with."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "site"
+    with open(folder.with_suffix(".lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # until the file is closed: another process waits, and finds it made
+        if not folder.exists():
+            publish.publish(folder)
     return folder
 
 

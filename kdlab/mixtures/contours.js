@@ -29,8 +29,7 @@ function makeContours(measures) {
     }
     for (let n = 0; n < logs.length; n += 1) logs[n] = Math.max(logs[n], top - FAR);
     const levels = levelsOf(logs, top, shares);
-    const [lowest, highest] = cornersOf(logs);
-    return shares.map((share, s) => ({ level: share, path: linesAt(logs, lowest, highest, levels[s], across.at, up.at) }));
+    return shares.map((share, s) => ({ level: share, path: linesAt(logs, levels[s], across.at, up.at) }));
   }
 
   /** The log-density above which each share of the mass lies: by bins, so that nodes are sorted in that of a level only. */
@@ -57,25 +56,11 @@ function makeContours(measures) {
     });
   }
 
-  /** The lowest and the highest corner of each square, by its first node: most squares no line crosses. */
-  function cornersOf(logs) {
-    const [lowest, highest] = [0, 0].map(() => new Float64Array(logs.length));
-    for (let n = 0; n + CELLS + 1 < logs.length; n += 1) {
-      const [a, b, c, d] = [logs[n], logs[n + CELLS], logs[n + CELLS + 1], logs[n + 1]];
-      const [ab, cd] = [a < b, c < d];
-      const [low, other] = [ab ? a : b, cd ? c : d];
-      const [high, another] = [ab ? b : a, cd ? d : c];
-      lowest[n] = low < other ? low : other;
-      highest[n] = high > another ? high : another;
-    }
-    return [lowest, highest];
-  }
-
   /**
    * Marching squares: the crossings of a square's edges are joined two by two. The edge from node n along x is 2 n, that
    * along y 2 n + 1; a crossing is joined to the edges `one` and `other`.
    */
-  function linesAt(logs, lowest, highest, level, xs, ys) {
+  function linesAt(logs, level, xs, ys) {
     const [one, other] = [0, 0].map(() => new Int32Array(2 * logs.length).fill(-1));
     const edges = []; // that are crossed, most of them twice
     const join = (a, b) => {
@@ -84,8 +69,8 @@ function makeContours(measures) {
       edges.push(a, b);
     };
     for (let n = 0; n + CELLS + 1 < logs.length; n += 1) {
-      if (lowest[n] > level || highest[n] <= level || n % CELLS === CELLS - 1) continue;
       const [a, b, c, d] = [logs[n] > level, logs[n + CELLS] > level, logs[n + CELLS + 1] > level, logs[n + 1] > level]; // around
+      if ((a === b && b === c && c === d) || n % CELLS === CELLS - 1) continue;
       const crossed = [];
       if (a !== b) crossed.push(2 * n);
       if (b !== c) crossed.push(2 * (n + CELLS) + 1);

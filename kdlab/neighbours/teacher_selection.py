@@ -74,7 +74,7 @@ def learned(
         weights = np.exp(a - log_sum_exp(a)[..., None])
         if step in look or step == STEPS:
             kept.append(weights)
-        picked = rng.multinomial(1, weights)
+        picked = np.eye(REGIONS)[(rng.random((len(a), REGIONS, 1)) > weights.cumsum(axis=-1)[..., :-1]).sum(axis=-1)]
         target = (1 - share) * np.einsum("srk,skrv->srv", picked, teachers) + share * _rows(labels)
         table = logs + SWIFT * (target - np.exp(logs))
         after = table - log_sum_exp(table)[..., None]

@@ -27,6 +27,20 @@ def surely_more(one: np.ndarray, other: np.ndarray) -> bool:
     return bool(gap.mean() > 3 * gap.std(ddof=1) / math.sqrt(len(gap)))
 
 
+def test_the_last_digits_of_a_processor_choose_no_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processors differ in the last digit of an exponential: the same picks, and so the same policy.
+
+    rng.multinomial would pick others (findings/numpy_binomial_mirrors_above_one_half.sh).
+    """
+    world, exact = make_world(1.0, 50, rng(), seeds=8), selection.log_sum_exp
+    policies = []
+    for sign in (0, 1, -1):
+        monkeypatch.setattr(selection, "log_sum_exp", lambda a, sign=sign: exact(a) * (1 + sign * 3e-16))
+        policies.append(learned(world, rng(2))[-1])
+    for other in policies[1:]:
+        np.testing.assert_allclose(other, policies[0], atol=1e-4)
+
+
 def test_both_numbers_against_draws() -> None:
     """100,000 letters: four standard errors."""
     rows = make_world(0.7, 1, rng(), seeds=1)[0][0, 2]

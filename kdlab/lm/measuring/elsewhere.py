@@ -34,12 +34,24 @@ class Elsewhere:
 
 
 def read(run: Measurement) -> dict[str, Elsewhere]:
-    """Return what the file says of each model in it. Raises ValueError for a line that cannot be, with its number."""
+    """Return what the file says of each model in it; p* reads their own texts here. Raises as `given` does."""
+    found = {}
+    for name, (nats, own) in given(run).items():
+        scores = {"recall": Scores(nats, np.ones(len(nats), np.int64), _groups(run, np.arange(len(nats))))}
+        found[name] = Elsewhere(scores | _own(run, own), _words(own))
+    return found
+
+
+def given(run: Measurement) -> dict[str, tuple[NDArray[np.float64], list[dict[str, Any]]]]:
+    """Return, of each model in the file, what it gives p*'s texts (N,) and the lines of its own.
+
+    Needs p*'s texts. Raises ValueError for a line that cannot be, and for a model that lacks some of them.
+    """
     truth = words_of(run, "truth")
     by_model: dict[str, list[dict[str, Any]]] = {}
     for one in lines(Path(run.config.scores), taken=tuple(run.models)):
         by_model.setdefault(one["model"], []).append(one)
-    return {name: _of_model(run, name, rows, truth) for name, rows in by_model.items()}
+    return {name: _given(name, rows, truth) for name, rows in by_model.items()}
 
 
 def lines(path: Path, taken: Sequence[str] = ()) -> list[dict[str, Any]]:
@@ -87,12 +99,14 @@ def _checked(line: str, taken: Sequence[str]) -> tuple[str, dict[str, Any]]:
     return "", one
 
 
-def _of_model(run: Measurement, name: str, rows: Sequence[Mapping[str, Any]], truth: Wording) -> Elsewhere:
-    """The scores of one model; its own texts are read by p* here."""
+def _given(
+    name: str, rows: Sequence[dict[str, Any]], truth: Wording
+) -> tuple[NDArray[np.float64], list[dict[str, Any]]]:
+    """What one model gives p*'s texts, and the lines of its own texts."""
     places: dict[str, list[int]] = {f"truth/{i}": [i] for i in range(len(truth.texts))}
     for i, text in enumerate(truth.texts):
         places.setdefault("=" + text, []).append(i)
-    given: dict[int, float] = {}
+    nats: dict[int, float] = {}
     own = []
     for row in rows:
         where = places.get(row["id"]) if "id" in row else places.get("=" + row["text"])
@@ -105,18 +119,16 @@ def _of_model(run: Measurement, name: str, rows: Sequence[Mapping[str, Any]], tr
                 f"{name}: a text of p* ({row.get('id', row.get('text'))!r}) has no nats: give what it gets"
             )
         else:
-            given |= dict.fromkeys(where, float(row["nats"]))
-    missing = [i for i in range(len(truth.texts)) if i not in given]
+            nats |= dict.fromkeys(where, float(row["nats"]))
+    missing = [i for i in range(len(truth.texts)) if i not in nats]
     if missing:
         raise ValueError(
             f"{name}: {len(missing)} of p*'s {len(truth.texts)} texts have no score (the first: truth/{missing[0]}): "
             "recall is a mean over all of them, so score each text of texts/truth.jsonl"
         )
-    nats = np.array([given[i] for i in range(len(truth.texts))])
-    scores = {"recall": Scores(nats, np.ones(len(nats), np.int64), _groups(run, np.arange(len(nats))))}
     if len(own) < 4:
         raise ValueError(f"{name}: {len(own)} texts of its own: precision is a mean over them, so give 4 or more")
-    return Elsewhere(scores | _own(run, own), _words(own))
+    return np.array([nats[i] for i in range(len(truth.texts))]), own
 
 
 def _words(own: Sequence[Mapping[str, Any]]) -> Wording:

@@ -11,7 +11,7 @@ from typing import Any
 
 from kdlab.lm.folder import Line
 from kdlab.lm.measurement import MeasureConfig
-from kdlab.lm.measuring.elsewhere import lines
+from kdlab.lm.measuring.elsewhere import given, lines
 from kdlab.lm.measuring.gathering import finish, gather
 from kdlab.lm.measuring.opening import close, opened
 from kdlab.lm.measuring.reading import both, written
@@ -39,6 +39,8 @@ def everything(config: MeasureConfig, folder: Path, show: Callable[[Line], None]
     run = opened(config, folder, show)
     try:
         written(run, "truth")
+        if config.scores:
+            given(run)  # nor is a model measured where the file lacks some of p*'s texts
         both(run, "truth", "truth")
         names = [name for name in run.models if name != "truth"]
         for name in names:

@@ -38,7 +38,9 @@ class Model {
   async send({ part }) {
     const said = (content, buffers) => [...(this.listeners["msg:custom"] ?? [])].forEach((listener) => listener(content, buffers));
     try {
-      said({ part, packed: await arrival(`parts/${part}`) }, []);
+      const pieces = [];
+      for (let i = 0; i < (await arrival(`parts/${part}`)); i += 1) pieces.push(await arrival(`parts/${part}-${i}`));
+      said({ part, packed: pieces.join("") }, []);
     } catch (error) {
       said({ part, error: error.message }, []);
     }

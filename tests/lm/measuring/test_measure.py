@@ -247,6 +247,16 @@ def test_scores_that_cannot_be(models: dict[str, str], measured: Path, tmp_path:
     assert (measured / "results.json").read_bytes() == before
 
 
+def test_scores_of_too_few_texts_are_refused_before_a_model_is_measured(models: dict[str, str], tmp_path: Path) -> None:
+    """They are of p*'s texts, which have to be there to say so; nothing else does."""
+    scores = tmp_path / "scores.jsonl"
+    scores.write_text('{"model": "api", "id": "truth/0", "nats": -1}\n')
+    with pytest.raises(ValueError, match="39 of p.'s 40 texts have no score"):
+        lm.measure(models["truth"], {"near": models["near"]}, out=tmp_path / "run", scores=str(scores), **ASKED)
+    assert {path.stem for path in (tmp_path / "run" / "texts").iterdir()} == {"truth"}
+    assert not (tmp_path / "run" / "scores").exists()
+
+
 # What cannot be
 
 

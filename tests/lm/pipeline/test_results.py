@@ -34,8 +34,9 @@ def test_results_are_precision_and_recall_of_the_models_themselves(run: Run, per
     for name, told in models.items():
         own = LanguageModel(_model(run, 0, name), run.samples(0, name).read(64), per)
         for what, estimate_ in (("precision", metrics.precision(own, truth)), ("recall", metrics.recall(own, truth))):
-            assert told[what][per]["value"] == pytest.approx(estimate_.value, abs=1e-6), (name, what)
-            assert told[what][per]["over_sequences"] == pytest.approx(estimate_.standard_error, abs=1e-6)
+            # Other batches in float32, whose steps are 6e-8 of a number: the sum over a text is some 90 nats.
+            assert told[what][per]["value"] == pytest.approx(estimate_.value, rel=1e-7, abs=1e-6), (name, what)
+            assert told[what][per]["over_sequences"] == pytest.approx(estimate_.standard_error, abs=3e-6)
             assert told[what][per]["over_seeds"] is None and told[what][per]["n_sequences"] == 64
     ceiling = read_results(run.folder)["truth"]["negative_entropy"][per]["value"]
     assert ceiling == pytest.approx(truth.expected_log_prob(truth).value, abs=1e-6)
