@@ -25,7 +25,7 @@ COVERED_DENSITY = 0.1  # c: a point of p* is covered where p''(x) >= c p*(x)
 COVERED_SHARE = 0.5  # of a mode's mass that must be covered for the mode to count as covered
 
 _TOLERANCE = 5e-7  # nats; the promise is 1e-6
-_FEW = 8  # components for which no second table is worth making
+_FEW = 8  # components, also of students one by one, for which no second table is worth making
 _FINENESS = (4, 5, 7, 11, 16, 32)  # nodes per standard deviation of p*, tried in turn, for recall
 _TABLES = (3.5, 5, 10)  # the same for precision
 _RADIUS = 6.5  # standard deviations of p* that its own grid covers
@@ -46,6 +46,7 @@ class Judge:
         self.truth, self._reach = truth, _box(reach, _REACH)
         self._cut = cut = narrowest_cut(truth)
         self._tables: list[Field | None] = []
+        self._alone = 0  # components so far that no table served
         self._grids = [_TruthGrid(truth, cut / _FINENESS[0])]
         # An edge of the covered region that falls between two nodes counts for one of them: finely, on a line.
         self._steps = (
@@ -70,10 +71,12 @@ class Judge:
         means, covariances = np.concatenate(students.means), np.concatenate(students.covariances)
         for level in range(len(_TABLES)):
             left = np.flatnonzero(np.isnan(values))
-            table = self._table(level) if left.size > (_FEW if level else 0) else None
+            worth = left.size > 0 and (level == 0 or left.size + self._alone > _FEW)
+            table = self._table(level) if worth else None
             if table is not None:
                 values[left] = table.means_under(means[left], covariances[left], tolerances[left])
         for m in np.flatnonzero(np.isnan(values)):  # by a grid of the component's own
+            self._alone += 1
             root = np.linalg.cholesky(covariances[m])
             values[m] = expect_log_prob(self.truth, means[m], root, tolerance=float(tolerances[m]))[0]
         return np.asarray((by_student * values.reshape(by_student.shape)).sum(axis=1))

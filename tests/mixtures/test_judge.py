@@ -9,6 +9,7 @@ from support.accuracy import covered_by_draws, dense_mean
 from support.worlds import random_mixture, single
 
 from kdlab import GaussianMixture, fit_mixture
+from kdlab.mixtures import judge as judging
 from kdlab.mixtures.judge import Judge, divergences
 from kdlab.mixtures.scenes import line_mixture, make_scene
 from kdlab.mixtures.solver.em import Students
@@ -56,6 +57,18 @@ def test_all_at_once_are_as_one_by_one(name: str) -> None:
     np.testing.assert_allclose(recalls, [judge.recall(one) for one in several], rtol=1e-12)
     for coverage, student in zip(coverages, several, strict=True):
         np.testing.assert_allclose(coverage, coverage_of(judge, student), atol=1e-12)
+
+
+def test_many_one_by_one_are_scored_by_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After some components with grids of their own the next table is made; the numbers hardly change."""
+    scene, alone = make_scene("ring"), []
+    several = [fit_mixture(scene.teacher.tempered(beta), 1).model for beta in np.geomspace(1, 30, 24)]
+    fresh = [Judge(scene.truth, several[0]).precision(one) for one in several]
+    by_grid = judging.expect_log_prob
+    monkeypatch.setattr(judging, "expect_log_prob", lambda *a, **how: alone.append(1) or by_grid(*a, **how))
+    judge = Judge(scene.truth, several[0])
+    np.testing.assert_allclose([judge.precision(one) for one in several], fresh, atol=1e-6)
+    assert 0 < len(alone) <= 12 < len(several)
 
 
 def test_a_table_too_large_to_make_is_done_without() -> None:

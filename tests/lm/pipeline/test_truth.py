@@ -260,6 +260,8 @@ def test_a_hub_that_answers(folder, monkeypatch):
 
     for kind in (weights.AutoConfig, weights.AutoModelForCausalLM, weights.AutoTokenizer):
         monkeypatch.setattr(kind, "from_pretrained", answered(kind.from_pretrained))
+    settings = weights.get_tokenizer_config
+    monkeypatch.setattr(weights, "get_tokenizer_config", lambda source, **how: settings(str(folder), **how))
     truth = load_truth("Some/Model", vocabulary=100)
     assert (truth.name, truth.vocabulary, truth.provenance["source"]) == ("Some/Model", 100, "Some/Model")
 
