@@ -1,11 +1,12 @@
 """What students answer in the page, and what p* would say at each of their tokens: writes two files beside the weights.
 
-python scripts/record_talk.py     after `kdlab fetch smollm2`; two minutes
+python scripts/record_talk.py     after `kdlab fetch smollm2`; some minutes
 
 For each of four beginnings each model goes on twelve times, with the page's random numbers of seed 0.
 
 - talk.json: the parts that the page loads, with their bytes and checksums; the beginnings; the texts; for each model
-  how many of twelve begin differently (`opening`), and what rounding its weights to float16 cost in nats per token.
+  how many of twelve begin differently (`opening`), the same as a mean of a hundred draws of twelve with its standard
+  error, and what rounding its weights to float16 cost in nats per token.
 - pstar.bin: p*'s eight likeliest next tokens at each token of these texts. Little-endian numbers of two bytes: the
   token, eight tokens, eight probabilities out of 65,535; beginnings, models, texts and tokens in that order. 65,535
   stands for no token.
@@ -26,9 +27,10 @@ from numpy.typing import NDArray
 from kdlab.core.files import checksum, read_object, write_json, written_whole
 from kdlab.lm.experiment import RunConfig
 from kdlab.lm.folder import read_results, recorded_folder
-from kdlab.lm.pipeline.corpus import Corpus
+from kdlab.lm.pipeline.corpus import Corpus, generator
 from kdlab.lm.pipeline.model import new_model
 from kdlab.lm.pipeline.run import truth_of
+from kdlab.lm.pipeline.sampling import sample
 from kdlab.lm.pipeline.scoring import score
 from kdlab.lm.pipeline.training import load_weights
 from kdlab.lm.report.attempts import opening
@@ -37,6 +39,7 @@ from kdlab.lm.sizes import size_named
 NAMES = ("direct", "tau-1", "tau-0.9", "tau-0.8", "tau-0.6", "teacher")  # in the order of the page
 BEGINNINGS = ("One day, a little", "One day", "One day, a little girl named", "The world")
 SEED, ROWS, STEPS, LENGTH, LIKELIEST = 0, 12, 24, 32, 8
+DRAWS = 100  # of twelve texts each, for the mean
 CLOSE = 1e-10  # of a share: far more than float64 errs by
 _NOTHING = 0xFFFF
 _32 = 0xFFFFFFFF
@@ -87,6 +90,20 @@ def go_on(model: Any, begun: Ids, end: int) -> list[Ids]:
             for row, logits in zip(alive, last, strict=True):
                 texts[row].append(choose(logits, uniform(SEED, row, step)))
     return texts
+
+
+def openings(found: Models, begun: Ids) -> dict[str, list[float]]:
+    """Of each model: how many of twelve texts begin differently, a mean of a hundred draws, and its standard error."""
+    told = {}
+    for name, model in found.models.items():
+        rng, length = generator(SEED, "openings", name), min(len(begun) + STEPS, LENGTH)
+        drawn = sample(model, begun, DRAWS * ROWS, length=length, eos=found.truth.eos, rng=rng)
+        texts = [
+            found.truth.decode(ids[len(begun) : n].tolist()) for ids, n in zip(drawn.ids, drawn.lengths, strict=True)
+        ]
+        counts = [len({opening(text) for text in texts[i : i + ROWS]}) for i in range(0, len(texts), ROWS)]
+        told[name] = [round(float(np.mean(counts)), 2), round(float(np.std(counts, ddof=1) / DRAWS**0.5), 2)]
+    return told
 
 
 def after_each(truth: Any, begun: Ids, texts: Sequence[Ids]) -> list[Ids]:
@@ -173,8 +190,9 @@ def record(place: Path) -> Path:
             rows += after_each(found.truth.model, ids, answers)
             texts[name] = [found.truth.decode(answer) for answer in answers]
         different = {name: len({opening(one) for one in some}) for name, some in texts.items()}
-        begun.append({"text": text, "ids": ids, "texts": texts, "different": different})
-        print(text, different)
+        mean = openings(found, ids)
+        begun.append({"text": text, "ids": ids, "texts": texts, "different": different, "openings": mean})
+        print(text, different, mean, flush=True)
     with written_whole(place / "pstar.bin") as temporary:
         temporary.write_bytes(np.asarray(rows, "<u2").tobytes())
     (place / "pstar.bin").chmod(0o644)

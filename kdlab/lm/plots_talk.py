@@ -12,7 +12,7 @@ _ACROSS, _LETTERS, _LINE = 1.86, 27, 0.165  # inches of a column, letters of a l
 
 @our_settings()
 def recorded(*, counts: bool = True) -> Picture:
-    """Each student's first texts after the first beginning; with ``counts``, how many of twelve differ."""
+    """Each student's first texts after the first beginning; with ``counts``, how many openings differ."""
     told = answers()
     first, students = told["beginnings"][0], [name for name in told["names"] if name != "teacher"]
     cut = {name: [textwrap.wrap(text.strip(), _LETTERS) for text in first["texts"][name][:SHOWN]] for name in students}
@@ -23,7 +23,7 @@ def recorded(*, counts: bool = True) -> Picture:
         left, down = 0.15 + _ACROSS * i, 0.72
         made.write(left, down, label(name), 11, STYLE["direct" if name == "direct" else "distilled"].ink)
         if counts:
-            made.write(left, down + 0.2, f"{first['different'][name]} of {told['rows']} differ", 9, QUIET)
+            made.write(left, down + 0.2, f"{first['different'][name]} different openings", 9, QUIET)
         for lines, room in zip(cut[name], tall, strict=True):
             for k, line in enumerate(lines):
                 made.write(left, down + 0.46 + _LINE * k, line, 8.5, INK)

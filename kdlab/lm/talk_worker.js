@@ -8,7 +8,7 @@
  *   {want: "model", name, sizes, end, buffer, packed, crc}   a model's weights
  *   {want: "read", text}                               what a beginning is in tokens
  *   {want: "go on", key, ids, rows, steps, seed}       with every model that is here; a newer wish ends an older one
- *   {want: "bars", key, name, ids, n, others}          the n likeliest tokens after ids, and how other tokens are written
+ *   {want: "bars", key, name, ids, n, others}          the n likeliest tokens after ids, and the first of others; how these are written
  * Out come
  *   {got: "tokens"}, {got: "pstar", buffer} and {got: "model", name}   it is here
  *   {got: "read", text, ids, outside}
@@ -61,8 +61,10 @@ function serveTalk(makeLlama, makeTokenizer) {
     bars({ key, name, ids, n, others }) {
       const { model } = models.get(name);
       const { logits } = llama.begin(model, ids, 1);
-      const likeliest = llama.likeliest(logits, 0, model.vocabulary, n).map(([id, p]) => [id, tokenizer.pieces([id])[0], p]);
-      return { got: "bars", key, likeliest, others: tokenizer.pieces(others) };
+      const shown = llama.likeliest(logits, 0, model.vocabulary, n);
+      const [[drawn], [first, p]] = [others, shown[0]];
+      if (!shown.some(([id]) => id === drawn)) shown.push([drawn, p * Math.exp(logits[drawn] - logits[first])]);
+      return { got: "bars", key, likeliest: shown.map(([id, share]) => [id, tokenizer.pieces([id])[0], share]), others: tokenizer.pieces(others) };
     },
   };
 

@@ -10,7 +10,7 @@
  * On the root element, `data-talk` says what rests on the screen, as JSON: {text, seed, different: {name: count}}.
  */
 
-const BAR = { left: 118, right: 360, top: 26, row: 23, height: 15, frame: { width: 440, height: 222 } }; // svg units
+const BAR = { left: 118, right: 360, top: 26, row: 23, height: 15, frame: { width: 440, height: 245 } }; // svg units
 const PATIENCE = 15000; // ms until a part that has not come is missed
 const MOST_SAID = 6; // pieces that the students do not have
 const NOTHING = 0xffff; // in p*'s answers: a text had ended
@@ -72,13 +72,13 @@ function drawBars(panel, title, role, bars, chosen, empty) {
 }
 
 /** A token as readers see it: its spaces and line ends, too; one that is no whole character is a byte of one. */
-const visible = (text) => (/\uFFFD/u.test(text) ? "(a byte)" : text.replaceAll(" ", "␣").replaceAll("\n", "⏎"));
+const visible = (text) => (/\uFFFD/u.test(text) ? "(part of a character)" : text.replaceAll(" ", "␣").replaceAll("\n", "⏎"));
 
 /** What became of a piece that the students do not have. */
 function replaced({ text, instead, lost }) {
-  const what = /\uFFFD/u.test(text) ? "part of a sign" : `“${visible(text)}”`;
+  const what = /\uFFFD/u.test(text) ? visible(text) : `“${visible(text)}”`;
   if (!instead.length) return `${what} is left out`;
-  return `${what} became ${instead.map(visible).join(" | ")}${lost ? ", not all of it" : ""}`;
+  return `${what} is written as ${instead.map(visible).join(" | ")}${lost ? ", not all of it" : ""}`;
 }
 
 // ---------------------------------------------------------------- what happens when
@@ -104,7 +104,10 @@ class Talk extends Live {
     on(buttons.again, "click", () => { this.seed += 1; this.go(); });
     on(buttons.teacher, "click", () => this.load(["teacher"]));
     on(text, "keydown", ({ key, isComposing }) => { if (key === "Enter" && !isComposing) this.go(); });
-    on(text, "input", () => { begin.value = this.known.beginnings.some((one) => one.text === text.value) ? text.value : ""; });
+    on(text, "input", () => {
+      begin.value = this.known.beginnings.some((one) => one.text === text.value) ? text.value : "";
+      this.page.root.classList.toggle("kdlab-talk-older", Boolean(this.job) && text.value.trimEnd() !== this.job.text);
+    });
     on(begin, "change", () => {
       if (!begin.value) return text.select();
       this.seed = this.known.seed;
@@ -198,7 +201,7 @@ class Talk extends Live {
   /** Go on from what stands in the field; first ask for what that needs. */
   go() {
     this.error = "";
-    const text = this.page.text.value;
+    const text = this.page.text.value.trimEnd();
     if (!text.trim()) return this.refuse("There is no beginning: type some words, and the students go on from them.");
     if (!this.ready) return this.load(this.needed);
     this.talk.read(text);
@@ -213,6 +216,7 @@ class Talk extends Live {
     if (room < 1) return this.refuse(`This beginning has ${ids.length} tokens, and the students know texts of ${length}: none is left. Type a shorter one.`);
     const cut = [...new Set(outside.map(replaced))]; // each but once
     this.refuse([
+      this.page.text.value !== text && "The space at the end is left off: words bring their own.",
       cut.length && `Not among the students' 4,096 tokens: ${cut.slice(0, MOST_SAID).join("; ")}${cut.length > MOST_SAID ? `; and ${cut.length - MOST_SAID} more` : ""}.`,
       room < steps && `${ids.length} of the ${length} tokens that the students know are used: ${room} ${room === 1 ? "is" : "are"} left.`,
     ].filter(Boolean).join(" "));
@@ -221,6 +225,7 @@ class Talk extends Live {
     this.texts = new Map([...this.page.cards.keys()].filter((name) => this.here.has(name)).map((name) => [name, Array.from({ length: rows }, () => [])]));
     this.chosen = null;
     delete this.page.root.dataset.talk;
+    this.page.root.classList.remove("kdlab-talk-older");
     this.page.board.style.minHeight = `${this.page.board.offsetHeight}px`; // what is below does not jump
     for (const { texts, tokens } of this.page.cards.values()) {
       texts.replaceChildren();
@@ -299,7 +304,7 @@ class Talk extends Live {
   showCount(name, { count, dots }, rows) {
     const done = this.job?.done.has(name);
     const openings = done ? this.openings(name) : [];
-    count.textContent = done ? `${new Set(openings).size} of ${openings.length} differ` : rows ? "…" : "";
+    count.textContent = done ? `${new Set(openings).size} different openings` : rows ? "…" : "";
     if (dots.childElementCount === openings.length) return;
     dots.replaceChildren();
     openings.forEach((opening, i) => html(dots, "span", { class: openings.indexOf(opening) === i ? "" : "kdlab-talk-same", title: opening }));
@@ -314,7 +319,8 @@ class Talk extends Live {
     const different = Object.fromEntries([...this.texts.keys()].map((name) => [name, new Set(this.openings(name)).size]));
     const said = this.models.filter(({ name }) => name in different).map(({ name, label }) => `${different[name]} of ${label}`);
     this.see();
-    write(this.page, `After “${text}”, how many of ${this.known.rows} texts differ in their first three words: ${said.join(", ")}. Click a word, or walk with arrow keys: below is what else might have come there.`);
+    const draw = seed === this.known.seed ? "" : `, draw ${1 + seed - this.known.seed}`;
+    write(this.page, `After “${text}”${draw}, how many of ${this.known.rows} texts differ in their first three words: ${said.join(", ")}. Click a word, or walk with arrow keys: the bars say what else might have come there.`);
     this.page.board.style.minHeight = "";
     this.page.root.dataset.talk = JSON.stringify({ text, seed, different });
     for (const { texts } of this.page.cards.values()) texts.tabIndex = 0;
@@ -379,6 +385,7 @@ class Talk extends Live {
     const row = Math.min(Math.max(here.row + down, 0), +this.page.slider.value - 1);
     const step = Math.min(Math.max(here.step + along, 0), this.texts.get(name)[row].length - 1);
     this.choose(name, row, step);
+    this.page.root.querySelector(".kdlab-talk-chosen").scrollIntoView({ block: "nearest" }); // and not under the bars
   }
 
   // What is shown of all that
@@ -391,12 +398,17 @@ class Talk extends Live {
     const loading = this.asked.length > 0;
     const came = loading ? this.wanted.filter((part) => this.here.has(part)) : [];
     const progress = loading && `loading: ${came.length} of ${this.wanted.length} parts, ${megabytes(size(came))} of ${megabytes(size(this.wanted))}`;
-    buttons.go.textContent = progress || (ready ? "go on" : `let them answer (${megabytes(size(needed))})`);
+    buttons.go.textContent = progress || (ready ? "answer" : `let them answer (${megabytes(size(needed))})`);
+    this.held ||= loading && document.activeElement === buttons.go; // a button that is disabled loses the focus
     buttons.go.disabled = loading;
+    if (this.held && !loading) {
+      if (document.activeElement === document.body) buttons.go.focus({ preventScroll: true });
+      this.held = false;
+    }
     buttons.again.hidden = !ready;
     Object.assign(buttons.teacher, { hidden: !ready || this.here.has("teacher"), disabled: loading, textContent: `the teacher too (${megabytes(size(["teacher"]))})` });
     this.page.root.classList.toggle("kdlab-talk-empty", !this.job);
-    if (!this.page.sentence.textContent) this.page.sentence.textContent = "Each student goes on twelve times from your beginning, with the same random numbers. What they know comes when you ask for it.";
+    if (!this.page.sentence.textContent) this.page.sentence.textContent = "Each student goes on twelve times from your beginning, with the same random numbers. Their weights come when you ask for them.";
     showPrediction(this.page, this.model.get("prediction"), this.finished || this.model.get("seen") ? "" : "Now let them answer.", (guess) => this.commit(guess));
     if (!this.page.value.textContent) this.showTexts();
   }

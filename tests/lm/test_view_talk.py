@@ -6,8 +6,9 @@ import zlib
 from kdlab import lm
 from kdlab.lessons.predictions import predict, question
 from kdlab.lm import plots_talk, view_talk
+from kdlab.lm.folder import read_results, recorded_folder
 from kdlab.lm.report.attempts import opening
-from kdlab.lm.talking import answers, label, models, weights_folder
+from kdlab.lm.talking import answers, label, models, recalls, weights_folder
 from kdlab.lm.view_talk import TalkView
 
 QUESTION = predict("07.talk")
@@ -68,13 +69,29 @@ def test_a_still_does_not_answer_an_open_question():
     assert asked.still_name() != free.still_name()
     for counts in (True, False):
         made = plots_talk.recorded(counts=counts)
-        assert any("4 of 12 differ" in text.get_text() for text in made.texts) == counts
+        assert any("4 different openings" in text.get_text() for text in made.texts) == counts
         wide = made.get_size_inches()[0] * made.dpi
         assert all(text.get_window_extent().x1 < wide for text in made.texts)
 
 
 def test_the_table_says_recall_and_counts():
     first, *rows = lm.talk_table().splitlines()
-    assert first.split("“")[1:] == [f"{text}”  "[: len(text) + 1] + "  " * (text != "The world") for text in (
-        "One day, a little", "One day", "One day, a little girl named", "The world")]  # fmt: skip
-    assert rows[4].split() == ["τ", "=", "0.6", "−5.72", "4", "of", "12", *["12", "of", "12"] * 3]
+    begun = ["One day, a little", "One day", "One day, a little girl named", "The world"]
+    assert [part.strip() for part in first.split("“")[1:]] == [f"{text}”" for text in begun]
+    means = [f"({one['openings']['tau-0.6'][0]:.1f})" for one in answers()["beginnings"]]
+    assert rows[4].split() == [
+        "τ",
+        "=",
+        "0.6",
+        "−5.72",
+        "4",
+        means[0],
+        *(word for m in means[1:] for word in ("12", m)),
+    ]
+
+
+def test_the_models_are_those_of_the_recorded_run_trained_again():
+    run = {
+        one["name"]: one["recall"]["token"]["by_seed"][0] for one in read_results(recorded_folder() / "cpu")["models"]
+    }
+    assert all(abs(run[name] - recall) < 0.02 for name, recall in recalls().items()) and len(recalls()) == 6

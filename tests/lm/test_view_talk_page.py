@@ -53,7 +53,7 @@ def test_the_page_says_what_pytorch_says(page: Page) -> None:
         assert rested(page, one["text"]) == one["different"]
         for name in answers()["names"]:
             found = page.locator(f".kdlab-talk-card[data-model='{name}'] .kdlab-talk-count")
-            expect(found).to_have_text(f"{one['different'][name]} of 12 differ")
+            expect(found).to_have_text(f"{one['different'][name]} different openings")
             assert texts_of(page, name) == one["texts"][name]
     assert get(page, "page_errors") == []
     assert page.evaluate("window.atOnce") == 1
@@ -80,6 +80,36 @@ def test_a_word_shows_what_else_might_have_come_and_what_p_star_says(page: Page)
     expect(page.locator(".kdlab-plane")).to_contain_text("p* does not run in this page")
 
 
+def test_a_word_that_was_unlikely_has_a_bar_of_its_own(page: Page) -> None:
+    """Below the eight likeliest, with its share; the nine are in order."""
+    open_talk(page, TalkView())
+    go(page)
+    rested(page, FIRST)
+    card, drawn = page.locator(".kdlab-talk-card[data-model='direct'] .kdlab-talk-texts"), []
+    for k in range(20):
+        card.locator(".kdlab-talk-token").nth(k).click()
+        expect(page.locator(".kdlab-space .kdlab-talk-drawn")).to_have_count(1)
+        shares = page.locator(".kdlab-space rect").evaluate_all("bars => bars.map((bar) => +bar.dataset.p)")
+        assert shares == sorted(shares, reverse=True) and len(shares) in (8, 9)
+        drawn.append(len(shares))
+    assert {8, 9} == set(drawn)
+
+
+def test_older_texts_step_back_while_another_beginning_is_typed(page: Page) -> None:
+    open_talk(page, TalkView())
+    text, root = page.locator(".kdlab-talk-text"), page.locator(".kdlab-view")
+    page.locator(".kdlab-talk-tools button").first.press("Enter")
+    rested(page, FIRST)
+    assert page.evaluate("document.activeElement.textContent") == "answer"  # it was disabled meanwhile
+    text.fill(FIRST + "r")
+    expect(root).to_have_class(re.compile("kdlab-talk-older"))
+    text.fill(FIRST + "  ")
+    expect(root).not_to_have_class(re.compile("kdlab-talk-older"))
+    text.press("Enter")
+    expect(page.locator(".kdlab-talk-notice")).to_have_text("The space at the end is left off: words bring their own.")
+    assert rested(page, FIRST) == {name: answers()["beginnings"][0]["different"][name] for name in STUDENTS}
+
+
 def test_what_the_students_do_not_have_is_said(page: Page) -> None:
     open_talk(page, TalkView())
     notice, text = page.locator(".kdlab-talk-notice"), page.locator(".kdlab-talk-text")
@@ -90,7 +120,7 @@ def test_what_the_students_do_not_have_is_said(page: Page) -> None:
     text.fill("Zürich")
     text.press("Enter")
     rested(page, "Zürich")
-    expect(notice).to_contain_text("“ü” is left out; “rich” became ric | h.")
+    expect(notice).to_contain_text("“ü” is left out; “rich” is written as ric | h.")
     text.fill("a " * 40)
     go(page)
     expect(notice).to_contain_text("the students know texts of 32: none is left")
