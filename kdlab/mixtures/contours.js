@@ -34,24 +34,22 @@ function makeContours(measures) {
 
   /** The log-density above which each share of the mass lies: by bins, so that nodes are sorted in that of a level only. */
   function levelsOf(logs, top, shares) {
-    const [ends, held, masses] = [new Int32Array(BINS + 1), new Float64Array(BINS), new Float64Array(logs.length)];
+    const [ends, held] = [new Int32Array(BINS + 1), new Float64Array(BINS)];
     const binOf = (n) => Math.floor(((BINS - 1) * (top - logs[n])) / FAR); // 0 holds the highest
-    let all = 0;
+    const massOf = (n) => Math.exp(logs[n] - top);
     for (let n = 0; n < logs.length; n += 1) {
-      const bin = binOf(n);
-      masses[n] = Math.exp(logs[n] - top);
-      held[bin] += masses[n];
-      ends[bin + 1] += 1;
-      all += masses[n];
+      held[binOf(n)] += massOf(n);
+      ends[binOf(n) + 1] += 1;
     }
+    const all = held.reduce((sum, mass) => sum + mass);
     for (let bin = 0; bin < BINS; bin += 1) ends[bin + 1] += ends[bin];
     const [order, next] = [new Int32Array(logs.length), ends.slice()];
     for (let n = 0; n < logs.length; n += 1) order[next[binOf(n)]++] = n;
     return shares.map((share) => {
       let [bin, above] = [0, 0];
-      while (bin < BINS - 1 && above + held[bin] < share * all) above += held[bin++];
+      while (above + held[bin] < share * all) above += held[bin++];
       const falling = order.slice(ends[bin], ends[bin + 1]).sort((one, other) => logs[other] - logs[one]);
-      const last = falling.findIndex((n) => (above += masses[n]) >= share * all);
+      const last = falling.findIndex((n) => (above += massOf(n)) >= share * all);
       return logs[falling.at(last)];
     });
   }

@@ -34,11 +34,12 @@ function buildPlaneModels(panel, reach) {
   const x = scale([-reach, reach], [SPACE.left, SPACE.right]);
   const y = scale([-reach, reach], [SPACE.bottom, SPACE.top]);
   const unit = x(1) - x(0);
-  svg(panel, "rect", { class: "kdlab-own-page", x: SPACE.left, y: SPACE.top, width: SPACE.right - SPACE.left, height: SPACE.bottom - SPACE.top });
-  const [width, height] = [SPACE.right - SPACE.left, SPACE.bottom - SPACE.top]; // an inner svg cuts off at its own edges
+  const [width, height] = [SPACE.right - SPACE.left, SPACE.bottom - SPACE.top];
+  svg(panel, "rect", { class: "kdlab-own-page", x: SPACE.left, y: SPACE.top, width, height });
+  // An inner svg cuts off at its own edges.
   const inner = svg(panel, "svg", { "aria-hidden": "true", x: SPACE.left, y: SPACE.top, width, height, viewBox: `${SPACE.left} ${SPACE.top} ${width} ${height}` });
-  const layer = (tag, names) => pool(svg(inner, "g"), (group) => svg(group, tag, names));
-  const fills = layer("path", { class: "kdlab-truth-fill" });
+  const layer = (tag, names, all) => pool(svg(inner, "g", all), (group) => svg(group, tag, names));
+  const fills = layer("path", { class: "kdlab-truth-fill" }, { transform: `matrix(${unit} 0 0 ${-unit} ${x(0)} ${y(0)})` });
   const learned = layer("ellipse", { class: "kdlab-student-ellipse" });
   const direct = layer("ellipse", { class: "kdlab-direct" });
   const taught = layer("ellipse", { class: "kdlab-teacher" });
@@ -46,7 +47,7 @@ function buildPlaneModels(panel, reach) {
   const draw = ({ contours, teacher, student, direct: other }) => {
     fills(contours.length).forEach((element, i) => {
       element.classList.toggle("kdlab-truth-edge", i === 0);
-      set(element, { d: contours[i].map((line) => `${pathOf(line.map((point) => [x(point[0]), y(point[1])]))}Z`).join("") });
+      set(element, { d: contours[i] });
     });
     const pairs = student.weights.flatMap((weight, k) => [[k, 1, weight], [k, 2, weight]]);
     learned(pairs.length).forEach((element, i) => {
@@ -152,14 +153,14 @@ function buildOwnSpace(panel, world, top) {
       element.classList.toggle("kdlab-lost", whose === "truth" && kind === "centre" && covered?.[k] === false);
       element.classList.toggle("kdlab-own-of-teacher", whose === "teacher");
       set(element.firstChild, { d: KINDS[kind].d });
-      element.lastChild.textContent = kind === "weight" ? percent(shareOf(modes, k)) : "";
+      say(element.lastChild, kind === "weight" ? percent(shareOf(modes, k)) : "");
       element.lastChild.toggleAttribute("hidden", kind !== "weight");
     });
     set(outline, { d: modes[chosen] ? outlineOf(modes, chosen, space) : "" });
     outline.classList.toggle("kdlab-own-of-teacher", whose === "teacher");
     const kept = covered?.filter(Boolean).length ?? 0;
     const [full, hollow] = whose === "truth" ? ["● ", "○ "] : ["", ""]; // as the dots are, where they are those of p*
-    words.textContent = covered ? `modes of p*:  ${full}${kept} covered   ${hollow}${covered.length - kept} lost` : "";
+    say(words, covered ? `modes of p*:  ${full}${kept} covered   ${hollow}${covered.length - kept} lost` : "");
   };
 
   /** The pointer's place in svg units, and how many of them a pixel is. To ask for the panel's box is dear while it changes. */

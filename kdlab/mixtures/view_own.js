@@ -154,7 +154,7 @@ class Own extends Live {
     else space.place(this.handled(), this.chosen, this.covered(), whose);
     const i = nearest(BETAS, world.beta);
     if (Number(page.slider.value) !== i) page.slider.value = i;
-    page.value.textContent = number(world.beta);
+    say(page.value, number(world.beta));
     this.showControls();
     this.tell();
   }
@@ -216,10 +216,10 @@ class Own extends Live {
     if (path) this.plane(i);
     const { truth, teacher, student, precision, recall } = here;
     const about = settled?.exact ? "" : "≈ ";
-    page.numbers.textContent = `precision ${about}${number(precision)}   recall ${about}${number(recall)}`;
+    say(page.numbers, `precision ${about}${number(precision)}   recall ${about}${number(recall)}`);
     page.root.setAttribute("aria-busy", !settled);
     if (path) write(page, sentenceOf(here, path.direct, settled ? BETAS[i] : world.beta, about, settled?.switched[i]));
-    page.doubt.textContent = settled ? settled.reason : "still looking";
+    say(page.doubt, settled ? settled.reason : "still looking");
     page.root.dataset.world = JSON.stringify({ truth, teacher, student, beta: world.beta, precision, recall, exact: Boolean(settled?.exact) });
     page.slider.setAttribute("aria-valuetext", [`beta ${number(world.beta)}`, ...this.said()].join(", "));
     this.judge();
@@ -485,7 +485,7 @@ class Own extends Live {
     page.teacher.value = world.teacher.kind === "fitted" ? `fitted ${world.teacher.n}` : world.teacher.kind;
     const covered = isOpen(this.model.get("prediction"));
     const { swap, add, remove, undo, redo } = page.buttons;
-    swap.textContent = this.whose === "teacher" ? "handles: teacher" : "handles: p*";
+    say(swap, this.whose === "teacher" ? "handles: teacher" : "handles: p*");
     const fixed = covered || (this.locked && this.whose === "truth");
     Object.entries({ n: covered, family: covered || world.dim === 1, teacher: covered, start: covered || this.locked, slider: covered })
       .forEach(([name, disabled]) => { page[name].disabled = disabled; });

@@ -14,10 +14,15 @@ const FRAME = { width: 440, left: 58, right: 428, top: 12, bottom: 348, height: 
 /** Set attributes; `text` is the text content. Works for HTML and SVG alike. */
 function set(element, attributes) {
   for (const [name, value] of Object.entries(attributes)) {
-    if (name === "text") element.textContent = value;
-    else element.setAttribute(name, value);
+    if (name === "text") say(element, value);
+    else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
   }
   return element;
+}
+
+/** Write a text where it is another one: a browser lays out anew what is written, also if it is the same. */
+function say(element, text) {
+  if (element.textContent !== String(text)) element.textContent = text;
 }
 
 /** Make an HTML element inside `parent`. */
