@@ -19,7 +19,9 @@ from kdlab.lm.sizes import size_named
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning"),  # inductor's own, as it is imported
+    # Inductor's own: of what it imports, and of where it looks for a compiler.
+    pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:The distutils package is deprecated:DeprecationWarning"),
 ]
 
 
