@@ -3,6 +3,8 @@
 Beside the tests with a backend that compiles nothing: those count graphs, these run what is made of them.
 """
 
+import importlib
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,7 @@ from kdlab.lm.sizes import size_named
 
 pytestmark = [
     pytest.mark.slow,
-    # Inductor's own: of what it imports, and of where it looks for a compiler.
-    pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:The distutils package is deprecated:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning"),  # inductor's own, as it is imported
 ]
 
 
@@ -36,6 +36,11 @@ def worth_compiling(monkeypatch: pytest.MonkeyPatch, cache: Path) -> list[str]:
     """Both loops compile, as on a GPU. The value: which backends were asked for."""
     asked: list[str] = []
     compile_ = torch.compile
+    with (
+        warnings.catch_warnings()
+    ):  # of setuptools, by which inductor finds a compiler, about the distutils in its place
+        warnings.simplefilter("ignore")
+        importlib.import_module("setuptools")
 
     def noted(function: Any, **how: Any) -> Any:
         asked.append(how.get("backend", "inductor"))
