@@ -3,12 +3,11 @@
 Beside the tests with a backend that compiles nothing: those count graphs, these run what is made of them.
 """
 
-import importlib
-import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
+import setuptools  # noqa: F401 - inductor finds a compiler by it; loaded before any test runs, as it replaces distutils
 from support.torch_side import EOS, LENGTH, draw, small_model, torch
 
 from kdlab.lm.pipeline import sampling, training
@@ -36,11 +35,6 @@ def worth_compiling(monkeypatch: pytest.MonkeyPatch, cache: Path) -> list[str]:
     """Both loops compile, as on a GPU. The value: which backends were asked for."""
     asked: list[str] = []
     compile_ = torch.compile
-    with (
-        warnings.catch_warnings()
-    ):  # of setuptools, by which inductor finds a compiler, about the distutils in its place
-        warnings.simplefilter("ignore")
-        importlib.import_module("setuptools")
 
     def noted(function: Any, **how: Any) -> Any:
         asked.append(how.get("backend", "inductor"))
