@@ -106,7 +106,7 @@ class Talk extends Live {
     on(text, "keydown", ({ key, isComposing }) => { if (key === "Enter" && !isComposing) this.go(); });
     on(text, "input", () => {
       begin.value = this.known.beginnings.some((one) => one.text === text.value) ? text.value : "";
-      this.page.root.classList.toggle("kdlab-talk-older", Boolean(this.job) && text.value.trimEnd() !== this.job.text);
+      this.showOlder();
     });
     on(begin, "change", () => {
       if (!begin.value) return text.select();
@@ -216,7 +216,7 @@ class Talk extends Live {
     if (room < 1) return this.refuse(`This beginning has ${ids.length} tokens, and the students know texts of ${length}: none is left. Type a shorter one.`);
     const cut = [...new Set(outside.map(replaced))]; // each but once
     this.refuse([
-      this.page.text.value !== text && "The space at the end is left off: words bring their own.",
+      this.page.text.value !== text && this.page.text.value.trimEnd() === text && "The space at the end is left off: words bring their own.",
       cut.length && `Not among the students' 4,096 tokens: ${cut.slice(0, MOST_SAID).join("; ")}${cut.length > MOST_SAID ? `; and ${cut.length - MOST_SAID} more` : ""}.`,
       room < steps && `${ids.length} of the ${length} tokens that the students know are used: ${room} ${room === 1 ? "is" : "are"} left.`,
     ].filter(Boolean).join(" "));
@@ -225,7 +225,7 @@ class Talk extends Live {
     this.texts = new Map([...this.page.cards.keys()].filter((name) => this.here.has(name)).map((name) => [name, Array.from({ length: rows }, () => [])]));
     this.chosen = null;
     delete this.page.root.dataset.talk;
-    this.page.root.classList.remove("kdlab-talk-older");
+    this.showOlder();
     this.page.board.style.minHeight = `${this.page.board.offsetHeight}px`; // what is below does not jump
     for (const { texts, tokens } of this.page.cards.values()) {
       texts.replaceChildren();
@@ -236,7 +236,13 @@ class Talk extends Live {
   }
 
   refuse(message) {
-    set(this.page.notice, { text: message }).hidden = !message;
+    this.page.notice.textContent = message; // written also if it is the same: then it is read out again
+    this.page.notice.hidden = !message;
+  }
+
+  /** What is shown steps back while another beginning stands in the field. */
+  showOlder() {
+    this.page.root.classList.toggle("kdlab-talk-older", Boolean(this.job) && this.page.text.value.trimEnd() !== this.job.text);
   }
 
   /** What a worker says. */
@@ -385,7 +391,7 @@ class Talk extends Live {
     const row = Math.min(Math.max(here.row + down, 0), +this.page.slider.value - 1);
     const step = Math.min(Math.max(here.step + along, 0), this.texts.get(name)[row].length - 1);
     this.choose(name, row, step);
-    this.page.root.querySelector(".kdlab-talk-chosen").scrollIntoView({ block: "nearest" }); // and not under the bars
+    this.page.root.querySelector(".kdlab-talk-chosen")?.scrollIntoView({ block: "nearest" }); // and not under the bars
   }
 
   // What is shown of all that

@@ -49,8 +49,7 @@ function makeContours(measures) {
       let [bin, above] = [0, 0];
       while (above + held[bin] < share * all) above += held[bin++];
       const falling = order.slice(ends[bin], ends[bin + 1]).sort((one, other) => logs[other] - logs[one]);
-      const last = falling.findIndex((n) => (above += massOf(n)) >= share * all);
-      return logs[falling.at(last)];
+      return logs[falling.at(falling.findIndex((n) => (above += massOf(n)) >= share * all))];
     });
   }
 

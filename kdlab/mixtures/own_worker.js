@@ -97,8 +97,8 @@ function serveWorlds(makeMeasures, makeContours, makeSolver, makePaths) {
     const { precision, recall, coverage } = measures.measured(own, truth, drawing);
     const square = [-1.05 * job.reach, 1.05 * job.reach]; // beyond the picture, at whose edge lines are cut off
     const lines = truth.means[0].length === 2 ? contours(truth, square, square) : [];
-    const texts = lines.map(({ path }) => path.map((line) => `M${line.map((point) => point.map((value) => value.toFixed(3))).join("L")}Z`).join(""));
-    return { truth, untempered, teacher, student: own, direct, precision, recall, coverage, contours: texts }; // of SVG paths: the page has less to do
+    const texts = lines.map(({ path }) => path.map((line) => `M${line.map((point) => point.map((value) => (value / job.reach).toFixed(4))).join("L")}Z`).join(""));
+    return { truth, untempered, teacher, student: own, direct, precision, recall, coverage, contours: texts }; // of SVG paths, in units of the reach
   }
 
   /** Some positions, continued from the path before: while that is of the same students. */

@@ -107,6 +107,13 @@ def test_older_texts_step_back_while_another_beginning_is_typed(page: Page) -> N
     expect(root).not_to_have_class(re.compile("kdlab-talk-older"))
     text.press("Enter")
     expect(page.locator(".kdlab-talk-notice")).to_have_text("The space at the end is left off: words bring their own.")
+    text.press_sequentially("boy", delay=0)  # typed on while an answer is on its way: no space was left off
+    text.press("Enter")
+    text.press_sequentially("s", delay=0)
+    rested(page, FIRST + "  boy")
+    expect(page.locator(".kdlab-talk-notice")).to_be_hidden()
+    expect(root).to_have_class(re.compile("kdlab-talk-older"))
+    page.locator(".kdlab-talk-begin").select_option(FIRST)
     assert rested(page, FIRST) == {name: answers()["beginnings"][0]["different"][name] for name in STUDENTS}
 
 

@@ -1,5 +1,6 @@
 """The worker of a drawn world: the newest first, drawn at once, a path now and then, all of it exactly at rest."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -62,6 +63,21 @@ def test_a_world_is_answered_part_by_part(page: Page) -> None:
         rest["taught"][i], GaussianMixture(**rest["teacher"]).tempered(BETAS[i]).weights, atol=1e-9
     )
     np.testing.assert_allclose(here["teacher"]["weights"], taught, atol=0.05)
+
+
+def test_contours_are_as_fine_in_a_small_world(page: Page) -> None:
+    """They come in units of the space shown: the same, to rounding, where all is 400 times smaller."""
+    one = job("one", rest=True, taught=None)
+    truth = GaussianMixture(**one["truth"])
+    small = GaussianMixture(truth.weights, truth.means / 400, truth.covariances / 400**2)
+    found = []
+    for asked in (one, one | {"truth": plain(small), "reach": 0.01}):
+        texts = page.evaluate(FOLLOW, [[asked], 0])[0]["contours"]
+        found.append([[float(number) for number in re.findall(r"[-\d.]+", text)] for text in texts])
+    assert len(found[0]) == 6 and min(map(len, found[0])) > 20
+    for large, little in zip(*found, strict=True):
+        np.testing.assert_allclose(little, large, atol=1.5e-4)
+        assert np.abs(large).max() <= 1.06
 
 
 def test_the_newest_world_comes_first(page: Page) -> None:
