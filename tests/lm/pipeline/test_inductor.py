@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import setuptools  # noqa: F401 - inductor finds a compiler by it; loaded before any test runs, as it replaces distutils
 from support.torch_side import EOS, LENGTH, draw, small_model, torch
 
 from kdlab.lm.pipeline import sampling, training
