@@ -1,23 +1,27 @@
 /**
  * Contours of a mixture in the plane, computed on the page as kdlab.mixtures.limits.density_contours does in Python.
  *
- * makeContours(makeMeasures())(truth, [x0, x1], [y0, y1], shares) is [{level, path: [[[x, y], ...], ...]}], outermost first:
- * for each share of p*'s mass the lines around it. Of mass, not of height: a light mode beside heavy ones is still seen.
+ * makeContours(makeMeasures())(truth, [x0, x1], [y0, y1]) is [{level, path: [[[x, y], ...], ...]}], outermost first:
+ * for each share of p*'s mass the log-density (nats) above which it lies, and the lines around it. Of mass, not of height: a
+ * light mode beside heavy ones is still seen.
  */
 function makeContours(measures) {
   const { unpacked, sheet } = measures.inside;
   const SHARES = [0.99, 0.95, 0.85, 0.7, 0.5, 0.25];
   const CELLS = 96; // nodes along each axis: interpolating the log-density keeps lines smooth
   const FAR = 60; // nats below the highest: what is lower is as good as that
-  const BINS = 1024; // of log-densities, to find a level without sorting all of them
+  const BINS = 8192; // of log-densities
+  // Used again: with a megabyte for each move of a hand, Chromium swept all memory seven times a second and compiled code anew.
+  const [logs, held] = [CELLS * CELLS, BINS].map((size) => new Float64Array(size));
+  const [one, other] = [0, 0].map(() => new Int32Array(2 * logs.length));
+  const [above, seen] = [logs.length, one.length].map((size) => new Uint8Array(size));
 
-  function contours(truth, x, y, shares = SHARES) {
+  function contours(truth, x, y) {
     const whole = unpacked(truth);
     const [across, up] = [x, y].map(([low, high]) => (
       { at: Float64Array.from({ length: CELLS }, (_, i) => low + ((high - low) * i) / (CELLS - 1)), size: CELLS }));
     const page = sheet(whole.size, across, up);
     page.set(whole);
-    const logs = new Float64Array(CELLS * CELLS);
     let top = -Infinity;
     for (let i = 0; i < CELLS; i += 1) {
       page.row(i, 0, CELLS);
@@ -28,46 +32,51 @@ function makeContours(measures) {
       }
     }
     for (let n = 0; n < logs.length; n += 1) logs[n] = Math.max(logs[n], top - FAR);
-    const levels = levelsOf(logs, top, shares);
-    return shares.map((share, s) => ({ level: share, path: linesAt(logs, levels[s], across.at, up.at) }));
+    const levels = levelsOf(top);
+    const squares = crossedSquares(levels);
+    return levels.map((level) => ({ level, path: linesAt(squares, level, across.at, up.at) }));
   }
 
-  /** The log-density above which each share of the mass lies: by bins, so that nodes are sorted in that of a level only. */
-  function levelsOf(logs, top, shares) {
-    const [ends, held] = [new Int32Array(BINS + 1), new Float64Array(BINS)];
-    const binOf = (n) => Math.floor(((BINS - 1) * (top - logs[n])) / FAR); // 0 holds the highest
-    const massOf = (n) => Math.exp(logs[n] - top);
-    for (let n = 0; n < logs.length; n += 1) {
-      held[binOf(n)] += massOf(n);
-      ends[binOf(n) + 1] += 1;
-    }
+  /** The log-density above which each share of the mass lies, to a hundredth: by bins, without sorting all nodes. */
+  function levelsOf(top) {
+    const fineness = (BINS - 1) / FAR;
+    held.fill(0);
+    for (const log of logs) held[Math.floor(fineness * (top - log))] += Math.exp(log - top); // 0 holds the highest
     const all = held.reduce((sum, mass) => sum + mass);
-    for (let bin = 0; bin < BINS; bin += 1) ends[bin + 1] += ends[bin];
-    const [order, next] = [new Int32Array(logs.length), ends.slice()];
-    for (let n = 0; n < logs.length; n += 1) order[next[binOf(n)]++] = n;
-    return shares.map((share) => {
-      let [bin, above] = [0, 0];
-      while (above + held[bin] < share * all) above += held[bin++];
-      const falling = order.slice(ends[bin], ends[bin + 1]).sort((one, other) => logs[other] - logs[one]);
-      return logs[falling.at(falling.findIndex((n) => (above += massOf(n)) >= share * all))];
+    return SHARES.map((share) => {
+      let [bin, higher] = [0, 0];
+      while (higher + held[bin] < share * all) higher += held[bin++];
+      return top - (bin + (share * all - higher) / held[bin]) / fineness;
     });
+  }
+
+  /** The squares of the grid, by their first nodes, that any level crosses: a tenth of them. */
+  function crossedSquares(levels) {
+    above.fill(0); // how many levels a node exceeds
+    for (const level of levels) for (let n = 0; n < logs.length; n += 1) above[n] += logs[n] > level;
+    const squares = [];
+    for (let n = 0; n + CELLS + 1 < logs.length; n += 1) {
+      const a = above[n];
+      if ((above[n + CELLS] !== a || above[n + CELLS + 1] !== a || above[n + 1] !== a) && n % CELLS !== CELLS - 1) squares.push(n);
+    }
+    return squares;
   }
 
   /**
    * Marching squares: the crossings of a square's edges are joined two by two. The edge from node n along x is 2 n, that
    * along y 2 n + 1; a crossing is joined to the edges `one` and `other`.
    */
-  function linesAt(logs, level, xs, ys) {
-    const [one, other] = [0, 0].map(() => new Int32Array(2 * logs.length).fill(-1));
+  function linesAt(squares, level, xs, ys) {
+    for (const joined of [one, other]) joined.fill(-1);
     const edges = []; // that are crossed, most of them twice
     const join = (a, b) => {
       (one[a] < 0 ? one : other)[a] = b;
       (one[b] < 0 ? one : other)[b] = a;
       edges.push(a, b);
     };
-    for (let n = 0; n + CELLS + 1 < logs.length; n += 1) {
+    for (const n of squares) {
       const [a, b, c, d] = [logs[n] > level, logs[n + CELLS] > level, logs[n + CELLS + 1] > level, logs[n + 1] > level]; // around
-      if ((a === b && b === c && c === d) || n % CELLS === CELLS - 1) continue;
+      if (a === b && b === c && c === d) continue;
       const crossed = [];
       if (a !== b) crossed.push(2 * n);
       if (b !== c) crossed.push(2 * (n + CELLS) + 1);
@@ -78,11 +87,11 @@ function makeContours(measures) {
       join(crossed[0], crossed[s]);
       if (crossed.length === 4) join(crossed[2], crossed[t]);
     }
-    return traced(edges, one, other, (edge) => crossing(edge, logs, level, xs, ys));
+    return traced(edges, (edge) => crossing(edge, level, xs, ys));
   }
 
   /** Where a level crosses an edge of the grid. */
-  function crossing(edge, logs, level, xs, ys) {
+  function crossing(edge, level, xs, ys) {
     const [n, up] = [edge >> 1, edge & 1];
     const [i, j] = [Math.floor(n / CELLS), n % CELLS];
     const share = (level - logs[n]) / (logs[up ? n + 1 : n + CELLS] - logs[n]);
@@ -90,8 +99,9 @@ function makeContours(measures) {
   }
 
   /** Follow joined crossings to lines: first those that end at the picture's edge, then loops, which come back. */
-  function traced(edges, one, other, place) {
-    const [lines, seen] = [[], new Uint8Array(one.length)];
+  function traced(edges, place) {
+    const lines = [];
+    seen.fill(0);
     const follow = (start) => {
       const line = [];
       for (let edge = start; edge >= 0 && !seen[edge]; edge = one[edge] >= 0 && !seen[one[edge]] ? one[edge] : other[edge]) {

@@ -395,10 +395,10 @@ function makeSolver(measures) {
     const kept = withMass(target);
     if (kept.size <= n) return [splitUp(kept, n)];
     const items = mergedDown(kept);
-    const all = (1 << items.size) - 1; // a group is a set of bits
+    const [each, all] = [indices(items), (1 << items.size) - 1]; // a group is a set of bits
     const [groups, prices, best] = [room(items.dim, all + 1), new Float64Array(all + 1), []];
     for (let group = 1; group <= all; group += 1) {
-      merge(items, indices(items).filter((k) => group & (1 << k)), groups, group);
+      merge(items, each.filter((k) => group & (1 << k)), groups, group);
       prices[group] = price(groups, group, family);
     }
     const keep = (cost, taken) => {

@@ -8,10 +8,10 @@
  *   check(mixture)                  its D; an Error that says what to do if it is no mixture, as all of these throw
  *   tempered(mixture, beta)         its weights to the power of beta, normalised
  *   logDensity(mixture, point)      log p at a point [D]
- *   measured(student, truth)        {precision, recall, entropy, coverage: [K*], exact, reason}: the means to 1e-6 nats; where
- *                                   that would take more than some tenths of a second `exact` is false, `reason` says why
+ *   measured(student, truth)        {precision, recall, entropy, coverage: [K*], exact, reason, step}: the means to some 1e-6
+ *                                   nats; where that would take more than some tenths of a second `exact` is false, `reason` says why
  *   measured(student, truth, {drawing: true})   the same to some thousandths of a nat, several times faster
- *   precision, recall, coverage     one entry of that
+ *   measured(student, truth, {fine: step})      on one grid, as fine as a student much like this one needed
  *   bounds(truth)                   {recall: -H(p*), precision: max log p*}
  *
  * and `inside`, for contours.js, fit.js and path.js: mixtures as arrays, and their densities on grids.
@@ -19,9 +19,9 @@
 function makeMeasures() {
   const [EXACT, DIGITS] = [3e-7, 1e-11]; // nats, or a part of a mean, by which the last two grids may differ
   const [FIRST, FINER] = [0.7, 0.7]; // the first grid's step, in deviations of what is narrow there; from a step to the next
-  const DRAWN = 0.5; // the step of what is only drawn
+  const DRAWN = 0.6; // the step of what is only drawn
   const MOST_NODES = [1e5, 1e6]; // of a grid in 1-D and in 2-D: some hundredths of a second
-  const RADIUS = 7.5; // standard deviations; what lies beyond weighs less than 1e-12
+  const [RADIUS, NEAR] = [7.5, 5]; // standard deviations: what lies beyond weighs less than 1e-12; what is only drawn, than 1e-5
   const WEIGHTLESS = -40; // a lighter log-weight makes no grid larger
   const WIDENS = 4; // deviations from a mode at which nodes begin to stand farther apart
   const COVERED = Math.log(0.1); // a point is covered where the student has a tenth of p*'s density
@@ -328,8 +328,8 @@ function makeMeasures() {
   // -------------------------------------------------------------- what a student is worth
 
   /** The means of both log-densities, and coverage, from one pass over one grid; null if it would have too many nodes. */
-  function pass(student, truth, step) {
-    const grid = nodesNear([student, truth], RADIUS, step, MOST_NODES[truth.dim - 1]);
+  function pass(student, truth, step, radius = RADIUS) {
+    const grid = nodesNear([student, truth], radius, step, MOST_NODES[truth.dim - 1]);
     if (!grid) return null;
     const { x, y, lows, highs } = grid;
     const [q, p] = [sheet(student.size, x, y), sheet(truth.size, x, y)];
@@ -398,25 +398,21 @@ function makeMeasures() {
   }
 
   /** From grid to finer grid, until one has nothing to say that the one before had not. */
-  function measured(student, truth, { drawing = false } = {}) {
+  function measured(student, truth, { drawing = false, fine = 0 } = {}) {
     const both = [unpacked(student), unpacked(truth)];
     if (both[0].dim !== both[1].dim) refuse("dimensions are", both.map((one) => one.dim), "give two models of one space");
-    let [step, before] = [drawing ? DRAWN : FIRST, null];
+    let [step, before] = [drawing ? DRAWN : fine || FIRST, null];
     for (;;) {
-      const now = pass(...both, step);
+      const now = pass(...both, step, drawing ? NEAR : RADIUS);
       if (!now && before) return { ...before, exact: false, reason: TOO_FINE };
       if (now) withClosedForms(now, ...both);
       if (now && drawing) return { ...now, exact: false, reason: step > FIRST ? TOO_FINE : "good enough to draw" };
       const settled = (name) => Math.abs(now[name] - before[name]) < Math.max(EXACT, DIGITS * Math.abs(now[name]));
-      if (now && before && MEANS.every(settled)) return { ...now, exact: true, reason: "" };
+      if (now && (fine || (before && MEANS.every(settled)))) return { ...now, exact: true, reason: "", step };
       if (now) [step, before] = [step * FINER, now];
       else [step, drawing] = [step / FINER, true]; // even the first grid is too much: the finest that is not
     }
   }
-
-  const precision = (student, truth, options) => measured(student, truth, options).precision;
-  const recall = (student, truth, options) => measured(student, truth, options).recall;
-  const coverage = (student, truth, options) => measured(student, truth, options).coverage;
 
   // -------------------------------------------------------------- bounds
 
@@ -469,6 +465,6 @@ function makeMeasures() {
     return { recall: measured(whole, whole).recall, precision: modeDensity(whole) };
   }
 
-  return { check, tempered, logDensity, measured, precision, recall, coverage, bounds,
+  return { check, tempered, logDensity, measured, bounds,
     inside: { FIELDS, FLAT, room, unpacked, packed, normalise, sheet, nodesNear, nodeFrom, refuse, modeDensity } };
 }

@@ -39,7 +39,7 @@ function buildPlaneModels(panel, reach) {
   // An inner svg cuts off at its own edges.
   const inner = svg(panel, "svg", { "aria-hidden": "true", x: SPACE.left, y: SPACE.top, width, height, viewBox: `${SPACE.left} ${SPACE.top} ${width} ${height}` });
   const layer = (tag, names, all) => pool(svg(inner, "g", all), (group) => svg(group, tag, names));
-  const fills = layer("path", { class: "kdlab-truth-fill" }, { transform: `matrix(${width / 2} 0 0 ${-height / 2} ${x(0)} ${y(0)})` });
+  const fills = layer("path", { class: "kdlab-truth-fill" }, { transform: `matrix(${width / 2e4} 0 0 ${-height / 2e4} ${x(0)} ${y(0)})` });
   const learned = layer("ellipse", { class: "kdlab-student-ellipse" });
   const direct = layer("ellipse", { class: "kdlab-direct" });
   const taught = layer("ellipse", { class: "kdlab-teacher" });

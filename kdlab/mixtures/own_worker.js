@@ -15,7 +15,7 @@ function serveWorlds(makeMeasures, makeContours, makeSolver, makePaths) {
   const [contours, solver] = [makeContours(measures), makeSolver(measures)];
   const { path, worthAlong } = makePaths(measures, solver);
   const SLICE = 2; // ms of work between two looks at what has come
-  const PACE = 45; // ms from one drawn path to the next: what lies between is for the picture at the slider's place
+  const PACE = 60; // ms from one drawn path to the next: what lies between is for the picture at the slider's place
   const EVERY = 4; // of the slider's positions: those that a hand sees in a drag
   const warm = {}; // what was found last, to go on from: teacher, direct, student, path
   let [newest, shown, drawn, resting, work] = [null, null, null, null, null];
@@ -97,8 +97,9 @@ function serveWorlds(makeMeasures, makeContours, makeSolver, makePaths) {
     const { precision, recall, coverage } = measures.measured(own, truth, drawing);
     const square = [-1.05 * job.reach, 1.05 * job.reach]; // beyond the picture, at whose edge lines are cut off
     const lines = truth.means[0].length === 2 ? contours(truth, square, square) : [];
-    const texts = lines.map(({ path }) => path.map((line) => `M${line.map((point) => point.map((value) => (value / job.reach).toFixed(4))).join("L")}Z`).join(""));
-    return { truth, untempered, teacher, student: own, direct, precision, recall, coverage, contours: texts }; // of SVG paths, in units of the reach
+    const whole = (value) => Math.round((1e4 * value) / job.reach);
+    const texts = lines.map(({ path }) => path.map((line) => `M${line.map((point) => point.map(whole)).join("L")}Z`).join(""));
+    return { truth, untempered, teacher, student: own, direct, precision, recall, coverage, contours: texts }; // of SVG paths: 10,000 is the reach
   }
 
   /** Some positions, continued from the path before: while that is of the same students. */

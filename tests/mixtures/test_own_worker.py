@@ -76,8 +76,8 @@ def test_contours_are_as_fine_in_a_small_world(page: Page) -> None:
         found.append([[float(number) for number in re.findall(r"[-\d.]+", text)] for text in texts])
     assert len(found[0]) == 6 and min(map(len, found[0])) > 20
     for large, little in zip(*found, strict=True):
-        np.testing.assert_allclose(little, large, atol=1.5e-4)
-        assert np.abs(large).max() <= 1.06
+        np.testing.assert_allclose(little, large, atol=1.5)
+        assert 1000 < np.abs(large).max() <= 10_600  # 10,000 is the reach
 
 
 def test_the_newest_world_comes_first(page: Page) -> None:
