@@ -56,10 +56,10 @@ FILES = {  # copied as they are: {file: place}
     "notebooks/figures/rooms.svg": "figures/rooms.svg",
     "notebooks/figures/neighbours.png": "figures/neighbours.png",
 }
-AFTER = {
-    "your_own_world": "03",
-    "measure_your_own": "08",
-}  # notebooks without a number, and the one that each comes after
+AFTER = {  # notebooks without a number: the one that each comes after, and its name in menus
+    "your_own_world": ("03", "world"),
+    "measure_your_own": ("08", "models"),
+}
 OWN = "own.html"  # the page on which readers draw a world of their own
 MENU = {
     OWN: "Draw",
@@ -145,10 +145,11 @@ class Site:
         review = {cell: _inside_html(rows) for cell, rows in reviews(content, entry.path.parent).items()}
         file = entry.path.relative_to(ROOT).as_posix()
         body = self.book.notebook(content, file, live=said, reviews=review)
-        called = "A neighbour" if entry in self.neighbours else f"Notebook {entry.short}"
+        number = f"{entry.short} " if entry.short.isdigit() else ""
+        called = "A neighbour" if entry in self.neighbours else f"Notebook {number}".strip()
         runs = "its pictures are live, its cells do not run" if lives else "its cells do not run"
         body = BANNER.format(called, runs) + body
-        title, description = f"{entry.short} {entry.long}".strip(), f"{called}: {entry.long}"
+        title, description = number + entry.long, f"{called}: {entry.long}"
         self.page(entry.place, title, description, body, lives, before=before, after=after)
         if entry == self.entries[0]:
             self.first = lives[0]
@@ -269,7 +270,7 @@ def publish(out: Path) -> None:
 
 def _place(path: Path) -> tuple[str, str]:
     """What notebooks are ordered by."""
-    return AFTER.get(path.stem, path.stem[:2]), path.stem
+    return AFTER.get(path.stem, (path.stem[:2],))[0], path.stem
 
 
 def _entry(path: Path) -> Entry:
@@ -282,7 +283,7 @@ def _entry(path: Path) -> Entry:
         )
     words = {"ten": "10", "twenty": "20"}
     title = opening.splitlines()[0].removeprefix("# ")
-    short = "" if path.parent.name == "neighbours" else "own" if path.stem in AFTER else path.stem[:2]
+    short = "" if path.parent.name == "neighbours" else AFTER.get(path.stem, (path.stem[:2],))[-1]
     return Entry(path, f"{path.stem}.html", short, title, words.get(minutes[1], minutes[1]))
 
 
