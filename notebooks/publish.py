@@ -57,8 +57,8 @@ FILES = {  # copied as they are: {file: place}
     "notebooks/figures/neighbours.png": "figures/neighbours.png",
 }
 AFTER = {  # notebooks without a number: the one that each comes after, and its name in menus
-    "your_own_world": ("03", "world"),
-    "measure_your_own": ("08", "models"),
+    "your_own_world": ("03", "own"),
+    "measure_your_own": ("08", "measure"),
 }
 OWN = "own.html"  # the page on which readers draw a world of their own
 MENU = {
