@@ -405,6 +405,7 @@ function makeMeasures() {
     for (;;) {
       const now = pass(...both, step, drawing ? NEAR : RADIUS);
       if (!now && before) return { ...before, exact: false, reason: TOO_FINE };
+      if (!now && fine) return measured(...both);
       if (now) withClosedForms(now, ...both);
       if (now && drawing) return { ...now, exact: false, reason: step > FIRST ? TOO_FINE : "good enough to draw" };
       const settled = (name) => Math.abs(now[name] - before[name]) < Math.max(EXACT, DIGITS * Math.abs(now[name]));

@@ -29,8 +29,8 @@ def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield one
 
 
-def measured(page: Page, student: GaussianMixture, truth: GaussianMixture, *, drawing: bool = False) -> Any:
-    given = [plain(student), plain(truth), {"drawing": drawing}]
+def measured(page: Page, student: GaussianMixture, truth: GaussianMixture, **options: Any) -> Any:
+    given = [plain(student), plain(truth), options]
     return page.evaluate("(given) => measures.measured(...given)", given)
 
 
@@ -58,6 +58,15 @@ def test_what_is_drawn_is_near(page: Page, dim: int) -> None:
         assert not found["exact"] and found["reason"]
         assert found["precision"] == pytest.approx(precision(student, truth).value, abs=0.01)
         assert found["recall"] == pytest.approx(recall(student, truth).value, abs=0.01)
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+def test_on_the_grid_that_it_needed_it_is_the_same(page: Page, dim: int) -> None:
+    """At once, without coarser grids; one that would be too fine is not tried again."""
+    student, truth = pairs(dim)[0]
+    found = measured(page, student, truth)
+    assert measured(page, student, truth, fine=found["step"]) == found
+    assert measured(page, student, truth, fine=1e-5) == found
 
 
 @pytest.mark.parametrize("name", ["line", "ring", "falls", "rare"])
