@@ -87,13 +87,23 @@ class PublishError(Exception):
 
 @dataclass(frozen=True)
 class Entry:
-    """A notebook as the site names it: its page, its number, the question that it answers, and how long it takes."""
+    """A notebook as the site names it: its page, its name in menus, the question that it answers, how long it takes."""
 
     path: Path
     place: str
     short: str
     long: str
     minutes: str
+
+    @property
+    def number(self) -> str:
+        """Its number, or nothing where its name is none."""
+        return self.short if self.short.isdigit() else ""
+
+    @property
+    def title(self) -> str:
+        """Number and question."""
+        return f"{self.number} {self.long}".strip()
 
 
 class Site:
@@ -145,12 +155,10 @@ class Site:
         review = {cell: _inside_html(rows) for cell, rows in reviews(content, entry.path.parent).items()}
         file = entry.path.relative_to(ROOT).as_posix()
         body = self.book.notebook(content, file, live=said, reviews=review)
-        number = f"{entry.short} " if entry.short.isdigit() else ""
-        called = "A neighbour" if entry in self.neighbours else f"Notebook {number}".strip()
+        called = "A neighbour" if entry in self.neighbours else f"Notebook {entry.number}".strip()
         runs = "its pictures are live, its cells do not run" if lives else "its cells do not run"
         body = BANNER.format(called, runs) + body
-        title, description = number + entry.long, f"{called}: {entry.long}"
-        self.page(entry.place, title, description, body, lives, before=before, after=after)
+        self.page(entry.place, entry.title, f"{called}: {entry.long}", body, lives, before=before, after=after)
         if entry == self.entries[0]:
             self.first = lives[0]
 
